@@ -1,0 +1,2 @@
+//! The `thoth` command.
+fn main() {}

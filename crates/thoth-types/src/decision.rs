@@ -1,0 +1,237 @@
+//! What may be decided about a call, and why.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::place::Place;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident => $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$vdoc])* $variant),+
+        }
+
+        impl $name {
+            /// Every value, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The stable word for it, as written in policies, on the wire and in evidence.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                Self::ALL.iter().copied().find(|v| v.as_str() == text).ok_or_else(|| UnknownWord {
+                    text: text.to_owned(),
+                    known: &[$($word),+],
+                })
+            }
+        }
+    };
+}
+
+/// A word that is none of the known ones.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is none of {}", known.join(", "))]
+pub struct UnknownWord {
+    /// What was written.
+    pub text: String,
+    /// What could have been written.
+    pub known: &'static [&'static str],
+}
+
+words! {
+    /// What a rule asks for. Ordered from loosest to strictest.
+    Approval {
+        /// Run it.
+        Auto => "auto",
+        /// A human must agree first.
+        Approve => "approve",
+        /// Never run it.
+        Block => "block",
+    }
+}
+
+words! {
+    /// How much harm a call can do, as the policy's author judges. Ordered.
+    RiskLevel {
+        /// Little or none.
+        Low => "low",
+        /// Some.
+        Medium => "medium",
+        /// Much.
+        High => "high",
+        /// Irreversible or far-reaching.
+        Critical => "critical",
+    }
+}
+
+impl RiskLevel {
+    /// The level as a score from 0 to 100, for consumers that want a number: the middle of each quarter.
+    #[must_use]
+    pub const fn score(self) -> u8 {
+        match self {
+            Self::Low => 12,
+            Self::Medium => 37,
+            Self::High => 62,
+            Self::Critical => 87,
+        }
+    }
+}
+
+words! {
+    /// The answer to "may I?". Asking is never "yes". Ordered from loosest to strictest.
+    Effect {
+        /// Yes.
+        Allow => "allow",
+        /// Only if a human agrees.
+        Ask => "ask",
+        /// No.
+        Deny => "deny",
+    }
+}
+
+impl From<Approval> for Effect {
+    fn from(approval: Approval) -> Self {
+        match approval {
+            Approval::Auto => Self::Allow,
+            Approval::Approve => Self::Ask,
+            Approval::Block => Self::Deny,
+        }
+    }
+}
+
+words! {
+    /// What Thoth answers to one call.
+    Decision {
+        /// Forward it.
+        Allow => "ALLOW",
+        /// Forward it, changed.
+        Modify => "MODIFY",
+        /// Not now; the caller may come back.
+        Defer => "DEFER",
+        /// A human must agree first.
+        StepUp => "STEP_UP",
+        /// No.
+        Block => "BLOCK",
+    }
+}
+
+words! {
+    /// How violations are answered, per agent.
+    Mode {
+        /// Evaluate and record the would-be decision; never interrupt.
+        Observe => "observe",
+        /// A violation asks a human.
+        StepUp => "step_up",
+        /// The first violation warns, the second asks, the third and later ones block.
+        Progressive => "progressive",
+        /// A violation blocks.
+        Block => "block",
+    }
+}
+
+words! {
+    /// The stages of the gate, in the order in which they run.
+    Stage {
+        /// User, endpoint, agent; blocked agents.
+        Identity => "identity",
+        /// What the session is for.
+        Intent => "intent",
+        /// Deny list and approved scope.
+        Scope => "scope",
+        /// Policy rules.
+        Rules => "rules",
+        /// Rate limits and call budgets.
+        Limits => "limits",
+        /// Enforcement mode.
+        Mode => "mode",
+        /// The intent record in the ledger.
+        Evidence => "evidence",
+    }
+}
+
+words! {
+    /// Why: stable codes that scripts and detection rules may rely on.
+    ReasonCode {
+        /// A rule with `approval: auto` matched and nothing stricter did.
+        RuleAuto => "rule_auto",
+        /// A rule with `approval: approve` matched.
+        RuleApprove => "rule_approve",
+        /// A rule with `approval: block` matched.
+        RuleBlock => "rule_block",
+        /// No rule matched; the defaults say auto.
+        DefaultAuto => "default_auto",
+        /// No rule matched; the defaults say approve.
+        DefaultApprove => "default_approve",
+        /// No rule matched; the defaults say block.
+        DefaultBlock => "default_block",
+        /// The agent is on the block list.
+        AgentBlocked => "agent_blocked",
+        /// The policy demands an identity that the session lacks.
+        IdentityMissing => "identity_missing",
+        /// The tool is outside what the session's declared intent needs.
+        IntentMismatch => "intent_mismatch",
+        /// The tool is on the deny list.
+        ToolDenied => "tool_denied",
+        /// The tool is not in the approved scope or allow list.
+        ToolNotInScope => "tool_not_in_scope",
+        /// The tool's own entry says `blocked`.
+        ToolBlocked => "tool_blocked",
+        /// The tool is listed as sensitive: a human decides.
+        ToolSensitive => "tool_sensitive",
+        /// Too many calls in the window.
+        RateLimited => "rate_limited",
+        /// The session's call budget is used up.
+        BudgetExhausted => "budget_exhausted",
+        /// No policy could be loaded; everything is refused.
+        PolicyInvalid => "policy_invalid",
+        /// The evidence could not be written, so the call does not go out.
+        EvidenceUnavailable => "evidence_unavailable",
+        /// Another element of the same batch was refused.
+        BatchRefused => "batch_refused",
+        /// The upstream server is gone.
+        UpstreamGone => "upstream_gone",
+    }
+}
+
+/// One thing that one stage found out about a call. A decision carries all of them, not only the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which stage says so.
+    pub stage: Stage,
+    /// How strict an answer it demands.
+    pub approval: Approval,
+    /// Its stable code.
+    pub code: ReasonCode,
+    /// How much harm it thinks possible.
+    pub risk: RiskLevel,
+    /// The rule behind it, by name.
+    pub rule: Option<Arc<str>>,
+    /// Where that rule stands.
+    pub place: Option<Place>,
+    /// What happened, for a person.
+    pub detail: Cow<'static, str>,
+    /// Whether the enforcement mode may soften it. Explicit block rules, deny lists and blocked agents are never
+    /// softened.
+    pub hard: bool,
+    /// For limits: when it may be tried again, in seconds.
+    pub retry_after_seconds: Option<u64>,
+}

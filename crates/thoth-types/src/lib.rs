@@ -1,0 +1,20 @@
+//! The nouns of Thoth.
+//!
+//! What a call is, who makes it, what may be decided about it and why, and the strict JSON document all of that is
+//! read from. Every other crate speaks in these types.
+//!
+//! This crate does no I/O and reads neither clock nor environment. Its types are not serialisable on purpose: each
+//! outer surface (ledger, JSON-RPC, HTTP, terminal) has its own wire shape and converts.
+
+pub mod call;
+pub mod decision;
+pub mod id;
+pub mod json;
+pub mod place;
+pub mod redacted;
+
+pub use call::{Arguments, Caller, Listed, ToolCall};
+pub use decision::{Approval, Decision, Effect, Finding, Mode, ReasonCode, RiskLevel, Stage};
+pub use id::{AgentId, EndpointId, IdError, ServerName, SessionId, TenantId, UserId};
+pub use place::Place;
+pub use redacted::Redacted;
