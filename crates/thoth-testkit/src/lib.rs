@@ -1,1 +1,8 @@
-//! Under construction.
+//! Test support: real peers, whole conversations, and slow, obvious second implementations to hold the fast ones against.
+//!
+//! For tests only; no product crate depends on this one outside `[dev-dependencies]`.
+
+pub mod fixtures;
+pub mod gated;
+pub mod stdio_peer;
+pub mod transcript;
