@@ -6,7 +6,7 @@
 //! it has read are the bytes that are forwarded.
 //!
 //! Stricter than RFC 8259 where two readers could disagree: duplicate keys at any depth (compared after unescaping),
-//! lone surrogates, a byte order mark, invalid UTF-8 and numbers beyond the range of a double are refused.
+//! keys with a NUL character, lone surrogates, a byte order mark, invalid UTF-8 and numbers beyond the range of a double are refused.
 
 mod parse;
 mod value;
@@ -60,6 +60,9 @@ pub enum JsonErrorCode {
     /// The same key twice in one object.
     #[error("duplicate key")]
     DuplicateKey,
+    /// A key with a NUL character, where some readers end it.
+    #[error("NUL character in a key")]
+    NulInKey,
     /// Nested deeper than [`Limits::max_depth`].
     #[error("nested too deeply")]
     TooDeep,

@@ -327,6 +327,7 @@ impl Parser<'_, '_> {
                 return Err(self.unexpected());
             }
             let key = self.string(Kind::Key)?;
+            self.check_nul(key)?;
             // Lossless: a node index is below `max_values` and below the number of bytes, which fits.
             self.keys.push(u32::try_from(key).unwrap_or(u32::MAX));
             self.skip_space();
@@ -348,6 +349,17 @@ impl Parser<'_, '_> {
                 }
                 _ => return Err(self.unexpected()),
             }
+        }
+    }
+
+    /// Only an escape can spell a NUL: raw control characters are refused.
+    #[inline]
+    fn check_nul(&self, key: usize) -> Result<(), JsonError> {
+        match self.nodes.get(key) {
+            Some(node) if node.escaped() && unescape(node.string_body(self.bytes)).contains(&0) => {
+                Self::fail_at(JsonErrorCode::NulInKey, node.start())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -464,6 +476,8 @@ mod tests {
             (b"{\"a\":1,\"a\":2}", Err(DuplicateKey)),
             (b"{\"a\":1,\"\\u0061\":2}", Err(DuplicateKey)),
             (b"[{\"x\":{\"a\":1,\"b\":2,\"a\":3}}]", Err(DuplicateKey)),
+            (b"{\"a\\u0000\":1}", Err(NulInKey)),
+            (b"{\"a\\\\u0000\":\"\\u0000\"}", Ok(Kind::Object)),
             (b"tru", Err(UnexpectedByte)),
         ];
         for (text, expected) in cases {
