@@ -1,1 +1,35 @@
-//! Under construction.
+//! Sans-I/O framing of the Model Context Protocol.
+//!
+//! Bytes go into a [`FrameBuffer`], complete lines come out, and a [`Decoder`] turns each line into a [`Frame`] of
+//! typed [`Message`]s over the original bytes, or refuses it with a [`Refusal`]. Nothing is copied or re-serialised:
+//! the bytes that were inspected are the bytes that may be forwarded. Whatever two readers on the other side could
+//! understand differently is refused.
+//!
+//! This crate knows the protocol, in all its revisions and in both directions, and no policy.
+
+mod decode;
+mod encode;
+mod envelope;
+mod fault;
+mod frame_buffer;
+mod id;
+mod in_flight;
+mod keys;
+mod message;
+mod refusal;
+mod rescue;
+mod views;
+
+pub use decode::{BatchRule, Decoder, MAX_BATCH};
+pub use encode::{error_response, push_json_string, tool_error_result};
+pub use frame_buffer::{FrameBuffer, Framed, Frames};
+pub use id::{Id, IdKey, MAX_ID_BYTES};
+pub use in_flight::{InFlight, InFlightError};
+pub use message::{Direction, Era, Frame, Message, Notification, Outcome, Request, Response};
+pub use refusal::{Refusal, RefusalCode, RefusedShape};
+pub use views::call_result::{CallResult, ResultType};
+pub use views::meta::Meta;
+pub use views::session::{CancelledView, InitializeRequest, InitializeResult};
+pub use views::tasks::{TaskMethod, TaskRequest, TaskState, TaskStatus};
+pub use views::tool_call::ToolCallView;
+pub use views::tools_list::{ToolEntry, ToolsListResult};
