@@ -95,6 +95,10 @@ refusal_codes! {
     IdTooLong => "id_too_long", -32600, "`id` is too long";
     /// An id that is still in use by an unanswered request.
     IdInUse => "id_in_use", -32600, "`id` belongs to a request that is still in flight";
+    /// More requests are unanswered than can be tracked.
+    TooManyInFlight => "too_many_in_flight", -32600, "too many requests are in flight, wait for answers";
+    /// An answer to a request that the receiver did not make, or that was answered already.
+    UnsolicitedResponse => "unsolicited_response", -32600, "answer to a request that is not open";
     /// Request and response in one, or result and error in one.
     MixedShape => "mixed_shape", -32600, "message mixes request and response";
     /// Neither request, notification nor response.
