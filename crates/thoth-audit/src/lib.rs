@@ -1,1 +1,28 @@
-//! Under construction.
+//! Evidence.
+//!
+//! What happened becomes an [`Event`]; its canonical bytes are the leaf of an RFC 6962 Merkle tree; the tree is kept
+//! as C2SP tlog-tiles under signed checkpoints, so that anyone can verify it without trusting Thoth.
+//!
+//! This crate does no I/O except in [`ledger`] and in what reads a ledger's directory ([`mod@verify`], [`tail`],
+//! [`prove`]) or the key directory ([`keys`]). It knows neither policy nor protocol.
+
+pub mod canonical;
+pub mod checkpoint;
+pub mod content;
+pub mod digest;
+pub mod event;
+mod hex;
+mod json;
+pub mod keys;
+pub mod ledger;
+pub mod merkle;
+pub mod note;
+pub mod proof;
+mod redaction;
+pub mod tiles;
+
+pub use content::{Content, ContentMode};
+pub use digest::{ContentKey, arguments_digest};
+pub use event::{CallFields, DecisionFields, Event, EventType, OutcomeFields, RefusalFields, SessionFields};
+pub use keys::{KeyError, LedgerKeys};
+pub use ledger::{Durability, Leaves, Ledger, LedgerError, LedgerOptions};

@@ -1,0 +1,334 @@
+//! What happened, as the bytes of one leaf.
+//!
+//! A leaf is the RFC 8785 form of one flat JSON object with camelCase keys; a key without a value is left out. All
+//! texts are capped, so that a leaf never exceeds the 65,535 bytes of an entry; `truncatedFields` says that one was
+//! cut. Field names follow the event fields of the source system.
+
+use std::sync::Arc;
+
+use thoth_types::{Approval, Decision, Finding, Listed, Place, ReasonCode, RiskLevel, Stage};
+
+use crate::content::Content;
+use crate::json::Object;
+
+/// Who and where, the same for all events of a session.
+pub use thoth_types::Caller as SessionFields;
+
+/// The longest tool name, reason or detail that is kept, as written, in bytes.
+const TEXT_CAP: usize = 1024;
+/// The same for identifiers, which are at most 512 bytes of which each may need an escape.
+const ID_CAP: usize = 1024;
+/// The same for elements of lists.
+const ELEMENT_CAP: usize = 160;
+/// How many of the latest tool names an event lists.
+const SESSION_TOOLS: usize = 16;
+/// How many matching rules, findings and scope patterns an event lists.
+const MATCHED: usize = 32;
+const FINDINGS: usize = 8;
+const SCOPES: usize = 32;
+
+macro_rules! event_types {
+    ($($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)?) => {
+        /// What kind of thing happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum EventType {
+            $($(#[$doc])* $variant),+
+        }
+
+        impl EventType {
+            /// Every type.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+    };
+}
+
+event_types! {
+    /// A call was decided; written before it goes out.
+    ToolCallPre => "TOOL_CALL_PRE",
+    /// A call that went out has ended.
+    ToolCallPost => "TOOL_CALL_POST",
+    /// A call was not let through.
+    ToolCallBlock => "TOOL_CALL_BLOCK",
+    /// A call waits for a human.
+    HoldCreated => "HOLD_CREATED",
+    /// A human has answered, or the time for it has passed.
+    HoldResolved => "HOLD_RESOLVED",
+    /// A policy was loaded, or could not be.
+    PolicyLoaded => "POLICY_LOADED",
+    /// A message was refused by the parser or the session rules.
+    FrameRefused => "FRAME_REFUSED",
+    /// A session began.
+    SessionStarted => "SESSION_STARTED",
+    /// A session ended.
+    SessionEnded => "SESSION_ENDED",
+    /// The server listed its tools.
+    ToolsListed => "TOOLS_LISTED",
+    /// A call was cancelled by the client.
+    CallCancelled => "CALL_CANCELLED",
+    /// A task that a call started has moved on.
+    TaskUpdated => "TASK_UPDATED",
+    /// The ledger repaired itself after a crash.
+    LedgerRecovered => "LEDGER_RECOVERED",
+}
+
+/// One event. Absent parts leave no trace in the bytes.
+#[derive(Debug, Clone)]
+pub struct Event<'a> {
+    /// What kind.
+    pub event_type: EventType,
+    /// A unique id.
+    pub event_id: &'a str,
+    /// When.
+    pub occurred_at: jiff::Timestamp,
+    /// Who and where.
+    pub session: &'a SessionFields,
+    /// The call that it is about.
+    pub call: Option<CallFields<'a>>,
+    /// What was decided.
+    pub decision: Option<DecisionFields<'a>>,
+    /// How it ended.
+    pub outcome: Option<OutcomeFields<'a>>,
+    /// What was refused.
+    pub refusal: Option<RefusalFields<'a>>,
+    /// Anything else worth knowing, for a person.
+    pub detail: Option<&'a str>,
+}
+
+/// The call.
+#[derive(Debug, Clone, Copy)]
+pub struct CallFields<'a> {
+    /// Joins all events of one call.
+    pub call_id: &'a str,
+    /// Joins a call with what the client and other systems know of it.
+    pub trace_id: &'a str,
+    /// The id under which the decision can be asked for.
+    pub attestation_id: &'a str,
+    /// The tool's name.
+    pub tool: &'a str,
+    /// See [`crate::digest::arguments_digest`].
+    pub arguments_digest: &'a str,
+    /// Its arguments, as the content mode allows.
+    pub content: &'a Content,
+    /// Whether the server had listed the tool.
+    pub listed: Listed,
+    /// The call that this one retries.
+    pub retry_of: Option<&'a str>,
+    /// The task that runs it.
+    pub task_id: Option<&'a str>,
+    /// The tools that the session called before, oldest first; the latest 16 are written.
+    pub session_tool_calls: &'a [Arc<str>],
+    /// How many there were.
+    pub session_tool_call_count: u64,
+}
+
+/// The decision.
+#[derive(Debug, Clone, Copy)]
+pub struct DecisionFields<'a> {
+    /// What was decided.
+    pub decision: Decision,
+    /// In observe mode: what would have been.
+    pub would_be: Option<Decision>,
+    /// What the deciding rule asks for.
+    pub approval: Approval,
+    /// How much harm is possible.
+    pub risk_level: RiskLevel,
+    /// The same as a number from 0 to 100.
+    pub risk_score: u8,
+    /// Why, as a stable code.
+    pub reason_code: ReasonCode,
+    /// Why, for a person.
+    pub reason: &'a str,
+    /// The deciding rule.
+    pub rule: Option<&'a str>,
+    /// Where that rule stands.
+    pub place: Option<&'a Place>,
+    /// All matching rules; the first 32 are written.
+    pub matched: &'a [Arc<str>],
+    /// The policy that decided.
+    pub policy_digest: &'a str,
+    /// The digest of the hold's token.
+    pub hold_token_digest: Option<&'a str>,
+    /// Everything the stages found; the first 8 are written.
+    pub findings: &'a [Finding],
+    /// Stages that could not have changed the answer.
+    pub skipped: &'a [Stage],
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy)]
+pub struct OutcomeFields<'a> {
+    /// A stable word, such as `ok` or `error`.
+    pub outcome: &'static str,
+    /// From forwarding to the answer, in microseconds.
+    pub duration_us: u64,
+    /// How long the answer was.
+    pub result_bytes: u64,
+    /// The answer, as the content mode allows. It is written in place of the arguments.
+    pub content: Option<&'a Content>,
+}
+
+/// A message that was refused.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusalFields<'a> {
+    /// The stable code.
+    pub code: &'a str,
+    /// Who sent it: `client` or `server`.
+    pub from: &'static str,
+    /// The first byte at which it is wrong.
+    pub offset: u64,
+    /// How long the message was, as far as it was read.
+    pub bytes: u64,
+}
+
+impl Event<'_> {
+    /// Appends the leaf's bytes.
+    pub fn write_canonical(&self, out: &mut Vec<u8>) {
+        let call = self.call.as_ref();
+        let decision = self.decision.as_ref();
+        let outcome = self.outcome.as_ref();
+        let session = self.session;
+        let mut o = Object::open(out);
+        o.optional("actionAttestationId", call.map(|c| c.attestation_id), ID_CAP);
+        o.optional("agentId", session.agent.as_ref().map(|id| id.as_str()), ID_CAP);
+        if let Some(d) = decision {
+            o.word("approval", d.approval.as_str());
+        }
+        o.texts("approvedScope", session.approved_scope.iter().map(String::as_str), SCOPES, ELEMENT_CAP);
+        o.optional("argumentsDigest", call.map(|c| c.arguments_digest), ID_CAP);
+        o.optional("callId", call.map(|c| c.call_id), ID_CAP);
+        if let Some(content) = outcome.and_then(|o| o.content).or(call.map(|c| c.content)) {
+            content.write(&mut o);
+        }
+        if let Some(d) = decision {
+            o.word("decision", d.decision.as_str());
+        }
+        o.optional("detail", self.detail, TEXT_CAP);
+        if let Some(outcome) = outcome {
+            o.number("durationUs", outcome.duration_us);
+        }
+        o.optional("endpointId", session.endpoint.as_ref().map(|id| id.as_str()), ID_CAP);
+        o.word("enforcementMode", session.mode.as_str());
+        o.text("eventId", self.event_id, ID_CAP);
+        o.word("eventType", self.event_type.as_str());
+        if let Some(d) = decision {
+            findings(&mut o, d.findings);
+            o.optional("holdTokenDigest", d.hold_token_digest, ID_CAP);
+        }
+        if let Some(call) = call {
+            o.word("listed", call.listed.as_str());
+        }
+        if let Some(d) = decision {
+            o.texts("matched", d.matched.iter().map(|m| &**m), MATCHED, ELEMENT_CAP);
+            o.number("matchedCount", count(d.matched));
+        }
+        o.instant("occurredAt", self.occurred_at);
+        if let Some(outcome) = outcome {
+            o.word("outcome", outcome.outcome);
+        }
+        if let Some(d) = decision {
+            o.text("policyDigest", d.policy_digest, ID_CAP);
+            o.text("reason", d.reason, TEXT_CAP);
+            o.word("reasonCode", d.reason_code.as_str());
+        }
+        self.write_rest(o);
+    }
+
+    /// The keys from `refusal…` on.
+    fn write_rest(&self, mut o: Object<'_>) {
+        let call = self.call.as_ref();
+        let decision = self.decision.as_ref();
+        let session = self.session;
+        if let Some(refusal) = &self.refusal {
+            o.number("refusalBytes", refusal.bytes);
+            o.text("refusalCode", refusal.code, ID_CAP);
+            o.word("refusalFrom", refusal.from);
+            o.number("refusalOffset", refusal.offset);
+        }
+        if let Some(outcome) = &self.outcome {
+            o.number("resultBytes", outcome.result_bytes);
+        }
+        o.optional("retryOf", call.and_then(|c| c.retry_of), ID_CAP);
+        if let Some(d) = decision {
+            o.word("riskLevel", d.risk_level.as_str());
+            o.number("riskScore", u64::from(d.risk_score));
+            o.optional("rule", d.rule, ID_CAP);
+            if let Some(place) = d.place {
+                o.number("ruleColumn", u64::from(place.column));
+                o.text("ruleFile", &place.file, ID_CAP);
+                o.number("ruleLine", u64::from(place.line));
+            }
+        }
+        o.text("serverName", session.server.as_str(), ID_CAP);
+        o.text("sessionId", session.session.as_str(), ID_CAP);
+        o.optional("sessionIntent", session.intent.as_deref(), TEXT_CAP);
+        if let Some(call) = call {
+            o.number("sessionToolCallCount", call.session_tool_call_count);
+            let skipped = call.session_tool_calls.len().saturating_sub(SESSION_TOOLS);
+            let latest = call.session_tool_calls.iter().skip(skipped).map(|t| &**t);
+            o.texts("sessionToolCalls", latest, SESSION_TOOLS, ELEMENT_CAP);
+        }
+        if let Some(d) = decision {
+            o.texts("skippedStages", d.skipped.iter().map(|s| s.as_str()), Stage::ALL.len(), ELEMENT_CAP);
+        }
+        o.word("sourceType", "agent_tool_call");
+        o.optional("taskId", call.and_then(|c| c.task_id), ID_CAP);
+        o.optional("tenantId", session.tenant.as_ref().map(|id| id.as_str()), ID_CAP);
+        o.optional("toolName", call.map(|c| c.tool), TEXT_CAP);
+        o.optional("traceId", call.map(|c| c.trace_id), ID_CAP);
+        let cut = o.was_cut() || session.user.as_ref().is_some_and(|u| cut_by(u.as_str(), ID_CAP));
+        if cut {
+            o.flag("truncatedFields", true);
+        }
+        o.optional("userId", session.user.as_ref().map(|id| id.as_str()), ID_CAP);
+        if let Some(would_be) = decision.and_then(|d| d.would_be) {
+            o.word("wouldBe", would_be.as_str());
+        }
+        o.close();
+    }
+}
+
+fn cut_by(text: &str, cap: usize) -> bool {
+    crate::json::fitting(text, cap).len() < text.len()
+}
+
+fn count<T>(list: &[T]) -> u64 {
+    u64::try_from(list.len()).unwrap_or(u64::MAX)
+}
+
+fn findings(o: &mut Object<'_>, findings: &[Finding]) {
+    let mut cut = findings.len() > FINDINGS;
+    let out = o.key("findings");
+    out.push(b'[');
+    for (at, finding) in findings.iter().take(FINDINGS).enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        let mut f = Object::open(out);
+        f.word("approval", finding.approval.as_str());
+        f.word("code", finding.code.as_str());
+        f.text("detail", &finding.detail, ELEMENT_CAP);
+        f.flag("hard", finding.hard);
+        if let Some(seconds) = finding.retry_after_seconds {
+            f.number("retryAfterSeconds", seconds);
+        }
+        f.word("risk", finding.risk.as_str());
+        f.optional("rule", finding.rule.as_deref(), ELEMENT_CAP);
+        if let Some(place) = &finding.place {
+            f.number("ruleColumn", u64::from(place.column));
+            f.text("ruleFile", &place.file, ELEMENT_CAP);
+            f.number("ruleLine", u64::from(place.line));
+        }
+        f.word("stage", finding.stage.as_str());
+        cut |= f.close();
+    }
+    out.push(b']');
+    o.mark_cut(cut);
+}

@@ -1,0 +1,196 @@
+//! Writing JSON in the one form that RFC 8785 allows.
+
+use std::io::Write as _;
+
+use jiff::fmt::temporal::DateTimePrinter;
+
+/// The largest integer that RFC 8785 keeps exact: 2^53 - 1.
+pub(crate) const MAX_EXACT: u64 = (1 << 53) - 1;
+
+/// What a string's byte is written as, when not as itself.
+fn escape(byte: u8) -> Option<&'static [u8]> {
+    Some(match byte {
+        b'"' => b"\\\"",
+        b'\\' => b"\\\\",
+        8 => b"\\b",
+        9 => b"\\t",
+        10 => b"\\n",
+        12 => b"\\f",
+        13 => b"\\r",
+        _ => return None,
+    })
+}
+
+/// Writes a string with its quotes, as RFC 8785, 3.2.2.2 says.
+pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    string_body(out, text.as_bytes());
+    out.push(b'"');
+}
+
+fn string_body(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|b| *b < 0x20 || *b == b'"' || *b == b'\\') {
+        let (plain, tail) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((byte, tail)) = tail.split_first() else { return };
+        match escape(*byte) {
+            Some(escaped) => out.extend_from_slice(escaped),
+            None => {
+                out.extend_from_slice(b"\\u00");
+                crate::hex::push(out, &[*byte]);
+            }
+        }
+        rest = tail;
+    }
+    out.extend_from_slice(rest);
+}
+
+/// The longest prefix of `text` whose written form, without quotes, takes at most `most` bytes.
+pub(crate) fn fitting(text: &str, most: usize) -> &str {
+    if text.len() <= most / 6 {
+        return text;
+    }
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += match c {
+            '"' | '\\' | '\u{8}'..='\n' | '\u{c}' | '\r' => 2,
+            '\0'..='\u{1f}' => 6,
+            c => c.len_utf8(),
+        };
+        if used > most {
+            return text.get(..at).unwrap_or_default();
+        }
+    }
+    text
+}
+
+/// Writes the members of one object. The caller names them in ascending order; debug builds check it.
+pub(crate) struct Object<'o> {
+    out: &'o mut Vec<u8>,
+    first: bool,
+    cut: bool,
+    #[cfg(debug_assertions)]
+    last: &'static str,
+}
+
+impl<'o> Object<'o> {
+    pub(crate) fn open(out: &'o mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self {
+            out,
+            first: true,
+            cut: false,
+            #[cfg(debug_assertions)]
+            last: "",
+        }
+    }
+
+    pub(crate) fn close(self) -> bool {
+        self.out.push(b'}');
+        self.cut
+    }
+
+    /// Whether any string so far was cut to its cap.
+    pub(crate) const fn was_cut(&self) -> bool {
+        self.cut
+    }
+
+    pub(crate) fn mark_cut(&mut self, cut: bool) {
+        self.cut |= cut;
+    }
+
+    /// Writes a key and gives back where its value goes.
+    #[inline]
+    pub(crate) fn key(&mut self, key: &'static str) -> &mut Vec<u8> {
+        #[cfg(debug_assertions)]
+        {
+            debug_assert!(self.last < key, "`{key}` after `{}`", self.last);
+            self.last = key;
+        }
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.out
+    }
+
+    /// A word of ours: no character of it needs an escape.
+    #[inline]
+    pub(crate) fn word(&mut self, key: &'static str, word: &str) {
+        let out = self.key(key);
+        out.push(b'"');
+        out.extend_from_slice(word.as_bytes());
+        out.push(b'"');
+    }
+
+    /// A text, cut to a written length of `most` bytes.
+    #[inline]
+    pub(crate) fn text(&mut self, key: &'static str, text: &str, most: usize) {
+        let kept = fitting(text, most);
+        self.cut |= kept.len() < text.len();
+        string(self.key(key), kept);
+    }
+
+    /// A text that may be missing; then the key is too.
+    #[inline]
+    pub(crate) fn optional(&mut self, key: &'static str, text: Option<&str>, most: usize) {
+        if let Some(text) = text {
+            self.text(key, text, most);
+        }
+    }
+
+    /// A count. Beyond 2^53 - 1 it stays at that, because RFC 8785 would round it.
+    #[inline]
+    pub(crate) fn number(&mut self, key: &'static str, number: u64) {
+        let out = self.key(key);
+        // Writing into a vector cannot fail.
+        drop(write!(out, "{}", number.min(MAX_EXACT)));
+    }
+
+    #[inline]
+    pub(crate) fn flag(&mut self, key: &'static str, flag: bool) {
+        self.key(key).extend_from_slice(if flag { b"true" } else { b"false" });
+    }
+
+    /// An instant as RFC 3339 in UTC with milliseconds.
+    #[inline]
+    pub(crate) fn instant(&mut self, key: &'static str, at: jiff::Timestamp) {
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+        let out = self.key(key);
+        out.push(b'"');
+        // Writing into a vector cannot fail.
+        drop(PRINTER.print_timestamp(&at, &mut *out));
+        out.push(b'"');
+    }
+
+    /// An array of texts: at most `count` of them, each cut to `most` bytes.
+    pub(crate) fn texts<'t>(
+        &mut self,
+        key: &'static str,
+        texts: impl Iterator<Item = &'t str>,
+        count: usize,
+        most: usize,
+    ) {
+        let mut cut = false;
+        let out = self.key(key);
+        out.push(b'[');
+        for (at, text) in texts.enumerate() {
+            if at >= count {
+                cut = true;
+                break;
+            }
+            if at > 0 {
+                out.push(b',');
+            }
+            let kept = fitting(text, most);
+            cut |= kept.len() < text.len();
+            string(out, kept);
+        }
+        out.push(b']');
+        self.cut |= cut;
+    }
+}

@@ -1,0 +1,127 @@
+//! The secrets of a ledger, and the directory in which an installation keeps them.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use thoth_types::Redacted;
+
+use crate::digest::ContentKey;
+use crate::ledger::files;
+
+const SIGNING_FILE: &str = "ledger-signing.key";
+const CONTENT_FILE: &str = "ledger-content.key";
+
+/// What a ledger needs to be written: the key that signs its checkpoints, and the key under which content is hashed.
+#[derive(Debug, Clone)]
+pub struct LedgerKeys {
+    pub(crate) seed: Redacted<[u8; 32]>,
+    pub(crate) content: ContentKey,
+}
+
+/// Why keys could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// A file could not be read or written.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is not a key.
+    #[error("`{}` is not a key: it must hold 64 hexadecimal digits and a newline", .0.display())]
+    Malformed(PathBuf),
+    /// Others can read the key.
+    #[error("`{}` can be read by other users (mode {mode:o}); run `chmod 600` on it", path.display())]
+    Exposed {
+        /// The key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The system has no randomness to offer.
+    #[error("cannot get random bytes from the system: {0}")]
+    NoRandomness(String),
+}
+
+impl LedgerKeys {
+    /// Keys from 32 random bytes each.
+    #[must_use]
+    pub fn new(seed: [u8; 32], content: [u8; 32]) -> Self {
+        Self { seed: Redacted::new(seed), content: ContentKey::new(content) }
+    }
+
+    /// The key for [`crate::digest`] and [`crate::content`].
+    #[must_use]
+    pub const fn content_key(&self) -> &ContentKey {
+        &self.content
+    }
+
+    /// Reads the keys from a directory, and creates what is missing, the directory included. Two processes may do so
+    /// at once: both get the same keys.
+    ///
+    /// # Errors
+    /// When a key cannot be read, written or trusted, see [`KeyError`].
+    pub fn load_or_create(dir: &Path) -> Result<Self, KeyError> {
+        files::create_private_dir(dir).map_err(|source| KeyError::Io {
+            action: "create the key directory",
+            path: dir.to_owned(),
+            source,
+        })?;
+        Ok(Self::new(key(&dir.join(SIGNING_FILE))?, key(&dir.join(CONTENT_FILE))?))
+    }
+}
+
+fn key(path: &Path) -> Result<[u8; 32], KeyError> {
+    let io = |action| move |source| KeyError::Io { action, path: path.to_owned(), source };
+    if let Some(key) = read(path)? {
+        return Ok(key);
+    }
+    let mut fresh = Redacted::new(files::random::<32>().map_err(KeyError::NoRandomness)?);
+    let name = crate::hex::encode(&files::random::<8>().map_err(KeyError::NoRandomness)?);
+    let draft = path.with_extension(format!("{name}.new"));
+    let mut text = Vec::with_capacity(65);
+    crate::hex::push(&mut text, fresh.expose_secret());
+    text.push(b'\n');
+    files::write_new(&draft, &text, true).map_err(io("write"))?;
+    // A hard link appears whole and never replaces another process's key.
+    let linked = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft).map_err(io("remove"))?;
+    match linked {
+        Ok(()) => {
+            if let Some(dir) = path.parent() {
+                files::sync_dir(dir).map_err(io("sync the directory of"))?;
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fresh = Redacted::new(read(path)?.ok_or_else(|| KeyError::Malformed(path.to_owned()))?);
+        }
+        Err(error) => return Err(io("create")(error)),
+    }
+    Ok(*fresh.expose_secret())
+}
+
+fn read(path: &Path) -> Result<Option<[u8; 32]>, KeyError> {
+    let io = |source| KeyError::Io { action: "read", path: path.to_owned(), source };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(KeyError::Exposed { path: path.to_owned(), mode });
+        }
+    }
+    let mut text = Vec::with_capacity(66);
+    file.by_ref().take(66).read_to_end(&mut text).map_err(io)?;
+    let key = text.strip_suffix(b"\n").and_then(crate::hex::decode32);
+    key.map(Some).ok_or_else(|| KeyError::Malformed(path.to_owned()))
+}
