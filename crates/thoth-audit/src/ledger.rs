@@ -202,7 +202,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When that was not possible. Nothing is lost: the journal stays, and whoever opens the ledger next folds it.
-    pub fn close(self) -> Result<(), LedgerError> {
+    pub fn close(&self) -> Result<(), LedgerError> {
         self.finish()
     }
 
