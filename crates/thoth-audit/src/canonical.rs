@@ -86,22 +86,34 @@ fn double(value: f64, out: &mut Vec<u8>) {
         out.push(b'0');
         return;
     }
-    // The standard library's shortest digits are those that ECMAScript asks for: shortest that round-trips, closest
-    // to the value among the shortest. Only the layout differs.
-    let mut buffer = [0_u8; 40];
-    let mut space = buffer.as_mut_slice();
-    // At most 17 digits, sign, point and a four-character exponent: it fits.
-    drop(write!(space, "{value:e}"));
-    let unused = space.len();
-    let written = buffer.get(..buffer.len() - unused).unwrap_or_default();
-    let written = std::str::from_utf8(written).unwrap_or_default();
+    // The digits are the shortest that round-trip, the closest of those, and the even one of two equally close, as
+    // ECMAScript asks; the standard library's are not the last. Only the layout differs.
+    let mut buffer = zmij::Buffer::new();
+    let written = buffer.format_finite(value);
     let (mantissa, exponent) = written.split_once('e').unwrap_or((written, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |m| ("-", m));
-    let (head, tail) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut storage = [0_u8; 40];
+    let mut count = 0;
+    let mut leading = 0;
+    for digit in whole.bytes().chain(fraction.bytes()) {
+        if count == 0 && digit == b'0' {
+            leading += 1;
+        } else if let Some(slot) = storage.get_mut(count) {
+            *slot = digit;
+            count += 1;
+        }
+    }
+    let digits = storage.get(..count).unwrap_or_default();
+    let significant = digits.iter().rposition(|d| *d != b'0').map_or(0, |last| last + 1);
+    let digits = digits.get(..significant).unwrap_or_default();
+    let length = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+    let exponent = exponent + length(whole.len()) - 1 - leading;
     out.extend_from_slice(sign.as_bytes());
-    let count = i32::try_from(head.len() + tail.len()).unwrap_or(i32::MAX);
-    let digits = head.bytes().chain(tail.bytes());
+    let count = length(digits.len());
+    let (head, tail) = digits.split_at_checked(1).unwrap_or_default();
+    let digits = digits.iter().copied();
     // Where the decimal point stands, counted from the first digit: ECMAScript's `n`.
     let point = exponent + 1;
     let zeros = |n: i32| std::iter::repeat_n(b'0', usize::try_from(n).unwrap_or_default());
@@ -118,10 +130,10 @@ fn double(value: f64, out: &mut Vec<u8>) {
             out.extend(zeros(-point).chain(digits));
         }
         _ => {
-            out.extend_from_slice(head.as_bytes());
+            out.extend_from_slice(head);
             if !tail.is_empty() {
                 out.push(b'.');
-                out.extend_from_slice(tail.as_bytes());
+                out.extend_from_slice(tail);
             }
             // Writing into a vector cannot fail.
             drop(write!(out, "e{}{}", if exponent < 0 { '-' } else { '+' }, exponent.unsigned_abs()));

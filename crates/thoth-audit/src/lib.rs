@@ -18,11 +18,17 @@ pub mod ledger;
 pub mod merkle;
 pub mod note;
 pub mod proof;
+pub mod prove;
 mod redaction;
+pub mod tail;
+mod tile_source;
 pub mod tiles;
+pub mod verify;
 
 pub use content::{Content, ContentMode};
 pub use digest::{ContentKey, arguments_digest};
 pub use event::{CallFields, DecisionFields, Event, EventType, OutcomeFields, RefusalFields, SessionFields};
 pub use keys::{KeyError, LedgerKeys};
 pub use ledger::{Durability, Leaves, Ledger, LedgerError, LedgerOptions};
+pub use tile_source::{TileError, TileSource};
+pub use verify::{Report, VerifyError, VerifyOptions, verify};

@@ -91,6 +91,25 @@ pub fn root<S: Subtrees + ?Sized>(source: &S, size: u64) -> Result<Hash, S::Erro
     range_hash(source, 0, size)
 }
 
+/// The root of a tree from its right edge: for every tile level, from the leaves up, the hashes that are not yet under a
+/// hash of the next level.
+#[must_use]
+pub fn edge_root<'h>(levels: impl Iterator<Item = &'h [Hash]>) -> Hash {
+    let mut root: Option<Hash> = None;
+    // From the right, which is the lowest level's last hash, to the left.
+    for level in levels {
+        let mut end = level.len();
+        while end > 0 {
+            let width = 1_usize << end.trailing_zeros();
+            let row = level.get(end - width..end).unwrap_or_default();
+            let left = perfect_root(row).unwrap_or_default();
+            root = Some(root.map_or(left, |right| node_hash(&left, &right)));
+            end -= width;
+        }
+    }
+    root.unwrap_or_else(empty_root)
+}
+
 /// Leaf hashes in memory: for tests and small trees.
 impl Subtrees for [Hash] {
     type Error = MissingLeaves;

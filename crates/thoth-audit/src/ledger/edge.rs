@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::files::{FileError, Store, during};
-use crate::merkle::{Hash, empty_root, leaf_hash, node_hash, perfect_root};
+use crate::merkle::{Hash, edge_root, leaf_hash, perfect_root};
 use crate::tiles::{self, TILE_WIDTH, TileKind, TileRef};
 
 /// The partial tile of every level and the partial bundle.
@@ -70,19 +70,7 @@ impl Edge {
 
     /// The root of the tree.
     pub(crate) fn root(&self) -> Hash {
-        let mut root: Option<Hash> = None;
-        // From the right, which is the lowest level's last hashes, to the left.
-        for level in &self.levels {
-            let mut end = level.hashes.len();
-            while end > 0 {
-                let width = 1_usize << end.trailing_zeros();
-                let row = level.hashes.get(end - width..end).unwrap_or_default();
-                let left = perfect_root(row).unwrap_or_default();
-                root = Some(root.map_or(left, |right| node_hash(&left, &right)));
-                end -= width;
-            }
-        }
-        root.unwrap_or_else(empty_root)
+        edge_root(self.levels.iter().map(|level| level.hashes.as_slice()))
     }
 
     /// Appends a leaf; tiles that become full are written.

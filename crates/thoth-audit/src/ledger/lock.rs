@@ -62,6 +62,7 @@ impl TreeLock {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a file lock cannot be waited for with a deadline")]
 fn waiting<T>(patience: Duration, mut attempt: impl FnMut() -> io::Result<Option<T>>) -> io::Result<Option<T>> {
     let start = Instant::now();
     let mut pause = Duration::from_micros(200);

@@ -1,0 +1,202 @@
+//! Verification of a whole ledger, from its files alone.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+mod fault;
+mod journals;
+mod tree;
+
+pub use fault::{Fault, VerifyError};
+
+use crate::checkpoint::Checkpoint;
+use crate::json::Object;
+use crate::ledger::lock::{LOCK_FILE, TreeLock};
+use crate::ledger::state::{State, key_name};
+use crate::ledger::{CHECKPOINT_FILE, JOURNAL_DIR, QUARANTINE_DIR, STATE_FILE, VKEY_FILE, files};
+use crate::merkle::{self, Hash};
+use crate::note::Verifier;
+use crate::tile_source::TileSource;
+use crate::tiles::TILE_DIR;
+use fault::at;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What else to check.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VerifyOptions<'o> {
+    /// An earlier checkpoint of the ledger, as it was kept elsewhere: the ledger must be an extension of it.
+    pub checkpoint: Option<&'o [u8]>,
+    /// The log's verifier key, as it was kept elsewhere. Without it the ledger's own is believed.
+    pub vkey: Option<&'o str>,
+}
+
+/// What was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The log's name.
+    pub origin: String,
+    /// The key that signed the head.
+    pub vkey: String,
+    /// How many events the head covers.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+    /// How many more stand in journals: chained, but not yet under a signature.
+    pub pending: u64,
+    /// How many events of each type there are, pending ones included.
+    pub events: BTreeMap<String, u64>,
+    /// The size of the earlier checkpoint that the ledger extends, if one was given.
+    pub extends: Option<u64>,
+}
+
+impl Report {
+    /// The report as one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut out = Vec::new();
+        let mut o = Object::open(&mut out);
+        let events = o.key("events");
+        events.push(b'{');
+        for (number, (name, count)) in self.events.iter().enumerate() {
+            if number > 0 {
+                events.push(b',');
+            }
+            crate::json::string(events, name);
+            events.extend_from_slice(format!(":{count}").as_bytes());
+        }
+        events.push(b'}');
+        if let Some(extends) = self.extends {
+            o.number("extends", extends);
+        }
+        o.text("origin", &self.origin, usize::MAX);
+        o.number("pending", self.pending);
+        o.word("root", &STANDARD.encode(self.root));
+        o.number("size", self.size);
+        o.text("vkey", &self.vkey, usize::MAX);
+        o.close();
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    fn count(&mut self, event_type: String) {
+        *self.events.entry(event_type).or_default() += 1;
+    }
+}
+
+/// Verifies a ledger: its key, head and state; every entry, tile and level; the canonical form of every event; what
+/// is pending in journals; and that there is nothing else. A ledger that others are writing to can be verified too.
+///
+/// # Errors
+/// The first fault, with the file and the place in it.
+pub fn verify(dir: &Path, options: &VerifyOptions<'_>) -> Result<Report, VerifyError> {
+    let _lock = lock(dir)?;
+    let verifier = verifier_key(dir, options.vkey)?;
+    let checkpoint = read(dir, CHECKPOINT_FILE)?;
+    let head = Checkpoint::open(&checkpoint, &verifier).map_err(at(CHECKPOINT_FILE))?;
+    let state_note = read(dir, STATE_FILE)?;
+    let state = State::open(&state_note, &verifier.renamed(&key_name(verifier.name()))).map_err(at(STATE_FILE))?;
+    if state.checkpoint(&head.origin) != head {
+        return Err(VerifyError::new(CHECKPOINT_FILE, Fault::HeadsDiffer { state: state.size, checkpoint: head.size }));
+    }
+    no_others(dir, head.size)?;
+    let mut report = Report {
+        origin: head.origin.clone(),
+        vkey: verifier.to_vkey(),
+        size: head.size,
+        root: head.root,
+        pending: 0,
+        events: BTreeMap::new(),
+        extends: None,
+    };
+    tree::check(dir, &head, &mut report)?;
+    journals::check(dir, &head.origin, &state, &mut report)?;
+    if let Some(earlier) = options.checkpoint {
+        report.extends = Some(extends(dir, &head, earlier, &verifier)?);
+    }
+    Ok(report)
+}
+
+fn lock(dir: &Path) -> Result<Option<TreeLock>, VerifyError> {
+    match TreeLock::shared(dir, PATIENCE) {
+        Ok(Some(lock)) if lock.is_marked().map_err(at(LOCK_FILE))? => {
+            Err(VerifyError::new(LOCK_FILE, Fault::Interrupted))
+        }
+        Ok(Some(lock)) => Ok(Some(lock)),
+        Ok(None) => Err(VerifyError::new(LOCK_FILE, Fault::Busy)),
+        // A copy without a lock file is one that nobody writes to.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(at(LOCK_FILE)(error)),
+    }
+}
+
+fn read(dir: &Path, file: &str) -> Result<Vec<u8>, VerifyError> {
+    fs::read(dir.join(file)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => VerifyError::new(file, Fault::Missing),
+        _ => at(file)(error),
+    })
+}
+
+fn verifier_key(dir: &Path, pinned: Option<&str>) -> Result<Verifier, VerifyError> {
+    let bytes = read(dir, VKEY_FILE)?;
+    let text = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n'));
+    let bad = || VerifyError::new(VKEY_FILE, Fault::BadKey);
+    let verifier = Verifier::parse(text.ok_or_else(bad)?).map_err(|_| bad())?;
+    if pinned.is_some_and(|pinned| pinned.trim() != verifier.to_vkey()) {
+        return Err(VerifyError::new(VKEY_FILE, Fault::OtherKey));
+    }
+    Ok(verifier)
+}
+
+/// Nothing may lie in the directory that verification does not look at.
+fn no_others(dir: &Path, size: u64) -> Result<(), VerifyError> {
+    let expected = crate::tiles::all_files(size);
+    let mut found = Vec::new();
+    files::walk(dir, "", &mut found).map_err(at("."))?;
+    found.sort();
+    for (path, plain) in found {
+        let top = path.split('/').next().unwrap_or_default();
+        let known = match top {
+            CHECKPOINT_FILE | STATE_FILE | VKEY_FILE | LOCK_FILE => top == path,
+            TILE_DIR => expected.contains_key(&path),
+            // Looked at one by one later on.
+            JOURNAL_DIR => true,
+            QUARANTINE_DIR => return Err(VerifyError::new(&path, Fault::Quarantined)),
+            _ => false,
+        };
+        if !known || !plain {
+            return Err(VerifyError::new(&path, Fault::Unexpected));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the ledger begins with what an earlier checkpoint covers. The tiles have been verified before.
+fn extends(dir: &Path, head: &Checkpoint, earlier: &[u8], verifier: &Verifier) -> Result<u64, VerifyError> {
+    const GIVEN: &str = "(the earlier checkpoint)";
+    let earlier = Checkpoint::open(earlier, verifier).map_err(at(GIVEN))?;
+    if earlier.size > head.size {
+        return Err(VerifyError::new(CHECKPOINT_FILE, Fault::RolledBack { earlier: earlier.size, now: head.size }));
+    }
+    let source = TileSource::new(dir, head.size);
+    let path = crate::proof::consistency(&source, earlier.size, head.size).map_err(at(TILE_DIR))?;
+    let root = merkle::root(&source, earlier.size).map_err(at(TILE_DIR))?;
+    let proven = crate::proof::verify_consistency(earlier.size, &earlier.root, head.size, &head.root, &path);
+    if root != earlier.root || !proven {
+        return Err(VerifyError::new(CHECKPOINT_FILE, Fault::NotAnExtension { earlier: earlier.size }));
+    }
+    Ok(earlier.size)
+}
+
+/// Whether a journal's writer is alive.
+fn is_live(file: &File) -> std::io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
