@@ -1,1 +1,51 @@
-//! Under construction.
+//! Policies: YAML in, decisions with reasons out.
+//!
+//! [`load`] reads a policy file and what it includes, and compiles it into a [`Policy`]. A [`Query`] describes one
+//! tool call; each stage of the gate that policy feeds is one method of [`Policy`], and [`Policy::explain`] runs all
+//! of them and says why.
+//!
+//! Among all matching rules the strictest answer holds, whatever the order of the rules. A condition that cannot be
+//! evaluated counts as met for rules that tighten and as not met for rules that loosen.
+//!
+//! This crate does no I/O and reads neither clock nor environment: files come through [`Source`], the time with the
+//! query.
+
+mod compile;
+mod condition;
+mod decimal;
+mod diagnostic;
+mod digest;
+mod evaluate;
+mod explain;
+mod glob;
+mod host;
+mod include;
+mod index;
+mod lexical_path;
+mod literal;
+mod name;
+mod policy;
+mod query;
+mod read;
+mod rule;
+mod semantic;
+mod source;
+mod stages;
+mod text_match;
+mod truth;
+mod window;
+mod yaml;
+
+pub use compile::load;
+pub use diagnostic::{Diagnostic, DiagnosticCode, LoadError};
+pub use evaluate::{RuleVerdict, Scratch};
+pub use explain::{ConditionTrace, Explanation, RuleTrace};
+pub use policy::{Evaluation, Limits, Policy};
+pub use query::{History, NoHistory, Query, RateScope};
+pub use rule::{RuleId, RuleInfo};
+pub use source::{Source, SourceError, SourceText, Sources};
+pub use text_match::ScopeList;
+pub use truth::Truth;
+
+/// The policy that a new installation starts with: reads run, deletions are blocked, everything else is asked for.
+pub const STARTER: &str = include_str!("starter.yaml");

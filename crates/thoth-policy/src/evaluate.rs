@@ -1,0 +1,237 @@
+//! The rules stage: which rules match, and what holds then.
+
+use std::borrow::Cow;
+
+use thoth_types::{Approval, Finding, ReasonCode, RiskLevel, Stage};
+
+use crate::name;
+use crate::policy::{Evaluation, Policy};
+use crate::query::Query;
+use crate::rule::{Rule, RuleId};
+use crate::truth::Truth;
+
+/// A rule that matched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Matched {
+    pub(crate) rule: RuleId,
+    /// Only because something could not be decided.
+    pub(crate) by_error: bool,
+}
+
+/// Room that evaluations share, so that they need not allocate. One per thread.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    candidates: Vec<RuleId>,
+    matched: Vec<Matched>,
+    ids: Vec<RuleId>,
+    stop_early: bool,
+}
+
+impl Scratch {
+    /// Room for evaluations that find every matching rule, as evidence wants.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Room for evaluations that stop once the answer cannot change: the verdict is the same, but
+    /// [`Scratch::matched`] may lack rules that do not matter.
+    #[must_use]
+    pub fn deciding() -> Self {
+        Self { stop_early: true, ..Self::default() }
+    }
+
+    /// The rules that matched in the last evaluation, less those that were overridden; each once.
+    #[must_use]
+    pub fn matched(&self) -> &[RuleId] {
+        &self.ids
+    }
+}
+
+/// What the rules say about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleVerdict {
+    /// The answer.
+    pub approval: Approval,
+    /// The highest risk of all matching rules.
+    pub risk: RiskLevel,
+    /// Why.
+    pub code: ReasonCode,
+    /// The deciding rule; `None` when the defaults decided.
+    pub rule: Option<RuleId>,
+    /// Whether it was decided by something that could not be evaluated.
+    pub by_error: bool,
+}
+
+pub(crate) const fn rule_code(approval: Approval) -> ReasonCode {
+    match approval {
+        Approval::Auto => ReasonCode::RuleAuto,
+        Approval::Approve => ReasonCode::RuleApprove,
+        Approval::Block => ReasonCode::RuleBlock,
+    }
+}
+
+pub(crate) const fn default_code(approval: Approval) -> ReasonCode {
+    match approval {
+        Approval::Auto => ReasonCode::DefaultAuto,
+        Approval::Approve => ReasonCode::DefaultApprove,
+        Approval::Block => ReasonCode::DefaultBlock,
+    }
+}
+
+impl Policy {
+    /// Stage 6: the rules. Does not allocate once `scratch` has grown, except for names and arguments that need
+    /// normalising or unescaping.
+    pub fn rules(&self, query: &Query<'_>, scratch: &mut Scratch) -> RuleVerdict {
+        scratch.matched.clear();
+        let as_written = self.rules_for(query.tool, query, scratch);
+        let reads_as = name::normalised(query.tool);
+        let verdict = if *reads_as == *query.tool {
+            as_written
+        } else {
+            stricter(as_written, self.rules_for(&reads_as, query, scratch))
+        };
+        scratch.ids.clear();
+        scratch.ids.extend(scratch.matched.iter().map(|matched| matched.rule));
+        scratch.ids.sort_unstable();
+        scratch.ids.dedup();
+        verdict
+    }
+
+    /// Evaluates under one form of the tool's name; appends to the matched rules.
+    fn rules_for(&self, tool: &str, query: &Query<'_>, scratch: &mut Scratch) -> RuleVerdict {
+        let start = scratch.matched.len();
+        self.index.candidates(tool, query.server, &mut scratch.candidates);
+        for id in &scratch.candidates {
+            let Some(rule) = self.get(*id) else { continue };
+            let outcome = rule.holds(tool, query);
+            if !rule.applies(outcome) {
+                continue;
+            }
+            scratch.matched.push(Matched { rule: *id, by_error: outcome == Truth::Error });
+            let decided = match self.evaluation {
+                Evaluation::FirstMatch => true,
+                Evaluation::Strictest => scratch.stop_early && self.settles(rule, outcome),
+            };
+            if decided {
+                break;
+            }
+        }
+        if self.has_overrides {
+            self.remove_overridden(&mut scratch.matched, start);
+        }
+        self.combine(scratch.matched.get(start..).unwrap_or_default())
+    }
+
+    /// Whether nothing can be stricter than this match.
+    fn settles(&self, rule: &Rule, outcome: Truth) -> bool {
+        outcome == Truth::True
+            && !rule.overridable
+            && rule.info.approval == Approval::Block
+            && rule.info.risk >= self.highest_risk
+    }
+
+    /// Drops what matching rules override. Only a rule that surely matches, and is not overridden itself, overrides.
+    fn remove_overridden(&self, matched: &mut Vec<Matched>, start: usize) {
+        let mut rank = 0;
+        loop {
+            let next = matched
+                .get(start..)
+                .unwrap_or_default()
+                .iter()
+                .filter(|m| !m.by_error)
+                .filter_map(|m| self.get(m.rule))
+                .filter(|rule| !rule.overrides.is_empty() && rule.override_rank >= rank)
+                .min_by_key(|rule| rule.override_rank);
+            let Some(next) = next else { return };
+            let mut position = 0;
+            matched.retain(|m| {
+                position += 1;
+                position <= start || !next.overrides.contains(&m.rule)
+            });
+            rank = next.override_rank + 1;
+        }
+    }
+
+    fn combine(&self, matched: &[Matched]) -> RuleVerdict {
+        let mut best: Option<(&Rule, Matched)> = None;
+        let mut risk = None;
+        let mut any_error = false;
+        for candidate in matched {
+            let Some(rule) = self.get(candidate.rule) else { continue };
+            risk = risk.max(Some(rule.info.risk));
+            any_error |= candidate.by_error;
+            let better = best.is_none_or(|(own, how)| {
+                let key = |rule: &Rule, how: Matched| {
+                    (rule.info.approval, !how.by_error, rule.info.risk, rule.names_server())
+                };
+                key(rule, *candidate).cmp(&key(own, how)).then_with(|| own.info.name.cmp(&rule.info.name)).is_gt()
+            });
+            if better {
+                best = Some((rule, *candidate));
+            }
+        }
+        let defaults = self.defaults;
+        let (Some((rule, how)), Some(risk)) = (best, risk) else {
+            let code = default_code(defaults.approval);
+            return RuleVerdict { approval: defaults.approval, risk: defaults.risk, code, rule: None, by_error: false };
+        };
+        let approval = rule.info.approval;
+        if any_error && defaults.approval > approval {
+            return RuleVerdict {
+                approval: defaults.approval,
+                risk: risk.max(defaults.risk),
+                code: default_code(defaults.approval),
+                rule: None,
+                by_error: true,
+            };
+        }
+        RuleVerdict {
+            approval,
+            risk: if any_error { risk.max(defaults.risk) } else { risk },
+            code: rule_code(approval),
+            rule: Some(how.rule),
+            by_error: how.by_error,
+        }
+    }
+
+    /// The verdict as a finding of the rules stage. Explicit block rules are never softened by a mode.
+    #[must_use]
+    pub fn rules_finding(&self, verdict: &RuleVerdict) -> Finding {
+        let rule = verdict.rule.and_then(|id| self.rule(id));
+        let detail: Cow<'static, str> = match rule {
+            Some(rule) => match &rule.reason {
+                Some(reason) => reason.to_string().into(),
+                None => {
+                    let what = match verdict.approval {
+                        Approval::Auto => "allows this call",
+                        Approval::Approve => "asks for approval of this call",
+                        Approval::Block => "blocks this call",
+                    };
+                    let how = if verdict.by_error { "; a condition of it could not be decided" } else { "" };
+                    format!("rule `{}` {what}{how}", rule.name).into()
+                }
+            },
+            None if verdict.by_error => "a condition could not be decided; the policy's defaults hold".into(),
+            None => "no rule matches; the policy's defaults hold".into(),
+        };
+        Finding {
+            stage: Stage::Rules,
+            approval: verdict.approval,
+            code: verdict.code,
+            risk: verdict.risk,
+            rule: rule.map(|rule| rule.name.clone()),
+            place: rule.map(|rule| rule.place.clone()),
+            detail,
+            hard: verdict.code == ReasonCode::RuleBlock,
+            retry_after_seconds: None,
+        }
+    }
+}
+
+/// The stricter of two verdicts on one call, with the higher risk.
+fn stricter(one: RuleVerdict, other: RuleVerdict) -> RuleVerdict {
+    let risk = one.risk.max(other.risk);
+    let winner = if other.approval > one.approval { other } else { one };
+    RuleVerdict { risk, ..winner }
+}

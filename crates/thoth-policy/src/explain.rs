@@ -1,0 +1,211 @@
+//! The whole answer to one question, with its reasons, for a person or a script.
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+use thoth_types::{Approval, Effect, Finding, Place, ReasonCode, RiskLevel};
+
+use crate::evaluate::Scratch;
+use crate::name;
+use crate::policy::Policy;
+use crate::query::Query;
+use crate::rule::Rule;
+use crate::text_match::ScopeList;
+use crate::truth::Truth;
+
+/// What one condition saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConditionTrace {
+    /// The condition, in one line.
+    pub condition: String,
+    /// The value it looked at, as JSON text, shortened.
+    pub value: Option<String>,
+    /// How it came out.
+    pub outcome: Truth,
+}
+
+/// How one candidate rule came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleTrace {
+    /// The rule.
+    pub rule: Arc<str>,
+    /// Where it stands.
+    pub place: Place,
+    /// What it asks for.
+    pub approval: Approval,
+    /// Whether it counted as a match.
+    pub applied: bool,
+    /// How it came out as a whole.
+    pub outcome: Truth,
+    /// Its conditions, `match` and `except` first.
+    pub conditions: Vec<ConditionTrace>,
+}
+
+/// A decision of all stages that depend on the policy and the call alone, with its reasons. Limits are not part of
+/// it: they depend on what else was called.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// Whether the call may go out: a word with three values.
+    pub effect: Effect,
+    /// The same in the policy's words.
+    pub approval: Approval,
+    /// The highest risk that anything found.
+    pub risk_level: RiskLevel,
+    /// The deciding rule.
+    pub rule: Option<Arc<str>>,
+    /// Why, for a person.
+    pub reason: String,
+    /// Why, for a script.
+    pub reason_code: ReasonCode,
+    /// All matching rules, in the order of the files.
+    pub matched: Vec<Arc<str>>,
+    /// Where the deciding entry stands.
+    pub place: Option<Place>,
+    /// The policy's digest.
+    pub policy_digest: Arc<str>,
+    /// What each stage found, in their order.
+    pub findings: Vec<Finding>,
+    /// Every candidate rule, when asked for.
+    pub trace: Option<Vec<RuleTrace>>,
+}
+
+impl Policy {
+    /// Decides and says why.
+    #[must_use]
+    pub fn explain(&self, query: &Query<'_>, trace: bool) -> Explanation {
+        let mut findings = Vec::new();
+        self.identity(query, &mut findings);
+        self.intent(query, &mut findings);
+        self.scope(query, &ScopeList::default(), &mut findings);
+        let mut scratch = Scratch::new();
+        let verdict = self.rules(query, &mut scratch);
+        let by_rules = self.rules_finding(&verdict);
+        findings.push(by_rules.clone());
+
+        let strictest = findings.iter().map(|f| f.approval).max().unwrap_or(verdict.approval);
+        let deciding = findings.iter().find(|f| f.approval == strictest).unwrap_or(&by_rules).clone();
+        let risk_level = findings.iter().map(|f| f.risk).max().unwrap_or(verdict.risk);
+        let mut matched: Vec<&Rule> = scratch.matched().iter().filter_map(|id| self.get(*id)).collect();
+        matched.sort_by_key(|rule| rule.position);
+        Explanation {
+            effect: strictest.into(),
+            approval: strictest,
+            risk_level,
+            rule: deciding.rule,
+            reason: deciding.detail.into_owned(),
+            reason_code: deciding.code,
+            matched: matched.into_iter().map(|rule| Arc::clone(&rule.info.name)).collect(),
+            place: deciding.place,
+            policy_digest: self.digest_arc(),
+            findings,
+            trace: trace.then(|| self.trace(query)),
+        }
+    }
+
+    fn trace(&self, query: &Query<'_>) -> Vec<RuleTrace> {
+        let reads_as = name::normalised(query.tool);
+        let mut forms = vec![query.tool];
+        if *reads_as != *query.tool {
+            forms.push(&reads_as);
+        }
+        let mut traces = Vec::new();
+        let mut candidates = Vec::new();
+        for tool in forms {
+            self.index.candidates(tool, query.server, &mut candidates);
+            let mut rules: Vec<&Rule> = candidates.iter().filter_map(|id| self.get(*id)).collect();
+            rules.sort_by_key(|rule| rule.position);
+            traces.extend(rules.into_iter().map(|rule| trace_rule(rule, tool, query)));
+        }
+        traces
+    }
+}
+
+fn trace_rule(rule: &Rule, tool: &str, query: &Query<'_>) -> RuleTrace {
+    let outcome = rule.holds(tool, query);
+    let matches = rule.matcher.holds(tool, query);
+    let who = format!("{tool} @ {} by {}", query.server, query.agent.unwrap_or("(no agent)"));
+    let mut conditions =
+        vec![ConditionTrace { condition: "match".to_owned(), value: Some(who.clone()), outcome: matches }];
+    for except in &rule.except {
+        let outcome = !except.holds(tool, query);
+        conditions.push(ConditionTrace { condition: "except".to_owned(), value: Some(who.clone()), outcome });
+    }
+    if let Some(expires) = rule.info.expires {
+        let outcome = (query.now < expires).into();
+        let condition = format!("expires {expires}");
+        conditions.push(ConditionTrace { condition, value: Some(query.now.to_string()), outcome });
+    }
+    conditions.extend(rule.conditions.iter().map(|condition| ConditionTrace {
+        condition: condition.show(),
+        value: condition.value(query),
+        outcome: condition.holds(tool, query),
+    }));
+    RuleTrace {
+        rule: Arc::clone(&rule.info.name),
+        place: rule.info.place.clone(),
+        approval: rule.info.approval,
+        applied: rule.applies(outcome),
+        outcome,
+        conditions,
+    }
+}
+
+fn place_json(place: Option<&Place>) -> Json {
+    place.map_or(Json::Null, |place| json!({"file": &*place.file, "line": place.line, "column": place.column}))
+}
+
+impl Explanation {
+    /// One JSON object: `effect, approval, risk_level, rule, reason, reason_code, matched, span, policy_digest,
+    /// findings`, and `trace` when it was asked for.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let findings: Vec<Json> = self
+            .findings
+            .iter()
+            .map(|finding| {
+                json!({
+                    "stage": finding.stage.as_str(),
+                    "approval": finding.approval.as_str(),
+                    "reason_code": finding.code.as_str(),
+                    "risk_level": finding.risk.as_str(),
+                    "rule": finding.rule.as_deref(),
+                    "span": place_json(finding.place.as_ref()),
+                    "detail": &*finding.detail,
+                    "hard": finding.hard,
+                })
+            })
+            .collect();
+        let mut answer = json!({
+            "effect": self.effect.as_str(),
+            "approval": self.approval.as_str(),
+            "risk_level": self.risk_level.as_str(),
+            "rule": self.rule.as_deref(),
+            "reason": self.reason,
+            "reason_code": self.reason_code.as_str(),
+            "matched": self.matched.iter().map(|name| &**name).collect::<Vec<_>>(),
+            "span": place_json(self.place.as_ref()),
+            "policy_digest": &*self.policy_digest,
+            "findings": findings,
+        });
+        if let (Some(trace), Some(answer)) = (&self.trace, answer.as_object_mut()) {
+            answer.insert("trace".to_owned(), trace.iter().map(trace_json).collect());
+        }
+        answer.to_string()
+    }
+}
+
+fn trace_json(trace: &RuleTrace) -> Json {
+    let conditions: Vec<Json> = trace
+        .conditions
+        .iter()
+        .map(|c| json!({"condition": c.condition, "value": c.value, "outcome": c.outcome.as_str()}))
+        .collect();
+    json!({
+        "rule": &*trace.rule,
+        "span": place_json(Some(&trace.place)),
+        "approval": trace.approval.as_str(),
+        "applied": trace.applied,
+        "outcome": trace.outcome.as_str(),
+        "conditions": conditions,
+    })
+}

@@ -1,0 +1,413 @@
+//! Conditions.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use crate::condition::{ArgumentPath, Bounds, Comparison, Condition, Test};
+use crate::diagnostic::DiagnosticCode;
+use crate::lexical_path::Directory;
+use crate::literal::Literal;
+use crate::query::RateScope;
+use crate::read::Reader;
+use crate::semantic::{CATEGORIES, Semantic};
+use crate::text_match::TextMatch;
+use crate::window::{self, Window};
+use crate::yaml::{At, Content, Key, Node};
+
+const KEYS: [&str; 22] = [
+    "time_after",
+    "time_before",
+    "tz",
+    "weekdays",
+    "param_eq",
+    "param_gt",
+    "param_lt",
+    "param_gte",
+    "param_lte",
+    "param_contains",
+    "param_matches",
+    "param_in",
+    "param_not_in",
+    "param_exists",
+    "param_glob",
+    "path_under",
+    "host_in",
+    "size",
+    "rate",
+    "after_call",
+    "labels",
+    "semantic",
+];
+
+impl Reader<'_> {
+    pub(crate) fn conditions(&mut self, node: &Node) -> Vec<Condition> {
+        let mut conditions = Vec::new();
+        let fields = self.fields(node, "`conditions`", &KEYS);
+        conditions.extend(self.window(&fields));
+        for (key, value) in fields {
+            let what = format!("`{}`", key.text);
+            match &*key.text {
+                "time_after" | "time_before" | "tz" | "weekdays" => {}
+                "rate" => conditions.extend(self.rate(value)),
+                "after_call" => conditions.push(self.after_call(value)),
+                "labels" => conditions.push(self.labels(value)),
+                "semantic" => conditions.extend(self.semantic(value)),
+                "size" => self.sizes(value, &mut conditions),
+                "param_exists" if !matches!(value.content, Content::Map(_)) => {
+                    for (text, at) in self.texts(value, &what) {
+                        let path = self.path(text, at);
+                        conditions.extend(path.map(|path| Condition::Argument { path, test: Test::Exists(true) }));
+                    }
+                }
+                test => {
+                    if value.is_null() {
+                        self.error(DiagnosticCode::WrongType, value.at, format!("{what} wants a mapping, not nothing"));
+                    }
+                    for (argument, wanted) in self.entries(value, &what).unwrap_or_default() {
+                        let path = self.path(&argument.text, argument.at);
+                        let test = self.test(test, &what, wanted);
+                        if let (Some(path), Some(test)) = (path, test) {
+                            conditions.push(Condition::Argument { path, test });
+                        }
+                    }
+                }
+            }
+        }
+        // Cheap ones first: the outcome is the same in any order.
+        conditions.sort_by_key(|condition| match condition {
+            Condition::When(_) | Condition::Labels { .. } => 0,
+            Condition::Argument { test: Test::Pattern(_), .. } => 2,
+            Condition::Argument { .. } | Condition::ArgumentsSize(_) => 1,
+            Condition::Rate { .. } | Condition::AfterCall { .. } | Condition::Semantic(_) => 3,
+        });
+        conditions
+    }
+
+    fn path(&mut self, text: &str, at: At) -> Option<ArgumentPath> {
+        let path = ArgumentPath::parse(text);
+        if path.is_none() {
+            let message = format!("`{text}` is no argument path");
+            self.error_help(DiagnosticCode::BadValue, at, message, "write `name`, `outer.inner` or `list[0].name`");
+        }
+        path
+    }
+
+    fn test(&mut self, test: &str, what: &str, node: &Node) -> Option<Test> {
+        let ordered = |comparison| move |literal| Test::Ordered(comparison, literal);
+        match test {
+            "param_eq" => self.literal(node).map(Test::Equals),
+            "param_gt" => self.ordinal(node, what).map(ordered(Comparison::Gt)),
+            "param_lt" => self.ordinal(node, what).map(ordered(Comparison::Lt)),
+            "param_gte" => self.ordinal(node, what).map(ordered(Comparison::Gte)),
+            "param_lte" => self.ordinal(node, what).map(ordered(Comparison::Lte)),
+            "param_contains" => self.literal(node).map(Test::Contains),
+            "param_in" => self.literals(node, what).map(Test::In),
+            "param_not_in" => self.literals(node, what).map(Test::NotIn),
+            "param_exists" => self.boolean(node, what).map(Test::Exists),
+            "param_matches" => {
+                let text = self.text(node, what)?;
+                self.pattern(text, node.at).map(Test::Pattern)
+            }
+            "param_glob" => Some(Test::Glob(self.globs(node, what), shown(node))),
+            "path_under" => self.directories(node, what).map(|own| Test::Under(own, shown(node))),
+            _ => self.hosts(node, what).map(|own| Test::Host(own, shown(node))),
+        }
+    }
+
+    fn ordinal(&mut self, node: &Node, what: &str) -> Option<Literal> {
+        let literal = self.literal(node)?;
+        if matches!(literal, Literal::Number(_) | Literal::Text(_)) {
+            return Some(literal);
+        }
+        self.error(DiagnosticCode::WrongType, node.at, format!("{what} wants a number or a text to compare with"));
+        None
+    }
+
+    fn literals(&mut self, node: &Node, what: &str) -> Option<Box<[Literal]>> {
+        match &node.content {
+            Content::List(items) if !items.is_empty() => {
+                let own: Vec<Literal> = items.iter().filter_map(|item| self.literal(item)).collect();
+                (own.len() == items.len()).then(|| own.into())
+            }
+            _ => {
+                self.error(DiagnosticCode::WrongType, node.at, format!("{what} wants a list of values"));
+                None
+            }
+        }
+    }
+
+    fn directories(&mut self, node: &Node, what: &str) -> Option<Box<[Directory]>> {
+        let mut own = Vec::new();
+        for (text, at) in self.texts(node, what) {
+            match Directory::parse(text) {
+                Ok(directory) => own.push(directory),
+                Err(error) => {
+                    let message = format!("bad directory `{text}`: {error}");
+                    self.error_help(DiagnosticCode::BadValue, at, message, "write it in full, such as `/srv/data`");
+                }
+            }
+        }
+        (!own.is_empty()).then(|| own.into())
+    }
+
+    fn hosts(&mut self, node: &Node, what: &str) -> Option<Box<[crate::glob::Glob]>> {
+        for (text, at) in self.texts(node, what) {
+            let odd = text.contains(|c: char| c.is_whitespace() || matches!(c, '/' | '@' | '%' | '\\' | '!'));
+            if odd || !text.is_ascii() || text.matches(':').count() == 1 {
+                let message = format!("`{text}` is no host");
+                let help = "write a host such as `api.example.com` or `*.example.com`: no scheme, port or path";
+                self.error_help(DiagnosticCode::BadValue, at, message, help);
+            }
+        }
+        let globs = self.globs_with(node, what, &str::to_ascii_lowercase);
+        (!globs.any.is_empty()).then_some(globs.any)
+    }
+
+    fn bounds(&mut self, node: &Node, what: &str) -> Option<Bounds> {
+        const KEYS: [&str; 5] = ["gt", "gte", "lt", "lte", "eq"];
+        let Content::Map(_) = &node.content else {
+            let message = format!("{what} wants bounds, not {}", node.kind());
+            self.error_help(DiagnosticCode::WrongType, node.at, message, "write for example `{gt: 1000}`");
+            return None;
+        };
+        let mut bounds = Bounds { least: 0, most: u64::MAX };
+        for (key, value) in self.fields(node, what, &KEYS) {
+            let least = u64::from(&*key.text == "lt");
+            let number = self.whole(value, &format!("`{}`", key.text), least, u64::MAX - 1)?;
+            match &*key.text {
+                "gt" => bounds.least = bounds.least.max(number + 1),
+                "gte" => bounds.least = bounds.least.max(number),
+                "lt" => bounds.most = bounds.most.min(number - 1),
+                "lte" => bounds.most = bounds.most.min(number),
+                _ => {
+                    bounds.least = bounds.least.max(number);
+                    bounds.most = bounds.most.min(number);
+                }
+            }
+        }
+        if bounds.least > bounds.most {
+            self.error(DiagnosticCode::BadValue, node.at, format!("no size lies in these bounds of {what}"));
+            return None;
+        }
+        Some(bounds)
+    }
+
+    fn sizes(&mut self, node: &Node, conditions: &mut Vec<Condition>) {
+        for (argument, wanted) in self.entries(node, "`size`").unwrap_or_default() {
+            let Some(bounds) = self.bounds(wanted, "`size`") else { continue };
+            if &*argument.text == "$" {
+                conditions.push(Condition::ArgumentsSize(bounds));
+            } else if let Some(path) = self.path(&argument.text, argument.at) {
+                conditions.push(Condition::Argument { path, test: Test::Size(bounds) });
+            }
+        }
+    }
+
+    fn window(&mut self, fields: &[(&Key, &Node)]) -> Option<Condition> {
+        let get = |name: &str| fields.iter().find(|(key, _)| &*key.text == name).map(|(key, value)| (*key, *value));
+        let zone = match get("tz") {
+            Some((_, node)) => self.zone(node)?,
+            None => TimeZone::UTC,
+        };
+        let (after, before, days) = (get("time_after"), get("time_before"), get("weekdays"));
+        if after.is_none() && before.is_none() && days.is_none() {
+            if let Some((key, _)) = get("tz") {
+                let message = "`tz` without `time_after`, `time_before` or `weekdays` says nothing";
+                self.error(DiagnosticCode::BadTime, key.at, message);
+            }
+            return None;
+        }
+        let after_time = after.and_then(|(key, node)| self.time(node, &key.text));
+        let before_time = before.and_then(|(key, node)| self.time(node, &key.text));
+        if let (Some(from), Some(to), Some((_, node))) = (after_time, before_time, before)
+            && from == to
+        {
+            let message = "the window from `time_after` to `time_before` is empty";
+            self.error(DiagnosticCode::BadTime, node.at, message);
+        }
+        let days = days.and_then(|(_, node)| self.weekdays(node));
+        Some(Condition::When(Window { zone, after: after_time, before: before_time, days }))
+    }
+
+    fn zone(&mut self, node: &Node) -> Option<TimeZone> {
+        let text = self.text(node, "`tz`")?;
+        match TimeZone::get(text) {
+            Ok(zone) => Some(zone),
+            Err(_) => {
+                let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+                let known: Vec<&str> = names.iter().map(String::as_str).collect();
+                let help = match crate::read::nearest(text, &known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "write a name of the IANA database, such as `Europe/Berlin`".to_owned(),
+                };
+                self.error_help(DiagnosticCode::BadTime, node.at, format!("`{text}` is no time zone"), help);
+                None
+            }
+        }
+    }
+
+    fn time(&mut self, node: &Node, key: &str) -> Option<jiff::civil::Time> {
+        let text = self.text(node, &format!("`{key}`"))?;
+        let time = window::time_of_day(text);
+        if time.is_none() {
+            let minutes = text.parse::<u32>().ok().filter(|n| (60..24 * 60).contains(n));
+            let help = match minutes {
+                Some(minutes) => format!(
+                    "write \"{:02}:{:02}\" with quotes: tools of YAML 1.1 turn it into the number {minutes}",
+                    minutes / 60,
+                    minutes % 60
+                ),
+                None => "write a time from \"00:00\" to \"23:59\"".to_owned(),
+            };
+            self.error_help(DiagnosticCode::BadTime, node.at, format!("`{text}` is no time of day"), help);
+        }
+        time
+    }
+
+    fn weekdays(&mut self, node: &Node) -> Option<u8> {
+        let mut days = 0;
+        for (text, at) in self.texts(node, "`weekdays`") {
+            match window::day_bit(text) {
+                Some(bit) => days |= bit,
+                None => {
+                    let known: Vec<&str> = window::DAY_NAMES.iter().flat_map(|(short, long)| [*short, *long]).collect();
+                    self.unknown(
+                        DiagnosticCode::BadTime,
+                        at,
+                        &format!("`{text}` is no weekday (1 is Monday)"),
+                        text,
+                        &known,
+                    );
+                }
+            }
+        }
+        (days != 0).then_some(days)
+    }
+
+    fn rate(&mut self, node: &Node) -> Option<Condition> {
+        const KEYS: [&str; 3] = ["limit", "window", "per"];
+        let mut limit = None;
+        let mut window = None;
+        let mut scope = RateScope::Session;
+        for (key, value) in self.fields(node, "`rate`", &KEYS) {
+            match &*key.text {
+                "limit" => limit = Some(self.whole(value, "`limit`", 1, u64::MAX)?),
+                "window" => window = Some(self.duration(value)?),
+                _ => {
+                    let text = self.text(value, "`per`")?;
+                    scope = match &**text {
+                        "session" => RateScope::Session,
+                        "agent" => RateScope::Agent,
+                        "tool" => RateScope::Tool,
+                        other => {
+                            let known = ["session", "agent", "tool"];
+                            self.unknown(
+                                DiagnosticCode::BadValue,
+                                value.at,
+                                &format!("no rate per `{other}`"),
+                                other,
+                                &known,
+                            );
+                            return None;
+                        }
+                    };
+                }
+            }
+        }
+        match (limit, window) {
+            (Some(limit), Some(window)) => Some(Condition::Rate { limit, window, scope }),
+            _ => {
+                let message = "`rate` wants `limit` and `window`".to_owned();
+                self.error_help(
+                    DiagnosticCode::BadValue,
+                    node.at,
+                    message,
+                    "write `{limit: 10, window: 1m, per: session}`",
+                );
+                None
+            }
+        }
+    }
+
+    /// `30s`, `5m`, `1h`, `1d`; at most 31 days.
+    fn duration(&mut self, node: &Node) -> Option<SignedDuration> {
+        const MOST: i64 = 31 * 86_400;
+        let text = self.text(node, "`window`")?;
+        let unit = |seconds: i64, suffix: char| {
+            let number: i64 = text.strip_suffix(suffix)?.parse().ok()?;
+            number.checked_mul(seconds).filter(|s| (1..=MOST).contains(s))
+        };
+        let seconds = unit(1, 's').or_else(|| unit(60, 'm')).or_else(|| unit(3_600, 'h')).or_else(|| unit(86_400, 'd'));
+        if seconds.is_none() {
+            let message = format!("`{text}` is no window");
+            self.error_help(
+                DiagnosticCode::BadTime,
+                node.at,
+                message,
+                "write `30s`, `5m`, `1h` or `1d`; 31 days at most",
+            );
+        }
+        seconds.map(SignedDuration::from_secs)
+    }
+
+    fn after_call(&mut self, node: &Node) -> Condition {
+        if let Content::Map(_) = &node.content {
+            let block = self.match_block(node, "`after_call`");
+            if !block.agent.matches_everything() {
+                let message = "`after_call` looks at calls of this session, which have one agent";
+                self.error(DiagnosticCode::BadValue, node.at, message);
+            }
+            return Condition::AfterCall { tool: block.tool, server: block.server };
+        }
+        Condition::AfterCall { tool: self.globs(node, "`after_call`"), server: TextMatch::default() }
+    }
+
+    fn labels(&mut self, node: &Node) -> Condition {
+        let boxed = |items: Vec<(&Arc<str>, At)>| -> Box<[Box<str>]> {
+            items.into_iter().map(|(text, _)| Box::from(&**text)).collect()
+        };
+        let (mut all, mut any, mut none) = (Box::default(), Box::default(), Box::default());
+        if let Content::Map(_) = &node.content {
+            for (key, value) in self.fields(node, "`labels`", &["all", "any", "none"]) {
+                let list = boxed(self.texts(value, "`labels`"));
+                match &*key.text {
+                    "all" => all = list,
+                    "any" => any = list,
+                    _ => none = list,
+                }
+            }
+        } else {
+            all = boxed(self.texts(node, "`labels`"));
+        }
+        if all.is_empty() && any.is_empty() && none.is_empty() {
+            self.error(DiagnosticCode::BadValue, node.at, "`labels` names no label");
+        }
+        Condition::Labels { all, any, none }
+    }
+
+    fn semantic(&mut self, node: &Node) -> Option<Condition> {
+        let text = self.text(node, "`semantic`")?;
+        let semantic = Semantic::new(text);
+        if semantic.is_none() {
+            let names: Vec<&str> = CATEGORIES.iter().map(|(name, _)| *name).collect();
+            let message = "`semantic` wants a category or 1 to 64 words of three letters or more".to_owned();
+            let help = format!("categories: {}", names.join(", "));
+            self.error_help(DiagnosticCode::BadValue, node.at, message, help);
+        }
+        self.warn(node.at, "`semantic` looks for keywords; it understands nothing", "prefer conditions on arguments");
+        semantic.map(Condition::Semantic)
+    }
+}
+
+/// A text or list of texts for a trace.
+fn shown(node: &Node) -> Box<str> {
+    match &node.content {
+        Content::Scalar { text, .. } => (**text).into(),
+        Content::List(items) => {
+            format!("[{}]", items.iter().map(|item| shown(item).into_string()).collect::<Vec<_>>().join(", ")).into()
+        }
+        Content::Map(_) => Box::default(),
+    }
+}

@@ -1,0 +1,213 @@
+//! The file's sections beside the rules.
+
+use std::sync::Arc;
+
+use thoth_types::{Approval, RiskLevel};
+
+use crate::diagnostic::DiagnosticCode;
+use crate::name;
+use crate::policy::{Evaluation, IntentScope, Lists, ToolEntry, ToolList};
+use crate::read::Reader;
+use crate::read::rule::RuleDraft;
+use crate::text_match::TextMatch;
+use crate::yaml::{At, Content, Node};
+
+const TOP_KEYS: [&str; 10] =
+    ["version", "defaults", "rules", "scope", "scope_id", "tools", "gateway", "trust", "include", "evaluation"];
+const LATER_TOP_KEYS: [&str; 5] = ["integrity", "inspect", "budgets", "approvals", "plan_rules"];
+
+/// What one file says.
+#[derive(Debug, Default)]
+pub(crate) struct Document {
+    pub(crate) approval: Option<Approval>,
+    pub(crate) risk: Option<RiskLevel>,
+    pub(crate) evaluation: Option<(Evaluation, At)>,
+    pub(crate) rules: Vec<RuleDraft>,
+    pub(crate) lists: Lists,
+}
+
+impl Reader<'_> {
+    /// Reads a whole file; `None` stands for an empty one.
+    pub(crate) fn document(&mut self, root: Option<&Node>) -> Document {
+        let mut document = Document::default();
+        let Some(root) = root else { return document };
+        for (key, value) in self.fields_or_later(root, "the policy", &TOP_KEYS, &LATER_TOP_KEYS) {
+            match &*key.text {
+                "version" => self.version(value),
+                "defaults" => self.defaults(value, &mut document),
+                "rules" => document.rules = self.rules(value),
+                "scope" => self.scope(value, &mut document.lists),
+                "scope_id" => self.warn(key.at, "`scope_id` of Aegis has no effect here", "remove it"),
+                "tools" => self.tools(value, &mut document.lists),
+                "gateway" => self.gateway(value, &mut document.lists),
+                "trust" => self.trust(value, &mut document.lists),
+                "evaluation" => document.evaluation = self.evaluation(value).map(|e| (e, value.at)),
+                // `include` was followed when the files were gathered.
+                _ => {}
+            }
+        }
+        document
+    }
+
+    fn version(&mut self, node: &Node) {
+        let Some(text) = self.text(node, "`version`") else { return };
+        if &**text != "1" {
+            let message = format!("version `{text}` of the policy language is unknown");
+            self.error_help(DiagnosticCode::BadValue, node.at, message, "write `version: \"1\"`");
+        }
+    }
+
+    fn defaults(&mut self, node: &Node, document: &mut Document) {
+        for (key, value) in self.fields(node, "`defaults`", &["approval", "risk_level"]) {
+            match &*key.text {
+                "approval" => document.approval = self.approval(value),
+                _ => document.risk = self.risk(value),
+            }
+        }
+    }
+
+    fn evaluation(&mut self, node: &Node) -> Option<Evaluation> {
+        let text = self.text(node, "`evaluation`")?;
+        match &**text {
+            "strictest" => Some(Evaluation::Strictest),
+            "first-match" => Some(Evaluation::FirstMatch),
+            other => {
+                let message = format!("`{other}` is no way to combine rules");
+                self.unknown(DiagnosticCode::BadValue, node.at, &message, other, &["strictest", "first-match"]);
+                None
+            }
+        }
+    }
+
+    /// A list of tools; an empty one restricts nothing, as in the source system, and is worth a warning.
+    fn tool_list(&mut self, node: &Node, what: &str, fold: bool) -> Option<ToolList> {
+        if matches!(&node.content, Content::List(items) if items.is_empty()) {
+            self.warn(node.at, format!("{what} is empty and has no effect"), "remove it or name tools");
+            return None;
+        }
+        let change = |text: &str| if fold { name::folded(text).into_owned() } else { text.to_owned() };
+        let mut tools = self.globs_with(node, what, &change);
+        if fold {
+            // A deny list holds for the names as written, too.
+            let written = self.globs(node, what);
+            let any = tools.any.into_vec().into_iter().chain(written.any).collect();
+            tools = TextMatch::new(any, tools.none.into_vec());
+        }
+        Some(ToolList { place: self.file.place(node.at), tools })
+    }
+
+    fn scope(&mut self, node: &Node, lists: &mut Lists) {
+        if matches!(node.content, Content::Scalar { .. }) && !node.is_null() {
+            let help = "write `scope: {approved: [...]}` to name the approved tools";
+            return self.warn(node.at, "`scope` as a text is a label of Aegis and has no effect", help);
+        }
+        for (key, value) in self.fields(node, "`scope`", &["approved", "intents"]) {
+            match &*key.text {
+                "approved" => lists.approved.extend(self.tool_list(value, "`approved`", false)),
+                _ => self.intents(value, lists),
+            }
+        }
+    }
+
+    fn intents(&mut self, node: &Node, lists: &mut Lists) {
+        for (key, value) in self.entries(node, "`intents`").unwrap_or_default() {
+            let mut otherwise = Approval::Approve;
+            let mut tools = None;
+            if let Content::Map(_) = &value.content {
+                for (field, value) in self.fields(value, "an intent", &["tools", "otherwise"]) {
+                    match &*field.text {
+                        "tools" => tools = Some(self.globs(value, "`tools`")),
+                        _ => otherwise = self.approval(value).unwrap_or(otherwise),
+                    }
+                }
+            } else {
+                tools = Some(self.globs(value, "an intent"));
+            }
+            if otherwise == Approval::Auto {
+                self.error(DiagnosticCode::BadValue, value.at, "`otherwise: auto` would make the intent meaningless");
+            }
+            let Some(tools) = tools else {
+                self.error(DiagnosticCode::BadValue, key.at, format!("intent `{}` names no tools", key.text));
+                continue;
+            };
+            let scope = IntentScope { place: self.file.place(key.at), tools, otherwise };
+            lists.intents.entry(key.text.trim().to_owned()).or_default().push(scope);
+        }
+    }
+
+    fn tools(&mut self, node: &Node, lists: &mut Lists) {
+        const KNOWN: [&str; 3] = ["blocked", "max_calls_per_minute", "description"];
+        const LATER: [&str; 2] = ["min_trust", "required_capabilities"];
+        for (key, value) in self.entries(node, "`tools`").unwrap_or_default() {
+            if key.text.starts_with("x-") {
+                continue;
+            }
+            let pattern = Node { at: key.at, content: Content::Scalar { text: Arc::clone(&key.text), plain: false } };
+            let Some(list) = self.tool_list(&pattern, "`tools`", true) else { continue };
+            let mut entry = ToolEntry {
+                name: Arc::clone(&key.text),
+                place: self.file.place(key.at),
+                tool: list.tools,
+                blocked: false,
+                max_calls_per_minute: None,
+            };
+            for (field, value) in self.fields_or_later(value, "an entry of `tools`", &KNOWN, &LATER) {
+                match &*field.text {
+                    "blocked" => entry.blocked = self.boolean(value, "`blocked`").unwrap_or_default(),
+                    "max_calls_per_minute" => {
+                        let most = u64::from(u32::MAX);
+                        let number = self.whole(value, "`max_calls_per_minute`", 0, most);
+                        // 0 means no limit in the source system.
+                        entry.max_calls_per_minute = number.and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
+                    }
+                    _ => {
+                        self.text(value, "`description`");
+                    }
+                }
+            }
+            lists.tools.push(entry);
+        }
+    }
+
+    fn gateway(&mut self, node: &Node, lists: &mut Lists) {
+        const KNOWN: [&str; 4] = ["allowed_tools", "denied_tools", "sensitive_tools", "max_tool_calls"];
+        const LATER: [&str; 2] = ["blocked_patterns", "builtin_sanitization"];
+        for (key, value) in self.fields_or_later(node, "`gateway`", &KNOWN, &LATER) {
+            match &*key.text {
+                "allowed_tools" => lists.allowed.extend(self.tool_list(value, "`allowed_tools`", false)),
+                "denied_tools" => lists.denied.extend(self.tool_list(value, "`denied_tools`", true)),
+                "sensitive_tools" => lists.sensitive.extend(self.tool_list(value, "`sensitive_tools`", true)),
+                _ => {
+                    let number = self.whole(value, "`max_tool_calls`", 0, u64::MAX);
+                    lists.max_tool_calls = number;
+                }
+            }
+        }
+    }
+
+    fn trust(&mut self, node: &Node, lists: &mut Lists) {
+        for (key, value) in
+            self.fields_or_later(node, "`trust`", &["blocked_dids", "require_did"], &["default_min_trust"])
+        {
+            match &*key.text {
+                "require_did" => {
+                    if self.boolean(value, "`require_did`") == Some(true) {
+                        lists.require_did = Some(self.file.place(key.at));
+                    }
+                }
+                _ => {
+                    if matches!(&value.content, Content::List(items) if items.is_empty()) {
+                        continue;
+                    }
+                    for (did, at) in self.texts(value, "`blocked_dids`") {
+                        let folded = name::folded_did(did).into_owned();
+                        if folded.is_empty() {
+                            self.error(DiagnosticCode::BadValue, at, "an empty entry blocks nobody");
+                        }
+                        lists.blocked_dids.insert(folded, self.file.place(at));
+                    }
+                }
+            }
+        }
+    }
+}

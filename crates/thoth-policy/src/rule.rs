@@ -1,0 +1,120 @@
+//! One rule, compiled.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use thoth_types::{Approval, Place, RiskLevel};
+
+use crate::condition::Condition;
+use crate::query::Query;
+use crate::text_match::TextMatch;
+use crate::truth::Truth;
+
+/// A rule of one [`crate::Policy`], by its place in that policy's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(pub(crate) u32);
+
+/// What is known of a rule without evaluating it.
+#[derive(Debug, Clone)]
+pub struct RuleInfo {
+    /// Its name: as written, or `rule_<i>` counted from zero.
+    pub name: Arc<str>,
+    /// Where it stands.
+    pub place: Place,
+    /// What it is for.
+    pub description: Option<Arc<str>>,
+    /// Why, in words that may be shown to the agent.
+    pub reason: Option<Arc<str>>,
+    /// Who answers for it.
+    pub owner: Option<Arc<str>>,
+    /// What it asks for.
+    pub approval: Approval,
+    /// How much harm it sees.
+    pub risk: RiskLevel,
+    /// From when on it no longer applies.
+    pub expires: Option<Timestamp>,
+    /// Whether it applies at all (`mode: enforce`).
+    pub enforced: bool,
+    /// How many conditions it has.
+    pub conditions: usize,
+    /// The names of the rules that it overrides.
+    pub overrides: Vec<Arc<str>>,
+}
+
+/// Which tools, servers and agents.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MatchBlock {
+    pub(crate) tool: TextMatch,
+    pub(crate) server: TextMatch,
+    pub(crate) agent: TextMatch,
+}
+
+impl MatchBlock {
+    #[inline]
+    pub(crate) fn holds(&self, tool: &str, query: &Query<'_>) -> Truth {
+        if !self.tool.matches(tool) || !self.server.matches(query.server) {
+            return Truth::False;
+        }
+        if self.agent.matches_everything() {
+            return Truth::True;
+        }
+        query.agent.map_or(Truth::Error, |agent| self.agent.matches(agent).into())
+    }
+
+    pub(crate) fn matches_everything(&self) -> bool {
+        self.tool.matches_everything() && self.server.matches_everything() && self.agent.matches_everything()
+    }
+}
+
+/// A rule as it is evaluated.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub(crate) info: RuleInfo,
+    /// Its position over all files, root first: the order of first-match evaluation.
+    pub(crate) position: u32,
+    pub(crate) matcher: MatchBlock,
+    pub(crate) except: Box<[MatchBlock]>,
+    pub(crate) conditions: Box<[Condition]>,
+    /// The rules that it overrides.
+    pub(crate) overrides: Box<[RuleId]>,
+    /// Rules that override come before those that they override.
+    pub(crate) override_rank: u32,
+    /// Whether some rule overrides it.
+    pub(crate) overridable: bool,
+}
+
+impl Rule {
+    /// Whether the rule's match, exceptions and conditions hold.
+    #[inline]
+    pub(crate) fn holds(&self, tool: &str, query: &Query<'_>) -> Truth {
+        let mut truth = self.matcher.holds(tool, query);
+        if truth == Truth::False || self.info.expires.is_some_and(|at| query.now >= at) {
+            return Truth::False;
+        }
+        for except in &self.except {
+            truth = truth.and(!except.holds(tool, query));
+        }
+        for condition in &self.conditions {
+            if truth == Truth::False {
+                return Truth::False;
+            }
+            truth = truth.and(condition.holds(tool, query));
+        }
+        truth
+    }
+
+    /// Whether the outcome counts as a match: what cannot be decided tightens and never loosens.
+    #[inline]
+    pub(crate) fn applies(&self, outcome: Truth) -> bool {
+        match outcome {
+            Truth::True => true,
+            Truth::False => false,
+            Truth::Error => self.info.approval > Approval::Auto,
+        }
+    }
+
+    /// Whether it names a server: such a rule is the better explanation of two equally strict ones.
+    pub(crate) fn names_server(&self) -> bool {
+        !self.matcher.server.matches_everything()
+    }
+}

@@ -1,0 +1,282 @@
+//! YAML documents as trees in which every node knows where it stands. The only module that knows the YAML parser.
+//!
+//! Stricter than YAML where two readers could disagree: duplicate keys, tags, merge keys and further documents are
+//! refused. Aliases are resolved under a budget.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle};
+
+use crate::diagnostic::{Diagnostic, DiagnosticCode, File};
+
+/// How deep collections may nest. Recursion over a tree is bounded by it.
+const MAX_DEPTH: usize = 48;
+/// How many nodes one file may have after aliases are resolved: room for about 100,000 rules.
+const MAX_NODES: usize = 2_000_000;
+/// How many nodes aliases may add to one file.
+const MAX_ALIAS_NODES: usize = 100_000;
+
+/// Where a node stands in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct At {
+    /// Bytes from the file's start.
+    pub start: usize,
+    /// End of the node, or of its first token for collections.
+    pub end: usize,
+    /// From 1.
+    pub line: u32,
+    /// In characters, from 1.
+    pub column: u32,
+}
+
+/// One node.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub at: At,
+    pub content: Content,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// A scalar's text, and whether it was written without quotes.
+    Scalar {
+        text: Arc<str>,
+        plain: bool,
+    },
+    List(Vec<Node>),
+    /// Keys are scalars; in the order of the file.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A mapping's key.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub text: Arc<str>,
+    pub at: At,
+}
+
+impl Node {
+    /// Whether it is an unquoted null or nothing at all.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(&self.content, Content::Scalar { text, plain: true } if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// Its kind, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.content {
+            Content::Scalar { .. } if self.is_null() => "nothing",
+            Content::Scalar { .. } => "a single value",
+            Content::List(_) => "a list",
+            Content::Map(_) => "a mapping",
+        }
+    }
+
+    fn size(&self) -> usize {
+        match &self.content {
+            Content::Scalar { .. } => 1,
+            Content::List(items) => items.iter().map(Self::size).sum::<usize>() + 1,
+            Content::Map(entries) => entries.iter().map(|(_, value)| value.size() + 1).sum::<usize>() + 1,
+        }
+    }
+}
+
+/// A collection under construction.
+struct Open {
+    node: Node,
+    anchor: usize,
+    key: Option<Key>,
+    seen: HashSet<Arc<str>>,
+}
+
+struct Builder<'f> {
+    file: &'f Arc<File>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+    alias_nodes: usize,
+    /// Byte offset of a character index: the parser counts characters.
+    root: Option<Node>,
+}
+
+type Fail = Box<Diagnostic>;
+
+/// Reads one file. `None` for an empty one.
+pub(crate) fn parse(file: &Arc<File>) -> Result<Option<Node>, Fail> {
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    options.flow_nesting_limit = MAX_DEPTH;
+    options.block_nesting_limit = MAX_DEPTH;
+    let mut builder = Builder { file, open: Vec::new(), anchors: HashMap::new(), nodes: 0, alias_nodes: 0, root: None };
+    let mut documents = 0;
+    for next in Parser::new_from_str_with_options(&file.text, options) {
+        let (event, span) = next.map_err(|error| syntax(file, &error))?;
+        let start = span.start.byte_offset().unwrap_or_default();
+        let at = At {
+            start,
+            end: span.end.byte_offset().unwrap_or(start).max(start),
+            line: u32::try_from(span.start.line()).unwrap_or(u32::MAX).max(1),
+            column: u32::try_from(span.start.col()).unwrap_or(u32::MAX).saturating_add(1),
+        };
+        match event {
+            Event::DocumentStart(..) => {
+                documents += 1;
+                if documents > 1 {
+                    return Err(builder
+                        .fail(at, "a second document in one file")
+                        .help("keep one document per file and join files with `include`")
+                        .into());
+                }
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                if tag.is_some() {
+                    return Err(builder.fail(at, "a YAML tag, which policies do not use").into());
+                }
+                let plain = matches!(style, ScalarStyle::Plain);
+                builder.scalar(at, &text, plain, anchor)?;
+            }
+            Event::SequenceStart(_, anchor, tag) | Event::MappingStart(_, anchor, tag) if tag.is_some() => {
+                let _ = anchor;
+                return Err(builder.fail(at, "a YAML tag, which policies do not use").into());
+            }
+            Event::SequenceStart(_, anchor, _) => builder.start(at, Content::List(Vec::new()), anchor)?,
+            Event::MappingStart(_, anchor, _) => builder.start(at, Content::Map(Vec::new()), anchor)?,
+            Event::SequenceEnd | Event::MappingEnd => builder.end(at)?,
+            Event::Alias(id) => builder.alias(at, id)?,
+            _ => {}
+        }
+    }
+    Ok(builder.root)
+}
+
+fn syntax(file: &Arc<File>, error: &granit_parser::ScanError) -> Fail {
+    let mark = error.marker();
+    let start = mark.byte_offset().unwrap_or_default().min(file.text.len());
+    let at = At {
+        start,
+        end: start,
+        line: u32::try_from(mark.line()).unwrap_or(u32::MAX).max(1),
+        column: u32::try_from(mark.col()).unwrap_or(u32::MAX).saturating_add(1),
+    };
+    let mut diagnostic = Diagnostic::new(DiagnosticCode::Syntax, file, at, format!("not valid YAML: {}", error.kind()));
+    let around = file.text.get(start.saturating_sub(2)..).unwrap_or_default();
+    if around.contains('*') && error.kind().to_string().contains("alias") || error.kind().to_string().contains("anchor")
+    {
+        diagnostic = diagnostic.help("put quotes around a pattern that starts with `*`, `&` or `!`");
+    }
+    diagnostic.into()
+}
+
+impl Builder<'_> {
+    fn fail(&self, at: At, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(DiagnosticCode::Syntax, self.file, at, message)
+    }
+
+    fn count(&mut self, at: At, more: usize) -> Result<(), Fail> {
+        self.nodes = self.nodes.saturating_add(more);
+        if self.nodes > MAX_NODES {
+            return Err(self.fail(at, format!("more than {MAX_NODES} values in one file")).into());
+        }
+        Ok(())
+    }
+
+    /// Whether the next node is a mapping's key.
+    fn wants_key(&self) -> bool {
+        self.open.last().is_some_and(|open| matches!(open.node.content, Content::Map(_)) && open.key.is_none())
+    }
+
+    fn scalar(&mut self, at: At, text: &str, plain: bool, anchor: usize) -> Result<(), Fail> {
+        self.count(at, 1)?;
+        let text: Arc<str> = Arc::from(text);
+        if self.wants_key() {
+            return self.key(at, text, plain);
+        }
+        let node = Node { at, content: Content::Scalar { text, plain } };
+        self.anchored(anchor, &node);
+        self.place(node)
+    }
+
+    fn key(&mut self, at: At, text: Arc<str>, plain: bool) -> Result<(), Fail> {
+        if plain && &*text == "<<" {
+            return Err(self.fail(at, "a YAML merge key, which policies do not use").help("write the keys out").into());
+        }
+        let Some(open) = self.open.last_mut() else { return Ok(()) };
+        if !open.seen.insert(Arc::clone(&text)) {
+            let first = match &open.node.content {
+                Content::Map(entries) => entries.iter().find(|(key, _)| key.text == text).map(|(key, _)| key.at),
+                _ => None,
+            };
+            let mut diagnostic =
+                Diagnostic::new(DiagnosticCode::DuplicateKey, self.file, at, format!("duplicate key `{text}`"));
+            if let Some(first) = first {
+                diagnostic = diagnostic.also(self.file, first, "first written here");
+            }
+            return Err(diagnostic.into());
+        }
+        open.key = Some(Key { text, at });
+        Ok(())
+    }
+
+    fn start(&mut self, at: At, content: Content, anchor: usize) -> Result<(), Fail> {
+        self.count(at, 1)?;
+        if self.wants_key() {
+            return Err(self.fail(at, "a list or mapping as a key").into());
+        }
+        if self.open.len() >= MAX_DEPTH {
+            return Err(self.fail(at, format!("nested deeper than {MAX_DEPTH} levels")).into());
+        }
+        self.open.push(Open { node: Node { at, content }, anchor, key: None, seen: HashSet::new() });
+        Ok(())
+    }
+
+    fn end(&mut self, at: At) -> Result<(), Fail> {
+        let Some(mut open) = self.open.pop() else { return Ok(()) };
+        // Block collections end where the next thing begins; a message should point at their first line only.
+        let closes_later = self.file.text.get(open.node.at.start..at.end).is_some_and(|text| text.contains('\n'));
+        if !closes_later {
+            open.node.at.end = at.end.max(open.node.at.end);
+        }
+        self.anchored(open.anchor, &open.node);
+        self.place(open.node)
+    }
+
+    fn anchored(&mut self, anchor: usize, node: &Node) {
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+    }
+
+    fn alias(&mut self, at: At, id: usize) -> Result<(), Fail> {
+        // An anchor is known once its node is complete, so a node can never contain itself.
+        let Some(target) = self.anchors.get(&id) else {
+            return Err(self.fail(at, "an alias inside the value that it names").into());
+        };
+        if self.wants_key() {
+            return Err(self.fail(at, "an alias as a key").into());
+        }
+        let size = target.size();
+        self.alias_nodes = self.alias_nodes.saturating_add(size);
+        if self.alias_nodes > MAX_ALIAS_NODES {
+            return Err(self.fail(at, format!("aliases add more than {MAX_ALIAS_NODES} values")).into());
+        }
+        let node = target.clone();
+        self.count(at, size)?;
+        self.place(node)
+    }
+
+    fn place(&mut self, node: Node) -> Result<(), Fail> {
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some(open) => match &mut open.node.content {
+                Content::List(items) => items.push(node),
+                Content::Map(entries) => match open.key.take() {
+                    Some(key) => entries.push((key, node)),
+                    None => return Err(self.fail(node.at, "a value without a key").into()),
+                },
+                Content::Scalar { .. } => {}
+            },
+        }
+        Ok(())
+    }
+}
