@@ -31,7 +31,7 @@ const PAIRWISE_KEYS: usize = 12;
 #[derive(Debug, Default)]
 pub struct Tape {
     nodes: Vec<Node>,
-    keys: Vec<u32>,
+    keys: Vec<Key>,
 }
 
 impl Tape {
@@ -72,7 +72,7 @@ struct Parser<'b, 't> {
     bytes: &'b [u8],
     pos: usize,
     nodes: &'t mut Vec<Node>,
-    keys: &'t mut Vec<u32>,
+    keys: &'t mut Vec<Key>,
     limits: &'t Limits,
 }
 
@@ -117,17 +117,30 @@ impl Parser<'_, '_> {
     }
 
     #[inline]
-    fn close(&mut self, index: usize, escaped: bool) {
+    fn close(&mut self, index: usize) {
         let next = self.nodes.len();
         let end = self.pos;
         if let Some(node) = self.nodes.get_mut(index) {
-            node.close(end, next, escaped);
+            node.close(end, next);
         }
+    }
+
+    /// Adds a node without children, which ends here, and returns its index.
+    #[inline]
+    fn leaf(&mut self, kind: Kind, start: usize, escaped: bool) -> Result<usize, JsonError> {
+        let index = self.nodes.len();
+        if index >= self.limits.max_values {
+            return Self::fail_at(JsonErrorCode::TooManyValues, start);
+        }
+        self.nodes.push(Node::leaf(kind, start, self.pos, index + 1, escaped));
+        Ok(index)
     }
 
     fn value(&mut self, depth: u16) -> Result<(), JsonError> {
         match self.peek() {
-            Some(b'"') => self.string(Kind::String).map(|_| ()),
+            Some(b'"') => {
+                self.string().and_then(|(start, escaped)| self.leaf(Kind::String, start, escaped)).map(|_| ())
+            }
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
             Some(b't') => self.literal(b"true", Kind::True),
@@ -144,10 +157,9 @@ impl Parser<'_, '_> {
         if found != Some(word) {
             return Err(self.unexpected());
         }
-        let index = self.open(kind, self.pos)?;
+        let start = self.pos;
         self.pos += word.len();
-        self.close(index, false);
-        Ok(())
+        self.leaf(kind, start, false).map(|_| ())
     }
 
     fn digits(&mut self) -> Result<(), JsonError> {
@@ -163,7 +175,6 @@ impl Parser<'_, '_> {
 
     fn number(&mut self) -> Result<(), JsonError> {
         let start = self.pos;
-        let index = self.open(Kind::Number, start)?;
         if self.peek() == Some(b'-') {
             self.pos += 1;
         }
@@ -200,14 +211,12 @@ impl Parser<'_, '_> {
                 return Self::fail_at(JsonErrorCode::NumberOutOfRange, start);
             }
         }
-        self.close(index, false);
-        Ok(())
+        self.leaf(Kind::Number, start, false).map(|_| ())
     }
 
-    /// Reads a string, quotes included, and returns the index of its node.
-    fn string(&mut self, kind: Kind) -> Result<usize, JsonError> {
+    /// Reads a string, quotes included, and returns where it started and whether it has escapes.
+    fn string(&mut self) -> Result<(usize, bool), JsonError> {
         let start = self.pos;
-        let index = self.open(kind, start)?;
         self.pos += 1;
         let mut escaped = false;
         let mut ascii = true;
@@ -230,8 +239,7 @@ impl Parser<'_, '_> {
             return Self::fail_at(JsonErrorCode::InvalidUtf8, start + error.valid_up_to());
         }
         self.pos += 1;
-        self.close(index, escaped);
-        Ok(index)
+        Ok((start, escaped))
     }
 
     fn escape(&mut self) -> Result<(), JsonError> {
@@ -291,7 +299,7 @@ impl Parser<'_, '_> {
         self.skip_space();
         if self.peek() == Some(b']') {
             self.pos += 1;
-            self.close(index, false);
+            self.close(index);
             return Ok(());
         }
         loop {
@@ -302,7 +310,7 @@ impl Parser<'_, '_> {
                 Some(b',') => self.pos += 1,
                 Some(b']') => {
                     self.pos += 1;
-                    self.close(index, false);
+                    self.close(index);
                     return Ok(());
                 }
                 _ => return Err(self.unexpected()),
@@ -314,11 +322,12 @@ impl Parser<'_, '_> {
         let depth = self.enter(depth)?;
         let index = self.open(Kind::Object, self.pos)?;
         let first_key = self.keys.len();
+        let mut escaped = false;
         self.pos += 1;
         self.skip_space();
         if self.peek() == Some(b'}') {
             self.pos += 1;
-            self.close(index, false);
+            self.close(index);
             return Ok(());
         }
         loop {
@@ -326,10 +335,7 @@ impl Parser<'_, '_> {
             if self.peek() != Some(b'"') {
                 return Err(self.unexpected());
             }
-            let key = self.string(Kind::Key)?;
-            self.check_nul(key)?;
-            // Lossless: a node index is below `max_values` and below the number of bytes, which fits.
-            self.keys.push(u32::try_from(key).unwrap_or(u32::MAX));
+            escaped |= self.key()?;
             self.skip_space();
             if self.peek() != Some(b':') {
                 return Err(self.unexpected());
@@ -342,8 +348,8 @@ impl Parser<'_, '_> {
                 Some(b',') => self.pos += 1,
                 Some(b'}') => {
                     self.pos += 1;
-                    self.close(index, false);
-                    self.check_keys(first_key)?;
+                    self.close(index);
+                    self.check_keys(first_key, escaped)?;
                     self.keys.truncate(first_key);
                     return Ok(());
                 }
@@ -352,84 +358,152 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Only an escape can spell a NUL: raw control characters are refused.
+    /// Reads a key and returns whether it has escapes.
     #[inline]
-    fn check_nul(&self, key: usize) -> Result<(), JsonError> {
-        match self.nodes.get(key) {
-            Some(node) if node.escaped() && unescape(node.string_body(self.bytes)).contains(&0) => {
-                Self::fail_at(JsonErrorCode::NulInKey, node.start())
-            }
-            _ => Ok(()),
+    fn key(&mut self) -> Result<bool, JsonError> {
+        let (start, escaped) = self.string()?;
+        let body = self.bytes.get(start + 1..self.pos - 1).unwrap_or_default();
+        // Only an escape can spell a NUL: raw control characters are refused.
+        if escaped && unescape(body).contains(&0) {
+            return Self::fail_at(JsonErrorCode::NulInKey, start);
         }
+        let print = fingerprint(body);
+        let node = self.leaf(Kind::Key, start, escaped)?;
+        // Lossless: a node index is below `max_values` and below the number of bytes, which fits.
+        self.keys.push(Key { print, node: u32::try_from(node).unwrap_or(u32::MAX) });
+        Ok(escaped)
     }
 
-    fn key_text(&self, key: u32) -> (&[u8], bool) {
-        let node = self.nodes.get(key as usize);
-        node.map_or((&[], false), |node| (node.string_body(self.bytes), node.escaped()))
-    }
-
-    fn check_keys(&self, first: usize) -> Result<(), JsonError> {
-        let keys = self.keys.get(first..).unwrap_or_default();
-        if keys.len() < 2 {
-            return Ok(());
-        }
-        let duplicate = if keys.iter().any(|key| self.key_text(*key).1) {
-            let mut texts: Vec<_> = keys.iter().map(|key| (unescape(self.key_text(*key).0), *key)).collect();
+    /// Refuses two equal keys among those from `first` on.
+    fn check_keys(&mut self, first: usize, escaped: bool) -> Result<(), JsonError> {
+        let (bytes, nodes) = (self.bytes, &*self.nodes);
+        let text = |key: &Key| nodes.get(key.node as usize).map_or(&[][..], |node| node.string_body(bytes));
+        let keys = self.keys.get_mut(first..).unwrap_or_default();
+        let duplicate = if escaped {
+            let mut texts: Vec<_> = keys.iter().map(|key| (unescape(text(key)), key.node)).collect();
             texts.sort_unstable();
             texts.windows(2).find_map(|pair| match pair {
-                [(a, _), (b, key)] if a == b => Some(*key),
+                [(a, _), (b, node)] if a == b => Some(*node),
                 _ => None,
             })
         } else if keys.len() <= PAIRWISE_KEYS {
             keys.iter().enumerate().find_map(|(i, key)| {
-                let text = self.key_text(*key).0;
-                keys.iter().take(i).any(|other| self.key_text(*other).0 == text).then_some(*key)
+                let same = |other: &Key| other.print == key.print && text(other) == text(key);
+                keys.iter().take(i).any(same).then_some(key.node)
             })
         } else {
-            let mut texts: Vec<_> = keys.iter().map(|key| (self.key_text(*key).0, *key)).collect();
-            texts.sort_unstable();
-            texts.windows(2).find_map(|pair| match pair {
-                [(a, _), (b, key)] if a == b => Some(*key),
+            keys.sort_unstable_by(|a, b| a.print.cmp(&b.print).then_with(|| text(a).cmp(text(b))));
+            keys.windows(2).find_map(|pair| match pair {
+                [a, b] if a.print == b.print && text(a) == text(b) => Some(a.node.max(b.node)),
                 _ => None,
             })
         };
         match duplicate {
             None => Ok(()),
-            Some(key) => {
-                let offset = self.nodes.get(key as usize).map_or(0, Node::start);
+            Some(node) => {
+                let offset = nodes.get(node as usize).map_or(0, Node::start);
                 Self::fail_at(JsonErrorCode::DuplicateKey, offset)
             }
         }
     }
 }
 
+/// A key of an object that is still open.
+#[derive(Debug, Clone, Copy)]
+struct Key {
+    /// Equal for equal keys, and mostly different for others: saves looking at the texts.
+    print: u32,
+    /// Its node.
+    node: u32,
+}
+
+/// See [`Key::print`].
+#[inline]
+fn fingerprint(key: &[u8]) -> u32 {
+    let edge = |four: Option<&[u8; 4]>| match four {
+        Some(four) => u32::from_le_bytes(*four),
+        None => key.iter().fold(0, |print, byte| (print << 8) | u32::from(*byte)),
+    };
+    edge(key.first_chunk()).wrapping_mul(0x9E37_79B1) ^ edge(key.last_chunk())
+}
+
+/// A byte in every byte of a word.
+const fn splat(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The high bit of every byte.
+const HIGH_BITS: u64 = splat(0x80);
+
+/// Marks the high bit of the first byte that needs attention inside a string: quote, backslash, control character.
+/// Bytes after the first marked one may be marked wrongly, by the borrow of the subtractions.
+#[inline]
+const fn stops(word: u64) -> u64 {
+    let quote = word ^ splat(b'"');
+    let backslash = word ^ splat(b'\\');
+    let zero_or_less = (quote.wrapping_sub(splat(1)) & !quote)
+        | (backslash.wrapping_sub(splat(1)) & !backslash)
+        | (word.wrapping_sub(splat(0x20)) & !word);
+    zero_or_less & HIGH_BITS
+}
+
+/// The eight bytes from `at`. Past the end there are zeros, which stop a string like any control character.
+#[inline]
+fn word_at(bytes: &[u8], at: usize) -> u64 {
+    let rest = bytes.get(at..).unwrap_or_default();
+    if let Some(word) = rest.first_chunk::<8>() {
+        return u64::from_le_bytes(*word);
+    }
+    let mut word = [0; 8];
+    for (to, from) in word.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    u64::from_le_bytes(word)
+}
+
 /// How many bytes from the start need no attention inside a string, and whether they are all ASCII.
 #[inline]
 fn plain_run(bytes: &[u8]) -> (usize, bool) {
-    let (blocks, _) = bytes.as_chunks::<32>();
     let mut run = 0;
+    let mut seen = 0;
+    loop {
+        let word = word_at(bytes, run);
+        let stops = stops(word);
+        if stops != 0 {
+            let plain = stops.trailing_zeros() / 8;
+            seen |= word & ((1_u64 << (plain * 8)) - 1);
+            return (run + plain as usize, seen & HIGH_BITS == 0);
+        }
+        seen |= word;
+        run += 8;
+        // Most strings end within the first words. A longer one goes on by blocks up to the one that it ends in.
+        if run == 32 {
+            let (plain, non_ascii) = plain_blocks(bytes.get(run..).unwrap_or_default());
+            run += plain;
+            seen |= u64::from(non_ascii) << 7;
+        }
+    }
+}
+
+/// How many bytes there are in the leading 64-byte blocks that need no attention inside a string, and whether one of
+/// them is not ASCII. Written so that the compiler makes vector code of it.
+fn plain_blocks(bytes: &[u8]) -> (usize, bool) {
     let mut seen = 0_u8;
-    for block in blocks {
-        let mut stop = false;
-        let mut or = 0_u8;
+    let mut run = 0;
+    for block in bytes.as_chunks::<64>().0 {
+        let mut stop = 0_u8;
+        let mut all = 0_u8;
         for &byte in block {
-            stop |= (byte == b'"') | (byte == b'\\') | (byte < 0x20);
-            or |= byte;
+            stop |= u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20);
+            all |= byte;
         }
-        if stop {
+        if stop != 0 {
             break;
         }
-        seen |= or;
-        run += 32;
+        seen |= all;
+        run += 64;
     }
-    for &byte in bytes.get(run..).unwrap_or_default() {
-        if byte == b'"' || byte == b'\\' || byte < 0x20 {
-            break;
-        }
-        seen |= byte;
-        run += 1;
-    }
-    (run, seen.is_ascii())
+    (run, !seen.is_ascii())
 }
 
 #[cfg(test)]

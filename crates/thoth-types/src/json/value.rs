@@ -44,18 +44,18 @@ impl Node {
         Self { start: narrow(start), end: 0, next: 0, kind, escaped: false }
     }
 
-    pub(super) fn close(&mut self, end: usize, next: usize, escaped: bool) {
+    pub(super) fn close(&mut self, end: usize, next: usize) {
         self.end = narrow(end);
         self.next = narrow(next);
-        self.escaped = escaped;
+    }
+
+    #[inline]
+    pub(super) fn leaf(kind: Kind, start: usize, end: usize, next: usize, escaped: bool) -> Self {
+        Self { start: narrow(start), end: narrow(end), next: narrow(next), kind, escaped }
     }
 
     pub(super) const fn start(&self) -> usize {
         self.start as usize
-    }
-
-    pub(super) const fn escaped(&self) -> bool {
-        self.escaped
     }
 
     /// A string's bytes between its quotes, escapes left as they stand.
