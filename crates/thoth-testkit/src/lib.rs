@@ -4,5 +4,6 @@
 
 pub mod fixtures;
 pub mod gated;
+pub mod readers;
 pub mod stdio_peer;
 pub mod transcript;
