@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::client::{Client, ClientError, Revision, capabilities, client_info};
 use super::plausible;
 
+/// How long a server keeps a task. Some do not end before it is over.
+const TASK_MILLISECONDS: u64 = 3_000;
+
 /// The plan of a conversation. The server's own lists decide what is called; the plan corrects arguments.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -22,7 +25,7 @@ impl Script {
         Self { revision, arguments: BTreeMap::new(), slow_tool: None }
     }
 
-    /// Calls a tool with these arguments, one call each, instead of made-up ones.
+    /// Calls a tool with these arguments, one call each, and with nothing else.
     #[must_use]
     pub fn call(mut self, tool: &str, arguments: impl IntoIterator<Item = Value>) -> Self {
         self.arguments.insert(tool.to_owned(), arguments.into_iter().collect());
@@ -53,9 +56,6 @@ impl Script {
         self.cancellation(client)?;
         if client.revision() == Revision::Modern {
             subscription(client)?;
-        } else {
-            client.notify("notifications/roots/list_changed", json!({}))?;
-            client.request("ping", json!({}))?;
         }
         Ok(())
     }
@@ -63,18 +63,17 @@ impl Script {
     fn tools(&self, client: &mut Client) -> Result<(), ClientError> {
         for tool in listed(client, "tools/list", "tools")? {
             let (name, schema) = (text(&tool, "name"), tool.get("inputSchema").cloned().unwrap_or_default());
-            let made_up = || vec![plausible::value(&schema, &schema)];
-            for arguments in self.arguments.get(name).cloned().unwrap_or_else(made_up) {
-                let token = json!(format!("token of {name}"));
-                let params = json!({"name": name, "arguments": arguments, "_meta": {"progressToken": token}});
-                client.request_with_rounds("tools/call", params)?;
+            if let Some(given) = self.arguments.get(name) {
+                for arguments in given {
+                    client.request_with_rounds("tools/call", with_progress(name, arguments))?;
+                }
+                continue;
             }
-            // Without arguments: an error where some are required, and the second half of every toggle.
+            client.request_with_rounds("tools/call", with_progress(name, &plausible::value(&schema, &schema)))?;
+            // Without arguments, and with one that no tool has: an error where some are required.
             client.request_with_rounds("tools/call", json!({"name": name}))?;
-            client.request_with_rounds(
-                "tools/call",
-                json!({"name": name, "arguments": {"unknown é \u{1F511}": [1.0e2, null]}}),
-            )?;
+            let unknown = json!({"unknown é \u{1F511}": [1.0e2, null]});
+            client.request_with_rounds("tools/call", json!({"name": name, "arguments": unknown}))?;
         }
         Ok(())
     }
@@ -92,7 +91,7 @@ impl Script {
             let (name, schema) = (text(&tool, "name"), tool.get("inputSchema").cloned().unwrap_or_default());
             let arguments = self.arguments.get(name).and_then(|all| all.first().cloned());
             let arguments = arguments.unwrap_or_else(|| plausible::value(&schema, &schema));
-            let params = json!({"name": name, "arguments": arguments, "task": {"ttl": 60_000}});
+            let params = json!({"name": name, "arguments": arguments, "task": {"ttl": TASK_MILLISECONDS}});
             let created = client.request("tools/call", params)?;
             let Some(id) = created.pointer("/result/task/taskId").cloned() else { continue };
             client.request("tasks/get", json!({"taskId": id}))?;
@@ -113,6 +112,11 @@ impl Script {
     }
 }
 
+fn with_progress(tool: &str, arguments: &Value) -> Value {
+    let token = format!("token of {tool}");
+    json!({"name": tool, "arguments": arguments, "_meta": {"progressToken": token}})
+}
+
 fn open(client: &mut Client) -> Result<(), ClientError> {
     if client.revision() == Revision::Modern {
         let answer = client.request("server/discover", json!({}))?;
@@ -126,6 +130,8 @@ fn open(client: &mut Client) -> Result<(), ClientError> {
     let answer = client.request("initialize", params)?;
     needs(&answer, "initialize", "/result/capabilities")?;
     client.notify("notifications/initialized", json!({}))?;
+    // Early, because some servers ask for the roots then, and wait a minute for an answer before they end.
+    client.notify("notifications/roots/list_changed", json!({}))?;
     client.request("ping", json!({}))?;
     client.request("logging/setLevel", json!({"level": "debug"}))?;
     Ok(())
