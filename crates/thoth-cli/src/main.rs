@@ -1,2 +1,37 @@
-//! The `thoth` command.
-fn main() {}
+//! The `thoth` command: the endpoint's runtime.
+//!
+//! One file per subcommand. This crate reads flags, files and the environment, and prints; it decides nothing, and it
+//! never imports the gate.
+
+mod audit;
+mod cli;
+mod demo;
+mod exit;
+mod home;
+mod policy;
+mod policy_files;
+mod run;
+mod server_name;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Run(arguments) => run::run(*arguments),
+        Command::Policy(command) => policy::run(command),
+        Command::Audit(command) => audit::run(command),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::DemoServer => demo::server::run(),
+        Command::Lifeline { group } => thoth_proxy::watch_lifeline(group)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| Failure::failed(format!("cannot watch: {error}"))),
+    };
+    outcome.unwrap_or_else(|failure| failure.report())
+}

@@ -1,1 +1,29 @@
-//! Under construction.
+//! The one pipeline: a call goes in; a permit, a hold or a refusal comes out.
+//!
+//! [`Gate::round`] opens a round over the frames that arrived together. [`Round::admit`] decides each call by running
+//! the stages over the same immutable [`Facts`]; [`Round::commit`] writes the evidence and only then mints
+//! [`Permit`]s. A `Permit` cannot be made elsewhere and is consumed by use, so forwarding without a decision, or
+//! before its evidence is written, does not type-check. [`Outcomes::settle`] records what became of it.
+//!
+//! This crate knows nothing of MCP, transports, files or terminals, and reads neither clock nor randomness: both are
+//! arguments. What it needs from storage is the [`Evidence`] trait.
+
+mod decide;
+mod evidence;
+mod facts;
+mod gate;
+mod permit;
+mod record;
+mod round;
+mod session;
+mod stage;
+mod verdict;
+
+pub use evidence::{Evidence, EvidenceError};
+pub use facts::{Facts, Moment};
+pub use gate::{Gate, Outcomes, Standing};
+pub use permit::{Permit, Ticket};
+pub use record::{Incident, Outcome};
+pub use round::{Committed, Round};
+pub use session::GateSession;
+pub use verdict::{Answer, Refused};

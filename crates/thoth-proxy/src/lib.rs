@@ -1,1 +1,27 @@
-//! Under construction.
+//! The data path: transports, sessions and upstream processes.
+//!
+//! It joins `thoth-mcp`, which knows no policy, to `thoth-gate`, which knows no MCP. Bytes come in, are parsed once by
+//! the strict parser, become a call with a caller, and leave again only in exchange for the gate's permit. It neither
+//! decides anything nor reads configuration.
+
+mod answer;
+mod blocking;
+mod client_side;
+mod clock;
+mod ending;
+mod lifeline;
+mod notices;
+mod policy_watch;
+mod resolve;
+mod server_side;
+mod session;
+mod stdio;
+mod upstream;
+
+pub use answer::{CODE_BLOCK, CODE_DEFER, CODE_STEP_UP, CODE_UPSTREAM_GONE, RefusalStyle};
+pub use lifeline::{SUBCOMMAND as LIFELINE_SUBCOMMAND, watch as watch_lifeline};
+pub use policy_watch::{PolicyWatch, Reload};
+pub use resolve::ResolveError;
+pub use stdio::{RunError, StdioOptions, run};
+pub use thoth_gate::{Evidence, EvidenceError, Gate, Standing};
+pub use upstream::SpawnError;

@@ -1,0 +1,154 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::audit::AuditCommand;
+use crate::policy::PolicyCommand;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    something could not be done
+  2    wrong command line
+  3    invalid policy
+  4    the ledger does not verify
+  126  the server's program cannot be executed (`thoth run`)
+  127  the server's program was not found (`thoth run`)
+  `thoth run` otherwise ends with the server's own exit code, or 128 + n after signal n.
+
+Files live in `~/.thoth`; set THOTH_HOME to move them.";
+
+/// The gate in front of MCP servers: every tool call is decided by a policy and recorded in a ledger that verifies.
+#[derive(Debug, Parser)]
+#[command(name = "thoth", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs an MCP server behind the gate, on standard input and output
+    Run(Box<RunArgs>),
+    /// Checks and explains policies
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Verifies and reads the ledger
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Governs a small real MCP server and shows what happens
+    Demo(DemoArgs),
+    /// The notes server of the demo
+    #[command(hide = true)]
+    DemoServer,
+    /// Ends an upstream whose gate was killed
+    #[command(hide = true, name = thoth_proxy::LIFELINE_SUBCOMMAND)]
+    Lifeline {
+        /// Process group
+        group: i32,
+    },
+}
+
+/// `thoth run`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  thoth run -- npx -y @modelcontextprotocol/server-filesystem ~/Documents
+  thoth run --policy team.yaml --server-name prod-filesystem --agent-id claude -- uvx mcp-server-git
+  thoth run --enforcement-mode observe -- python -m my_server")]
+pub(crate) struct RunArgs {
+    /// Policy file; the default is `~/.thoth/policy.yaml`, written on first use
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Name under which the policy knows the server; the default is read from its command
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
+    /// The agent that calls: a name or a DID
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent_id: Option<String>,
+    /// The organisation
+    #[arg(long, value_name = "ID")]
+    pub(crate) tenant_id: Option<String>,
+    /// The person for whom the agent acts
+    #[arg(long, value_name = "ID")]
+    pub(crate) user_id: Option<String>,
+    /// What this session is for, as named in the policy's `scope.intents`
+    #[arg(long, value_name = "INTENT")]
+    pub(crate) session_intent: Option<String>,
+    /// Tools that this session may use at all, as globs; repeat or separate by commas
+    #[arg(long, value_name = "TOOL", value_delimiter = ',')]
+    pub(crate) approved_scope: Vec<String>,
+    /// How violations are answered
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = ModeArg::Block)]
+    pub(crate) enforcement_mode: ModeArg,
+    /// How refused calls are answered: a JSON-RPC error, or a tool result that the model can read
+    #[arg(long, value_name = "STYLE", value_enum, default_value_t = RefusalArg::Error)]
+    pub(crate) refusal: RefusalArg,
+    /// Ledger directory; the default is `~/.thoth/ledger`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// What a recorded call survives: the death of our processes, or a power failure
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = DurabilityArg::Process)]
+    pub(crate) durability: DurabilityArg,
+    /// What is recorded of a call's arguments
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = ContentArg::Redacted)]
+    pub(crate) content: ContentArg,
+    /// The longest message, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024, value_parser = clap::value_parser!(u32).range(1024..=1_073_741_824))]
+    pub(crate) max_message: u32,
+    /// API key for a policy server; not used while calls are decided locally
+    #[arg(long, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
+    /// Address of a policy server; this version decides locally and refuses to start with one
+    #[arg(long, value_name = "URL")]
+    pub(crate) enforcer_url: Option<String>,
+    /// The server's program and arguments
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// `thoth demo`
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Keep the demo's policy and ledger in this directory instead of a temporary one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum ModeArg {
+    /// Record what would have been decided; interrupt only explicit blocks
+    #[value(alias = "shadow")]
+    Observe,
+    /// Violations ask a person
+    #[value(alias = "step-up")]
+    StepUp,
+    /// The first violation warns, the second asks, later ones block
+    Progressive,
+    /// Violations block
+    Block,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RefusalArg {
+    Error,
+    Result,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DurabilityArg {
+    Process,
+    Power,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ContentArg {
+    Full,
+    Redacted,
+    Hash,
+    None,
+}

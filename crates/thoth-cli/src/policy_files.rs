@@ -1,0 +1,101 @@
+//! Policy files on disk: the policy crate reads through this and does no I/O itself.
+
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use thoth_policy::{LoadError, Policy, Source, SourceError, SourceText};
+use thoth_proxy::{Reload, Standing};
+
+/// The largest policy file read.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A policy's root file, and what was read for it.
+#[derive(Debug)]
+pub(crate) struct PolicyFiles {
+    root: PathBuf,
+    seen: RefCell<Vec<(PathBuf, Option<Stamp>)>>,
+}
+
+/// By what a changed file is recognised.
+type Stamp = (SystemTime, u64);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+impl PolicyFiles {
+    pub(crate) const fn new(root: PathBuf) -> Self {
+        Self { root, seen: RefCell::new(Vec::new()) }
+    }
+
+    /// Reads and compiles the policy.
+    pub(crate) fn load(&mut self) -> Result<Policy, Problem> {
+        self.seen.borrow_mut().clear();
+        // The root is looked at even when reading it fails before its stamp is noted.
+        let root = self.root.to_string_lossy().into_owned();
+        thoth_policy::load(&root, self).map_err(Problem)
+    }
+
+    fn changed(&self) -> bool {
+        self.seen.borrow().iter().any(|(path, seen)| stamp(path) != *seen)
+    }
+}
+
+impl Source for PolicyFiles {
+    fn read(&self, name: &str, from: Option<&str>) -> Result<SourceText, SourceError> {
+        let path = match from.and_then(|from| Path::new(from).parent()) {
+            Some(directory) if Path::new(name).is_relative() => directory.join(name),
+            _ => PathBuf::from(name),
+        };
+        self.seen.borrow_mut().push((path.clone(), stamp(&path)));
+        let shown = path.display().to_string();
+        let unreadable = |error: &std::io::Error| match error.kind() {
+            ErrorKind::NotFound => SourceError::NotFound(shown.clone()),
+            _ => SourceError::Unreadable { name: shown.clone(), why: error.to_string() },
+        };
+        let identity = fs::canonicalize(&path).map_err(|e| unreadable(&e))?.to_string_lossy().into_owned();
+        let file = File::open(&path).map_err(|e| unreadable(&e))?;
+        let bytes = file.metadata().map_err(|e| unreadable(&e))?.len();
+        if bytes > MAX_BYTES {
+            return Err(SourceError::TooLong { name: shown, bytes, limit: MAX_BYTES });
+        }
+        let mut text = Vec::new();
+        // A file that grows, or a device that never ends, is cut off just beyond the limit and refused by the loader.
+        file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(|e| unreadable(&e))?;
+        Ok(SourceText { identity, name: shown, bytes: text })
+    }
+}
+
+/// Why a policy cannot be used.
+#[derive(Debug)]
+pub(crate) struct Problem(LoadError);
+
+impl Problem {
+    /// All findings, for a terminal.
+    pub(crate) fn rendered(&self) -> String {
+        self.0.render(false)
+    }
+
+    pub(crate) fn error(&self) -> &LoadError {
+        &self.0
+    }
+
+    /// The first finding in one line, with its place.
+    pub(crate) fn first(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// Loads the policy again whenever one of its files has changed.
+pub(crate) fn reloader(mut files: PolicyFiles) -> Reload {
+    Box::new(move || {
+        if !files.changed() {
+            return None;
+        }
+        Some(files.load().map(|policy| Standing::Valid(Box::new(policy))).map_err(|problem| problem.rendered()))
+    })
+}

@@ -1,0 +1,167 @@
+//! `thoth run`.
+
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use thoth_audit::{ContentKey, ContentMode, Durability, Ledger, LedgerKeys, LedgerOptions};
+use thoth_policy::ScopeList;
+use thoth_proxy::{
+    Evidence, EvidenceError, Gate, PolicyWatch, RefusalStyle, ResolveError, RunError, SpawnError, Standing,
+    StdioOptions,
+};
+use thoth_types::json::Limits;
+use thoth_types::{Caller, IdError, Mode, Redacted, SessionId};
+
+use crate::cli::{ContentArg, DurabilityArg, ModeArg, RefusalArg, RunArgs};
+use crate::exit::{Code, Failure, Outcome};
+use crate::home::Home;
+use crate::policy_files::{self, PolicyFiles};
+use crate::server_name;
+
+pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
+    if arguments.enforcer_url.is_some() {
+        return Err(Failure::new(Code::Usage, "this version of Thoth decides locally and cannot ask a policy server")
+            .hint("remove --enforcer-url; the local policy then decides"));
+    }
+    // Held so that it can never be printed; nothing uses it while calls are decided locally.
+    let _api_key = arguments.api_key.take().map(Redacted::new);
+    let home = Home::open()?;
+    let caller = caller(&arguments)?;
+    let approved_scope = ScopeList::new(&caller.approved_scope)
+        .map_err(|error| Failure::new(Code::Usage, format!("--approved-scope: {error}")))?;
+    let (standing, watch) = policy(&home, &arguments)?;
+    let keys = LedgerKeys::load_or_create(&home.keys());
+    // Without keys there is no ledger and nothing is ever hashed for it.
+    let content_key = keys.as_ref().map_or_else(|_| ContentKey::new([0; 32]), |keys| keys.content_key().clone());
+    let evidence = open_ledger(&home, &arguments, keys.map_err(|error| error.to_string()));
+    let content = match arguments.content {
+        ContentArg::Full => ContentMode::Full,
+        ContentArg::Redacted => ContentMode::Redacted,
+        ContentArg::Hash => ContentMode::Hash,
+        ContentArg::None => ContentMode::None,
+    };
+    let ledger = evidence.as_ref().ok().cloned();
+    let evidence: Arc<dyn Evidence> = match evidence {
+        Ok(ledger) => ledger,
+        Err(reason) => {
+            warn(&format!("no ledger: {reason}\nthoth: every call is refused until this is fixed"));
+            Arc::new(NoLedger(reason))
+        }
+    };
+    let gate = Arc::new(Gate::new(standing, evidence, content, content_key));
+    let defaults = Limits::default();
+    let limits = Limits { max_bytes: usize::try_from(arguments.max_message).unwrap_or(defaults.max_bytes), ..defaults };
+    let options = StdioOptions {
+        command: arguments.command,
+        caller,
+        approved_scope,
+        refusal_style: match arguments.refusal {
+            RefusalArg::Error => RefusalStyle::Error,
+            RefusalArg::Result => RefusalStyle::Result,
+        },
+        limits,
+        policy_watch: watch,
+    };
+    let code = thoth_proxy::run(&gate, options).map_err(|error| translate(&error))?;
+    drop(gate);
+    if let Some(ledger) = ledger
+        && let Err(error) = ledger.close()
+    {
+        warn(&format!("the ledger was not brought up to date: {error}; the next session will do it"));
+    }
+    Ok(ExitCode::from(code))
+}
+
+fn translate(error: &RunError) -> Failure {
+    let code = match error {
+        RunError::Spawn(SpawnError::Resolve(ResolveError::NotFound { .. })) => Code::NotFound,
+        RunError::Spawn(SpawnError::Resolve(ResolveError::NotExecutable(_)) | SpawnError::Start { .. }) => {
+            Code::NotExecutable
+        }
+        RunError::Spawn(SpawnError::NoCommand) => Code::Usage,
+        RunError::System { .. } => Code::Failed,
+    };
+    Failure::new(code, error)
+}
+
+fn warn(text: &str) {
+    use std::io::Write as _;
+    // There is nowhere left to report that stderr is closed.
+    drop(writeln!(std::io::stderr().lock(), "thoth: {text}"));
+}
+
+fn caller(arguments: &RunArgs) -> Result<Caller, Failure> {
+    fn id<T: FromStr<Err = IdError>>(flag: &str, text: Option<&String>) -> Result<Option<T>, Failure> {
+        text.map(|text| text.parse().map_err(|error| Failure::new(Code::Usage, format!("{flag}: {error}")))).transpose()
+    }
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| Failure::failed(format!("cannot get randomness: {error}")))?;
+    let session = format!("{:032x}", u128::from_be_bytes(random));
+    let server = arguments.server_name.clone().unwrap_or_else(|| server_name::from_command(&arguments.command));
+    let usage = |error: IdError| Failure::new(Code::Usage, error);
+    Ok(Caller {
+        tenant: id("--tenant-id", arguments.tenant_id.as_ref())?,
+        user: id("--user-id", arguments.user_id.as_ref())?,
+        endpoint: None,
+        agent: id("--agent-id", arguments.agent_id.as_ref())?,
+        session: SessionId::from_str(&session).map_err(usage)?,
+        server: id("--server-name", Some(&server))?.ok_or_else(|| Failure::new(Code::Usage, "no server name"))?,
+        intent: arguments.session_intent.clone(),
+        approved_scope: arguments.approved_scope.clone(),
+        mode: match arguments.enforcement_mode {
+            ModeArg::Observe => Mode::Observe,
+            ModeArg::StepUp => Mode::StepUp,
+            ModeArg::Progressive => Mode::Progressive,
+            ModeArg::Block => Mode::Block,
+        },
+    })
+}
+
+/// Loads the policy. An invalid one is not an absent one: it refuses every call, and the session still begins, so that
+/// the host shows the reason instead of a server that does not start.
+fn policy(home: &Home, arguments: &RunArgs) -> Result<(Standing, PolicyWatch), Failure> {
+    let path = match &arguments.policy {
+        Some(path) => path.clone(),
+        None => {
+            let (path, written) = home.policy()?;
+            if written {
+                warn(&format!(
+                    "wrote a starter policy to {}: it allows reading, asks before writing, and blocks deleting",
+                    path.display()
+                ));
+            }
+            path
+        }
+    };
+    let mut files = PolicyFiles::new(path);
+    let standing = match files.load() {
+        Ok(policy) => Standing::Valid(Box::new(policy)),
+        Err(problem) => {
+            warn(&format!("invalid policy; every call is refused until it is fixed\n{}", problem.rendered()));
+            Standing::Invalid { reason: format!("the policy is invalid: {}", problem.first()) }
+        }
+    };
+    let watch = PolicyWatch::new(policy_files::reloader(files));
+    Ok((standing, watch))
+}
+
+fn open_ledger(home: &Home, arguments: &RunArgs, keys: Result<LedgerKeys, String>) -> Result<Arc<Ledger>, String> {
+    let directory = arguments.ledger.clone().unwrap_or_else(|| home.ledger());
+    let durability = match arguments.durability {
+        DurabilityArg::Process => Durability::Process,
+        DurabilityArg::Power => Durability::Power,
+    };
+    let options = LedgerOptions { durability, ..LedgerOptions::default() };
+    Ledger::open(&directory, &keys?, options).map(Arc::new).map_err(|error| error.to_string())
+}
+
+/// Stands in for a ledger that could not be opened: nothing can be recorded, so nothing goes out.
+#[derive(Debug)]
+struct NoLedger(String);
+
+impl Evidence for NoLedger {
+    fn append(&self, _: &thoth_audit::Leaves) -> Result<(), EvidenceError> {
+        Err(EvidenceError(self.0.clone().into()))
+    }
+}

@@ -1,0 +1,326 @@
+//! How a session behaves when things go wrong: a clear message, calls refused, nothing lost, no hang, no zombie.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use thoth_testkit::gated::{ALLOW_ALL, Gated};
+use thoth_testkit::stdio_peer::{Launch, StdioPeer};
+
+const SOON: Duration = Duration::from_secs(20);
+
+const READS: &str = "version: \"1\"\ndefaults: { approval: block }\nrules:\n  - { name: read, match: { tool: \"read_*\" }, approval: auto }\n";
+
+fn thoth() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_thoth"))
+}
+
+fn odd(mode: &str, file: Option<&Path>) -> Launch {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../thoth-testkit/fixtures/servers/odd.py");
+    let launch = Launch::new(["python3"]).arg(script).arg(mode);
+    file.into_iter().fold(launch, |launch, file| launch.arg(file))
+}
+
+struct Run {
+    folder: tempfile::TempDir,
+    peer: StdioPeer,
+}
+
+impl Run {
+    fn start(policy: &str, mode: &str, flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let gated = Gated::prepare(thoth(), folder.path(), policy).unwrap();
+        let gated = flags.iter().fold(gated, |gated, flag| gated.flag(*flag));
+        let file = folder.path().join("file");
+        let peer = StdioPeer::spawn(&odd(mode, Some(&file)).behind(&gated.launch())).unwrap();
+        Self { folder, peer }
+    }
+
+    fn call(&mut self, id: u64, tool: &str) -> Value {
+        self.send(&call(id, tool));
+        self.receive()
+    }
+
+    fn send(&mut self, message: &Value) {
+        self.peer.send(format!("{message}\n").as_bytes()).unwrap();
+    }
+
+    fn receive(&mut self) -> Value {
+        let line = self.peer.receive(SOON).unwrap().expect("an answer");
+        serde_json::from_slice(&line).unwrap()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("file")
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.folder.path().join("ledger")
+    }
+}
+
+fn call(id: u64, tool: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool, "arguments": {"n": id}}})
+}
+
+/// Every event of a ledger that verifies.
+fn events(ledger: &Path) -> Vec<Value> {
+    let verified = Command::new(thoth()).args(["audit", "verify"]).arg(ledger).output().unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    let tail = Command::new(thoth()).args(["audit", "tail", "--json", "-n", "100000"]).arg(ledger).output().unwrap();
+    String::from_utf8(tail.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn count(events: &[Value], kind: &str) -> usize {
+    events.iter().filter(|event| event["eventType"] == kind).count()
+}
+
+/// Waits for a condition that must come true; the deadline is only there to fail.
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+fn alive(pid: &str) -> bool {
+    // A zombie is as good as gone; its parent is the test machine's init.
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+fn pids(file: &Path) -> Vec<String> {
+    eventually("the server has not started", || file.exists());
+    std::fs::read_to_string(file).unwrap().split(' ').map(str::to_owned).collect()
+}
+
+#[test]
+fn calls_are_decided_and_recorded() {
+    let mut run = Run::start(READS, "echo", &[]);
+    assert_eq!(run.call(1, "read_a")["result"]["content"][0]["text"], "read_a");
+    let refused = run.call(2, "write_b");
+    assert_eq!(refused["error"]["code"], -32001);
+    assert_eq!(refused["error"]["data"]["reason_code"], "default_block");
+    assert_eq!(refused["id"], 2);
+    let (file, ledger) = (run.file(), run.ledger());
+    let ended = run.peer.finish(SOON).unwrap();
+    assert!(ended.status.success());
+    // Invariant 1: the server never saw the refused call.
+    assert_eq!(std::fs::read_to_string(file).unwrap(), format!("{}\n", call(1, "read_a")));
+    let events = events(&ledger);
+    let pre: Vec<_> = events.iter().filter(|event| event["eventType"] == "TOOL_CALL_PRE").collect();
+    assert_eq!(pre.len(), 2);
+    assert_eq!((&pre[0]["toolName"], &pre[0]["decision"]), (&json!("read_a"), &json!("ALLOW")));
+    assert_eq!(pre[0]["content"], r#"{"n":1}"#);
+    assert_eq!(count(&events, "TOOL_CALL_POST"), 1);
+    assert_eq!(count(&events, "TOOL_CALL_BLOCK"), 1);
+    assert_eq!(count(&events, "SESSION_ENDED"), 1);
+}
+
+#[test]
+fn a_refusal_can_be_a_tool_result() {
+    let mut run = Run::start(READS, "echo", &["--refusal", "result"]);
+    let refused = run.call(1, "write_b");
+    assert_eq!(refused["result"]["isError"], true);
+    assert!(refused["result"]["content"][0]["text"].as_str().unwrap().contains("write_b"), "{refused}");
+}
+
+#[test]
+fn garbage_is_dropped_and_the_answer_still_comes() {
+    for mode in ["garbage", "flood", "flood-requests"] {
+        let mut run = Run::start(ALLOW_ALL, mode, &[]);
+        assert_eq!(run.call(1, "a")["result"]["content"][0]["text"], "a", "{mode}");
+        let ledger = run.ledger();
+        let ended = run.peer.finish(SOON).unwrap();
+        assert_eq!(ended.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{mode}: nothing else came through");
+        let refused = count(&events(&ledger), "FRAME_REFUSED");
+        assert!((1..100).contains(&refused), "{mode}: {refused} records");
+    }
+}
+
+#[test]
+fn an_unreadable_answer_becomes_an_error() {
+    let mut run = Run::start(ALLOW_ALL, "bad-answer", &[]);
+    let answer = run.call(1, "a");
+    assert_eq!(answer["id"], 1);
+    assert!(answer["error"]["message"].as_str().unwrap().contains("duplicate_key"), "{answer}");
+}
+
+#[test]
+fn only_the_first_answer_to_an_open_request_passes() {
+    let mut run = Run::start(ALLOW_ALL, "unsolicited", &[]);
+    assert_eq!(run.call(1, "a")["result"]["content"][0]["text"], "first");
+    let ended = run.peer.finish(SOON).unwrap();
+    assert_eq!(String::from_utf8(ended.stdout).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_server_that_dies_in_a_call_is_told() {
+    for (mode, code) in [("die", 3), ("crash", 139), ("partial", 0)] {
+        let mut run = Run::start(ALLOW_ALL, mode, &[]);
+        let answer = run.call(1, "a");
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32603)), "{mode}: {answer}");
+        let ledger = run.ledger();
+        assert_eq!(run.peer.receive(SOON).unwrap(), None, "{mode}: our output ends with the server");
+        let ended = run.peer.finish(SOON).unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{mode}");
+        let events = events(&ledger);
+        let post: Vec<_> = events.iter().filter(|event| event["eventType"] == "TOOL_CALL_POST").collect();
+        assert_eq!(post.len(), 1, "{mode}");
+        assert_eq!(post[0]["outcome"], "no_answer", "{mode}");
+    }
+}
+
+#[test]
+fn open_requests_are_answered_after_the_client_closes() {
+    let mut run = Run::start(ALLOW_ALL, "slow", &[]);
+    run.send(&call(1, "a"));
+    run.send(&call(2, "b"));
+    let ended = run.peer.finish(SOON).unwrap();
+    assert_eq!(String::from_utf8(ended.stdout).unwrap().lines().count(), 2);
+    assert!(ended.status.success());
+}
+
+#[test]
+fn a_server_that_hangs_is_ended_with_all_of_its_children() {
+    let run = Run::start(ALLOW_ALL, "hang", &[]);
+    let pids = pids(&run.file());
+    assert!(pids.iter().all(|pid| alive(pid)));
+    let ended = run.peer.finish(SOON).unwrap();
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("did not end by itself"));
+    eventually("the server's tree outlived the gate", || !pids.iter().any(|pid| alive(pid)));
+}
+
+#[test]
+fn signals_end_the_server_too() {
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        let mut run = Run::start(ALLOW_ALL, "tree", &[]);
+        let pids = pids(&run.file());
+        assert_eq!(run.call(1, "a")["id"], 1);
+        kill(signal, run.peer.id());
+        assert_eq!(run.peer.receive(SOON).unwrap(), None);
+        let ended = run.peer.finish(SOON).unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{signal}");
+        eventually("the server's tree outlived the gate", || !pids.iter().any(|pid| alive(pid)));
+    }
+}
+
+/// Also when nobody is left to see to it: the host kills the gate outright.
+#[test]
+fn killing_the_gate_ends_the_servers_tree() {
+    for mode in ["tree", "tree-hang"] {
+        let mut run = Run::start(ALLOW_ALL, mode, &[]);
+        let pids = pids(&run.file());
+        assert_eq!(run.call(1, "a")["id"], 1);
+        let ledger = run.ledger();
+        kill("KILL", run.peer.id());
+        eventually("the server's tree outlived the gate", || !pids.iter().any(|pid| alive(pid)));
+        // Invariant 4: what was acknowledged is in the ledger, which verifies after recovery.
+        let events = events(&ledger);
+        assert_eq!((count(&events, "TOOL_CALL_PRE"), count(&events, "TOOL_CALL_POST")), (1, 1), "{mode}");
+    }
+}
+
+fn kill(signal: &str, pid: u32) {
+    assert!(Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status().unwrap().success());
+}
+
+#[test]
+fn an_invalid_policy_refuses_calls_and_names_the_place() {
+    let mut run = Run::start("version: \"1\"\nruls: []\n", "echo", &[]);
+    let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}});
+    run.send(&initialize);
+    assert!(run.receive()["result"].is_object(), "the session itself works");
+    let refused = run.call(1, "read_a");
+    assert_eq!(refused["error"]["data"]["reason_code"], "policy_invalid");
+    let reason = refused["error"]["data"]["reason"].as_str().unwrap();
+    assert!(reason.contains("policy.yaml:2:1") && reason.contains("rules"), "{reason}");
+    let ended = run.peer.finish(SOON).unwrap();
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("every call is refused"));
+}
+
+#[test]
+fn a_changed_policy_takes_effect_and_a_bad_one_does_not() {
+    let mut run = Run::start(READS, "echo", &[]);
+    let policy = run.folder.path().join("policy.yaml");
+    assert!(run.call(1, "write_b")["error"].is_object());
+    std::fs::write(&policy, READS.replace("read_*", "*_b")).unwrap();
+    let mut id = 1;
+    eventually("the new policy is not in force", || {
+        id += 1;
+        run.call(id, "write_b")["result"].is_object()
+    });
+    std::fs::write(&policy, "version: \"1\"\nrules: nonsense, and longer than before\n").unwrap();
+    eventually("the bad policy was not noticed", || {
+        id += 1;
+        assert!(run.call(id, "write_b")["result"].is_object(), "the last good policy stays in force");
+        run.peer.complaints().contains("previous one stays in force")
+    });
+}
+
+#[test]
+fn without_a_ledger_calls_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocker = folder.path().join("not-a-directory");
+    std::fs::write(&blocker, "").unwrap();
+    let mut run = Run::start(ALLOW_ALL, "echo", &["--ledger", blocker.join("ledger").to_str().unwrap()]);
+    run.send(&json!({"jsonrpc": "2.0", "id": 0, "method": "tools/list"}));
+    assert!(run.receive()["result"].is_object(), "what is not a call passes");
+    let refused = run.call(1, "read_a");
+    assert_eq!(refused["error"]["data"]["reason_code"], "evidence_unavailable");
+    let file = run.file();
+    let ended = run.peer.finish(SOON).unwrap();
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("no ledger"));
+    assert!(!std::fs::read_to_string(file).unwrap().contains("tools/call"));
+}
+
+#[test]
+fn programs_that_cannot_run_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("plain");
+    std::fs::write(&plain, "").unwrap();
+    let gated = Gated::prepare(thoth(), folder.path(), ALLOW_ALL).unwrap();
+    for (program, code, text) in
+        [("no-such-program-anywhere", 127, "looked in"), (plain.to_str().unwrap(), 126, "not an executable")]
+    {
+        let ended = StdioPeer::spawn(&Launch::new([program]).behind(&gated.launch())).unwrap().finish(SOON).unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{program}");
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert!(stderr.contains(program) && stderr.contains(text), "{stderr}");
+        assert!(ended.stdout.is_empty(), "stdout belongs to the protocol");
+    }
+}
+
+/// Hosts start the same command several times at once and probe it; none of them may get in another's way.
+#[test]
+fn many_short_sessions_share_one_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let gated = Gated::prepare(thoth(), folder.path(), ALLOW_ALL).unwrap();
+    let mut peers: Vec<_> =
+        (0..8).map(|_| StdioPeer::spawn(&odd("mute", None).behind(&gated.launch())).unwrap()).collect();
+    for peer in &mut peers {
+        peer.send(
+            b"{\"jsonrpc\":\"2.0\",\"id\":\"server-discover-probe-1\",\"method\":\"server/discover\",\"params\":{}}\n",
+        )
+        .unwrap();
+        assert!(peer.receive(SOON).unwrap().is_some());
+    }
+    for peer in peers {
+        assert!(peer.finish(SOON).unwrap().status.success());
+    }
+    let events = events(gated.ledger());
+    assert_eq!((count(&events, "SESSION_STARTED"), count(&events, "SESSION_ENDED")), (8, 8));
+}
+
+#[test]
+fn secrets_reach_neither_the_server_nor_the_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let gated = Gated::prepare(thoth(), folder.path(), ALLOW_ALL).unwrap().flag("--api-key").flag("thoth_live_secret");
+    let show =
+        Launch::new(["sh", "-c", "env >&2; cat >/dev/null"]).behind(&gated.launch()).env("THOTH_API_KEY", "other");
+    let ended = StdioPeer::spawn(&show).unwrap().finish(SOON).unwrap();
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert!(stderr.contains("PATH=") && !stderr.contains("THOTH_"), "{stderr}");
+    assert!(!format!("{:?}", events(gated.ledger())).contains("secret"));
+}

@@ -1,0 +1,24 @@
+//! What the gate needs from a ledger.
+
+use thoth_audit::Leaves;
+
+/// Where evidence goes. Implemented by the file ledger, and by memory in tests.
+pub trait Evidence: Send + Sync {
+    /// Appends all the leaves, or none that counts. When it returns `Ok`, they survive what the ledger's durability
+    /// setting says they survive.
+    ///
+    /// # Errors
+    /// If they could not be written; the gate then refuses the calls.
+    fn append(&self, leaves: &Leaves) -> Result<(), EvidenceError>;
+}
+
+/// Evidence could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the evidence could not be written: {0}")]
+pub struct EvidenceError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+impl Evidence for thoth_audit::Ledger {
+    fn append(&self, leaves: &Leaves) -> Result<(), EvidenceError> {
+        Self::append(self, leaves).map_err(|error| EvidenceError(Box::new(error)))
+    }
+}

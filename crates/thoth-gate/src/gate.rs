@@ -1,0 +1,148 @@
+//! The gate itself: what stays the same from call to call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use thoth_audit::digest::content_digest;
+use thoth_audit::{ContentKey, ContentMode, Leaves};
+use thoth_policy::Policy;
+use thoth_types::Caller;
+
+use crate::evidence::{Evidence, EvidenceError};
+use crate::facts::Moment;
+use crate::permit::{Permit, Ticket};
+use crate::record::{self, Incident, Outcome};
+use crate::round::Round;
+use crate::session::GateSession;
+
+/// The policy in force.
+#[derive(Debug)]
+pub enum Standing {
+    /// This policy decides.
+    Valid(Box<Policy>),
+    /// There was none to load: every call is refused, and the reason says why. Never the same as "no rules".
+    Invalid {
+        /// What is wrong, for a person.
+        reason: String,
+    },
+}
+
+impl Standing {
+    /// The digest of the policy in force, or `invalid`.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        match self {
+            Self::Valid(policy) => policy.digest(),
+            Self::Invalid { .. } => "invalid",
+        }
+    }
+}
+
+/// Decides calls and keeps the evidence. Shared by all sessions of a process.
+pub struct Gate {
+    pub(crate) standing: ArcSwap<Standing>,
+    evidence: Arc<dyn Evidence>,
+    pub(crate) content_mode: ContentMode,
+    pub(crate) content_key: ContentKey,
+    incidents: AtomicU64,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate")
+            .field("policy_digest", &self.standing.load().digest())
+            .field("content_mode", &self.content_mode)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    /// A gate under `standing` that leaves its evidence in `evidence`.
+    #[must_use]
+    pub fn new(
+        standing: Standing,
+        evidence: Arc<dyn Evidence>,
+        content_mode: ContentMode,
+        content_key: ContentKey,
+    ) -> Self {
+        Self {
+            standing: ArcSwap::from_pointee(standing),
+            evidence,
+            content_mode,
+            content_key,
+            incidents: AtomicU64::new(0),
+        }
+    }
+
+    /// Opens a round over frames that arrived together. All of its calls are decided by the same policy.
+    pub fn round<'g, 'f>(&'g self, session: &'g mut GateSession) -> Round<'g, 'f> {
+        Round::open(self, session)
+    }
+
+    /// Collects outcomes that become known together.
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes<'_> {
+        Outcomes { gate: self, leaves: Leaves::default() }
+    }
+
+    /// Puts another policy in force, from the next round on.
+    pub fn replace(&self, standing: Standing) {
+        self.standing.store(Arc::new(standing));
+    }
+
+    /// Leave for a message of Thoth's own to the upstream, such as an error about one of its frames. It is not a call
+    /// and answers nothing that the client asked.
+    pub fn speak<'f>(&self, line: &'f [u8]) -> Permit<'f> {
+        Permit::mint(line, Vec::new())
+    }
+
+    /// Records something that is not a call.
+    ///
+    /// # Errors
+    /// If the record could not be written.
+    pub fn note(&self, session: &Caller, incident: &Incident<'_>, now: Moment) -> Result<(), EvidenceError> {
+        let mut leaves = Leaves::default();
+        let serial = self.incidents.fetch_add(1, Ordering::Relaxed);
+        record::incident(&mut leaves, session, serial, incident, now);
+        self.evidence.append(&leaves)
+    }
+
+    /// A keyed digest, for recognising a text again without keeping it.
+    #[must_use]
+    pub fn digest(&self, text: &[u8]) -> String {
+        content_digest(&self.content_key, text)
+    }
+
+    pub(crate) fn append(&self, leaves: &Leaves) -> Result<(), EvidenceError> {
+        self.evidence.append(leaves)
+    }
+}
+
+/// Outcomes that are recorded with one write.
+#[derive(Debug)]
+pub struct Outcomes<'g> {
+    gate: &'g Gate,
+    leaves: Leaves,
+}
+
+impl Outcomes<'_> {
+    /// Notes what became of a call.
+    pub fn settle(&mut self, session: &Caller, ticket: &Ticket, outcome: &Outcome<'_>, now: Moment) {
+        record::outcome(&mut self.leaves, session, ticket, outcome, now);
+    }
+
+    /// See [`Gate::digest`].
+    #[must_use]
+    pub fn digest(&self, text: &[u8]) -> String {
+        self.gate.digest(text)
+    }
+
+    /// Writes what was noted.
+    ///
+    /// # Errors
+    /// If the records could not be written. The calls have happened by then; their intent records stand.
+    pub fn write(self) -> Result<(), EvidenceError> {
+        if self.leaves.is_empty() { Ok(()) } else { self.gate.append(&self.leaves) }
+    }
+}

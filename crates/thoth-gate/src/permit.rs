@@ -1,0 +1,65 @@
+//! The only thing an upstream accepts.
+
+use std::sync::Arc;
+
+use crate::facts::Moment;
+
+/// Leave to forward exactly these bytes, once.
+///
+/// INVARIANT (no permit, no forwarding): only [`crate::Round::commit`] makes one, after the evidence for it is
+/// written; [`Permit::spend`] takes it by value.
+#[derive(Debug)]
+#[must_use = "a permit that is not spent leaves an intent without an outcome in the ledger"]
+pub struct Permit<'f> {
+    frame: &'f [u8],
+    tickets: Vec<Ticket>,
+}
+
+impl<'f> Permit<'f> {
+    pub(crate) const fn mint(frame: &'f [u8], tickets: Vec<Ticket>) -> Self {
+        Self { frame, tickets }
+    }
+
+    /// The tickets to settle when the outcomes are known: none for a message that is not a call, one for a call, one
+    /// for each call of a batch, in order.
+    #[must_use]
+    pub fn tickets(&self) -> &[Ticket] {
+        &self.tickets
+    }
+
+    /// Uses the permit up: the bytes to write.
+    #[must_use]
+    pub fn spend(self) -> &'f [u8] {
+        self.frame
+    }
+}
+
+/// What ties a call's outcome to its intent record. Settled exactly once, with [`crate::Gate::settle`].
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    pub(crate) call_id: Arc<str>,
+    pub(crate) trace_id: Arc<str>,
+    pub(crate) tool: Arc<str>,
+    pub(crate) arguments_digest: Arc<str>,
+    pub(crate) admitted_at: Moment,
+}
+
+impl Ticket {
+    /// The call's id, as in its `TOOL_CALL_PRE` record.
+    #[must_use]
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
+    /// The tool that was called.
+    #[must_use]
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// The keyed digest of tool and arguments, by which a multi-round-trip retry is recognised.
+    #[must_use]
+    pub fn arguments_digest(&self) -> &str {
+        &self.arguments_digest
+    }
+}

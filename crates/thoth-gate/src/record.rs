@@ -1,0 +1,184 @@
+//! Turns what the gate knows into the ledger's events.
+
+use thoth_audit::{
+    CallFields, Content, ContentMode, DecisionFields, Event, EventType, Leaves, OutcomeFields, RefusalFields,
+};
+use thoth_types::{Approval, Caller, Decision, Listed, ReasonCode};
+
+use crate::decide::Decided;
+use crate::facts::Moment;
+use crate::permit::Ticket;
+use crate::session::GateSession;
+use crate::verdict::Refused;
+
+/// What became of a forwarded call.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome<'a> {
+    /// The kind of outcome, a stable word: `result`, `tool_error`, `error`, `task`, `input_required`, `no_answer`,
+    /// `answer_refused`.
+    pub kind: &'static str,
+    /// Size of the answer in bytes.
+    pub result_bytes: u64,
+    /// The task under which the call goes on.
+    pub task_id: Option<&'a str>,
+}
+
+impl Outcome<'_> {
+    /// A call that was not answered, or whose answer was refused.
+    #[must_use]
+    pub const fn without_answer(kind: &'static str) -> Self {
+        Self { kind, result_bytes: 0, task_id: None }
+    }
+}
+
+/// Something worth recording that is not a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Incident<'a> {
+    /// What kind of event it is.
+    pub kind: EventType,
+    /// What happened, for a person; must not carry arguments or secrets.
+    pub detail: &'a str,
+    /// For a refused frame: where and why.
+    pub refusal: Option<RefusalFields<'a>>,
+}
+
+/// Stands where a record repeats a call whose content another record holds.
+const ELSEWHERE: &Content = &Content::empty(ContentMode::None);
+
+fn call_fields<'a>(session: &'a GateSession, decided: &'a Decided<'_>) -> CallFields<'a> {
+    CallFields {
+        call_id: &decided.call_id,
+        trace_id: &decided.trace_id,
+        attestation_id: &decided.call_id,
+        tool: &decided.tool,
+        arguments_digest: &decided.arguments_digest,
+        content: &decided.content,
+        listed: decided.call.listed,
+        retry_of: decided.call.retry_of.as_deref(),
+        task_id: None,
+        session_tool_calls: session.past.recent_names(),
+        session_tool_call_count: session.past.allowed,
+    }
+}
+
+fn decision_fields<'a>(decided: &'a Decided<'_>, digest: &'a str, hold: Option<&'a str>) -> DecisionFields<'a> {
+    let decisive = decided.decisive();
+    DecisionFields {
+        decision: decided.ruling.decision,
+        would_be: decided.ruling.would_be,
+        approval: decisive.map_or(Approval::Block, |f| f.approval),
+        risk_level: decided.risk,
+        risk_score: decided.risk.score(),
+        reason_code: decisive.map_or(ReasonCode::PolicyInvalid, |f| f.code),
+        reason: decisive.map_or("", |f| &f.detail),
+        rule: decisive.and_then(|f| f.rule.as_deref()),
+        place: decisive.and_then(|f| f.place.as_ref()),
+        matched: &decided.matched,
+        policy_digest: digest,
+        hold_token_digest: hold,
+        findings: &decided.findings,
+        skipped: decided.skipped,
+    }
+}
+
+/// The intent record of a call that will go out.
+pub(crate) fn intent(
+    leaves: &mut Leaves,
+    session: &GateSession,
+    decided: &Decided<'_>,
+    policy_digest: &str,
+    now: Moment,
+) {
+    leaves.push(&Event {
+        event_type: EventType::ToolCallPre,
+        event_id: &format!("{}.pre", decided.call_id),
+        occurred_at: now.wall,
+        session: &session.caller,
+        call: Some(call_fields(session, decided)),
+        decision: Some(decision_fields(decided, policy_digest, None)),
+        outcome: None,
+        refusal: None,
+        detail: None,
+    });
+}
+
+/// The two records of a call that does not go out: what was asked, and that it was refused.
+pub(crate) fn refusal(
+    leaves: &mut Leaves,
+    session: &GateSession,
+    decided: &Decided<'_>,
+    refused: &Refused,
+    hold: Option<&str>,
+    policy_digest: &str,
+    now: Moment,
+) {
+    let mut event = Event {
+        event_type: EventType::ToolCallPre,
+        event_id: &format!("{}.pre", decided.call_id),
+        occurred_at: now.wall,
+        session: &session.caller,
+        call: Some(call_fields(session, decided)),
+        decision: Some(decision_fields(decided, policy_digest, hold)),
+        outcome: None,
+        refusal: None,
+        detail: None,
+    };
+    leaves.push(&event);
+    let block_id = format!("{}.block", decided.call_id);
+    event.event_type = match refused.decision {
+        Decision::StepUp => EventType::HoldCreated,
+        _ => EventType::ToolCallBlock,
+    };
+    event.event_id = &block_id;
+    if let Some(call) = &mut event.call {
+        call.content = ELSEWHERE;
+    }
+    leaves.push(&event);
+}
+
+/// The outcome record of a call that went out.
+pub(crate) fn outcome(leaves: &mut Leaves, session: &Caller, ticket: &Ticket, outcome: &Outcome<'_>, now: Moment) {
+    leaves.push(&Event {
+        event_type: EventType::ToolCallPost,
+        event_id: &format!("{}.post", ticket.call_id),
+        occurred_at: now.wall,
+        session,
+        call: Some(CallFields {
+            call_id: &ticket.call_id,
+            trace_id: &ticket.trace_id,
+            attestation_id: &ticket.call_id,
+            tool: &ticket.tool,
+            arguments_digest: &ticket.arguments_digest,
+            content: ELSEWHERE,
+            listed: Listed::Unknown,
+            retry_of: None,
+            task_id: outcome.task_id,
+            session_tool_calls: &[],
+            session_tool_call_count: 0,
+        }),
+        decision: None,
+        outcome: Some(OutcomeFields {
+            outcome: outcome.kind,
+            duration_us: now.monotonic_us.saturating_sub(ticket.admitted_at.monotonic_us),
+            result_bytes: outcome.result_bytes,
+            content: None,
+        }),
+        refusal: None,
+        detail: None,
+    });
+}
+
+/// The record of something that is not a call.
+pub(crate) fn incident(leaves: &mut Leaves, session: &Caller, serial: u64, incident: &Incident<'_>, now: Moment) {
+    leaves.push(&Event {
+        event_type: incident.kind,
+        event_id: &format!("{}.e{serial}", session.session),
+        occurred_at: now.wall,
+        session,
+        call: None,
+        decision: None,
+        outcome: None,
+        refusal: incident.refusal,
+        detail: Some(incident.detail),
+    });
+}

@@ -1,0 +1,113 @@
+//! One round: the frames that arrived together are decided, recorded with one write, and then permitted.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+use thoth_audit::Leaves;
+use thoth_types::{Decision, ToolCall};
+
+use crate::decide::{Decided, decide};
+use crate::evidence::EvidenceError;
+use crate::facts::Moment;
+use crate::gate::{Gate, Standing};
+use crate::permit::{Permit, Ticket};
+use crate::record;
+use crate::session::GateSession;
+use crate::stage;
+use crate::verdict::{Answer, Refused};
+
+/// Frames of one read, in order: decided, but not yet permitted.
+#[derive(Debug)]
+pub struct Round<'g, 'f> {
+    gate: &'g Gate,
+    standing: Guard<Arc<Standing>>,
+    session: &'g mut GateSession,
+    leaves: Leaves,
+    passing: Vec<(&'f [u8], Vec<Ticket>)>,
+}
+
+/// A committed round.
+#[derive(Debug)]
+pub struct Committed<'f> {
+    /// What may be forwarded, in the order in which it arrived.
+    pub permits: Vec<Permit<'f>>,
+    /// Calls that were decided ALLOW but may not go out because their evidence could not be written.
+    pub withheld: Vec<Refused>,
+    /// Why the evidence could not be written, if it could not. Refusals of this round are unrecorded then, too.
+    pub error: Option<EvidenceError>,
+}
+
+impl<'g, 'f> Round<'g, 'f> {
+    pub(crate) fn open(gate: &'g Gate, session: &'g mut GateSession) -> Self {
+        let mut leaves = std::mem::take(&mut session.leaves);
+        leaves.clear();
+        Self { gate, standing: gate.standing.load(), session, leaves, passing: Vec::new() }
+    }
+
+    /// Lets a message through that is not a call: nothing is decided about it, and it keeps its place in the order.
+    pub fn pass(&mut self, frame: &'f [u8]) {
+        self.passing.push((frame, Vec::new()));
+    }
+
+    /// Decides one call, whose whole frame is `frame`. `token` makes an unguessable name and is used only if the
+    /// answer is a hold.
+    pub fn admit(&mut self, call: &ToolCall<'_>, frame: &'f [u8], token: &dyn Fn() -> String, now: Moment) -> Answer {
+        let decided = decide(self.gate, &self.standing, self.session, call, now);
+        if decided.ruling.decision == Decision::Allow {
+            let ticket = self.record_admitted(&decided, now);
+            self.passing.push((frame, vec![ticket]));
+            Answer::Admitted
+        } else {
+            Answer::Refused(Box::new(self.record_refused(&decided, token, now)))
+        }
+    }
+
+    /// Decides all the calls of a batch whose whole frame is `frame`. The batch goes out whole or not at all: one
+    /// refusal refuses them all. The answers are in the order of the calls.
+    pub fn admit_batch(
+        &mut self,
+        calls: &[ToolCall<'_>],
+        frame: &'f [u8],
+        token: &dyn Fn() -> String,
+        now: Moment,
+    ) -> Vec<Answer> {
+        let decided: Vec<_> =
+            calls.iter().map(|call| decide(self.gate, &self.standing, self.session, call, now)).collect();
+        if decided.iter().all(|one| one.ruling.decision == Decision::Allow) {
+            let tickets = decided.iter().map(|one| self.record_admitted(one, now)).collect();
+            self.passing.push((frame, tickets));
+            return calls.iter().map(|_| Answer::Admitted).collect();
+        }
+        decided
+            .into_iter()
+            .map(|mut one| {
+                if one.ruling.decision == Decision::Allow {
+                    one.refuse_for_batch();
+                }
+                Answer::Refused(Box::new(self.record_refused(&one, token, now)))
+            })
+            .collect()
+    }
+
+    /// Writes the evidence of the whole round with one append, then mints its permits.
+    pub fn commit(self) -> Committed<'f> {
+        let Self { gate, session, mut leaves, passing, .. } = self;
+        let written = if leaves.is_empty() { Ok(()) } else { gate.append(&leaves) };
+        leaves.clear();
+        session.leaves = leaves;
+        stage::evidence::run(written, passing)
+    }
+
+    fn record_admitted(&mut self, decided: &Decided<'_>, now: Moment) -> Ticket {
+        record::intent(&mut self.leaves, self.session, decided, self.standing.digest(), now);
+        decided.ticket(now)
+    }
+
+    fn record_refused(&mut self, decided: &Decided<'_>, token: &dyn Fn() -> String, now: Moment) -> Refused {
+        let refused = decided.refused(token, now);
+        let hold = refused.hold_token.as_ref().map(|token| self.gate.digest(token.as_bytes()));
+        let policy = self.standing.digest();
+        record::refusal(&mut self.leaves, self.session, decided, &refused, hold.as_deref(), policy, now);
+        refused
+    }
+}

@@ -1,0 +1,136 @@
+//! What the gate remembers of one session: its history, its budgets, its violations.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use thoth_audit::Leaves;
+use thoth_policy::{History, RateScope, ScopeList, Scratch};
+use thoth_types::Caller;
+
+/// Names of the latest calls that go into every record.
+const RECENT_NAMES: usize = 16;
+/// Calls remembered for rates. A rate beyond this many calls per window counts as exceeded, which is the strict side.
+const REMEMBERED_CALLS: usize = 4096;
+/// Distinct tools remembered for "after a call to". Beyond it, every such question is answered yes for any tool: an
+/// honest session does not call this many different tools.
+const REMEMBERED_TOOLS: usize = 4096;
+
+/// One session's state. Owned by whoever admits its calls; settling needs none of it.
+#[derive(Debug)]
+pub struct GateSession {
+    pub(crate) caller: Caller,
+    pub(crate) scope: ScopeList,
+    pub(crate) random: [u8; 8],
+    pub(crate) calls: u64,
+    pub(crate) past: Past,
+    pub(crate) violations: u32,
+    pub(crate) scratch: Scratch,
+    pub(crate) leaves: Leaves,
+}
+
+impl GateSession {
+    /// A fresh session of `caller`, which may use the tools in `scope` (its compiled `approved_scope`). `random` makes
+    /// its trace ids unique and must be random.
+    #[must_use]
+    pub fn new(caller: Caller, scope: ScopeList, random: [u8; 8]) -> Self {
+        Self {
+            caller,
+            scope,
+            random,
+            calls: 0,
+            past: Past::default(),
+            violations: 0,
+            scratch: Scratch::default(),
+            leaves: Leaves::default(),
+        }
+    }
+
+    /// Who calls in this session.
+    #[must_use]
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+/// The calls that were allowed so far.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    recent: VecDeque<(Arc<str>, Timestamp)>,
+    names: Vec<Arc<str>>,
+    known: HashSet<Arc<str>>,
+    per_tool: HashMap<Arc<str>, u64>,
+    server: String,
+    forgot_tools: bool,
+    pub(crate) allowed: u64,
+}
+
+impl Past {
+    pub(crate) fn remember(&mut self, tool: &Arc<str>, server: &str, at: Timestamp) {
+        if self.server.is_empty() {
+            server.clone_into(&mut self.server);
+        }
+        self.allowed += 1;
+        if self.recent.len() == REMEMBERED_CALLS {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((Arc::clone(tool), at));
+        if self.names.len() == RECENT_NAMES {
+            self.names.remove(0);
+        }
+        self.names.push(Arc::clone(tool));
+        if self.known.len() < REMEMBERED_TOOLS {
+            self.known.insert(Arc::clone(tool));
+        } else if !self.known.contains(tool) {
+            self.forgot_tools = true;
+        }
+        *self.per_tool.entry(Arc::clone(tool)).or_default() += 1;
+    }
+
+    /// The text of a tool name that was seen before, shared instead of copied.
+    pub(crate) fn intern(&self, tool: &str) -> Arc<str> {
+        self.known.get(tool).map_or_else(|| Arc::from(tool), Arc::clone)
+    }
+
+    pub(crate) fn recent_names(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
+    /// How many calls of `tool` lie in the minute before `now`, and in how many seconds the oldest leaves it.
+    pub(crate) fn last_minute(&self, tool: &str, now: Timestamp) -> (u64, u64) {
+        let since = now.saturating_sub(SignedDuration::from_secs(60)).unwrap_or(Timestamp::MIN);
+        let mut count = 0;
+        let mut oldest = now;
+        for (name, at) in self.recent.iter().rev() {
+            if *at <= since {
+                break;
+            }
+            if **name == *tool {
+                count += 1;
+                oldest = *at;
+            }
+        }
+        let frees = 60 - now.duration_since(oldest).as_secs().clamp(0, 59);
+        (count, frees.unsigned_abs())
+    }
+}
+
+impl History for Past {
+    fn called_before(&self, test: &mut dyn FnMut(&str, &str) -> bool) -> bool {
+        self.forgot_tools || self.known.iter().any(|tool| test(tool, &self.server))
+    }
+
+    fn calls_since(&self, scope: RateScope, tool: &str, since: Timestamp) -> u64 {
+        let mut count = 0;
+        for (name, at) in self.recent.iter().rev() {
+            if *at < since {
+                return count;
+            }
+            if scope != RateScope::Tool || **name == *tool {
+                count += 1;
+            }
+        }
+        // Everything remembered lies inside the window: if something was forgotten, it may have counted too.
+        if self.recent.len() == REMEMBERED_CALLS { u64::MAX } else { count }
+    }
+}

@@ -1,0 +1,44 @@
+//! Stage 8, rate limits and call budgets. Only allowed calls count.
+
+use std::borrow::Cow;
+
+use thoth_policy::Policy;
+use thoth_types::{Approval, Finding, ReasonCode, RiskLevel, Stage};
+
+use crate::facts::Facts;
+
+pub(crate) fn run(policy: &Policy, facts: &Facts<'_>, findings: &mut Vec<Finding>) {
+    let limits = policy.limits(facts.query.tool, facts.query.server);
+    if let Some(most) = limits.max_calls_per_minute
+        && facts.tool_calls_last_minute >= u64::from(most)
+    {
+        findings.push(exceeded(
+            ReasonCode::RateLimited,
+            format!("`{}` may be called {most} times per minute and was", facts.query.tool.escape_debug()),
+            Some(facts.window_frees_in_seconds),
+        ));
+    }
+    if let Some(most) = limits.max_tool_calls
+        && facts.allowed_calls >= most
+    {
+        findings.push(exceeded(
+            ReasonCode::BudgetExhausted,
+            format!("the session's budget of {most} calls is used up"),
+            None,
+        ));
+    }
+}
+
+fn exceeded(code: ReasonCode, detail: String, retry_after_seconds: Option<u64>) -> Finding {
+    Finding {
+        stage: Stage::Limits,
+        approval: Approval::Block,
+        code,
+        risk: RiskLevel::Medium,
+        rule: None,
+        place: None,
+        detail: Cow::Owned(detail),
+        hard: false,
+        retry_after_seconds,
+    }
+}

@@ -1,0 +1,45 @@
+//! What the gate answers.
+
+use std::sync::Arc;
+
+use thoth_types::{Decision, Finding, Place, ReasonCode};
+
+/// The gate's answer to one call, before its evidence is committed.
+#[derive(Debug)]
+pub enum Answer {
+    /// It goes out once the round is committed.
+    Admitted,
+    /// It does not go out.
+    Refused(Box<Refused>),
+}
+
+/// Why a call does not go out, with all that the caller is told.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// `BLOCK`, `STEP_UP` or `DEFER`.
+    pub decision: Decision,
+    /// The tool that was called.
+    pub tool: Arc<str>,
+    /// The reason, for a person.
+    pub reason: String,
+    /// The reason's stable code.
+    pub reason_code: ReasonCode,
+    /// The deciding rule, by name.
+    pub rule: Option<Arc<str>>,
+    /// Where the deciding rule stands.
+    pub place: Option<Place>,
+    /// 0 to 100.
+    pub risk_score: u8,
+    /// Finds the call again in the ledger.
+    pub trace_id: Arc<str>,
+    /// The call's id in the ledger.
+    pub call_id: Arc<str>,
+    /// For `STEP_UP`: names the hold that a human can resolve. Unguessable; the ledger holds only its digest.
+    pub hold_token: Option<String>,
+    /// For `STEP_UP`: when the hold ends.
+    pub expires_at: Option<jiff::Timestamp>,
+    /// For limits: when to try again.
+    pub retry_after_seconds: Option<u64>,
+    /// Everything that the stages found.
+    pub findings: Vec<Finding>,
+}

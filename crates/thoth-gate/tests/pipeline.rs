@@ -1,0 +1,222 @@
+//! The pipeline as a whole, on a policy text and an in-memory ledger.
+
+use std::str::FromStr;
+use std::sync::{Arc, Mutex};
+
+use thoth_audit::{ContentKey, ContentMode, Leaves};
+use thoth_gate::{Answer, Evidence, EvidenceError, Gate, GateSession, Moment, Outcome, Standing};
+use thoth_policy::{ScopeList, Sources};
+use thoth_types::json::{Limits, Tape};
+use thoth_types::{AgentId, Arguments, Caller, Decision, Listed, Mode, ReasonCode, ServerName, SessionId, ToolCall};
+
+const POLICY: &str = r#"
+version: "1"
+defaults: { approval: block, risk_level: high }
+rules:
+  - { name: read, match: { tool: "read_*" }, approval: auto, risk_level: low }
+  - { name: write, match: { tool: "write_*" }, approval: approve, risk_level: medium }
+  - { name: delete, match: { tool: "delete_*" }, approval: block, risk_level: critical, reason: gone is gone }
+gateway:
+  max_tool_calls: 4
+tools:
+  read_rarely: { max_calls_per_minute: 2 }
+"#;
+
+/// A ledger in memory that can be made to fail.
+#[derive(Default)]
+struct Memory {
+    leaves: Mutex<Vec<String>>,
+    broken: Mutex<bool>,
+}
+
+impl Evidence for Memory {
+    fn append(&self, leaves: &Leaves) -> Result<(), EvidenceError> {
+        if *self.broken.lock().unwrap() {
+            return Err(EvidenceError("disk full".into()));
+        }
+        let texts = leaves.iter().map(|leaf| String::from_utf8(leaf.to_vec()).unwrap());
+        self.leaves.lock().unwrap().extend(texts);
+        Ok(())
+    }
+}
+
+impl Memory {
+    fn events(&self) -> Vec<serde_json::Value> {
+        self.leaves.lock().unwrap().iter().map(|leaf| serde_json::from_str(leaf).unwrap()).collect()
+    }
+}
+
+struct World {
+    memory: Arc<Memory>,
+    gate: Gate,
+    session: GateSession,
+}
+
+fn world(policy: &str, mode: Mode) -> World {
+    let memory = Arc::new(Memory::default());
+    let standing = Standing::Valid(Box::new(thoth_policy::load("p.yaml", &Sources::one("p.yaml", policy)).unwrap()));
+    let evidence: Arc<dyn Evidence> = Arc::clone(&memory) as Arc<dyn Evidence>;
+    World {
+        gate: Gate::new(standing, evidence, ContentMode::Redacted, ContentKey::new([1; 32])),
+        memory,
+        session: session(mode),
+    }
+}
+
+fn session(mode: Mode) -> GateSession {
+    let caller = Caller {
+        tenant: None,
+        user: None,
+        endpoint: None,
+        agent: Some(AgentId::from_str("agent").unwrap()),
+        session: SessionId::from_str("session").unwrap(),
+        server: ServerName::from_str("files").unwrap(),
+        intent: None,
+        approved_scope: Vec::new(),
+        mode,
+    };
+    GateSession::new(caller, ScopeList::default(), [7; 8])
+}
+
+fn at(second: i64) -> Moment {
+    Moment {
+        wall: jiff::Timestamp::from_second(1_790_000_000 + second).unwrap(),
+        monotonic_us: u64::try_from(second).unwrap() * 1_000_000,
+    }
+}
+
+fn named(tool: &str) -> ToolCall<'_> {
+    ToolCall { tool: tool.into(), arguments: Arguments::NONE, listed: Listed::Yes, retry_of: None, task: false }
+}
+
+fn token() -> String {
+    "hold_test".to_owned()
+}
+
+/// One call in a round of its own: what was answered, and how many permits came of it.
+fn call(world: &mut World, tool: &str, now: Moment) -> (Option<(Decision, ReasonCode)>, usize) {
+    let call = named(tool);
+    let mut round = world.gate.round(&mut world.session);
+    let answer = match round.admit(&call, b"frame\n", &token, now) {
+        Answer::Admitted => None,
+        Answer::Refused(refused) => Some((refused.decision, refused.reason_code)),
+    };
+    let committed = round.commit();
+    let spent: Vec<_> = committed.permits.into_iter().map(thoth_gate::Permit::spend).collect();
+    assert!(spent.iter().all(|bytes| *bytes == b"frame\n"));
+    let withheld = committed.withheld.first().map(|refused| (refused.decision, refused.reason_code));
+    (answer.or(withheld), spent.len())
+}
+
+/// Invariant 3: every decision has its reason, and the record says the same as the answer.
+#[test]
+fn answers_and_records_agree() {
+    let mut world = world(POLICY, Mode::Block);
+    let cases = [
+        ("read_file", None, "ALLOW", "rule_auto"),
+        ("write_file", Some((Decision::StepUp, ReasonCode::RuleApprove)), "STEP_UP", "rule_approve"),
+        ("delete_file", Some((Decision::Block, ReasonCode::RuleBlock)), "BLOCK", "rule_block"),
+        ("other", Some((Decision::Block, ReasonCode::DefaultBlock)), "BLOCK", "default_block"),
+    ];
+    for (tool, answer, decision, code) in cases {
+        let before = world.memory.events().len();
+        let (answered, permits) = call(&mut world, tool, at(0));
+        assert_eq!((answered, permits), (answer, usize::from(answer.is_none())), "{tool}");
+        let events = world.memory.events();
+        let new = &events[before..];
+        assert_eq!(new[0]["eventType"], "TOOL_CALL_PRE", "{tool}");
+        assert_eq!(new[0]["toolName"], tool);
+        assert!(new.iter().all(|e| e["decision"] == decision && e["reasonCode"] == code), "{tool}: {new:?}");
+        assert_eq!(new.len(), if answer.is_none() { 1 } else { 2 }, "{tool}");
+    }
+}
+
+/// Invariant 4, evidence before effect: what cannot be recorded does not go out, and messages that are no calls do.
+#[test]
+fn unrecorded_calls_do_not_go_out() {
+    let mut world = world(POLICY, Mode::Observe);
+    *world.memory.broken.lock().unwrap() = true;
+    let call = named("read_file");
+    let mut round = world.gate.round(&mut world.session);
+    round.pass(b"ping\n");
+    assert!(matches!(round.admit(&call, b"call\n", &token, at(0)), Answer::Admitted));
+    let committed = round.commit();
+    assert!(committed.error.is_some());
+    assert_eq!(committed.withheld[0].reason_code, ReasonCode::EvidenceUnavailable);
+    let passed: Vec<_> = committed.permits.into_iter().map(thoth_gate::Permit::spend).collect();
+    assert_eq!(passed, [b"ping\n"]);
+}
+
+/// Invariant 5: a policy that is not there blocks everything, in every mode.
+#[test]
+fn an_invalid_policy_blocks_in_every_mode() {
+    for mode in Mode::ALL {
+        let mut world = world(POLICY, *mode);
+        world.gate.replace(Standing::Invalid { reason: "broken".to_owned() });
+        assert_eq!(
+            call(&mut world, "read_file", at(0)),
+            (Some((Decision::Block, ReasonCode::PolicyInvalid)), 0),
+            "{mode}"
+        );
+    }
+}
+
+#[test]
+fn limits_count_allowed_calls_only() {
+    let mut world = world(POLICY, Mode::Block);
+    assert_eq!(call(&mut world, "delete_file", at(0)).1, 0);
+    assert_eq!(call(&mut world, "read_rarely", at(1)).1, 1);
+    assert_eq!(call(&mut world, "read_rarely", at(2)).1, 1);
+    assert_eq!(call(&mut world, "read_rarely", at(3)), (Some((Decision::Block, ReasonCode::RateLimited)), 0));
+    assert_eq!(call(&mut world, "read_rarely", at(62)).1, 1, "the window has moved on");
+    assert_eq!(call(&mut world, "read_file", at(63)).1, 1);
+    assert_eq!(call(&mut world, "read_file", at(64)), (Some((Decision::Block, ReasonCode::BudgetExhausted)), 0));
+}
+
+#[test]
+fn a_batch_goes_out_whole_or_not_at_all() {
+    let mut world = world(POLICY, Mode::Block);
+    let calls = [named("read_a"), named("delete_b"), named("read_c")];
+    let mut round = world.gate.round(&mut world.session);
+    let codes: Vec<_> = round
+        .admit_batch(&calls, b"batch\n", &token, at(0))
+        .into_iter()
+        .map(|answer| match answer {
+            Answer::Admitted => None,
+            Answer::Refused(refused) => Some(refused.reason_code),
+        })
+        .collect();
+    let expected = [ReasonCode::BatchRefused, ReasonCode::RuleBlock, ReasonCode::BatchRefused].map(Some);
+    assert_eq!(codes, expected);
+    assert!(round.commit().permits.is_empty());
+    let events = world.memory.events();
+    assert!(events.iter().all(|event| event["decision"] == "BLOCK"), "{events:?}");
+
+    let mut round = world.gate.round(&mut world.session);
+    let answers = round.admit_batch(&[named("read_a"), named("read_c")], b"batch\n", &token, at(0));
+    assert!(answers.iter().all(|answer| matches!(answer, Answer::Admitted)));
+    let committed = round.commit();
+    assert_eq!(committed.permits.len(), 1);
+    assert_eq!(committed.permits[0].tickets().len(), 2);
+}
+
+#[test]
+fn outcomes_join_their_intents() {
+    let mut world = world(POLICY, Mode::Block);
+    let mut tape = Tape::new();
+    let arguments = tape.parse(br#"{"path":"/a","password":"hunter2"}"#, &Limits::default()).unwrap();
+    let call = ToolCall { arguments: Arguments::new(Some(arguments)), ..named("read_file") };
+    let mut round = world.gate.round(&mut world.session);
+    round.admit(&call, b"call\n", &token, at(0));
+    let ticket = round.commit().permits[0].tickets()[0].clone();
+    let mut outcomes = world.gate.outcomes();
+    let outcome = Outcome { kind: "result", result_bytes: 12, task_id: None };
+    outcomes.settle(world.session.caller(), &ticket, &outcome, at(2));
+    outcomes.write().unwrap();
+    let events = world.memory.events();
+    assert_eq!(events[1]["eventType"], "TOOL_CALL_POST");
+    assert_eq!(events[1]["callId"], events[0]["callId"]);
+    assert_eq!(events[1]["argumentsDigest"], events[0]["argumentsDigest"]);
+    assert_eq!(events[1]["durationUs"], 2_000_000);
+    assert!(!events.iter().any(|event| event.to_string().contains("hunter2")), "secrets never reach the ledger");
+}

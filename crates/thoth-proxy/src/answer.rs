@@ -1,0 +1,118 @@
+//! The one translation from the gate's refusals to JSON-RPC.
+
+use serde_json::{Map, Value, json};
+use thoth_gate::Refused;
+use thoth_mcp::{Era, error_response, tool_error_result};
+use thoth_types::Decision;
+
+/// A call was blocked. Stable; the codes are part of Thoth's contract.
+pub const CODE_BLOCK: i64 = -32001;
+/// A human must agree first.
+pub const CODE_STEP_UP: i64 = -32002;
+/// Not now.
+pub const CODE_DEFER: i64 = -32003;
+/// JSON-RPC "internal error": the upstream ended without answering.
+pub const CODE_UPSTREAM_GONE: i64 = -32603;
+
+/// How a refused call is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RefusalStyle {
+    /// As a JSON-RPC error with machine-readable `data`.
+    #[default]
+    Error,
+    /// As a tool result with `isError: true`, for hosts that hide errors from the model.
+    Result,
+}
+
+/// The line that answers a refused call, newline included.
+pub(crate) fn refusal(style: RefusalStyle, id: &[u8], era: Era, refused: &Refused) -> Vec<u8> {
+    match style {
+        RefusalStyle::Error => error_response(id, code(refused), &message(refused), Some(&data(refused))),
+        RefusalStyle::Result => tool_error_result(id, &text_for_model(refused), era),
+    }
+}
+
+/// The line that tells a client that its request died with the upstream.
+pub(crate) fn upstream_gone(id: &[u8], how: &str) -> Vec<u8> {
+    error_response(id, CODE_UPSTREAM_GONE, &format!("the MCP server {how} before it answered"), None)
+}
+
+const fn code(refused: &Refused) -> i64 {
+    match refused.decision {
+        Decision::StepUp => CODE_STEP_UP,
+        Decision::Defer => CODE_DEFER,
+        Decision::Block | Decision::Allow | Decision::Modify => CODE_BLOCK,
+    }
+}
+
+fn message(refused: &Refused) -> String {
+    let verb = match refused.decision {
+        Decision::StepUp => "needs approval",
+        Decision::Defer => "deferred",
+        Decision::Block | Decision::Allow | Decision::Modify => "blocked",
+    };
+    format!("Thoth: `{}` {verb}: {}", refused.tool, refused.reason)
+}
+
+fn data(refused: &Refused) -> Vec<u8> {
+    let mut data = Map::new();
+    let mut put = |key: &str, value: Value| data.insert(key.to_owned(), value);
+    put("decision", json!(refused.decision.as_str()));
+    put("reason", json!(refused.reason));
+    put("reason_code", json!(refused.reason_code.as_str()));
+    if let Some(rule) = &refused.rule {
+        put("rule", json!(**rule));
+    }
+    put("risk_score", json!(refused.risk_score));
+    put("trace_id", json!(*refused.trace_id));
+    put("action_attestation_id", json!(*refused.call_id));
+    if let Some(token) = &refused.hold_token {
+        put("hold_token", json!(token));
+    }
+    if let Some(expires) = refused.expires_at {
+        put("expires_at", json!(expires.to_string()));
+    }
+    if let Some(seconds) = refused.retry_after_seconds {
+        put("retry_after_seconds", json!(seconds));
+    }
+    Value::Object(data).to_string().into_bytes()
+}
+
+fn text_for_model(refused: &Refused) -> String {
+    let advice = match (refused.decision, refused.retry_after_seconds) {
+        (_, Some(seconds)) => format!("Wait {seconds} seconds before calling it again."),
+        (Decision::StepUp, _) => {
+            "A person must approve this call. Tell the user what you want to do and why; do not retry on your own."
+                .to_owned()
+        }
+        _ => {
+            "Do not retry it and do not work around it with other tools; tell the user if you cannot go on.".to_owned()
+        }
+    };
+    let hold = refused.hold_token.as_ref().map(|token| format!(" Hold: {token}.")).unwrap_or_default();
+    format!("{}. ({}, trace {}){hold} {advice}", message(refused), refused.reason_code.as_str(), refused.trace_id)
+}
+
+/// The line that answers a refused batch: one array with an answer for every request of it. `requests` are the ids in
+/// order, each with whether it was a call; `refused` are the refusals of the calls, in order.
+pub(crate) fn refused_batch(style: RefusalStyle, requests: &[(&[u8], Era, bool)], refused: &[Refused]) -> Vec<u8> {
+    let mut refusals = refused.iter();
+    let mut line = vec![b'['];
+    for (index, (id, era, is_call)) in requests.iter().enumerate() {
+        if index > 0 {
+            line.push(b',');
+        }
+        let answer = match if *is_call { refusals.next() } else { None } {
+            Some(one) => refusal(style, id, *era, one),
+            None => error_response(id, CODE_BLOCK, "Thoth: a call of the same batch was refused", None),
+        };
+        line.extend_from_slice(answer.trim_ascii_end());
+    }
+    line.extend_from_slice(b"]\n");
+    line
+}
+
+/// The line that tells a client that its request's answer was refused.
+pub(crate) fn answer_refused(id: &[u8], code: &str) -> Vec<u8> {
+    error_response(id, CODE_UPSTREAM_GONE, &format!("Thoth refused the MCP server's answer: {code}"), None)
+}

@@ -1,0 +1,325 @@
+//! From the client to the server: every frame is parsed, every call is decided, and only permits go on.
+
+use std::sync::Arc;
+
+use thoth_audit::{EventType, RefusalFields};
+use thoth_gate::{Answer, Gate, GateSession, Incident, Permit, Refused, Round};
+use thoth_mcp::{
+    Decoder, Direction, Era, Frame, Framed, IdKey, InFlightError, Message, Notification, Refusal, RefusalCode, Request,
+    TaskMethod,
+};
+use thoth_types::json::Limits;
+use thoth_types::{Arguments, ToolCall};
+
+use crate::answer::{self, RefusalStyle};
+use crate::clock;
+use crate::notices::{Repeated, say};
+use crate::session::{Asked, Open, Session};
+
+/// Handles what the client sends.
+#[derive(Debug)]
+pub(crate) struct ClientSide {
+    gate: Arc<Gate>,
+    gate_session: GateSession,
+    session: Arc<Session>,
+    decoder: Decoder,
+    style: RefusalStyle,
+    refused_frames: Repeated,
+}
+
+/// What comes of the frames that arrived together.
+#[derive(Debug)]
+pub(crate) struct Turn<'f> {
+    /// For the upstream.
+    pub(crate) permits: Vec<Permit<'f>>,
+    /// For the client: complete lines.
+    pub(crate) replies: Vec<u8>,
+}
+
+/// A call that waits for its ticket.
+#[derive(Debug)]
+struct Bound {
+    key: IdKey,
+    id: Box<[u8]>,
+    era: Era,
+}
+
+/// One turn in the making.
+struct Making<'r, 'f> {
+    round: Round<'r, 'f>,
+    gate: &'r Gate,
+    session: &'r Session,
+    style: RefusalStyle,
+    /// One entry per permit that carries tickets, in order.
+    bound: Vec<Vec<Bound>>,
+    replies: Vec<u8>,
+    incidents: Vec<Refusal>,
+}
+
+impl ClientSide {
+    pub(crate) fn new(
+        gate: Arc<Gate>,
+        gate_session: GateSession,
+        session: Arc<Session>,
+        limits: Limits,
+        style: RefusalStyle,
+    ) -> Self {
+        Self { gate, gate_session, session, decoder: Decoder::new(limits), style, refused_frames: Repeated::default() }
+    }
+
+    /// Decides everything that arrived together.
+    pub(crate) fn turn<'f>(&mut self, frames: impl Iterator<Item = Framed<'f>>) -> Turn<'f> {
+        let mut making = Making {
+            round: self.gate.round(&mut self.gate_session),
+            gate: &self.gate,
+            session: &self.session,
+            style: self.style,
+            bound: Vec::new(),
+            replies: Vec::new(),
+            incidents: Vec::new(),
+        };
+        for framed in frames {
+            match framed {
+                Framed::Refused(refusal) => making.refuse_frame(refusal),
+                Framed::Line { whole, body } => {
+                    let rule = self.session.lock().batch_rule();
+                    match self.decoder.decode(body, Direction::ClientToServer, rule) {
+                        Err(refusal) => making.refuse_frame(refusal),
+                        Ok(Frame::One(message)) => making.one(&message, whole),
+                        Ok(Frame::Batch(messages)) => making.batch(&messages, whole),
+                    }
+                }
+            }
+        }
+        let (turn, incidents) = making.finish();
+        self.record(&incidents);
+        turn
+    }
+
+    /// The client's input ended; a line without its newline is refused.
+    pub(crate) fn unterminated(&self, refusal: &Refusal) {
+        self.record(std::slice::from_ref(refusal));
+    }
+
+    fn record(&self, refusals: &[Refusal]) {
+        for refusal in refusals {
+            let Some(nth) = self.refused_frames.worth_showing() else { continue };
+            say(&format!("refused a message from the client: {refusal}"));
+            let detail = format!("{refusal} (number {nth} of this session)");
+            let incident = Incident {
+                kind: EventType::FrameRefused,
+                detail: &detail,
+                refusal: Some(refusal_fields(refusal, Direction::ClientToServer)),
+            };
+            if let Err(error) = self.gate.note(self.gate_session.caller(), &incident, clock::now()) {
+                say(&error.to_string());
+            }
+        }
+    }
+}
+
+/// A refused frame as its record shows it.
+pub(crate) fn refusal_fields(refusal: &Refusal, direction: Direction) -> RefusalFields<'static> {
+    RefusalFields {
+        code: refusal.code.as_str(),
+        from: match direction {
+            Direction::ClientToServer => "client",
+            Direction::ServerToClient => "server",
+        },
+        offset: u64::try_from(refusal.offset).unwrap_or(u64::MAX),
+        bytes: u64::try_from(refusal.length).unwrap_or(u64::MAX),
+    }
+}
+
+impl<'f> Making<'_, 'f> {
+    fn refuse_frame(&mut self, refusal: Refusal) {
+        if let Some(reply) = refusal.response() {
+            self.replies.extend_from_slice(&reply);
+        }
+        self.incidents.push(refusal);
+    }
+
+    fn one(&mut self, message: &Message<'_>, whole: &'f [u8]) {
+        match message {
+            Message::Request(request) => self.request(request, whole),
+            Message::Notification(notification) => match self.cancel(notification) {
+                Ok(()) => self.round.pass(whole),
+                Err(refusal) => self.refuse_frame(refusal),
+            },
+            Message::Response(response) => {
+                let known = response.id.is_none_or(|id| self.session.lock().from_server.remove(&id.key()).is_some());
+                if known {
+                    self.round.pass(whole);
+                } else {
+                    self.refuse_frame(response.refuse(RefusalCode::UnsolicitedResponse, 0));
+                }
+            }
+        }
+    }
+
+    /// A cancelled request may still be answered; until then its id is taken, unless the client uses it again.
+    fn cancel(&self, notification: &Notification<'_>) -> Result<(), Refusal> {
+        if let Some(cancelled) = notification.cancelled().transpose()?
+            && let Some(id) = cancelled.request_id
+            && let Some(open) = self.session.lock().from_client.get_mut(&id.key())
+        {
+            open.cancelled = true;
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, request: &Request<'_>, whole: &'f [u8]) {
+        let call = match self.open(request) {
+            Ok(call) => call,
+            Err(refusal) => return self.refuse_frame(refusal),
+        };
+        let Some(call) = call else { return self.round.pass(whole) };
+        match self.round.admit(&call, whole, &token, clock::now()) {
+            Answer::Admitted => self.bound.push(vec![Bound::of(request)]),
+            Answer::Refused(refused) => self.refuse_call(&Bound::of(request), &refused),
+        }
+    }
+
+    /// Notes the request as open; for a tool call, returns what is to be decided.
+    fn open<'m>(&self, request: &Request<'m>) -> Result<Option<ToolCall<'m>>, Refusal> {
+        let view = if request.method == "tools/call" { Some(request.tool_call()?) } else { None };
+        let asked = match &*request.method {
+            "tools/call" => Asked::Call(None),
+            "initialize" => Asked::Initialize,
+            "tools/list" => {
+                Asked::ToolsList { first: request.params.and_then(|params| params.get("cursor")).is_none() }
+            }
+            _ => request.task_request().transpose()?.map_or(Asked::Other, |task| Asked::Task {
+                result: task.method == TaskMethod::Result,
+                id: task.task_id.into_owned(),
+            }),
+        };
+        let mut state = self.session.lock();
+        state
+            .open_from_client(request.id.key(), Open { id: request.id.raw().into(), asked, cancelled: false })
+            .map_err(|error| refuse_in_flight(request, &error))?;
+        Ok(view.map(|view| ToolCall {
+            listed: state.listed(&view.name),
+            retry_of: view.request_state.and_then(|s| state.continues(&self.gate.digest(s.raw()))),
+            task: view.task,
+            arguments: Arguments::new(view.arguments),
+            tool: view.name,
+        }))
+    }
+
+    /// A batch goes out whole or not at all.
+    fn batch(&mut self, messages: &[Message<'_>], whole: &'f [u8]) {
+        let mut opened = Vec::new();
+        let mut calls = Vec::new();
+        for message in messages {
+            match message {
+                Message::Request(request) => match self.open(request) {
+                    Ok(call) => {
+                        opened.push((Bound::of(request), call.is_some()));
+                        calls.extend(call);
+                    }
+                    Err(refusal) => {
+                        self.close_all(&opened);
+                        return self.refuse_frame(refusal);
+                    }
+                },
+                Message::Response(response) => {
+                    if let Some(id) = response.id
+                        && self.session.lock().from_server.remove(&id.key()).is_none()
+                    {
+                        self.close_all(&opened);
+                        return self.refuse_frame(response.refuse(RefusalCode::UnsolicitedResponse, 0));
+                    }
+                }
+                Message::Notification(notification) => {
+                    if let Err(refusal) = self.cancel(notification) {
+                        self.close_all(&opened);
+                        return self.refuse_frame(refusal);
+                    }
+                }
+            }
+        }
+        let answers = self.round.admit_batch(&calls, whole, &token, clock::now());
+        let refused: Vec<_> = answers
+            .into_iter()
+            .filter_map(|answer| match answer {
+                Answer::Admitted => None,
+                Answer::Refused(refused) => Some(*refused),
+            })
+            .collect();
+        if refused.is_empty() {
+            if calls.is_empty() {
+                self.round.pass(whole);
+            } else {
+                self.bound.push(opened.into_iter().filter(|(_, is_call)| *is_call).map(|(bound, _)| bound).collect());
+            }
+            return;
+        }
+        self.close_all(&opened);
+        self.replies.extend(answer::refused_batch(self.style, &opened_ids(&opened), &refused));
+    }
+
+    fn close_all(&self, opened: &[(Bound, bool)]) {
+        let mut state = self.session.lock();
+        for (bound, _) in opened {
+            state.from_client.remove(&bound.key);
+        }
+    }
+
+    fn refuse_call(&mut self, bound: &Bound, refused: &Refused) {
+        self.session.lock().from_client.remove(&bound.key);
+        self.replies.extend(answer::refusal(self.style, &bound.id, bound.era, refused));
+    }
+
+    /// Commits the round, and hands every ticket to the open request that it belongs to before anything is forwarded:
+    /// the answer may be faster than we are.
+    fn finish(mut self) -> (Turn<'f>, Vec<Refusal>) {
+        let bound = std::mem::take(&mut self.bound);
+        let Self { round, session, style, mut replies, incidents, .. } = self;
+        let committed = round.commit();
+        if let Some(error) = &committed.error {
+            say(&error.to_string());
+            let mut state = session.lock();
+            for (bound, refused) in bound.iter().flatten().zip(&committed.withheld) {
+                state.from_client.remove(&bound.key);
+                replies.extend(answer::refusal(style, &bound.id, bound.era, refused));
+            }
+        } else if !bound.is_empty() {
+            let mut state = session.lock();
+            let tickets = committed.permits.iter().flat_map(Permit::tickets);
+            for (bound, ticket) in bound.iter().flatten().zip(tickets) {
+                if let Some(open) = state.from_client.get_mut(&bound.key) {
+                    open.asked = Asked::Call(Some(ticket.clone()));
+                }
+            }
+        }
+        (Turn { permits: committed.permits, replies }, incidents)
+    }
+}
+
+impl Bound {
+    fn of(request: &Request<'_>) -> Self {
+        Self { key: request.id.key(), id: request.id.raw().into(), era: request.era }
+    }
+}
+
+fn opened_ids(opened: &[(Bound, bool)]) -> Vec<(&[u8], Era, bool)> {
+    opened.iter().map(|(bound, is_call)| (&*bound.id, bound.era, *is_call)).collect()
+}
+
+fn refuse_in_flight(request: &Request<'_>, error: &InFlightError) -> Refusal {
+    match error {
+        InFlightError::InUse => request.refuse_reused_id(),
+        InFlightError::Full { .. } => request.refuse(RefusalCode::TooManyInFlight, 0),
+    }
+}
+
+/// 128 random bits in hex, for naming a hold. Without randomness there is no name that nobody can guess, and then the
+/// hold cannot be resolved, which is the strict side.
+fn token() -> String {
+    let mut bytes = [0_u8; 16];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => format!("hold_{:032x}", u128::from_be_bytes(bytes)),
+        Err(_) => "unavailable".to_owned(),
+    }
+}

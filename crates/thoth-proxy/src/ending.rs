@@ -1,0 +1,174 @@
+//! How a session ends: who closed first, how long the others may take, and what is done about those who hang.
+
+use std::process::ExitStatus;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::lifeline::end_group;
+use crate::notices::say;
+use crate::session::Session;
+use crate::upstream::ProcessGroup;
+
+/// How long an upstream may take to end after its input closed and its last open request was answered. The MCP
+/// specification leaves it to the client; the TypeScript SDK waits as long.
+const AFTER_CLOSE: Duration = Duration::from_secs(2);
+/// How long open requests may still take after the client closed its side.
+const TO_ANSWER: Duration = Duration::from_secs(30);
+/// How long output may keep coming after the upstream's own process has ended: a child of its may hold the pipe.
+const AFTER_EXIT: Duration = Duration::from_millis(500);
+
+/// Something that brings the end nearer.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// The client closed its output.
+    ClientClosed,
+    /// The client no longer reads.
+    ClientGone,
+    /// The upstream closed its output.
+    UpstreamClosed,
+    /// The upstream's process ended.
+    UpstreamExited(Option<ExitStatus>),
+    /// We were told to stop.
+    Signal(i32),
+}
+
+/// How it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) signal: Option<i32>,
+    /// We had to end the upstream after it did not end by itself.
+    pub(crate) forced: bool,
+    client_closed: bool,
+    client_gone: bool,
+    exited: bool,
+    output_closed: bool,
+}
+
+impl Ending {
+    /// Whether answers can still reach the client.
+    pub(crate) const fn client_is_there(&self) -> bool {
+        !self.client_gone
+    }
+
+    /// What became of the upstream, as the middle of a sentence.
+    pub(crate) fn how(&self) -> &'static str {
+        match (self.forced, self.client_closed, self.status) {
+            (true, ..) => "was ended",
+            (_, true, _) => "was closed",
+            (_, _, Some(status)) if status.success() => "exited",
+            _ => "died",
+        }
+    }
+
+    /// For the record.
+    pub(crate) fn describe(&self) -> String {
+        let who = match (self.signal, self.client_closed, self.client_gone) {
+            (Some(signal), ..) => format!("signal {signal}"),
+            (None, true, _) => "the client closed".to_owned(),
+            (None, false, true) => "the client went away".to_owned(),
+            (None, false, false) => "the server ended".to_owned(),
+        };
+        let status = self.status.map_or_else(|| "unknown".to_owned(), |status| status.to_string());
+        format!("{who}; upstream: {status}")
+    }
+
+    fn take(&mut self, cause: &Cause, close_input: &mut impl FnMut(), group: ProcessGroup) {
+        match cause {
+            Cause::ClientClosed => {
+                self.client_closed = true;
+                close_input();
+            }
+            Cause::ClientGone => {
+                self.client_gone = true;
+                close_input();
+            }
+            Cause::UpstreamClosed => self.output_closed = true,
+            Cause::UpstreamExited(status) => {
+                self.exited = true;
+                self.status = *status;
+                if !self.client_closed && !self.client_gone && self.signal.is_none() {
+                    let status = status.map_or_else(|| "in an unknown way".to_owned(), |s| format!("with {s}"));
+                    say(&format!("the MCP server ended {status} while the client was connected"));
+                }
+            }
+            Cause::Signal(number) => {
+                self.signal = Some(*number);
+                close_input();
+                group.signal(Signal::TERM);
+            }
+        }
+    }
+
+    /// How long the present situation may last; `None` while nothing has ended.
+    fn patience(&self, open_requests: bool) -> Option<Duration> {
+        if self.exited {
+            return Some(AFTER_EXIT);
+        }
+        if self.signal.is_some() || self.client_gone || self.output_closed {
+            return Some(AFTER_CLOSE);
+        }
+        self.client_closed.then_some(if open_requests { TO_ANSWER } else { AFTER_CLOSE })
+    }
+}
+
+/// Waits until the session has ended, and sees to it that it does once it has begun to.
+pub(crate) fn wind_down(
+    causes: &Receiver<Cause>,
+    group: ProcessGroup,
+    session: &Session,
+    mut close_input: impl FnMut(),
+) -> Ending {
+    /// How often open requests are looked at while they alone keep the session alive.
+    const LOOK: Duration = Duration::from_millis(50);
+    let mut ending = Ending::default();
+    let mut since = Instant::now();
+    loop {
+        if ending.exited && ending.output_closed {
+            break;
+        }
+        let open = ending.client_closed && session.lock().from_client.len() > 0;
+        let cause = match ending.patience(open) {
+            None => causes.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(patience) => {
+                let left = patience.saturating_sub(since.elapsed());
+                if left.is_zero() {
+                    if ending.exited {
+                        break;
+                    }
+                    say("the MCP server did not end by itself; ending it");
+                    ending.forced = true;
+                    end_group(group);
+                    // The exit is reported through the channel like any other.
+                    since = Instant::now();
+                    continue;
+                }
+                let wait = if open { left.min(LOOK) } else { left };
+                if open {
+                    // The short patience counts from the moment of the last answer.
+                    let result = causes.recv_timeout(wait);
+                    if matches!(result, Err(RecvTimeoutError::Timeout)) && session.lock().from_client.len() == 0 {
+                        since = Instant::now();
+                    }
+                    result
+                } else {
+                    causes.recv_timeout(wait)
+                }
+            }
+        };
+        match cause {
+            Ok(cause) => {
+                ending.take(&cause, &mut close_input, group);
+                since = Instant::now();
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    if group.is_alive() {
+        end_group(group);
+    }
+    ending
+}

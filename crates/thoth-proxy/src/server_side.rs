@@ -1,0 +1,279 @@
+//! From the server to the client: every frame is parsed by the same rules, and outcomes are recorded before the
+//! client sees them.
+
+use std::sync::Arc;
+
+use thoth_audit::EventType;
+use thoth_gate::{Gate, Incident, Outcome, Outcomes, Ticket};
+use thoth_mcp::{
+    CallResult, Decoder, Direction, Frame, Framed, IdKey, Message, Notification, Refusal, RefusalCode, RefusedShape,
+    Request, Response, ResultType, TaskState,
+};
+use thoth_types::Caller;
+use thoth_types::json::{Limits, Tape};
+
+use crate::answer;
+use crate::client_side::refusal_fields;
+use crate::clock;
+use crate::notices::{Repeated, say};
+use crate::session::{Asked, Open, Session, State};
+
+/// Handles what the server sends.
+#[derive(Debug)]
+pub(crate) struct ServerSide {
+    gate: Arc<Gate>,
+    caller: Caller,
+    session: Arc<Session>,
+    decoder: Decoder,
+    refused_frames: Repeated,
+}
+
+/// What comes of the frames that arrived together.
+#[derive(Debug, Default)]
+pub(crate) struct Delivery<'f> {
+    /// For the client: the original bytes of what passed, in order.
+    pub(crate) frames: Vec<&'f [u8]>,
+    /// For the client, after that: answers that Thoth gives in the server's place.
+    pub(crate) replies: Vec<u8>,
+    /// For the server: errors about requests of its own that were refused.
+    pub(crate) complaints: Vec<u8>,
+}
+
+impl ServerSide {
+    pub(crate) fn new(gate: Arc<Gate>, caller: Caller, session: Arc<Session>, limits: Limits) -> Self {
+        Self { gate, caller, session, decoder: Decoder::new(limits), refused_frames: Repeated::default() }
+    }
+
+    /// Inspects everything that arrived together.
+    pub(crate) fn deliver<'f>(&mut self, frames: impl Iterator<Item = Framed<'f>>) -> Delivery<'f> {
+        let Self { gate, caller, session, decoder, refused_frames } = self;
+        let mut inspection = Inspection { caller, session, outcomes: gate.outcomes(), listed: None };
+        let mut delivery = Delivery::default();
+        let mut refused = Vec::new();
+        for framed in frames {
+            let verdict = match framed {
+                Framed::Refused(refusal) => Err(refusal),
+                Framed::Line { whole, body } => {
+                    let rule = session.lock().batch_rule();
+                    decoder
+                        .decode(body, Direction::ServerToClient, rule)
+                        .and_then(|frame| inspection.frame(&frame, whole.len()))
+                        .map(|()| whole)
+                }
+            };
+            match verdict {
+                Ok(whole) => delivery.frames.push(whole),
+                Err(refusal) => {
+                    inspection.refuse(&refusal, &mut delivery);
+                    refused.push(refusal);
+                }
+            }
+        }
+        let Inspection { outcomes, listed, .. } = inspection;
+        if let Err(error) = outcomes.write() {
+            say(&format!("an outcome could not be recorded: {error}"));
+        }
+        if let Some(count) = listed {
+            let detail = format!("{count} tools");
+            note(gate, caller, &Incident { kind: EventType::ToolsListed, detail: &detail, refusal: None });
+        }
+        for refusal in &refused {
+            record(gate, caller, refused_frames, refusal);
+        }
+        delivery
+    }
+
+    /// The server's output ended; a line without its newline is refused.
+    pub(crate) fn unterminated(&self, refusal: &Refusal) {
+        record(&self.gate, &self.caller, &self.refused_frames, refusal);
+    }
+
+    /// Settles whatever is still open, and returns the answers for the client.
+    pub(crate) fn close(gate: &Gate, caller: &Caller, session: &Session, how: &str) -> Vec<u8> {
+        let mut replies = Vec::new();
+        let mut outcomes = gate.outcomes();
+        for (_, open) in session.lock().from_client.drain() {
+            if !open.cancelled {
+                replies.extend(answer::upstream_gone(&open.id, how));
+            }
+            if let Asked::Call(Some(ticket)) = &open.asked {
+                outcomes.settle(caller, ticket, &Outcome::without_answer("no_answer"), clock::now());
+            }
+        }
+        if let Err(error) = outcomes.write() {
+            say(&error.to_string());
+        }
+        replies
+    }
+}
+
+fn record(gate: &Gate, caller: &Caller, refused_frames: &Repeated, refusal: &Refusal) {
+    let Some(nth) = refused_frames.worth_showing() else { return };
+    say(&format!("refused a message from the server: {refusal}"));
+    let detail = format!("{refusal} (number {nth} of this session)");
+    let refusal = Some(refusal_fields(refusal, Direction::ServerToClient));
+    note(gate, caller, &Incident { kind: EventType::FrameRefused, detail: &detail, refusal });
+}
+
+fn note(gate: &Gate, caller: &Caller, incident: &Incident<'_>) {
+    if let Err(error) = gate.note(caller, incident, clock::now()) {
+        say(&error.to_string());
+    }
+}
+
+/// One delivery in the making.
+struct Inspection<'r> {
+    caller: &'r Caller,
+    session: &'r Session,
+    outcomes: Outcomes<'r>,
+    /// How many tools the server has, if it has just told all of them.
+    listed: Option<usize>,
+}
+
+impl Inspection<'_> {
+    fn frame(&mut self, frame: &Frame<'_>, bytes: usize) -> Result<(), Refusal> {
+        frame.messages().iter().try_for_each(|message| match message {
+            Message::Response(response) => self.answer(response, bytes),
+            Message::Request(request) => self.open(request),
+            Message::Notification(notification) => self.notification(notification, bytes),
+        })
+    }
+
+    /// A server's own request: its answer will be let through once.
+    fn open(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        let open = Open { id: request.id.raw().into(), asked: Asked::Other, cancelled: false };
+        let inserted = self.session.lock().from_server.insert(request.id.key(), open);
+        inserted.map_err(|error| request.refuse(in_flight_code(&error), 0))
+    }
+
+    fn notification(&mut self, notification: &Notification<'_>, bytes: usize) -> Result<(), Refusal> {
+        if let Some(cancelled) = notification.cancelled().transpose()? {
+            if let Some(id) = cancelled.request_id {
+                self.session.lock().from_server.remove(&id.key());
+            }
+        } else if let Some(task) = notification.task_state().transpose()? {
+            self.task(&task, bytes);
+        } else if notification.method == "notifications/tools/list_changed" {
+            self.session.lock().list_changed();
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, response: &Response<'_>, bytes: usize) -> Result<(), Refusal> {
+        // Only errors may come without an id: the server could not read what it was sent.
+        let Some(id) = response.id else { return Ok(()) };
+        let session = self.session;
+        let mut state = session.lock();
+        let Some(asked) = state.from_client.get(&id.key()).map(|open| open.asked.clone()) else {
+            return Err(response.refuse(RefusalCode::UnsolicitedResponse, 0));
+        };
+        // Until all of its governed members are read, the request stays open: a refusal then answers it.
+        match asked {
+            Asked::Initialize => {
+                if let Some(result) = response.initialize_result().transpose()? {
+                    state.negotiate(&result.protocol_version);
+                }
+            }
+            Asked::ToolsList { first } => {
+                if let Some(page) = response.tools_list().transpose()? {
+                    let names = page.tools.iter().map(|tool| tool.name.to_string());
+                    self.listed = state.list_page(names, first, page.next_cursor.is_none()).or(self.listed);
+                }
+            }
+            Asked::Call(Some(ticket)) => {
+                let view = response.call_result().transpose()?;
+                self.called(&mut state, ticket, view.as_ref(), bytes);
+            }
+            Asked::Task { id: task, result } => {
+                if result {
+                    // The answer to `tasks/result` is the call's own.
+                    let view = response.call_result().transpose()?;
+                    if let Some(ticket) = state.end_task(&task) {
+                        let outcome = Outcome { task_id: Some(&task), ..outcome_of(view.as_ref(), bytes) };
+                        self.outcomes.settle(self.caller, &ticket, &outcome, clock::now());
+                    }
+                } else if let Some(task) = response.task_state().transpose()? {
+                    self.ended_task(&mut state, &task, bytes);
+                }
+            }
+            Asked::Call(None) | Asked::Other => {}
+        }
+        state.from_client.remove(&id.key());
+        Ok(())
+    }
+
+    fn called(&mut self, state: &mut State, ticket: Ticket, view: Option<&CallResult<'_>>, bytes: usize) {
+        self.outcomes.settle(self.caller, &ticket, &outcome_of(view, bytes), clock::now());
+        let Some(view) = view else { return };
+        match (&view.result_type, &view.task_id, view.request_state) {
+            (ResultType::Task, Some(task), _) => state.begin_task(task, ticket),
+            (ResultType::InputRequired, _, Some(request_state)) => {
+                state.begin_round_trip(self.outcomes.digest(request_state.raw()), ticket.call_id());
+            }
+            _ => {}
+        }
+    }
+
+    fn task(&mut self, task: &TaskState<'_>, bytes: usize) {
+        let session = self.session;
+        self.ended_task(&mut session.lock(), task, bytes);
+    }
+
+    /// A task extension's state may carry the outcome; a core task's does not, and its outcome is still asked for.
+    fn ended_task(&mut self, state: &mut State, task: &TaskState<'_>, bytes: usize) {
+        if !task.status.is_final() || (task.result.is_none() && task.error.is_none()) {
+            return;
+        }
+        if let Some(ticket) = state.end_task(&task.task_id) {
+            let kind = if task.error.is_some() { "error" } else { "result" };
+            let outcome = Outcome { kind, result_bytes: wide(bytes), task_id: Some(&task.task_id) };
+            self.outcomes.settle(self.caller, &ticket, &outcome, clock::now());
+        }
+    }
+
+    /// A frame that two readers could read differently reaches nobody. If it can be told what it answered, the client
+    /// learns that no answer will come; if it was a request, the server learns that it was refused.
+    fn refuse(&mut self, refusal: &Refusal, delivery: &mut Delivery<'_>) {
+        if refusal.shape == RefusedShape::Request {
+            delivery.complaints.extend(refusal.response().unwrap_or_default());
+            return;
+        }
+        let Some(key) = refusal.id.as_deref().and_then(key_of) else { return };
+        let Some(open) = self.session.lock().from_client.remove(&key) else { return };
+        delivery.replies.extend(answer::answer_refused(&open.id, refusal.code.as_str()));
+        if let Asked::Call(Some(ticket)) = &open.asked {
+            self.outcomes.settle(self.caller, ticket, &Outcome::without_answer("answer_refused"), clock::now());
+        }
+    }
+}
+
+/// The key of an id that stood in a refused frame.
+fn key_of(raw: &[u8]) -> Option<IdKey> {
+    let mut tape = Tape::new();
+    let value = tape.parse(raw, &Limits::default()).ok()?;
+    value.as_i64().map(IdKey::integer).or_else(|| value.as_str().map(|text| IdKey::text(&text)))
+}
+
+const fn in_flight_code(error: &thoth_mcp::InFlightError) -> RefusalCode {
+    match error {
+        thoth_mcp::InFlightError::InUse => RefusalCode::IdInUse,
+        thoth_mcp::InFlightError::Full { .. } => RefusalCode::TooManyInFlight,
+    }
+}
+
+fn outcome_of<'a>(view: Option<&'a CallResult<'_>>, bytes: usize) -> Outcome<'a> {
+    let kind = match view {
+        None => "error",
+        Some(view) => match view.result_type {
+            ResultType::Task => "task",
+            ResultType::InputRequired => "input_required",
+            _ if view.is_error => "tool_error",
+            _ => "result",
+        },
+    };
+    Outcome { kind, result_bytes: wide(bytes), task_id: view.and_then(|view| view.task_id.as_deref()) }
+}
+
+fn wide(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,180 @@
+//! What both directions of one connection share: which requests are open, what was negotiated, what was listed.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use thoth_gate::Ticket;
+use thoth_mcp::{BatchRule, IdKey, InFlight};
+use thoth_types::Listed;
+
+/// Requests that may be open at once in one direction.
+const MAX_OPEN: usize = 4096;
+/// Tools, tasks and unfinished round trips remembered. A server that goes beyond is not an honest one; forgetting the
+/// oldest costs links between records, never a decision.
+const MAX_REMEMBERED: usize = 4096;
+
+/// What a client's open request was for, as far as its answer matters to us.
+#[derive(Debug, Clone)]
+pub(crate) enum Asked {
+    Initialize,
+    /// One page of `tools/list`; `first` when it had no cursor.
+    ToolsList {
+        first: bool,
+    },
+    /// A governed call. The ticket is there once the call is committed.
+    Call(Option<Ticket>),
+    /// A question about a task: its outcome may be in the answer; `result` when the answer is the outcome.
+    Task {
+        id: String,
+        result: bool,
+    },
+    Other,
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Open {
+    /// The id exactly as the sender wrote it.
+    pub(crate) id: Box<[u8]>,
+    pub(crate) asked: Asked,
+    /// The sender no longer wants the answer, which may come all the same.
+    pub(crate) cancelled: bool,
+}
+
+/// The shared state, behind one short-lived lock.
+#[derive(Debug, Default)]
+pub(crate) struct Session(Mutex<State>);
+
+impl Session {
+    /// Locks the state. A panic elsewhere cannot leave it half-changed in a way that would loosen a decision.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The client's requests that the server has not answered.
+    pub(crate) from_client: InFlight<Open>,
+    /// The server's requests that the client has not answered.
+    pub(crate) from_server: InFlight<Open>,
+    negotiated: Option<String>,
+    tools: HashSet<String>,
+    pages: HashSet<String>,
+    tools_complete: bool,
+    tasks: Remembered<Ticket>,
+    round_trips: Remembered<String>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            from_client: InFlight::new(MAX_OPEN),
+            from_server: InFlight::new(MAX_OPEN),
+            negotiated: None,
+            tools: HashSet::new(),
+            pages: HashSet::new(),
+            tools_complete: false,
+            tasks: Remembered::default(),
+            round_trips: Remembered::default(),
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn batch_rule(&self) -> BatchRule {
+        self.negotiated.as_deref().map_or(BatchRule::Refuse, BatchRule::for_revision)
+    }
+
+    pub(crate) fn negotiate(&mut self, revision: &str) {
+        self.negotiated = Some(revision.to_owned());
+    }
+
+    pub(crate) fn listed(&self, tool: &str) -> Listed {
+        if self.tools.contains(tool) {
+            Listed::Yes
+        } else if self.tools_complete {
+            Listed::No
+        } else {
+            Listed::Unknown
+        }
+    }
+
+    /// Takes in one page of the server's tools; `last` when no cursor follows. Returns how many tools are known once
+    /// the list is complete.
+    pub(crate) fn list_page(&mut self, names: impl Iterator<Item = String>, first: bool, last: bool) -> Option<usize> {
+        if first {
+            self.pages.clear();
+        }
+        self.pages.extend(names.take(MAX_REMEMBERED));
+        if !last {
+            return None;
+        }
+        self.tools = std::mem::take(&mut self.pages);
+        self.tools_complete = true;
+        Some(self.tools.len())
+    }
+
+    /// The server says that its tools changed: what was listed may be stale.
+    pub(crate) fn list_changed(&mut self) {
+        self.tools_complete = false;
+    }
+
+    pub(crate) fn begin_task(&mut self, id: &str, ticket: Ticket) {
+        self.tasks.put(id.to_owned(), ticket);
+    }
+
+    pub(crate) fn end_task(&mut self, id: &str) -> Option<Ticket> {
+        self.tasks.take(id)
+    }
+
+    /// A call was answered with `input_required`: its retry will carry this state.
+    pub(crate) fn begin_round_trip(&mut self, state_digest: String, call_id: &str) {
+        self.round_trips.put(state_digest, call_id.to_owned());
+    }
+
+    /// Which call a retry continues.
+    pub(crate) fn continues(&mut self, state_digest: &str) -> Option<String> {
+        self.round_trips.take(state_digest)
+    }
+
+    /// Opens a client's request; a cancelled one with the same id gives way.
+    pub(crate) fn open_from_client(&mut self, key: IdKey, open: Open) -> Result<(), thoth_mcp::InFlightError> {
+        if self.from_client.get(&key).is_some_and(|known| known.cancelled) {
+            self.from_client.remove(&key);
+        }
+        self.from_client.insert(key, open)
+    }
+}
+
+/// A bounded map that forgets its oldest entries.
+#[derive(Debug)]
+struct Remembered<T> {
+    entries: HashMap<String, T>,
+    order: VecDeque<String>,
+}
+
+impl<T> Default for Remembered<T> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+impl<T> Remembered<T> {
+    fn put(&mut self, key: String, value: T) {
+        if self.order.len() >= MAX_REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.entries.remove(&oldest);
+        }
+        if self.entries.insert(key.clone(), value).is_none() {
+            self.order.push_back(key);
+        }
+    }
+
+    fn take(&mut self, key: &str) -> Option<T> {
+        let value = self.entries.remove(key)?;
+        self.order.retain(|known| known != key);
+        Some(value)
+    }
+}

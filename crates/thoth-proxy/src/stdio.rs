@@ -1,0 +1,327 @@
+//! `thoth run`: one client on our standard streams, one upstream as a child process.
+//!
+//! Two threads carry the traffic, one per direction, with blocking reads and writes: one wake-up per message and
+//! direction, the same as the shortest possible copy loop. The thread that called [`run`] waits for what ends the
+//! session and winds it down.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::AsFd;
+use std::process::{ChildStdout, ExitStatus};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use thoth_audit::EventType;
+use thoth_gate::{Gate, GateSession, Incident, Permit};
+use thoth_mcp::FrameBuffer;
+use thoth_policy::ScopeList;
+use thoth_types::Caller;
+use thoth_types::json::Limits;
+
+use crate::answer::RefusalStyle;
+use crate::blocking::Blocking;
+use crate::client_side::ClientSide;
+use crate::clock;
+use crate::ending::{Cause, Ending, wind_down};
+use crate::lifeline::Lifeline;
+use crate::notices::say;
+use crate::policy_watch::PolicyWatch;
+use crate::server_side::ServerSide;
+use crate::session::Session;
+use crate::upstream::{SpawnError, Upstream, UpstreamWriter, spawn};
+
+/// A complaint to the server is written only if it fits without waiting: `PIPE_BUF`, below which POSIX promises that a
+/// writable pipe takes it whole.
+const MAX_COMPLAINT: usize = 4096;
+
+/// What `thoth run` was asked to do.
+#[derive(Debug)]
+pub struct StdioOptions {
+    /// The upstream's program and arguments.
+    pub command: Vec<OsString>,
+    /// Who calls.
+    pub caller: Caller,
+    /// The tools that the session may use at all: the caller's approved scope, compiled.
+    pub approved_scope: ScopeList,
+    /// How refused calls are answered.
+    pub refusal_style: RefusalStyle,
+    /// Caps on what either side may send.
+    pub limits: Limits,
+    /// Looks after changes of the policy file.
+    pub policy_watch: PolicyWatch,
+}
+
+/// The session could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The upstream could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// Something that every process needs is missing.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was attempted.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Runs one governed session on our standard streams until it ends, and returns the exit code to end with.
+///
+/// # Errors
+/// If the session could not begin. Once it has, its end is reported by the exit code and on stderr.
+pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
+    let system = |what| move |source| RunError::System { what, source };
+    let input = io::stdin().as_fd().try_clone_to_owned().map_err(system("use standard input"))?;
+    let output = io::stdout().as_fd().try_clone_to_owned().map_err(system("use standard output"))?;
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)
+        .map_err(|error| RunError::System { what: "get randomness", source: io::Error::other(error) })?;
+    let gate_session = GateSession::new(options.caller, options.approved_scope, random);
+    let fields = gate_session.caller().clone();
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("watch for signals"))?;
+
+    let Upstream { writer, stdout, mut child, group } = spawn(&options.command)?;
+    let session = Arc::new(Session::default());
+    let to_client = Arc::new(ToClient(Mutex::new(Blocking(File::from(output)))));
+    let to_upstream = Arc::new(Mutex::new(Some(writer)));
+    let (causes, wait) = channel();
+
+    let client_side =
+        ClientSide::new(Arc::clone(gate), gate_session, Arc::clone(&session), options.limits, options.refusal_style);
+    let server_side = ServerSide::new(Arc::clone(gate), fields.clone(), Arc::clone(&session), options.limits);
+    note(gate, &fields, EventType::SessionStarted, &describe(&options.command));
+
+    let up = ClientPump {
+        input: Blocking(File::from(input)),
+        side: client_side,
+        limits: options.limits,
+        to_upstream: Arc::clone(&to_upstream),
+        to_client: Arc::clone(&to_client),
+        watch: options.policy_watch,
+        gate: Arc::clone(gate),
+    };
+    let causes_up = causes.clone();
+    spawn_thread("client-to-server", move || {
+        let _ = causes_up.send(up.run());
+    })
+    .map_err(system("start a thread"))?;
+    let down = ServerPump {
+        stdout,
+        side: server_side,
+        limits: options.limits,
+        to_upstream: Arc::clone(&to_upstream),
+        to_client: Arc::clone(&to_client),
+        gate: Arc::clone(gate),
+    };
+    let causes_down = causes.clone();
+    spawn_thread("server-to-client", move || down.run(&causes_down)).map_err(system("start a thread"))?;
+    let causes_exit = causes.clone();
+    spawn_thread("upstream-exit", move || {
+        let _ = causes_exit.send(Cause::UpstreamExited(child.wait().ok()));
+    })
+    .map_err(system("start a thread"))?;
+    spawn_thread("signals", move || {
+        for signal in &mut signals {
+            if causes.send(Cause::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    })
+    .map_err(system("start a thread"))?;
+
+    // Traffic flows already: starting a process takes longer than everything above.
+    let lifeline = Lifeline::attach(group);
+    if let Err(error) = &lifeline {
+        say(&format!("the server would outlive us if we were killed: cannot start the watchdog: {error}"));
+    }
+    let ending = wind_down(&wait, group, &session, || {
+        // Closing the upstream's input is how an MCP client says goodbye.
+        to_upstream.lock().unwrap_or_else(PoisonError::into_inner).take();
+    });
+    let replies = ServerSide::close(gate, &fields, &session, ending.how());
+    if ending.client_is_there() {
+        // The client may be gone by now, and then nobody misses the answers.
+        drop(to_client.write_all(&replies));
+    }
+    note(gate, &fields, EventType::SessionEnded, &ending.describe());
+    if let Ok(lifeline) = lifeline {
+        lifeline.release();
+    }
+    Ok(ending.exit_code())
+}
+
+fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
+}
+
+fn note(gate: &Gate, fields: &Caller, kind: EventType, detail: &str) {
+    if let Err(error) = gate.note(fields, &Incident { kind, detail, refusal: None }, clock::now()) {
+        say(&format!("calls are refused: {error}"));
+    }
+}
+
+/// The program's name only: its arguments may hold secrets.
+fn describe(command: &[OsString]) -> String {
+    let program = command.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
+    format!(
+        "upstream `{program}` with {} arguments, thoth {}",
+        command.len().saturating_sub(1),
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// Our standard output; whole lines only, from either direction's thread.
+#[derive(Debug)]
+struct ToClient(Mutex<Blocking<File>>);
+
+impl ToClient {
+    fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes)
+    }
+
+    fn write_slices(&self, slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+        if slices.is_empty() {
+            return Ok(());
+        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all_slices(slices)
+    }
+}
+
+type SharedWriter = Arc<Mutex<Option<UpstreamWriter>>>;
+
+struct ClientPump {
+    input: Blocking<File>,
+    side: ClientSide,
+    limits: Limits,
+    to_upstream: SharedWriter,
+    to_client: Arc<ToClient>,
+    watch: PolicyWatch,
+    gate: Arc<Gate>,
+}
+
+impl ClientPump {
+    fn run(mut self) -> Cause {
+        let mut frames = FrameBuffer::new(self.limits.max_bytes);
+        loop {
+            match self.input.read(frames.spare()) {
+                Ok(0) => break,
+                Ok(n) => frames.advance(n),
+                Err(error) => {
+                    say(&format!("cannot read from the client: {error}"));
+                    break;
+                }
+            }
+            self.watch.look(&self.gate);
+            let turn = self.side.turn(frames.frames());
+            if let Err(error) = self.forward(turn.permits) {
+                // What killed the upstream's input is told when its exit is seen; until then its requests stay open
+                // and are answered at the end.
+                say(&format!("cannot write to the server: {error}"));
+            }
+            if self.to_client.write_all(&turn.replies).is_err() {
+                return Cause::ClientGone;
+            }
+            frames.consume();
+        }
+        if let Some(refusal) = frames.finish() {
+            self.side.unterminated(&refusal);
+        }
+        Cause::ClientClosed
+    }
+
+    fn forward(&self, permits: Vec<Permit<'_>>) -> io::Result<()> {
+        if permits.is_empty() {
+            return Ok(());
+        }
+        match &mut *self.to_upstream.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(writer) => writer.forward(permits),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}
+
+struct ServerPump {
+    stdout: Blocking<ChildStdout>,
+    side: ServerSide,
+    limits: Limits,
+    to_upstream: SharedWriter,
+    to_client: Arc<ToClient>,
+    gate: Arc<Gate>,
+}
+
+impl ServerPump {
+    fn run(mut self, causes: &Sender<Cause>) {
+        let mut frames = FrameBuffer::new(self.limits.max_bytes);
+        let mut client_is_there = true;
+        loop {
+            match self.stdout.read(frames.spare()) {
+                Ok(0) => break,
+                Ok(n) => frames.advance(n),
+                Err(error) => {
+                    say(&format!("cannot read from the server: {error}"));
+                    break;
+                }
+            }
+            let delivery = self.side.deliver(frames.frames());
+            self.complain(&delivery.complaints);
+            if client_is_there {
+                let mut slices: Vec<_> = delivery.frames.iter().map(|frame| IoSlice::new(frame)).collect();
+                if !delivery.replies.is_empty() {
+                    slices.push(IoSlice::new(&delivery.replies));
+                }
+                // Without a client the server's output is still read and its outcomes recorded, until it ends.
+                if self.to_client.write_slices(&mut slices).is_err() {
+                    client_is_there = false;
+                    let _ = causes.send(Cause::ClientGone);
+                }
+            }
+            frames.consume();
+        }
+        if let Some(refusal) = frames.finish() {
+            self.side.unterminated(&refusal);
+        }
+        let _ = causes.send(Cause::UpstreamClosed);
+    }
+
+    /// Tells the server about its refused frames, unless that would mean waiting for it: then nobody would read its
+    /// output, and a server that floods us would stop us.
+    fn complain(&self, complaints: &[u8]) {
+        if complaints.is_empty() || complaints.len() > MAX_COMPLAINT {
+            return;
+        }
+        let Ok(mut writer) = self.to_upstream.try_lock() else { return };
+        if let Some(writer) = &mut *writer
+            && writer.is_ready()
+        {
+            drop(writer.forward(vec![self.gate.speak(complaints)]));
+        }
+    }
+}
+
+/// How a child ended, as a shell would say it.
+pub(crate) fn exit_code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}
+
+impl Ending {
+    /// The exit code of `thoth run`: the upstream's own when it ended by itself or as asked.
+    fn exit_code(&self) -> u8 {
+        match (self.signal, self.status) {
+            (Some(signal), _) => u8::try_from(128 + signal).unwrap_or(1),
+            (None, Some(status)) if !self.forced => exit_code(status),
+            (None, Some(_)) => 0,
+            (None, None) => 1,
+        }
+    }
+}
