@@ -564,6 +564,42 @@ mod tests {
         assert_eq!(outcome(format!("{{{many}\"k40\":1}}").as_bytes()), Ok(Kind::Object));
     }
 
+    /// Defends the word-wise and block-wise reading of strings at every place where a word or a block can end.
+    #[test]
+    fn a_string_ends_where_it_ends() {
+        for length in 0..220 {
+            let plain = "x".repeat(length);
+            assert_eq!(plain_run(plain.as_bytes()), (length, true), "{length} plain bytes");
+            for stop in ['"', '\\', '\u{1f}', '\n', '\0'] {
+                let text = format!("{plain}{stop}\u{e9}{plain}");
+                assert_eq!(plain_run(text.as_bytes()), (length, true), "{stop:?} after {length} bytes");
+            }
+            for wide in ["\u{e9}", "\u{2028}", "\u{1f600}", "\u{7f}"] {
+                let text = format!("{plain}{wide}{plain}\"\u{e9}");
+                let run = 2 * length + wide.len();
+                assert_eq!(plain_run(text.as_bytes()), (run, wide.is_ascii()), "{wide:?} after {length} bytes");
+            }
+        }
+    }
+
+    /// Defends the fingerprints: keys that share beginnings, ends or lengths are still told apart, and equal ones found.
+    #[test]
+    fn like_keys_are_told_apart() {
+        for count in [2_usize, 5, 12, 13, 40, 300] {
+            for (prefix, suffix) in [("", ""), ("item", ""), ("", "item"), ("longer prefix ", " longer suffix")] {
+                let keys: Vec<_> = (0..count).map(|i| format!("\"{prefix}{i}{suffix}\":{i}")).collect();
+                assert_eq!(outcome(format!("{{{}}}", keys.join(",")).as_bytes()), Ok(Kind::Object));
+                for again in [0, count / 2, count - 1] {
+                    let text = format!("{{{},{}}}", keys.join(","), keys[again]);
+                    let mut tape = Tape::new();
+                    let error = tape.parse(text.as_bytes(), &Limits::default()).expect_err("a duplicate");
+                    assert_eq!(error.code, JsonErrorCode::DuplicateKey, "{text}");
+                    assert_eq!(error.offset, text.rfind(&format!("\"{prefix}{again}{suffix}\"")).expect("the second"));
+                }
+            }
+        }
+    }
+
     fn same(ours: Value<'_>, theirs: &serde_json::Value) -> bool {
         match theirs {
             serde_json::Value::Null => ours.is_null(),
