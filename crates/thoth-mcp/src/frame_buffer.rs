@@ -200,7 +200,6 @@ fn is_blank(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     /// What a frame looks like to a test.
     type Seen = Result<Vec<u8>, (usize, RefusalCode, Option<Box<[u8]>>)>;
@@ -226,36 +225,6 @@ mod tests {
             assert!(buffer.bytes.len() <= (max_frame + INITIAL + MIN_SPARE).max(INITIAL), "memory is bounded");
         }
         (seen, buffer.finish().map(|refusal| refusal.code))
-    }
-
-    fn naive(input: &[u8], max_frame: usize) -> (Vec<Option<Vec<u8>>>, bool) {
-        let mut lines: Vec<&[u8]> = input.split(|byte| *byte == b'\n').collect();
-        let tail = lines.pop().unwrap_or_default();
-        let bodies = lines.into_iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        // A blank line within the limit is left out; beyond it, it is refused like any other. Neither is forwarded.
-        let frames = bodies
-            .filter(|body| body.len() > max_frame || !is_blank(body))
-            .map(|body| (body.len() <= max_frame).then(|| body.to_vec()))
-            .collect();
-        (frames, tail.len() > max_frame + 1 || !is_blank(tail))
-    }
-
-    proptest! {
-        /// Defends "bytes are lines, however they arrive".
-        #[test]
-        fn every_chunking_yields_the_lines_of_a_naive_split(
-            input in proptest::collection::vec(
-                prop_oneof![4 => Just(b'\n'), 1 => Just(b'\r'), 1 => Just(b' '), 8 => any::<u8>()], 0..400),
-            chunks in proptest::collection::vec(1_usize..50, 1..20),
-            max_frame in 1_usize..30,
-        ) {
-            let mut cycle = chunks.iter().cycle();
-            let (seen, tail) = run(&input, max_frame, || *cycle.next().unwrap());
-            let (expected, expected_tail) = naive(&input, max_frame);
-            let seen: Vec<_> = seen.into_iter().map(Result::ok).collect();
-            prop_assert_eq!(seen, expected);
-            prop_assert_eq!(tail.is_some(), expected_tail);
-        }
     }
 
     /// Defends bounded memory, the error reply to the sender of a giant message, and that the line after it is seen.

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use thoth_mcp::{Direction, Frame, Message, Outcome};
+use thoth_mcp::{Direction, Frame, FrameBuffer, Framed, Message, Outcome};
 use thoth_types::json::{Kind, Value};
 
 /// A JSON value as `serde_json`'s parser reports it, with every member of every object, duplicates too.
@@ -243,4 +243,64 @@ fn message_disagreement(message: &Message<'_>, object: &Json, reader: Reader) ->
         }
     }
     None
+}
+
+/// The bodies of a stream's lines, `None` for those that are refused for their length, and whether a tail is left that
+/// was never ended.
+pub type Lines = (Vec<Option<Vec<u8>>>, bool);
+
+/// The lines as the simplest possible reader finds them. A blank line within the limit is left out; beyond it, it is
+/// refused like any other.
+#[must_use]
+pub fn simple_lines(input: &[u8], max_frame: usize) -> Lines {
+    let is_blank = |line: &[u8]| line.iter().all(|byte| matches!(byte, b' ' | b'\t'));
+    let mut lines: Vec<&[u8]> = input.split(|byte| *byte == b'\n').collect();
+    let tail = lines.pop().unwrap_or_default();
+    let bodies = lines.into_iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let frames = bodies
+        .filter(|body| body.len() > max_frame || !is_blank(body))
+        .map(|body| (body.len() <= max_frame).then(|| body.to_vec()))
+        .collect();
+    (frames, tail.len() > max_frame + 1 || !is_blank(tail))
+}
+
+/// The lines as a [`FrameBuffer`] finds them when the stream arrives in pieces of these sizes, again and again.
+///
+/// # Errors
+/// A promise of the buffer that was broken.
+pub fn buffered_lines(input: &[u8], max_frame: usize, pieces: &[u8]) -> Result<Lines, &'static str> {
+    let mut buffer = FrameBuffer::new(max_frame);
+    let mut sizes = pieces.iter().cycle();
+    let (mut lines, mut rest) = (Vec::new(), input);
+    while !rest.is_empty() {
+        let wanted = sizes.next().map_or(usize::MAX, |size| usize::from(*size).max(1));
+        let spare = buffer.spare();
+        if spare.is_empty() {
+            return Err("no room to read to");
+        }
+        let (now, later) = rest.split_at(wanted.min(spare.len()).min(rest.len()));
+        for (to, from) in spare.iter_mut().zip(now) {
+            *to = *from;
+        }
+        rest = later;
+        buffer.advance(now.len());
+        for framed in buffer.frames() {
+            match framed {
+                Framed::Line { whole, body } => {
+                    if !matches!(whole.strip_prefix(body), Some(b"\n" | b"\r\n")) {
+                        return Err("the whole line is not the body and its line end");
+                    }
+                    lines.push(Some(body.to_vec()));
+                }
+                Framed::Refused(refusal) => {
+                    if refusal.length <= max_frame {
+                        return Err("a line within the limit was refused");
+                    }
+                    lines.push(None);
+                }
+            }
+        }
+        buffer.consume();
+    }
+    Ok((lines, buffer.finish().is_some()))
 }
