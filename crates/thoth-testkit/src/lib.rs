@@ -4,6 +4,7 @@
 
 pub mod fixtures;
 pub mod gated;
+pub mod independent_verifier;
 pub mod readers;
 pub mod stdio_peer;
 pub mod transcript;
