@@ -65,9 +65,14 @@ fn decode<'d>(
     direction: Direction,
     batch: BatchRule,
 ) -> Result<Frame<'d>, Fault> {
-    // Anywhere but before the newline, some peers end a line at it and read what follows as another message.
-    if let Some(offset) = memchr::memchr(b'\r', body) {
-        return Err(Fault::new(RefusalCode::BareCarriageReturn, offset));
+    // Anywhere but before the newline, some peers end a line at a carriage return and read what follows as another
+    // message. A newline cannot come out of a `FrameBuffer`, but bodies may come from elsewhere.
+    if let Some(offset) = memchr::memchr2(b'\r', b'\n', body) {
+        let code = match body.get(offset) {
+            Some(b'\r') => RefusalCode::BareCarriageReturn,
+            _ => RefusalCode::NewlineInside,
+        };
+        return Err(Fault::new(code, offset));
     }
     let document = tape.parse(body, limits)?;
     if document.kind() != Kind::Array {

@@ -47,6 +47,8 @@ refusal_codes! {
     FrameUnterminated => "frame_unterminated", -32600, "the stream ended before the message did";
     /// A carriage return elsewhere than right before the newline: some peers end a line there.
     BareCarriageReturn => "bare_carriage_return", -32700, "carriage return inside the message";
+    /// A newline inside the message: it would be forwarded as several lines.
+    NewlineInside => "newline_inside", -32700, "newline inside the message";
     /// JSON that stops in the middle.
     UnexpectedEnd => "unexpected_end", -32700, "unexpected end of JSON";
     /// Not JSON.

@@ -441,6 +441,16 @@ fn batches_where_they_are_negotiated() {
     assert_eq!(judge(format!("[{long}]")), refused("batch_too_long", None));
 }
 
+/// Defends against a body that did not come out of a [`FrameBuffer`] and would be forwarded as two lines.
+#[test]
+fn a_newline_inside_is_refused() {
+    let body = with("\"id\":7,\n\"method\":\"ping\"");
+    let refusal = Decoder::default()
+        .decode(body.as_bytes(), Direction::ClientToServer, BatchRule::Refuse)
+        .expect_err("one line holds no newline");
+    assert_eq!(refused(&refusal), Verdict::Refused("newline_inside", Some("7".to_owned())));
+}
+
 /// Defends evidence: members that JSON-RPC does not know are forwarded, so they can be named.
 #[test]
 fn extra_members_are_shown() {
