@@ -1,6 +1,14 @@
 //! The parser rules, one row each: where real servers and clients understand the same bytes differently, the frame is
 //! refused with this code, and its sender is told under this id.
 
+#![expect(clippy::too_many_lines, reason = "the table is long")]
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "the helpers of these tests panic as the tests do"
+)]
+
 use thoth_mcp::{BatchRule, Decoder, Direction, Frame, FrameBuffer, Framed, IdKey, InFlight, InFlightError, Message};
 
 /// What became of one line.
