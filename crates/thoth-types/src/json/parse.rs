@@ -1,5 +1,7 @@
 //! The single pass that checks a document and records its shape.
 
+use super::keys::{Key, duplicate};
+use super::plain_run::plain_run;
 use super::value::{Kind, Node, Value, unescape};
 use super::{JsonError, JsonErrorCode};
 
@@ -24,8 +26,6 @@ impl Default for Limits {
 
 /// A tape keeps no more than this many values' room between documents.
 const KEEP_NODES: usize = 1 << 14;
-/// Up to this many keys are compared pair by pair; beyond it they are sorted.
-const PAIRWISE_KEYS: usize = 12;
 
 /// Reusable room for the shape of one document.
 #[derive(Debug, Default)]
@@ -367,143 +367,19 @@ impl Parser<'_, '_> {
         if escaped && unescape(body).contains(&0) {
             return Self::fail_at(JsonErrorCode::NulInKey, start);
         }
-        let print = fingerprint(body);
         let node = self.leaf(Kind::Key, start, escaped)?;
-        // Lossless: a node index is below `max_values` and below the number of bytes, which fits.
-        self.keys.push(Key { print, node: u32::try_from(node).unwrap_or(u32::MAX) });
+        self.keys.push(Key::new(body, node));
         Ok(escaped)
     }
 
     /// Refuses two equal keys among those from `first` on.
     fn check_keys(&mut self, first: usize, escaped: bool) -> Result<(), JsonError> {
-        let (bytes, nodes) = (self.bytes, &*self.nodes);
-        let text = |key: &Key| nodes.get(key.node as usize).map_or(&[][..], |node| node.string_body(bytes));
         let keys = self.keys.get_mut(first..).unwrap_or_default();
-        let duplicate = if escaped {
-            let mut texts: Vec<_> = keys.iter().map(|key| (unescape(text(key)), key.node)).collect();
-            texts.sort_unstable();
-            texts.windows(2).find_map(|pair| match pair {
-                [(a, _), (b, node)] if a == b => Some(*node),
-                _ => None,
-            })
-        } else if keys.len() <= PAIRWISE_KEYS {
-            keys.iter().enumerate().find_map(|(i, key)| {
-                let same = |other: &Key| other.print == key.print && text(other) == text(key);
-                keys.iter().take(i).any(same).then_some(key.node)
-            })
-        } else {
-            keys.sort_unstable_by(|a, b| a.print.cmp(&b.print).then_with(|| text(a).cmp(text(b))));
-            keys.windows(2).find_map(|pair| match pair {
-                [a, b] if a.print == b.print && text(a) == text(b) => Some(a.node.max(b.node)),
-                _ => None,
-            })
-        };
-        match duplicate {
+        match duplicate(keys, escaped, self.nodes, self.bytes) {
             None => Ok(()),
-            Some(node) => {
-                let offset = nodes.get(node as usize).map_or(0, Node::start);
-                Self::fail_at(JsonErrorCode::DuplicateKey, offset)
-            }
+            Some(node) => Self::fail_at(JsonErrorCode::DuplicateKey, node.start()),
         }
     }
-}
-
-/// A key of an object that is still open.
-#[derive(Debug, Clone, Copy)]
-struct Key {
-    /// Equal for equal keys, and mostly different for others: saves looking at the texts.
-    print: u32,
-    /// Its node.
-    node: u32,
-}
-
-/// See [`Key::print`].
-#[inline]
-fn fingerprint(key: &[u8]) -> u32 {
-    let edge = |four: Option<&[u8; 4]>| match four {
-        Some(four) => u32::from_le_bytes(*four),
-        None => key.iter().fold(0, |print, byte| (print << 8) | u32::from(*byte)),
-    };
-    edge(key.first_chunk()).wrapping_mul(0x9E37_79B1) ^ edge(key.last_chunk())
-}
-
-/// A byte in every byte of a word.
-const fn splat(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// The high bit of every byte.
-const HIGH_BITS: u64 = splat(0x80);
-
-/// Marks the high bit of the first byte that needs attention inside a string: quote, backslash, control character.
-/// Bytes after the first marked one may be marked wrongly, by the borrow of the subtractions.
-#[inline]
-const fn stops(word: u64) -> u64 {
-    let quote = word ^ splat(b'"');
-    let backslash = word ^ splat(b'\\');
-    let zero_or_less = (quote.wrapping_sub(splat(1)) & !quote)
-        | (backslash.wrapping_sub(splat(1)) & !backslash)
-        | (word.wrapping_sub(splat(0x20)) & !word);
-    zero_or_less & HIGH_BITS
-}
-
-/// The eight bytes from `at`. Past the end there are zeros, which stop a string like any control character.
-#[inline]
-fn word_at(bytes: &[u8], at: usize) -> u64 {
-    let rest = bytes.get(at..).unwrap_or_default();
-    if let Some(word) = rest.first_chunk::<8>() {
-        return u64::from_le_bytes(*word);
-    }
-    let mut word = [0; 8];
-    for (to, from) in word.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    u64::from_le_bytes(word)
-}
-
-/// How many bytes from the start need no attention inside a string, and whether they are all ASCII.
-#[inline]
-fn plain_run(bytes: &[u8]) -> (usize, bool) {
-    let mut run = 0;
-    let mut seen = 0;
-    loop {
-        let word = word_at(bytes, run);
-        let stops = stops(word);
-        if stops != 0 {
-            let plain = stops.trailing_zeros() / 8;
-            seen |= word & ((1_u64 << (plain * 8)) - 1);
-            return (run + plain as usize, seen & HIGH_BITS == 0);
-        }
-        seen |= word;
-        run += 8;
-        // Most strings end within the first words. A longer one goes on by blocks up to the one that it ends in.
-        if run == 32 {
-            let (plain, non_ascii) = plain_blocks(bytes.get(run..).unwrap_or_default());
-            run += plain;
-            seen |= u64::from(non_ascii) << 7;
-        }
-    }
-}
-
-/// How many bytes there are in the leading 64-byte blocks that need no attention inside a string, and whether one of
-/// them is not ASCII. Written so that the compiler makes vector code of it.
-fn plain_blocks(bytes: &[u8]) -> (usize, bool) {
-    let mut seen = 0_u8;
-    let mut run = 0;
-    for block in bytes.as_chunks::<64>().0 {
-        let mut stop = 0_u8;
-        let mut all = 0_u8;
-        for &byte in block {
-            stop |= u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20);
-            all |= byte;
-        }
-        if stop != 0 {
-            break;
-        }
-        seen |= all;
-        run += 64;
-    }
-    (run, !seen.is_ascii())
 }
 
 #[cfg(test)]
@@ -562,24 +438,6 @@ mod tests {
         let many: String = (0..40).map(|i| format!("\"k{i}\":0,")).collect();
         assert_eq!(outcome(format!("{{{many}\"k7\":1}}").as_bytes()), Err(DuplicateKey));
         assert_eq!(outcome(format!("{{{many}\"k40\":1}}").as_bytes()), Ok(Kind::Object));
-    }
-
-    /// Defends the word-wise and block-wise reading of strings at every place where a word or a block can end.
-    #[test]
-    fn a_string_ends_where_it_ends() {
-        for length in 0..220 {
-            let plain = "x".repeat(length);
-            assert_eq!(plain_run(plain.as_bytes()), (length, true), "{length} plain bytes");
-            for stop in ['"', '\\', '\u{1f}', '\n', '\0'] {
-                let text = format!("{plain}{stop}\u{e9}{plain}");
-                assert_eq!(plain_run(text.as_bytes()), (length, true), "{stop:?} after {length} bytes");
-            }
-            for wide in ["\u{e9}", "\u{2028}", "\u{1f600}", "\u{7f}"] {
-                let text = format!("{plain}{wide}{plain}\"\u{e9}");
-                let run = 2 * length + wide.len();
-                assert_eq!(plain_run(text.as_bytes()), (run, wide.is_ascii()), "{wide:?} after {length} bytes");
-            }
-        }
     }
 
     /// Defends the fingerprints: keys that share beginnings, ends or lengths are still told apart, and equal ones found.
