@@ -105,7 +105,7 @@ impl Merge {
             let message = "no `defaults.approval`: calls that no rule matches are blocked";
             let warning =
                 Diagnostic::new(DiagnosticCode::Lint, &root.file, At { line: 1, column: 1, ..At::default() }, message);
-            warnings.push(warning.help("say so: `defaults: {approval: block}`").as_warning());
+            warnings.push(warning.help("say so: `defaults: {approval: block}`").into_warning());
         }
         let defaults = Defaults {
             approval: self.approval.unwrap_or(Approval::Block),
@@ -190,7 +190,7 @@ fn warn_catch_all(rules: &[Named], warnings: &mut Vec<Diagnostic>) {
         if all && draft.approval == Approval::Block && draft.enforced {
             let message = format!("rule `{name}` blocks every call, whatever the other rules say");
             let help = "move it to `defaults: {approval: block}`; here the strictest rule wins, not the first";
-            warnings.push(Diagnostic::new(DiagnosticCode::Lint, file, draft.at, message).help(help).as_warning());
+            warnings.push(Diagnostic::new(DiagnosticCode::Lint, file, draft.at, message).help(help).into_warning());
         }
     }
 }

@@ -42,7 +42,7 @@ impl<'f> Reader<'f> {
     }
 
     pub(crate) fn warn(&mut self, at: At, message: impl Into<String>, help: &str) {
-        let warning = Diagnostic::new(DiagnosticCode::Lint, self.file, at, message).help(help).as_warning();
+        let warning = Diagnostic::new(DiagnosticCode::Lint, self.file, at, message).help(help).into_warning();
         self.warnings.push(warning);
     }
 
@@ -239,9 +239,15 @@ fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     /// Below this Jaro-Winkler similarity a suggestion would puzzle more than help.
     const CLOSE: f64 = 0.8;
     let lower = found.to_ascii_lowercase();
+    let likeness = |word: &str| {
+        // One slip in a short word weighs more than the similarity says.
+        let word = word.to_ascii_lowercase();
+        let slip = strsim::osa_distance(&lower, &word) == 1;
+        strsim::jaro_winkler(&lower, &word).max(if slip { CLOSE } else { 0.0 })
+    };
     known
         .iter()
-        .map(|word| (strsim::jaro_winkler(&lower, word), *word))
+        .map(|word| (likeness(word), *word))
         .filter(|(likeness, _)| *likeness >= CLOSE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, word)| word)

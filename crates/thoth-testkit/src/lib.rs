@@ -5,6 +5,7 @@
 pub mod fixtures;
 pub mod gated;
 pub mod independent_verifier;
+pub mod naive_policy;
 pub mod readers;
 pub mod stdio_peer;
 pub mod transcript;

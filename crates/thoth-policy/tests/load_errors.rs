@@ -1,0 +1,117 @@
+//! How load errors look to a person.
+#![expect(clippy::expect_used, reason = "helpers of tests fail the test")]
+
+use thoth_policy::{Query, Sources, load};
+
+fn render(text: &str) -> String {
+    load("policy.yaml", &Sources::one("policy.yaml", text)).expect_err("must not load").render(false)
+}
+
+#[test]
+fn an_unknown_key() {
+    insta::assert_snapshot!(render("rules:\n  - name: a\n    match: {tool: \"x*\"}\n    aproval: block\n"), @r#"
+    error[unknown_key]: unknown key `aproval` in a rule
+     --> policy.yaml:4:5
+      |
+    3 |     match: {tool: "x*"}
+    4 |     aproval: block
+      |     ^^^^^^^
+      |
+      = help: did you mean `approval`?
+    "#);
+}
+
+#[test]
+fn a_time_that_was_a_number() {
+    insta::assert_snapshot!(render("rules:\n  - match: {tool: x}\n    conditions: {time_after: 1080}\n"), @r#"
+    error[bad_time]: `1080` is no time of day
+     --> policy.yaml:3:30
+      |
+    2 |   - match: {tool: x}
+    3 |     conditions: {time_after: 1080}
+      |                              ^^^^
+      |
+      = help: write "18:00" with quotes: tools of YAML 1.1 turn it into the number 1080
+    "#);
+}
+
+#[test]
+fn two_rules_with_one_name() {
+    insta::assert_snapshot!(render("rules:\n  - name: a\n    match: {tool: x}\n  - name: a\n    match: {tool: y}\n"), @r#"
+    error[duplicate_name]: two rules are called `a`
+     --> policy.yaml:4:11
+      |
+    3 |     match: {tool: x}
+    4 |   - name: a
+      |           ^
+      |
+     ::: policy.yaml:2:11
+      |
+    1 | rules:
+    2 |   - name: a
+      |           - the first one
+      |
+      = help: give each rule its own name: evidence refers to rules by name
+    "#);
+}
+
+#[test]
+fn a_duplicate_key() {
+    insta::assert_snapshot!(render("defaults: {approval: auto}\ndefaults: {approval: block}\n"), @r#"
+    error[duplicate_key]: duplicate key `defaults`
+     --> policy.yaml:2:1
+      |
+    1 | defaults: {approval: auto}
+    2 | defaults: {approval: block}
+      | ^^^^^^^^
+      |
+     ::: policy.yaml:1:1
+      |
+    1 | defaults: {approval: auto}
+      | -------- first written here
+    "#);
+}
+
+#[test]
+fn a_bare_star() {
+    insta::assert_snapshot!(render("rules:\n  - match: {tool: *}\n"), @r#"
+    error[syntax]: not valid YAML: while scanning an anchor or alias, did not find expected alphabetic or numeric character
+     --> policy.yaml:2:19
+      |
+    1 | rules:
+    2 |   - match: {tool: *}
+      |                   ^
+      |
+      = help: put quotes around a pattern that starts with `*`, `&` or `!`
+    "#);
+}
+
+#[test]
+fn a_bad_glob_and_a_bad_pattern_at_once() {
+    insta::assert_snapshot!(render("rules:\n  - match: {tool: \"[ab\"}\n    conditions: {param_matches: {p: \"a(\"}}\n"), @r#"
+    error[bad_glob]: bad pattern `[ab`: `[` without a closing `]`
+     --> policy.yaml:2:19
+      |
+    1 | rules:
+    2 |   - match: {tool: "[ab"}
+      |                   ^^^^^
+      |
+      = help: `*` is any text, `?` one character, `[abc]` and `[!abc]` are classes, `[[]` is a `[`
+
+    error[bad_pattern]: bad regular expression: unclosed group
+     --> policy.yaml:3:37
+      |
+    2 |   - match: {tool: "[ab"}
+    3 |     conditions: {param_matches: {p: "a("}}
+      |                                     ^^^^
+      |
+      = help: expressions run in linear time: look-around and back-references do not exist
+    "#);
+}
+
+#[test]
+fn the_json_of_an_explanation() {
+    let text = "defaults: {approval: auto}\nrules:\n  - name: big\n    match: {tool: t}\n    conditions: {param_gt: {n: 5}}\n    approval: block\n";
+    let policy = load("policy.yaml", &Sources::one("policy.yaml", text)).unwrap();
+    insta::assert_snapshot!(policy.explain(&Query::new("t", "s"), true).to_json(), @r#"{"approval":"block","effect":"deny","findings":[{"approval":"block","detail":"rule `big` blocks this call; a condition of it could not be decided","hard":true,"reason_code":"rule_block","risk_level":"medium","rule":"big","span":{"column":5,"file":"policy.yaml","line":3},"stage":"rules"}],"matched":["big"],"policy_digest":"sha256:3e937d33716f77e02641cb852df716644bb20e3e47569702977f4c76c8fd4fc4","reason":"rule `big` blocks this call; a condition of it could not be decided","reason_code":"rule_block","risk_level":"medium","rule":"big","span":{"column":5,"file":"policy.yaml","line":3},"trace":[{"applied":true,"approval":"block","conditions":[{"condition":"match","outcome":"true","value":"t @ s by (no agent)"},{"condition":"param_gt n 5","outcome":"error","value":null}],"outcome":"error","rule":"big","span":{"column":5,"file":"policy.yaml","line":3}}]}"#);
+}
