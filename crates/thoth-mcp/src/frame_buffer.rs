@@ -130,7 +130,7 @@ impl FrameBuffer {
     }
 
     /// At the end of the stream: the refusal of a line that was never ended, if there is one. It must not be
-    /// forwarded, for some peers would execute it.
+    /// forwarded, for some peers would execute it. Complete lines that were not looked at are dropped.
     pub fn finish(&mut self) -> Option<Refusal> {
         self.consume();
         let tail = self.bytes.get(..self.filled).unwrap_or_default();
