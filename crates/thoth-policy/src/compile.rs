@@ -112,7 +112,7 @@ impl Merge {
             risk: self.risk.unwrap_or(RiskLevel::Medium),
         };
         check_names(&self.rules, errors);
-        check_overrides(&self.rules, evaluation, errors);
+        check_overrides(&self.rules, evaluation, errors, &mut warnings);
         if evaluation == Evaluation::Strictest {
             warn_catch_all(&self.rules, &mut warnings);
         }
@@ -152,13 +152,20 @@ fn check_names(rules: &[Named], errors: &mut Vec<Diagnostic>) {
     }
 }
 
-fn check_overrides(rules: &[Named], evaluation: Evaluation, errors: &mut Vec<Diagnostic>) {
+fn check_overrides(
+    rules: &[Named],
+    evaluation: Evaluation,
+    errors: &mut Vec<Diagnostic>,
+    warnings: &mut Vec<Diagnostic>,
+) {
     if rules.iter().all(|named| named.draft.overrides.is_empty()) {
         return;
     }
     let names: Vec<&str> = rules.iter().map(|named| &*named.name).collect();
     for named in rules {
         for (target, at) in &named.draft.overrides {
+            let message = format!("rule `{}` loosens `{target}`", named.name);
+            warnings.push(Diagnostic::new(DiagnosticCode::Lint, &named.file, *at, message).into_warning());
             if evaluation == Evaluation::FirstMatch {
                 let message = "`override` has no meaning with `evaluation: first-match`";
                 errors.push(Diagnostic::new(DiagnosticCode::Conflict, &named.file, *at, message));

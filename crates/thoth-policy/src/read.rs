@@ -4,6 +4,7 @@
 mod condition;
 mod rule;
 mod section;
+mod time;
 mod value;
 
 use std::collections::HashMap;

@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, DiagnosticCode, File};
 const MAX_DEPTH: usize = 48;
 /// How many nodes one file may have after aliases are resolved: room for about 100,000 rules.
 const MAX_NODES: usize = 2_000_000;
-/// How many nodes aliases may add to one file.
+/// How many nodes anchors may keep and aliases may add in one file.
 const MAX_ALIAS_NODES: usize = 100_000;
 
 /// Where a node stands in its file.
@@ -96,7 +96,6 @@ struct Builder<'f> {
     anchors: HashMap<usize, Node>,
     nodes: usize,
     alias_nodes: usize,
-    /// Byte offset of a character index: the parser counts characters.
     root: Option<Node>,
 }
 
@@ -193,7 +192,7 @@ impl Builder<'_> {
             return self.key(at, text, plain);
         }
         let node = Node { at, content: Content::Scalar { text, plain } };
-        self.anchored(anchor, &node);
+        self.anchored(anchor, &node)?;
         self.place(node)
     }
 
@@ -237,14 +236,25 @@ impl Builder<'_> {
         if !closes_later {
             open.node.at.end = at.end.max(open.node.at.end);
         }
-        self.anchored(open.anchor, &open.node);
+        self.anchored(open.anchor, &open.node)?;
         self.place(open.node)
     }
 
-    fn anchored(&mut self, anchor: usize, node: &Node) {
+    fn anchored(&mut self, anchor: usize, node: &Node) -> Result<(), Fail> {
         if anchor != 0 {
+            // Anchors nest, so keeping what they name costs as much as naming it again.
+            self.spend(node.at, node.size())?;
             self.anchors.insert(anchor, node.clone());
         }
+        Ok(())
+    }
+
+    fn spend(&mut self, at: At, size: usize) -> Result<(), Fail> {
+        self.alias_nodes = self.alias_nodes.saturating_add(size);
+        if self.alias_nodes > MAX_ALIAS_NODES {
+            return Err(self.fail(at, format!("anchors and aliases name more than {MAX_ALIAS_NODES} values")).into());
+        }
+        Ok(())
     }
 
     fn alias(&mut self, at: At, id: usize) -> Result<(), Fail> {
@@ -256,11 +266,8 @@ impl Builder<'_> {
             return Err(self.fail(at, "an alias as a key").into());
         }
         let size = target.size();
-        self.alias_nodes = self.alias_nodes.saturating_add(size);
-        if self.alias_nodes > MAX_ALIAS_NODES {
-            return Err(self.fail(at, format!("aliases add more than {MAX_ALIAS_NODES} values")).into());
-        }
         let node = target.clone();
+        self.spend(at, size)?;
         self.count(at, size)?;
         self.place(node)
     }

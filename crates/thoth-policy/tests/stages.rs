@@ -54,7 +54,7 @@ fn intent() {
 /// Defends the lists: case, white space and invisible characters evade neither deny nor allow lists.
 #[test]
 fn scope() {
-    let text = "scope: {approved: [\"*_file\", \"*_dir\"]}\ngateway: {allowed_tools: [\"*_file\"], denied_tools: [Delete_file], \
+    let text = "scope: {approved: [\"*_file\", \"*_dir\"]}\ngateway: {allowed_tools: [\"*_file\"], denied_tools: [Delete_file, \"!never\"], \
                 sensitive_tools: [send_file]}\ntools: {\"drop_*\": {blocked: true}}";
     let policy = policy(text);
     let session = ScopeList::new(&["*_file".to_owned(), "!secret_file".to_owned()]).unwrap();
@@ -176,7 +176,9 @@ fn caps() {
         let refs = vec![format!("*a{}", i - 1); 10].join(", ");
         bomb.push_str(&format!("x-a{i}: &a{i} [{refs}]\n"));
     }
-    assert!(fails(bomb).contains("aliases add more than"));
+    assert!(fails(bomb).contains("anchors and aliases name more than"));
+    let nested = format!("x-a: {}{}", "&a [".repeat(40), "x, ".repeat(20_000)) + &"]".repeat(40);
+    assert!(fails(nested).contains("anchors and aliases name more than"));
     assert!(fails("\u{0}".to_owned()).len() > 1);
     let bytes = load("p", &Sources::one("p", vec![b'a', 0xff])).unwrap_err().to_string();
     assert!(bytes.contains("not UTF-8 at byte 1"), "{bytes}");

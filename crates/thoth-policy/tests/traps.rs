@@ -233,6 +233,10 @@ fn impossible_times_are_load_errors() {
         ("{param_eq: {b: yes}}", "different YAML versions"),
         ("{param_eq: {n: 0777}}", "different YAML versions"),
         ("{param_eq: {a..b: 1}}", "no argument path"),
+        ("{param_eq: {}}", "`param_eq` is empty"),
+        ("{param_eq: }", "`param_eq` is empty"),
+        ("{size: {s: {}}}", "`size` is empty"),
+        ("{param_matches: 5}", "wants a mapping"),
     ] {
         let error = refused(&format!("rules:\n  - match: {{tool: t}}\n    conditions: {conditions}\n"));
         assert!(error.contains(message), "{conditions}: {error}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thoth_types::{Approval, RiskLevel};
 
 use crate::diagnostic::DiagnosticCode;
+use crate::glob::Glob;
 use crate::name;
 use crate::policy::{Evaluation, IntentScope, Lists, ToolEntry, ToolList};
 use crate::read::Reader;
@@ -85,14 +86,18 @@ impl Reader<'_> {
             self.warn(node.at, format!("{what} is empty and has no effect"), "remove it or name tools");
             return None;
         }
-        let change = |text: &str| if fold { name::folded(text).into_owned() } else { text.to_owned() };
-        let mut tools = self.globs_with(node, what, &change);
-        if fold {
-            // A deny list holds for the names as written, too.
-            let written = self.globs(node, what);
-            let any = tools.any.into_vec().into_iter().chain(written.any).collect();
-            tools = TextMatch::new(any, tools.none.into_vec());
-        }
+        let written = self.globs(node, what);
+        let tools = if fold {
+            // Such a list holds for the names as written and in any letter case. What is wrong was said above.
+            let said = (self.errors.len(), self.warnings.len());
+            let folded = self.globs_with(node, what, &|text| name::folded(text).into_owned());
+            self.errors.truncate(said.0);
+            self.warnings.truncate(said.1);
+            let both = |one: Box<[Glob]>, other: Box<[Glob]>| one.into_iter().chain(other).collect();
+            TextMatch::new(both(written.any, folded.any), both(written.none, folded.none))
+        } else {
+            written
+        };
         Some(ToolList { place: self.file.place(node.at), tools })
     }
 
@@ -178,8 +183,8 @@ impl Reader<'_> {
                 "denied_tools" => lists.denied.extend(self.tool_list(value, "`denied_tools`", true)),
                 "sensitive_tools" => lists.sensitive.extend(self.tool_list(value, "`sensitive_tools`", true)),
                 _ => {
-                    let number = self.whole(value, "`max_tool_calls`", 0, u64::MAX);
-                    lists.max_tool_calls = number;
+                    // 0 permits no call at all.
+                    lists.max_tool_calls = self.whole(value, "`max_tool_calls`", 0, u64::MAX);
                 }
             }
         }
