@@ -18,6 +18,8 @@ pub use thoth_types::Caller as SessionFields;
 const TEXT_CAP: usize = 1024;
 /// The same for identifiers, which are at most 512 bytes of which each may need an escape.
 const ID_CAP: usize = 1024;
+/// The same for ids and digests that Thoth makes or that others choose freely.
+const SHORT_CAP: usize = 256;
 /// The same for elements of lists.
 const ELEMENT_CAP: usize = 160;
 /// How many of the latest tool names an event lists.
@@ -196,14 +198,14 @@ impl Event<'_> {
         let outcome = self.outcome.as_ref();
         let session = self.session;
         let mut o = Object::open(out);
-        o.optional("actionAttestationId", call.map(|c| c.attestation_id), ID_CAP);
+        o.optional("actionAttestationId", call.map(|c| c.attestation_id), SHORT_CAP);
         o.optional("agentId", session.agent.as_ref().map(|id| id.as_str()), ID_CAP);
         if let Some(d) = decision {
             o.word("approval", d.approval.as_str());
         }
         o.texts("approvedScope", session.approved_scope.iter().map(String::as_str), SCOPES, ELEMENT_CAP);
-        o.optional("argumentsDigest", call.map(|c| c.arguments_digest), ID_CAP);
-        o.optional("callId", call.map(|c| c.call_id), ID_CAP);
+        o.optional("argumentsDigest", call.map(|c| c.arguments_digest), SHORT_CAP);
+        o.optional("callId", call.map(|c| c.call_id), SHORT_CAP);
         if let Some(content) = outcome.and_then(|o| o.content).or(call.map(|c| c.content)) {
             content.write(&mut o);
         }
@@ -216,11 +218,11 @@ impl Event<'_> {
         }
         o.optional("endpointId", session.endpoint.as_ref().map(|id| id.as_str()), ID_CAP);
         o.word("enforcementMode", session.mode.as_str());
-        o.text("eventId", self.event_id, ID_CAP);
+        o.text("eventId", self.event_id, SHORT_CAP);
         o.word("eventType", self.event_type.as_str());
         if let Some(d) = decision {
             findings(&mut o, d.findings);
-            o.optional("holdTokenDigest", d.hold_token_digest, ID_CAP);
+            o.optional("holdTokenDigest", d.hold_token_digest, SHORT_CAP);
         }
         if let Some(call) = call {
             o.word("listed", call.listed.as_str());
@@ -234,7 +236,7 @@ impl Event<'_> {
             o.word("outcome", outcome.outcome);
         }
         if let Some(d) = decision {
-            o.text("policyDigest", d.policy_digest, ID_CAP);
+            o.text("policyDigest", d.policy_digest, SHORT_CAP);
             o.text("reason", d.reason, TEXT_CAP);
             o.word("reasonCode", d.reason_code.as_str());
         }
@@ -248,14 +250,14 @@ impl Event<'_> {
         let session = self.session;
         if let Some(refusal) = &self.refusal {
             o.number("refusalBytes", refusal.bytes);
-            o.text("refusalCode", refusal.code, ID_CAP);
+            o.text("refusalCode", refusal.code, SHORT_CAP);
             o.word("refusalFrom", refusal.from);
             o.number("refusalOffset", refusal.offset);
         }
         if let Some(outcome) = &self.outcome {
             o.number("resultBytes", outcome.result_bytes);
         }
-        o.optional("retryOf", call.and_then(|c| c.retry_of), ID_CAP);
+        o.optional("retryOf", call.and_then(|c| c.retry_of), SHORT_CAP);
         if let Some(d) = decision {
             o.word("riskLevel", d.risk_level.as_str());
             o.number("riskScore", u64::from(d.risk_score));
@@ -279,10 +281,10 @@ impl Event<'_> {
             o.texts("skippedStages", d.skipped.iter().map(|s| s.as_str()), Stage::ALL.len(), ELEMENT_CAP);
         }
         o.word("sourceType", "agent_tool_call");
-        o.optional("taskId", call.and_then(|c| c.task_id), ID_CAP);
+        o.optional("taskId", call.and_then(|c| c.task_id), SHORT_CAP);
         o.optional("tenantId", session.tenant.as_ref().map(|id| id.as_str()), ID_CAP);
         o.optional("toolName", call.map(|c| c.tool), TEXT_CAP);
-        o.optional("traceId", call.map(|c| c.trace_id), ID_CAP);
+        o.optional("traceId", call.map(|c| c.trace_id), SHORT_CAP);
         let cut = o.was_cut() || session.user.as_ref().is_some_and(|u| cut_by(u.as_str(), ID_CAP));
         if cut {
             o.flag("truncatedFields", true);

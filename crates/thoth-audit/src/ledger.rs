@@ -14,6 +14,8 @@ use thoth_types::json::{Limits, Tape};
 
 pub(crate) mod edge;
 mod error;
+#[cfg(test)]
+mod fault_tests;
 pub(crate) mod files;
 pub(crate) mod integrate;
 mod journal;

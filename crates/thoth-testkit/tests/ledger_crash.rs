@@ -5,8 +5,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use thoth_audit::{Ledger, LedgerKeys, LedgerOptions, VerifyOptions, verify};
@@ -28,13 +29,6 @@ impl Dice {
     }
 }
 
-/// How many acknowledgements there were in this round, so that the killer can wait for a number of them.
-#[derive(Default)]
-struct Acknowledged {
-    count: Mutex<u64>,
-    changed: Condvar,
-}
-
 struct Writer {
     name: String,
     child: Child,
@@ -42,7 +36,7 @@ struct Writer {
     acknowledged: Arc<AtomicU64>,
 }
 
-fn start(dir: &Path, name: String, total: &Arc<Acknowledged>) -> Writer {
+fn start(dir: &Path, name: String, total: &SyncSender<()>) -> Writer {
     let mut child = Command::new(env!("CARGO_BIN_EXE_ledger_writer"))
         .arg(dir)
         .args([&name, "0"])
@@ -54,15 +48,15 @@ fn start(dir: &Path, name: String, total: &Arc<Acknowledged>) -> Writer {
     rustix::pipe::fcntl_setpipe_size(&stdout, 4096).unwrap();
     let mut lines = BufReader::with_capacity(512, stdout);
     let acknowledged = Arc::new(AtomicU64::new(0));
-    let (mine, total) = (Arc::clone(&acknowledged), Arc::clone(total));
+    let (mine, total) = (Arc::clone(&acknowledged), total.clone());
     let reader = std::thread::spawn(move || {
         let mut line = String::new();
         while lines.read_line(&mut line).unwrap() > 0 {
             // A line without its end may be a shorter number than was meant.
             if let Some(sequence) = line.strip_suffix('\n') {
                 mine.store(sequence.parse::<u64>().unwrap() + 1, Ordering::SeqCst);
-                *total.count.lock().unwrap() += 1;
-                total.changed.notify_all();
+                // Writers go no further than the killer follows; when it has stopped following, they may.
+                let _ = total.send(());
             }
             line.clear();
         }
@@ -97,22 +91,22 @@ fn acknowledged_events_survive_kill_9() {
     let mut interrupted = 0;
     let mut promised: HashMap<String, u64> = HashMap::new();
     for round in 0..rounds {
-        let total = Arc::new(Acknowledged::default());
+        let (total, acknowledgements) = sync_channel(0);
         let mut writers: Vec<Writer> = (0..4).map(|w| start(&dir, format!("{round}-{w}"), &total)).collect();
         // One after the other or all at once, after a random number of acknowledgements.
         let singly = dice.below(3) == 0;
-        let mut wait_for = 0;
         for at in 0..writers.len() {
             if at == 0 || singly {
-                wait_for += 1 + dice.below(300);
-                let count = total.count.lock().unwrap();
-                drop(total.changed.wait_while(count, |count| *count < wait_for).unwrap());
+                for _ in 0..=dice.below(300) {
+                    acknowledgements.recv().unwrap();
+                }
                 for _ in 0..dice.below(200) {
                     std::thread::yield_now();
                 }
             }
             writers[at].child.kill().unwrap();
         }
+        drop(acknowledgements);
         for mut writer in writers {
             writer.child.wait().unwrap();
             writer.reader.join().unwrap();

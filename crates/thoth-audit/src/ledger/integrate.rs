@@ -15,7 +15,7 @@ use thoth_types::{Mode, ServerName, SessionId};
 use super::edge::{Edge, EdgeError};
 use super::error::LedgerError;
 use super::files::{self, Store, during};
-use super::lines::{self, Lines, MAX_LINE};
+use super::lines::{self, LineError, Lines, MAX_LINE};
 use super::lock::TreeLock;
 use super::state::{Mark, State, Status, key_name};
 use super::{CHECKPOINT_FILE, JOURNAL_DIR, QUARANTINE_DIR, STATE_FILE};
@@ -214,6 +214,16 @@ fn remove_tile(path: &Path) -> Result<(), LedgerError> {
     Ok(())
 }
 
+/// Where reading a journal ended.
+struct End {
+    /// Whether its writer is gone.
+    dead: bool,
+    /// Whether all that it holds was read.
+    whole: bool,
+    /// How long it is.
+    length: u64,
+}
+
 /// One round under the lock.
 struct Fold<'i> {
     integrator: &'i Integrator,
@@ -331,12 +341,21 @@ impl Fold<'_> {
         if used > 0 && self.integrator.sync {
             file.sync_data().map_err(during("sync", &path))?;
         }
+        self.settle(name, &mut mark, fault, &End { dead, whole, length })?;
+        if known != Some(mark) && (used > 0 || mark.status != Status::Open) {
+            self.set(name, mark);
+        }
+        Ok(())
+    }
+
+    /// Decides what becomes of a journal after what could be read of it was read.
+    fn settle(&mut self, name: &str, mark: &mut Mark, fault: Option<LineError>, end: &End) -> Result<(), LedgerError> {
         match fault {
-            Some(source) if dead => {
+            Some(source) if end.dead => {
                 let detail = format!(
                     "journal {name} is damaged at byte {}: {source}; {} bytes are set aside in {QUARANTINE_DIR}/{name}",
                     mark.offset,
-                    length - mark.offset
+                    end.length - mark.offset
                 );
                 mark.status = Status::Broken;
                 self.recovered(name, &detail)?;
@@ -348,9 +367,9 @@ impl Fold<'_> {
                 let offset = mark.offset;
                 self.round.problems.push(LedgerError::Journal { journal: name.to_owned(), offset, source });
             }
-            None if dead && whole => {
-                if mark.offset < length {
-                    let dropped = length - mark.offset;
+            None if end.dead && end.whole => {
+                if mark.offset < end.length {
+                    let dropped = end.length - mark.offset;
                     let detail = format!(
                         "journal {name} ended in a torn write at byte {}: {dropped} bytes dropped",
                         mark.offset
@@ -360,10 +379,12 @@ impl Fold<'_> {
                 mark.status = Status::Done;
                 self.remove.push(name.to_owned());
             }
-            None => self.round.more |= !whole,
-        }
-        if known != Some(mark) && (used > 0 || mark.status != Status::Open) {
-            self.set(name, mark);
+            // Nothing more in this round: the writer's next segment must not overtake the rest of this one.
+            None if !end.whole => {
+                self.round.more = true;
+                self.budget = 0;
+            }
+            None => {}
         }
         Ok(())
     }

@@ -1,0 +1,165 @@
+//! How fast a ledger takes events: `cargo run --release -p thoth-audit --example append_rate [-- DIR]`.
+//!
+//! Prints, measured in one run and in the same directory: appends per second and the time of one append, with one and
+//! with four writers that each have the ledger open, in both durability modes; and beside them the floors, which are
+//! the same bytes written with a plain `write(2)`, and with a plain group-committed `fdatasync`.
+
+use std::error::Error;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use thoth_audit::{Durability, Leaves, Ledger, LedgerKeys, LedgerOptions};
+
+/// How long each figure is measured.
+const SPAN: Duration = Duration::from_secs(2);
+/// Length of one event.
+const EVENT_BYTES: usize = 600;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+fn leaf(number: usize) -> Outcome<Leaves> {
+    let id = format!("{number:016}");
+    let frame = format!(r#"{{"detail":"","eventId":"{id}","eventType":"TOOL_CALL_PRE"}}"#);
+    let padding = "x".repeat(EVENT_BYTES.saturating_sub(frame.len()));
+    let mut leaves = Leaves::new();
+    leaves.push_canonical(
+        format!(r#"{{"detail":"{padding}","eventId":"{id}","eventType":"TOOL_CALL_PRE"}}"#).as_bytes(),
+    )?;
+    Ok(leaves)
+}
+
+/// Calls `append` over and over for [`SPAN`], and returns how long each call took.
+fn timed(mut append: impl FnMut() -> Outcome<()>) -> Outcome<Vec<Duration>> {
+    let mut times = Vec::with_capacity(1 << 20);
+    let start = Instant::now();
+    let mut before = start;
+    while before - start < SPAN {
+        append()?;
+        let now = Instant::now();
+        times.push(now - before);
+        before = now;
+    }
+    Ok(times)
+}
+
+fn report(name: &str, writers: usize, mut times: Vec<Duration>) -> Outcome<()> {
+    times.sort_unstable();
+    let at = |part: usize| times.get((times.len() * part / 1000).min(times.len() - 1)).copied().unwrap_or_default();
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    let rate = times.len() as f64 / SPAN.as_secs_f64();
+    let (p50, p99) = (micros(at(500)), micros(at(990)));
+    writeln!(std::io::stdout(), "{name:<28} {writers:>7} {rate:>10.0} {p50:>9.2} {p99:>9.2}")?;
+    Ok(())
+}
+
+/// Runs a writer in each of `writers` threads and gathers all times.
+fn in_threads(writers: usize, run: impl Fn(usize) -> Outcome<Vec<Duration>> + Sync) -> Outcome<Vec<Duration>> {
+    let mut all = Vec::new();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..writers)
+            .map(|number| {
+                scope.spawn({
+                    let run = &run;
+                    move || run(number)
+                })
+            })
+            .collect();
+        for thread in threads {
+            all.extend(thread.join().map_err(|_| "a writer panicked")??);
+        }
+        Ok(all)
+    })
+}
+
+fn ledger(dir: &Path, durability: Durability, writers: usize) -> Outcome<Vec<Duration>> {
+    let keys = LedgerKeys::new([1; 32], [2; 32]);
+    in_threads(writers, |number| {
+        let ledger = Ledger::open(dir, &keys, LedgerOptions { durability })?;
+        let leaves = leaf(number)?;
+        let times = timed(|| Ok(ledger.append(&leaves)?))?;
+        ledger.close()?;
+        Ok(times)
+    })
+}
+
+/// Several threads of one process on one open ledger: what a gate with many calls in flight does.
+fn shared_ledger(dir: &Path, durability: Durability, writers: usize) -> Outcome<Vec<Duration>> {
+    let ledger = Ledger::open(dir, &LedgerKeys::new([1; 32], [2; 32]), LedgerOptions { durability })?;
+    let times = in_threads(writers, |number| {
+        let leaves = leaf(number)?;
+        timed(|| Ok(ledger.append(&leaves)?))
+    })?;
+    ledger.close()?;
+    Ok(times)
+}
+
+fn file(path: PathBuf) -> Outcome<File> {
+    Ok(OpenOptions::new().append(true).create(true).open(path)?)
+}
+
+fn plain_write(dir: &Path, writers: usize) -> Outcome<Vec<Duration>> {
+    in_threads(writers, |number| {
+        let mut file = file(dir.join(format!("floor-write-{number}")))?;
+        let bytes = vec![b'x'; EVENT_BYTES + 66];
+        timed(|| Ok(file.write_all(&bytes)?))
+    })
+}
+
+/// The plainest group commit: whoever comes first syncs for all that have written by then.
+fn plain_sync(dir: &Path, writers: usize) -> Outcome<Vec<Duration>> {
+    let file = file(dir.join("floor-sync"))?;
+    // Written, synced, whether somebody is syncing.
+    let state = Mutex::new((0_u64, 0_u64, false));
+    let done = Condvar::new();
+    in_threads(writers, |_| {
+        let bytes = vec![b'x'; EVENT_BYTES + 66];
+        timed(|| {
+            let mut guard = state.lock().unwrap_or_else(PoisonError::into_inner);
+            (&file).write_all(&bytes)?;
+            guard.0 += 1;
+            let mine = guard.0;
+            while guard.1 < mine {
+                if guard.2 {
+                    guard = done.wait(guard).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+                guard.2 = true;
+                let target = guard.0;
+                drop(guard);
+                let synced = file.sync_data();
+                guard = state.lock().unwrap_or_else(PoisonError::into_inner);
+                guard.2 = false;
+                guard.1 = target;
+                done.notify_all();
+                synced?;
+            }
+            Ok(())
+        })
+    })
+}
+
+fn main() -> Outcome<()> {
+    let given = std::env::args().nth(1).map(PathBuf::from);
+    let home = match given {
+        Some(dir) => tempfile::tempdir_in(dir)?,
+        None => tempfile::tempdir()?,
+    };
+    let dir = |name: &str| home.path().join(name);
+    writeln!(std::io::stdout(), "{:<28} {:>7} {:>10} {:>9} {:>9}", "", "writers", "appends/s", "p50 us", "p99 us")?;
+    for writers in [1, 4] {
+        report("floor: write", writers, plain_write(home.path(), writers)?)?;
+        let process = dir(&format!("process-{writers}"));
+        report("ledger, process", writers, ledger(&process, Durability::Process, writers)?)?;
+    }
+    for writers in [1, 4] {
+        report("floor: write + fdatasync", writers, plain_sync(home.path(), writers)?)?;
+        let shared = dir(&format!("shared-{writers}"));
+        report("ledger, power, one handle", writers, shared_ledger(&shared, Durability::Power, writers)?)?;
+        let power = dir(&format!("power-{writers}"));
+        report("ledger, power, own handles", writers, ledger(&power, Durability::Power, writers)?)?;
+    }
+    Ok(())
+}
