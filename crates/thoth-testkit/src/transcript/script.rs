@@ -97,7 +97,7 @@ impl Script {
             client.request("tasks/get", json!({"taskId": id}))?;
             client.request("tasks/list", json!({}))?;
             client.request("tasks/cancel", json!({"taskId": id}))?;
-            client.request("tasks/get", json!({"taskId": id}))?;
+            client.request("tasks/result", json!({"taskId": id}))?;
         }
         Ok(())
     }
