@@ -2,6 +2,8 @@
 //!
 //! For tests only; no product crate depends on this one outside `[dev-dependencies]`.
 
+pub mod bypass;
+pub mod conformance;
 pub mod fixtures;
 pub mod gated;
 pub mod independent_verifier;
