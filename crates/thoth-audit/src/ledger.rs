@@ -35,7 +35,7 @@ use crate::tiles::{MAX_ENTRY_BYTES, TILE_DIR};
 use files::{Store, during};
 use integrate::Integrator;
 use journal::Journal;
-use lock::{LOCK_FILE, TreeLock};
+use lock::{LOCK_FILE, TreeLock, give_way};
 use state::State;
 use worker::Signals;
 
@@ -229,6 +229,7 @@ impl Ledger {
             if !round.more || (number >= CLOSING_ROUNDS && !self.journal.remains()) {
                 break;
             }
+            give_way();
         }
         result
     }

@@ -1,4 +1,5 @@
 //! The bytes of events.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! Nothing that was acknowledged is lost, whenever and whoever is killed.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 use std::collections::HashMap;
 use std::fs;
@@ -95,7 +96,7 @@ fn acknowledged_events_survive_kill_9() {
         let mut writers: Vec<Writer> = (0..4).map(|w| start(&dir, format!("{round}-{w}"), &total)).collect();
         // One after the other or all at once, after a random number of acknowledgements.
         let singly = dice.below(3) == 0;
-        for at in 0..writers.len() {
+        for (at, writer) in writers.iter_mut().enumerate() {
             if at == 0 || singly {
                 for _ in 0..=dice.below(300) {
                     acknowledgements.recv().unwrap();
@@ -104,7 +105,7 @@ fn acknowledged_events_survive_kill_9() {
                     std::thread::yield_now();
                 }
             }
-            writers[at].child.kill().unwrap();
+            writer.child.kill().unwrap();
         }
         drop(acknowledgements);
         for mut writer in writers {

@@ -1,4 +1,5 @@
 //! No byte of a ledger can be changed without verification failing and naming the file.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

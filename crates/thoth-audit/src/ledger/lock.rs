@@ -11,6 +11,15 @@ use super::files;
 /// free, an integration was interrupted.
 pub(crate) const LOCK_FILE: &str = "integrate.lock";
 
+/// The longest time between two attempts to take the lock.
+const LONGEST_PAUSE: Duration = Duration::from_micros(800);
+
+/// Gives others a chance to take the lock, between two rounds of somebody who has much to do.
+#[expect(clippy::disallowed_methods, reason = "file locks have no queue; a pause longer than that of waiters is one")]
+pub(crate) fn give_way() {
+    std::thread::sleep(LONGEST_PAUSE * 2);
+}
+
 /// The lock, held.
 #[derive(Debug)]
 pub(crate) struct TreeLock {
@@ -74,6 +83,6 @@ fn waiting<T>(patience: Duration, mut attempt: impl FnMut() -> io::Result<Option
             return Ok(None);
         }
         std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::error::LedgerError;
 use super::integrate::Integrator;
+use super::lock::give_way;
 
 /// How long events wait for company before they are folded.
 const LINGER: Duration = Duration::from_secs(1);
@@ -101,6 +102,7 @@ pub(crate) fn start(
                     Ok(Some(round)) => {
                         problem = round.problems.into_iter().next_back().or(problem);
                         if round.more {
+                            give_way();
                             continue;
                         }
                     }
