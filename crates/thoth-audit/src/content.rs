@@ -60,7 +60,7 @@ impl Content {
         let mut content = Self::empty(mode);
         content.bytes = u64::try_from(raw.len()).unwrap_or(u64::MAX);
         match mode {
-            ContentMode::Full => content.keep(&String::from_utf8_lossy(raw)),
+            ContentMode::Full => content.keep(std::str::from_utf8(raw).unwrap_or_default()),
             ContentMode::Redacted => {
                 // Only the part that can be kept is searched: results may be megabytes long.
                 let (text, redactions) = redaction::redact(value, MAX_CONTENT_BYTES);

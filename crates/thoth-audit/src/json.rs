@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use jiff::fmt::temporal::DateTimePrinter;
+use thoth_types::json::plain_run;
 
 /// The largest integer that RFC 8785 keeps exact: 2^53 - 1.
 pub(crate) const MAX_EXACT: u64 = (1 << 53) - 1;
@@ -30,8 +31,8 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
 
 fn string_body(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|b| *b < 0x20 || *b == b'"' || *b == b'\\') {
-        let (plain, tail) = rest.split_at(at);
+    loop {
+        let (plain, tail) = rest.split_at(plain_run(rest).0);
         out.extend_from_slice(plain);
         let Some((byte, tail)) = tail.split_first() else { return };
         match escape(*byte) {
@@ -43,7 +44,6 @@ fn string_body(out: &mut Vec<u8>, bytes: &[u8]) {
         }
         rest = tail;
     }
-    out.extend_from_slice(rest);
 }
 
 /// The longest prefix of `text` whose written form, without quotes, takes at most `most` bytes.
@@ -51,16 +51,22 @@ pub(crate) fn fitting(text: &str, most: usize) -> &str {
     if text.len() <= most / 6 {
         return text;
     }
-    let mut used = 0;
-    for (at, c) in text.char_indices() {
-        used += match c {
-            '"' | '\\' | '\u{8}'..='\n' | '\u{c}' | '\r' => 2,
-            '\0'..='\u{1f}' => 6,
-            c => c.len_utf8(),
-        };
-        if used > most {
+    let mut room = most;
+    let mut at = 0;
+    while let Some(rest) = text.as_bytes().get(at..) {
+        let plain = plain_run(rest).0;
+        if plain > room {
+            return text.get(..text.floor_char_boundary(at + room)).unwrap_or_default();
+        }
+        room -= plain;
+        at += plain;
+        let Some(byte) = text.as_bytes().get(at) else { break };
+        let written = escape(*byte).map_or(6, <[u8]>::len);
+        if written > room {
             return text.get(..at).unwrap_or_default();
         }
+        room -= written;
+        at += 1;
     }
     text
 }

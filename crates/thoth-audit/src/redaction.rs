@@ -43,7 +43,9 @@ pub(crate) fn redact(value: Value<'_>, most: usize) -> (String, u64) {
     let end = raw.len().min(most.max(done));
     let complete = end == raw.len();
     out.extend_from_slice(raw.get(done..end).unwrap_or_default());
-    let mut text = String::from_utf8_lossy(&out).into_owned();
+    // Only a cut in the middle of a character needs the slow way.
+    let mut text =
+        String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     if !complete {
         // One byte more than fits, so that the cap is seen to have cut.
         text.push_str(&" ".repeat((most + 1).saturating_sub(text.len())));

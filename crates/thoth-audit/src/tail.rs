@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::checkpoint::CheckpointError;
 use crate::ledger::files::during;
 use crate::ledger::integrate::is_journal;
-use crate::ledger::lines::{self, Lines};
+use crate::ledger::lines::{self, Lines, Link};
 use crate::ledger::lock::TreeLock;
 use crate::ledger::state::{Mark, State, Status, key_name};
 use crate::ledger::{FileError, JOURNAL_DIR, LedgerError, STATE_FILE, read_vkey};
@@ -45,7 +45,7 @@ pub struct Follower {
     /// How far into the tree everything has been delivered.
     seen: u64,
     /// How far into each journal.
-    journals: BTreeMap<String, (u64, Hash)>,
+    journals: BTreeMap<String, (u64, Link)>,
     /// What was delivered from journals and is not in the tree yet, and how often.
     early: HashMap<Hash, u64>,
 }

@@ -50,7 +50,6 @@ pub(crate) fn decide<'a>(
     match standing {
         Standing::Invalid { reason } => findings.push(no_policy(reason)),
         Standing::Valid(policy) => {
-            let (tool_calls_last_minute, window_frees_in_seconds) = session.past.last_minute(&tool, now.wall);
             let facts = Facts {
                 caller: &session.caller,
                 scope: &session.scope,
@@ -66,9 +65,7 @@ pub(crate) fn decide<'a>(
                     history: &session.past,
                     labels: &[],
                 },
-                allowed_calls: session.past.allowed,
-                tool_calls_last_minute,
-                window_frees_in_seconds,
+                past: &session.past,
                 violations: session.violations,
             };
             stage::identity::run(policy, &facts, &mut findings);

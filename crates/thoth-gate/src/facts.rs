@@ -3,6 +3,8 @@
 use thoth_policy::{Query, ScopeList};
 use thoth_types::{Caller, ToolCall};
 
+use crate::session::Past;
+
 /// An instant, on both clocks. The caller reads the clocks; the gate never does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
@@ -23,12 +25,8 @@ pub struct Facts<'a> {
     pub call: &'a ToolCall<'a>,
     /// The same as a question to the policy.
     pub query: Query<'a>,
-    /// How many calls this session was allowed so far.
-    pub allowed_calls: u64,
-    /// How many calls of this very tool were allowed in the last minute.
-    pub tool_calls_last_minute: u64,
-    /// How many seconds until the oldest of those leaves the window.
-    pub window_frees_in_seconds: u64,
+    /// What was called before; asked only by the stages that need it.
+    pub(crate) past: &'a Past,
     /// How many violations this session had so far.
     pub violations: u32,
 }

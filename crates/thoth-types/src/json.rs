@@ -14,6 +14,7 @@ mod plain_run;
 mod value;
 
 pub use parse::{Limits, Tape};
+pub use plain_run::plain_run;
 pub use value::{Elements, Kind, Members, Value};
 
 /// Why a text is not acceptable JSON, and where.

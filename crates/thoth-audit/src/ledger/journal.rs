@@ -9,10 +9,9 @@ use std::time::Duration;
 use super::error::LedgerError;
 use super::files::{self, during};
 use super::integrate::Integrator;
-use super::lines;
+use super::lines::{self, Link};
 use super::lock::TreeLock;
 use super::{Durability, JOURNAL_DIR, Leaves};
-use crate::merkle::Hash;
 
 /// A journal that has grown to this size is followed by a new one.
 const SEGMENT_BYTES: u64 = 8 << 20;
@@ -59,7 +58,7 @@ struct Writer {
     sink: Option<Arc<dyn Sink>>,
     name: String,
     sequence: u32,
-    chain: Hash,
+    chain: Link,
     /// Bytes in this segment.
     length: u64,
     /// Bytes in all segments: what positions are counted in.
@@ -129,7 +128,7 @@ impl Journal {
         writer.buffer.clear();
         let mut chain = writer.chain;
         for leaf in leaves.iter() {
-            chain = lines::push(&mut writer.buffer, &chain, leaf);
+            chain = lines::push(&mut writer.buffer, chain, leaf);
         }
         let written = loop {
             match sink.write(&writer.buffer) {

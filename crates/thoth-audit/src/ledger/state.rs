@@ -6,7 +6,7 @@
 //! <origin>/state
 //! <size>
 //! <root, base64>
-//! journal <name> <offset> <chain hash, hex> open|done|broken
+//! journal <name> <offset> <chain checksum, hex> open|done|broken
 //! ```
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::lines::{self, Link};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::merkle::Hash;
 use crate::note::{Signer, Verifier};
@@ -44,7 +45,7 @@ impl Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) offset: u64,
-    pub(crate) chain: Hash,
+    pub(crate) chain: Link,
     pub(crate) status: Status,
 }
 
@@ -73,7 +74,7 @@ impl State {
     fn text(&self, name: &str) -> String {
         let mut text = format!("{name}\n{}\n{}\n", self.size, STANDARD.encode(self.root));
         for (journal, mark) in &self.journals {
-            let chain = crate::hex::encode(&mark.chain);
+            let chain = lines::digits(mark.chain);
             // Writing into a string cannot fail.
             let _ = writeln!(text, "journal {journal} {} {chain} {}", mark.offset, mark.status.as_str());
         }
@@ -104,7 +105,7 @@ impl State {
             let mut words = line.strip_prefix("journal ")?.split(' ');
             let name = words.next()?.to_owned();
             let offset = words.next()?.parse().ok()?;
-            let chain = crate::hex::decode32(words.next()?.as_bytes())?;
+            let chain = lines::parse_digits(words.next()?)?;
             let status = words.next()?;
             let status = [Status::Open, Status::Done, Status::Broken].into_iter().find(|s| s.as_str() == status)?;
             journals.insert(name, Mark { offset, chain, status });

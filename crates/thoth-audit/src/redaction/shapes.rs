@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind, packed};
 
 use super::keys;
 
@@ -90,6 +90,20 @@ static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         .ok()
 });
 
+/// Finds the prefixes with vector instructions, where the processor has them: several times as fast as [`SEARCH`], which
+/// then only sees the few texts with something in them.
+static GLANCE: LazyLock<Option<packed::Searcher>> =
+    LazyLock::new(|| packed::Builder::new().extend(PREFIXES.iter().map(|(prefix, _)| *prefix)).build());
+
+/// Whether there is anything in the text to search for. Never a wrong no.
+fn worth_searching(text: &[u8]) -> bool {
+    GLANCE.as_ref().is_none_or(|glance| {
+        memchr::memchr(b'=', text).is_some()
+            || memchr::memmem::find(text, b"://").is_some()
+            || glance.find(text).is_some()
+    })
+}
+
 fn token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
@@ -166,6 +180,9 @@ fn userinfo(text: &[u8], after: usize) -> Option<Range<usize>> {
 
 /// Reports where secrets stand in a text, from left to right and without overlaps.
 pub(super) fn find(text: &[u8], report: &mut dyn FnMut(Range<usize>)) {
+    if !worth_searching(text) {
+        return;
+    }
     let Some(search) = SEARCH.as_ref() else { return };
     let mut done = 0;
     for found in search.find_iter(text) {

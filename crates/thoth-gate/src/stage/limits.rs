@@ -9,17 +9,15 @@ use crate::facts::Facts;
 
 pub(crate) fn run(policy: &Policy, facts: &Facts<'_>, findings: &mut Vec<Finding>) {
     let limits = policy.limits(facts.query.tool, facts.query.server);
-    if let Some(most) = limits.max_calls_per_minute
-        && facts.tool_calls_last_minute >= u64::from(most)
-    {
-        findings.push(exceeded(
-            ReasonCode::RateLimited,
-            format!("`{}` may be called {most} times per minute and was", facts.query.tool.escape_debug()),
-            Some(facts.window_frees_in_seconds),
-        ));
+    if let Some(most) = limits.max_calls_per_minute {
+        let (calls, frees_in_seconds) = facts.past.last_minute(facts.query.tool, facts.query.now);
+        if calls >= u64::from(most) {
+            let detail = format!("`{}` may be called {most} times per minute and was", facts.query.tool.escape_debug());
+            findings.push(exceeded(ReasonCode::RateLimited, detail, Some(frees_in_seconds)));
+        }
     }
     if let Some(most) = limits.max_tool_calls
-        && facts.allowed_calls >= most
+        && facts.past.allowed >= most
     {
         findings.push(exceeded(
             ReasonCode::BudgetExhausted,

@@ -34,9 +34,11 @@ fn word_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(word)
 }
 
-/// How many bytes from the start need no attention inside a string, and whether they are all ASCII.
+/// How many bytes from the start can stand in a JSON string as they are, and whether those are all ASCII: up to the
+/// first quote, backslash or control character. Useful for writing strings as well as for reading them.
 #[inline]
-pub(super) fn plain_run(bytes: &[u8]) -> (usize, bool) {
+#[must_use]
+pub fn plain_run(bytes: &[u8]) -> (usize, bool) {
     let mut run = 0;
     let mut seen = 0;
     loop {
