@@ -18,7 +18,9 @@ impl Home {
             (Some(path), _) if !path.is_empty() => PathBuf::from(path),
             (_, Some(home)) if !home.as_os_str().is_empty() => home.join(".thoth"),
             _ => {
-                return Err(Failure::failed("there is no home directory").hint("set THOTH_HOME to a directory of yours"));
+                return Err(
+                    Failure::failed("there is no home directory").hint("set THOTH_HOME to a directory of yours")
+                );
             }
         };
         let problem = |what: &str, error: io::Error| {

@@ -259,20 +259,80 @@ fn a_changed_policy_takes_effect_and_a_bad_one_does_not() {
     });
 }
 
+/// Invariant 4: no evidence, no call; whatever keeps the ledger from being opened.
 #[test]
 fn without_a_ledger_calls_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let blocker = folder.path().join("not-a-directory");
-    std::fs::write(&blocker, "").unwrap();
-    let mut run = Run::start(ALLOW_ALL, "echo", &["--ledger", blocker.join("ledger").to_str().unwrap()]);
-    run.send(&json!({"jsonrpc": "2.0", "id": 0, "method": "tools/list"}));
+    let gated = Gated::prepare(thoth(), folder.path(), ALLOW_ALL).unwrap();
+    std::fs::write(gated.ledger(), "not a directory").unwrap();
+    let file = folder.path().join("file");
+    let peer = StdioPeer::spawn(&odd("echo", Some(&file)).behind(&gated.launch())).unwrap();
+    let mut run = Run { folder, peer };
+    run.send(&json!({"jsonrpc": "2.0", "id": 0, "method": "ping"}));
     assert!(run.receive()["result"].is_object(), "what is not a call passes");
     let refused = run.call(1, "read_a");
     assert_eq!(refused["error"]["data"]["reason_code"], "evidence_unavailable");
-    let file = run.file();
     let ended = run.peer.finish(SOON).unwrap();
     assert!(String::from_utf8_lossy(&ended.stderr).contains("no ledger"));
     assert!(!std::fs::read_to_string(file).unwrap().contains("tools/call"));
+}
+
+/// The same while it runs: a full disk refuses calls, loses nothing that was acknowledged, and room makes it go on.
+#[test]
+fn a_full_disk_refuses_calls_until_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let gated = Gated::prepare(thoth(), folder.path(), ALLOW_ALL).unwrap();
+    let Some(disk) = SmallDisk::mount(gated.ledger()) else {
+        // Mounting takes root; the fault-injection tests of the ledger cover the same without.
+        assert!(!rustix::process::geteuid().is_root(), "root can mount a tmpfs");
+        return;
+    };
+    let peer = StdioPeer::spawn(&odd("echo", None).behind(&gated.launch())).unwrap();
+    let mut run = Run { folder, peer };
+    assert!(run.call(1, "a")["result"].is_object());
+    let ballast = disk.fill();
+    let mut id = 1;
+    eventually("calls go out although nothing can be recorded", || {
+        id += 1;
+        run.call(id, "a")["error"]["data"]["reason_code"] == "evidence_unavailable"
+    });
+    std::fs::remove_file(ballast).unwrap();
+    id += 1;
+    assert!(run.call(id, "a")["result"].is_object(), "there is room again");
+    let ledger = gated.ledger().to_owned();
+    assert!(run.peer.finish(SOON).unwrap().status.success());
+    let events = events(&ledger);
+    assert_eq!(count(&events, "TOOL_CALL_PRE"), usize::try_from(id).unwrap() - 1);
+}
+
+/// A file system of 1 MiB, unmounted in the end.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Option<Self> {
+        std::fs::create_dir(at).unwrap();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs"]).arg(at).output().ok()?;
+        mounted.status.success().then(|| Self(at.to_owned()))
+    }
+
+    /// Writes until nothing more fits.
+    fn fill(&self) -> PathBuf {
+        use std::io::Write;
+        let path = self.0.join("journal").join("ballast");
+        let mut file = std::fs::File::create(&path).unwrap();
+        for size in [65536, 4096, 512, 1] {
+            while file.write(&vec![0; size]).is_ok_and(|n| n > 0) {}
+        }
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
+        assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
+    }
 }
 
 #[test]
