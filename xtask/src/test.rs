@@ -62,8 +62,7 @@ fn tests(workspace: &Workspace, options: &Options, tally: &mut Tally) {
     let nextest = process::answers(workspace.cargo().args(["nextest", "--version"]));
     let mut command = workspace.cargo();
     if nextest {
-        command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--status-level=fail"]);
-        command.arg("--final-status-level=slow");
+        command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--final-status-level=slow"]);
         if options.quick {
             command.args(["--profile", "quick"]);
         }

@@ -15,7 +15,9 @@ struct Rule {
 const POWERS: &[&str] = &[
     "std::fs",
     "std::env",
-    "std::net",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "ToSocketAddrs",
     "std::os",
     "std::process",
     "std::thread",
@@ -33,10 +35,20 @@ const RULES: &[Rule] = &[
     Rule { prefix: "crates/thoth-policy/src/", forbidden: POWERS },
     Rule { prefix: "crates/thoth-mcp/src/", forbidden: POWERS },
     Rule { prefix: "crates/thoth-gate/src/", forbidden: POWERS },
-    // The file ledger writes files and times its group commits; the time in an event is still an argument.
+    // The file ledger writes files, times its group commits and dates what it says about itself; the time in every
+    // other event is an argument. The most special path comes first.
+    Rule { prefix: "crates/thoth-audit/src/ledger", forbidden: &["std::env", "std::net::Tcp", "std::net::Udp"] },
     Rule {
         prefix: "crates/thoth-audit/src/",
-        forbidden: &["std::env", "std::net", "SystemTime::now", "Timestamp::now", "Zoned::now"],
+        forbidden: &[
+            "std::env",
+            "std::net::Tcp",
+            "std::net::Udp",
+            "std::thread",
+            "SystemTime::now",
+            "Timestamp::now",
+            "Zoned::now",
+        ],
     },
 ];
 
@@ -75,6 +87,7 @@ mod tests {
         assert_eq!(found("crates/thoth-policy/src/x.rs", text), 2);
         assert_eq!(found("crates/thoth-proxy/src/x.rs", text), 0);
         assert_eq!(found("crates/thoth-audit/src/x.rs", text), 1);
+        assert_eq!(found("crates/thoth-audit/src/ledger/x.rs", text), 0);
     }
 
     #[test]
