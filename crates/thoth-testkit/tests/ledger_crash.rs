@@ -38,15 +38,11 @@ struct Writer {
 }
 
 fn start(dir: &Path, name: String, total: &SyncSender<()>) -> Writer {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ledger_writer"))
-        .arg(dir)
-        .args([&name, "0"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stdout = child.stdout.take().unwrap();
     // A small pipe keeps writers from running megabytes ahead of what has been read.
+    let (stdout, theirs) = std::io::pipe().unwrap();
     rustix::pipe::fcntl_setpipe_size(&stdout, 4096).unwrap();
+    let child =
+        Command::new(env!("CARGO_BIN_EXE_ledger_writer")).arg(dir).args([&name, "0"]).stdout(theirs).spawn().unwrap();
     let mut lines = BufReader::with_capacity(512, stdout);
     let acknowledged = Arc::new(AtomicU64::new(0));
     let (mine, total) = (Arc::clone(&acknowledged), total.clone());
