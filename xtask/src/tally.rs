@@ -58,7 +58,8 @@ fn nextest_summary(line: &str) -> Option<Tally> {
 
 /// `test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s`
 fn libtest_summary(line: &str) -> Option<Tally> {
-    let results = line.trim_start().strip_prefix("test result: ")?.split_once(". ")?.1;
+    // Indented, it is the captured output of a test that nextest shows and counts itself.
+    let results = line.strip_prefix("test result: ")?.split_once(". ")?.1;
     let count = |word: &str| {
         results.split("; ").find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<u64>().ok()).unwrap_or(0)
     };
@@ -79,6 +80,10 @@ mod tests {
             ("     Summary [   1.0s] 1 test run: 0 passed, 1 exec failed, 0 skipped", (0, 1)),
             ("test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 2 filtered out; finished in 0.01s", (3, 0)),
             ("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0s", (1, 2)),
+            (
+                "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0s",
+                (0, 0),
+            ),
             ("test foo ... ok", (0, 0)),
             ("Summary of what passed", (0, 0)),
         ];
