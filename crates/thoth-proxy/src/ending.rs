@@ -129,7 +129,7 @@ pub(crate) fn wind_down(
         if ending.exited && ending.output_closed {
             break;
         }
-        let open = ending.client_closed && session.lock().from_client.len() > 0;
+        let open = ending.client_closed && !session.lock().from_client.is_empty();
         let cause = match ending.patience(open) {
             None => causes.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(patience) => {
@@ -149,7 +149,7 @@ pub(crate) fn wind_down(
                 if open {
                     // The short patience counts from the moment of the last answer.
                     let result = causes.recv_timeout(wait);
-                    if matches!(result, Err(RecvTimeoutError::Timeout)) && session.lock().from_client.len() == 0 {
+                    if matches!(result, Err(RecvTimeoutError::Timeout)) && session.lock().from_client.is_empty() {
                         since = Instant::now();
                     }
                     result

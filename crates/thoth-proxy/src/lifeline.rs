@@ -65,6 +65,7 @@ pub fn watch(group: i32) -> io::Result<()> {
 }
 
 /// `SIGTERM`, some time to comply, then `SIGKILL`.
+#[expect(clippy::disallowed_methods, reason = "a group has no descriptor that becomes readable when it is gone")]
 pub(crate) fn end_group(group: ProcessGroup) {
     group.signal(Signal::TERM);
     let mut waited = Duration::ZERO;

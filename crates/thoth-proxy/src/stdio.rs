@@ -90,6 +90,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     let session = Arc::new(Session::default());
     let to_client = Arc::new(ToClient(Mutex::new(Blocking(File::from(output)))));
     let to_upstream = Arc::new(Mutex::new(Some(writer)));
+    #[expect(clippy::disallowed_methods, reason = "each thread sends one cause, and none may wait for a reader")]
     let (causes, wait) = channel();
 
     let client_side =

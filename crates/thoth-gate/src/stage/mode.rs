@@ -80,13 +80,15 @@ mod tests {
     /// Defends invariant 5: a mode never softens an explicit block, and nothing at all means block.
     #[test]
     fn the_mode_table() {
+        /// Mode, earlier violations, findings; the decision, and what it would have been.
+        type Case<'f> = (Mode, u32, &'f [&'f Finding], Decision, Option<Decision>);
         use Approval::{Approve, Auto};
         use Decision::{Allow, Block, StepUp};
         let soft_block = finding(Approval::Block, false);
         let hard_block = finding(Approval::Block, true);
         let ask = finding(Approve, false);
         let auto = finding(Auto, false);
-        let cases: &[(Mode, u32, &[&Finding], Decision, Option<Decision>)] = &[
+        let cases: &[Case<'_>] = &[
             (Mode::Block, 0, &[&auto], Allow, None),
             (Mode::Block, 0, &[&auto, &ask], StepUp, None),
             (Mode::Block, 0, &[&ask, &soft_block], Block, None),
