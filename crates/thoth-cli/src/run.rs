@@ -152,7 +152,7 @@ fn open_ledger(home: &Home, arguments: &RunArgs, keys: Result<LedgerKeys, String
         DurabilityArg::Process => Durability::Process,
         DurabilityArg::Power => Durability::Power,
     };
-    let options = LedgerOptions { durability, ..LedgerOptions::default() };
+    let options = LedgerOptions { durability };
     Ledger::open(&directory, &keys?, options).map(Arc::new).map_err(|error| error.to_string())
 }
 

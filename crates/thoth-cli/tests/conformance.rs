@@ -2,6 +2,8 @@
 //!
 //! The suite speaks HTTP, the gate stdio, so the same neutral front stands before both.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use std::collections::BTreeMap;
 
 use thoth_testkit::conformance::{Verdict, verdicts};

@@ -1,5 +1,7 @@
 //! How a session behaves when things go wrong: a clear message, calls refused, nothing lost, no hang, no zombie.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};

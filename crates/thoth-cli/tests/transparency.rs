@@ -3,6 +3,14 @@
 //! Each server holds the same conversation three times: twice directly, which shows what differs anyway, and once
 //! behind `thoth run`. The third must equal the others, and within it both ends must have seen the same bytes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail the test"
+)]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! The pipeline as a whole, on a policy text and an in-memory ledger.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
