@@ -4,6 +4,7 @@
 //! fails.
 
 mod pipe;
+mod power;
 mod stats;
 
 use std::fs;
@@ -31,6 +32,9 @@ struct Args {
     /// More things to put in the pipe: a name and a command to which the server's command is appended
     #[arg(long, value_name = "NAME=COMMAND")]
     peer: Vec<String>,
+    /// Durability `power` beside what the disk alone allows, and nothing else
+    #[arg(long)]
+    power: bool,
 }
 
 fn main() -> io::Result<()> {
@@ -42,7 +46,10 @@ fn main() -> io::Result<()> {
     }
     let bench = Bench::prepare(&args)?;
     let pinned = args.pin.map_or_else(|| "unpinned".to_owned(), |cpu| format!("all on processor {cpu}"));
-    say(&format!("# Data path: {}, {pinned}, policy of {} rules, ledger on\n", machine(), args.rules))?;
+    say(&format!("## Data path: {}, {pinned}, policy of {} rules, ledger on\n", machine(), args.rules))?;
+    if args.power {
+        return power::measure(&bench);
+    }
     bench.latency()?;
     bench.calls_per_second()?;
     bench.large_results()?;
@@ -76,26 +83,11 @@ impl Bench {
         let bin = std::env::current_exe()?.parent().map(Path::to_path_buf).unwrap_or_default();
         let home = tempfile::tempdir()?;
         fs::write(home.path().join("bench.yaml"), policy(args.rules))?;
-        let text = |path: PathBuf| path.display().to_string();
+        let copy = bin.join("bench-copy").display().to_string();
         let mut peers = vec![
             Peer::new("direct", &[]),
-            Peer::new("copy loop", &[&text(bin.join("bench-copy"))]),
-            Peer::new(
-                "thoth run",
-                &[
-                    &text(bin.join("thoth")),
-                    "run",
-                    "--server-name",
-                    "bench",
-                    "--agent-id",
-                    "bench-agent",
-                    "--policy",
-                    &text(home.path().join("bench.yaml")),
-                    "--ledger",
-                    &text(home.path().join("ledger")),
-                    "--",
-                ],
-            ),
+            Peer::new("copy loop", &[&copy]),
+            thoth("thoth run", &bin, home.path(), "ledger", "process"),
         ];
         for peer in &args.peer {
             let (name, command) = peer.split_once('=').ok_or_else(|| io::Error::other("--peer NAME=COMMAND"))?;
@@ -115,7 +107,7 @@ impl Bench {
     /// One call in flight; request and answer of the same size. The peers take turns, so that what disturbs one
     /// disturbs all.
     fn latency(&self) -> io::Result<()> {
-        say("## Latency per call, one in flight (µs; request and answer of the same size)\n")?;
+        say("### Latency per call, one in flight (µs; request and answer of the same size)\n")?;
         say("| size | through | p50 | p99 | added p50 | added p99 | × copy loop p50 | × copy loop p99 |")?;
         say("|---|---|---|---|---|---|---|---|")?;
         for (bytes, calls) in [(1_000, 16_000), (10_000, 8_000), (100_000, 2_400)] {
@@ -161,7 +153,7 @@ impl Bench {
     }
 
     fn calls_per_second(&self) -> io::Result<()> {
-        say("## Calls per second, 1 kB, 16 in flight\n")?;
+        say("### Calls per second, 1 kB, 16 in flight\n")?;
         say("| through | calls/s |")?;
         say("|---|---|")?;
         let mut pipes = self.peers.iter().map(|peer| self.open(peer, 1_000)).collect::<io::Result<Vec<_>>>()?;
@@ -184,7 +176,7 @@ impl Bench {
     }
 
     fn large_results(&self) -> io::Result<()> {
-        say("## Pass-through of large results, 8 in flight (MB/s; best of 5)\n")?;
+        say("### Pass-through of large results, 8 in flight (MB/s; best of 5)\n")?;
         say("| result | through | MB/s | copy loop ÷ this |")?;
         say("|---|---|---|---|")?;
         for (bytes, calls) in [(100_000, 8_000), (1_000_000, 800)] {
@@ -210,7 +202,7 @@ impl Bench {
     }
 
     fn start_up(&self) -> io::Result<()> {
-        say("## Start to first answered call (ms, median of 41)\n")?;
+        say("### Start to first answered call (ms, median of 41)\n")?;
         say("| through | ms | over direct |")?;
         say("|---|---|---|")?;
         let mut latencies = vec![Latencies::default(); self.peers.len()];
@@ -232,7 +224,7 @@ impl Bench {
     }
 
     fn memory(&self) -> io::Result<()> {
-        say("## Resident memory of the process in the middle (MB), after 20,000 calls of 1 kB\n")?;
+        say("### Resident memory of the process in the middle (MB), after 20,000 calls of 1 kB\n")?;
         say("| through | now | peak |")?;
         say("|---|---|---|")?;
         for peer in self.peers.iter().skip(1) {
@@ -244,6 +236,17 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+/// `thoth run` with a ledger of its own in `home`.
+fn thoth(name: &str, bin: &Path, home: &Path, ledger: &str, durability: &str) -> Peer {
+    let text = |path: PathBuf| path.display().to_string();
+    let (program, policy, ledger) = (bin.join("thoth"), home.join("bench.yaml"), home.join(ledger));
+    let (program, policy, ledger) = (text(program), text(policy), text(ledger));
+    let identity = ["--server-name", "bench", "--agent-id", "bench-agent"];
+    let rest = ["--policy", &policy, "--ledger", &ledger, "--durability", durability, "--"];
+    let words: Vec<&str> = [program.as_str(), "run"].into_iter().chain(identity).chain(rest).collect();
+    Peer::new(name, &words)
 }
 
 fn rate(count: usize, since: Instant) -> f64 {

@@ -91,17 +91,19 @@ impl Pipe {
         Ok(took)
     }
 
-    /// As many calls, `window` of them open at any time.
-    pub(crate) fn calls_in_flight(&mut self, calls: usize, bytes: usize, window: usize) -> io::Result<()> {
+    /// As many calls, `window` of them open at any time; how long each took, from before it was written.
+    pub(crate) fn calls_in_flight(&mut self, calls: usize, bytes: usize, window: usize) -> io::Result<Vec<Duration>> {
         let first = self.next_id + 1;
         self.next_id += u64::try_from(calls).unwrap_or(u64::MAX);
         let (open, wait) = sync_channel::<()>(window);
+        let (begin, began) = sync_channel::<Instant>(window + 1);
+        let mut took = Vec::with_capacity(calls);
         let Self { stdin, stdout, .. } = self;
         thread::scope(|scope| {
             let writer = scope.spawn(move || -> io::Result<()> {
                 for id in (first..).take(calls) {
                     let line = request(id, bytes);
-                    if open.send(()).is_err() {
+                    if open.send(()).is_err() || begin.send(Instant::now()).is_err() {
                         return Ok(());
                     }
                     stdin.write_all(&line)?;
@@ -112,12 +114,15 @@ impl Pipe {
             for _ in 0..calls {
                 line.clear();
                 stdout.read_until(b'\n', &mut line)?;
+                // Answers come in the order of the calls: the server has one thread.
+                took.extend(began.recv().map(|began| began.elapsed()));
                 check(&line)?;
                 let _ = wait.recv();
             }
-            drop(wait);
+            drop((wait, began));
             writer.join().map_err(|_| io::Error::other("the writer failed"))?
-        })
+        })?;
+        Ok(took)
     }
 
     /// Resident memory now and at its peak.
