@@ -1,4 +1,4 @@
-//! How fast a ledger takes events: `cargo run --release -p thoth-audit --example append_rate [-- DIR]`.
+//! How fast a ledger takes events: `cargo run --release -p thoth-audit --example append_rate [-- [--quick] [DIR]]`.
 //!
 //! Prints, measured in one run and in the same directory: appends per second and the time of one append, with one and
 //! with four writers that each have the ledger open, in both durability modes; and beside them the floors, which are
@@ -36,11 +36,11 @@ fn leaf(number: usize) -> Outcome<Leaves> {
 type Times = Vec<Duration>;
 
 /// Calls `append` over and over, and returns how long each call took.
-fn timed(mut append: impl FnMut() -> Outcome<()>) -> Outcome<Times> {
+fn timed(span: Duration, mut append: impl FnMut() -> Outcome<()>) -> Outcome<Times> {
     let mut times = Vec::with_capacity(MOST);
     let start = Instant::now();
     let mut before = start;
-    while before - start < SPAN && times.len() < MOST {
+    while before - start < span && times.len() < MOST {
         append()?;
         let now = Instant::now();
         times.push(now - before);
@@ -57,7 +57,7 @@ fn report(name: &str, writers: usize, mut times: Times) -> Outcome<()> {
     let busy = times.iter().sum::<Duration>().as_secs_f64() / f64::from(u32::try_from(writers)?);
     let rate = f64::from(u32::try_from(times.len())?) / busy;
     let (p50, p99) = (micros(at(500)), micros(at(990)));
-    writeln!(std::io::stdout(), "{name:<28} {writers:>7} {rate:>10.0} {p50:>9.2} {p99:>9.2}")?;
+    writeln!(std::io::stdout(), "| {name} | {writers} | {rate:.0} | {p50:.2} | {p99:.2} |")?;
     Ok(())
 }
 
@@ -80,23 +80,23 @@ fn in_threads(writers: usize, run: impl Fn(usize) -> Outcome<Times> + Sync) -> O
     })
 }
 
-fn ledger(dir: &Path, durability: Durability, writers: usize) -> Outcome<Times> {
+fn ledger(dir: &Path, durability: Durability, writers: usize, span: Duration) -> Outcome<Times> {
     let keys = LedgerKeys::new([1; 32], [2; 32]);
     in_threads(writers, |number| {
         let ledger = Ledger::open(dir, &keys, LedgerOptions { durability })?;
         let leaves = leaf(number)?;
-        let times = timed(|| Ok(ledger.append(&leaves)?))?;
+        let times = timed(span, || Ok(ledger.append(&leaves)?))?;
         ledger.close()?;
         Ok(times)
     })
 }
 
 /// Several threads of one process on one open ledger: what a gate with many calls in flight does.
-fn shared_ledger(dir: &Path, durability: Durability, writers: usize) -> Outcome<Times> {
+fn shared_ledger(dir: &Path, durability: Durability, writers: usize, span: Duration) -> Outcome<Times> {
     let ledger = Ledger::open(dir, &LedgerKeys::new([1; 32], [2; 32]), LedgerOptions { durability })?;
     let times = in_threads(writers, |number| {
         let leaves = leaf(number)?;
-        timed(|| Ok(ledger.append(&leaves)?))
+        timed(span, || Ok(ledger.append(&leaves)?))
     })?;
     ledger.close()?;
     Ok(times)
@@ -106,23 +106,23 @@ fn file(path: PathBuf) -> Outcome<File> {
     Ok(OpenOptions::new().append(true).create(true).open(path)?)
 }
 
-fn plain_write(dir: &Path, writers: usize) -> Outcome<Times> {
+fn plain_write(dir: &Path, writers: usize, span: Duration) -> Outcome<Times> {
     in_threads(writers, |number| {
         let mut file = file(dir.join(format!("floor-write-{number}")))?;
         let bytes = vec![b'x'; EVENT_BYTES + 66];
-        timed(|| Ok(file.write_all(&bytes)?))
+        timed(span, || Ok(file.write_all(&bytes)?))
     })
 }
 
 /// The plainest group commit: whoever comes first syncs for all that have written by then.
-fn plain_sync(dir: &Path, writers: usize) -> Outcome<Times> {
+fn plain_sync(dir: &Path, writers: usize, span: Duration) -> Outcome<Times> {
     let file = file(dir.join("floor-sync"))?;
     // Written, synced, whether somebody is syncing.
     let state = Mutex::new((0_u64, 0_u64, false));
     let done = Condvar::new();
     in_threads(writers, |_| {
         let bytes = vec![b'x'; EVENT_BYTES + 66];
-        timed(|| {
+        timed(span, || {
             let mut guard = state.lock().unwrap_or_else(PoisonError::into_inner);
             (&file).write_all(&bytes)?;
             guard.0 += 1;
@@ -148,24 +148,25 @@ fn plain_sync(dir: &Path, writers: usize) -> Outcome<Times> {
 }
 
 fn main() -> Outcome<()> {
-    let given = std::env::args().nth(1).map(PathBuf::from);
-    let home = match given {
+    let mut given = std::env::args().skip(1).peekable();
+    let span = if given.next_if_eq("--quick").is_some() { SPAN / 5 } else { SPAN };
+    let home = match given.next() {
         Some(dir) => tempfile::tempdir_in(dir)?,
         None => tempfile::tempdir()?,
     };
     let dir = |name: &str| home.path().join(name);
-    writeln!(std::io::stdout(), "{:<28} {:>7} {:>10} {:>9} {:>9}", "", "writers", "appends/s", "p50 us", "p99 us")?;
+    writeln!(std::io::stdout(), "| what | writers | appends/s | p50 µs | p99 µs |\n|---|---|---|---|---|")?;
     for writers in [1, 4] {
-        report("floor: write", writers, plain_write(home.path(), writers)?)?;
+        report("floor: write", writers, plain_write(home.path(), writers, span)?)?;
         let process = dir(&format!("process-{writers}"));
-        report("ledger, process", writers, ledger(&process, Durability::Process, writers)?)?;
+        report("ledger, process", writers, ledger(&process, Durability::Process, writers, span)?)?;
     }
     for writers in [1, 4] {
-        report("floor: write + fdatasync", writers, plain_sync(home.path(), writers)?)?;
+        report("floor: write + fdatasync", writers, plain_sync(home.path(), writers, span)?)?;
         let shared = dir(&format!("shared-{writers}"));
-        report("ledger, power, one handle", writers, shared_ledger(&shared, Durability::Power, writers)?)?;
+        report("ledger, power, one handle", writers, shared_ledger(&shared, Durability::Power, writers, span)?)?;
         let power = dir(&format!("power-{writers}"));
-        report("ledger, power, own handles", writers, ledger(&power, Durability::Power, writers)?)?;
+        report("ledger, power, own handles", writers, ledger(&power, Durability::Power, writers, span)?)?;
     }
     Ok(())
 }
