@@ -69,7 +69,7 @@ fn tests(workspace: &Workspace, options: &Options, tally: &mut Tally) {
     } else {
         report::warning("cargo-nextest is not installed: using `cargo test`, slower and without time limits");
         command.args(["test", "--workspace", "--no-fail-fast", "--quiet"]);
-        command.args(if options.quick { ["--lib", "--bins"] } else { ["--all-targets", "--quiet"] });
+        command.args(if options.quick { ["--lib", "--bins"] } else { ["--tests", "--examples"] });
     }
     command.args(options.filter.as_deref());
     counted(&mut command, tally);
