@@ -32,7 +32,7 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
 fn string_body(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut rest = bytes;
     loop {
-        let (plain, tail) = rest.split_at(plain_run(rest).0);
+        let (plain, tail) = rest.split_at(plain_run(rest));
         out.extend_from_slice(plain);
         let Some((byte, tail)) = tail.split_first() else { return };
         match escape(*byte) {
@@ -54,7 +54,7 @@ pub(crate) fn fitting(text: &str, most: usize) -> &str {
     let mut room = most;
     let mut at = 0;
     while let Some(rest) = text.as_bytes().get(at..) {
-        let plain = plain_run(rest).0;
+        let plain = plain_run(rest);
         if plain > room {
             return text.get(..text.floor_char_boundary(at + room)).unwrap_or_default();
         }

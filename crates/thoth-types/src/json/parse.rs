@@ -1,7 +1,7 @@
 //! The single pass that checks a document and records its shape.
 
 use super::keys::{Key, duplicate};
-use super::plain_run::plain_run;
+use super::plain_run::{Survey, plain_run, quoted_run};
 use super::value::{Kind, Node, Value, unescape};
 use super::{JsonError, JsonErrorCode};
 
@@ -57,7 +57,14 @@ impl Tape {
         if bytes.starts_with(b"\xEF\xBB\xBF") {
             return Err(JsonError { code: JsonErrorCode::ByteOrderMark, offset: 0 });
         }
-        let mut parser = Parser { bytes, pos: 0, nodes: &mut self.nodes, keys: &mut self.keys, limits };
+        let survey = Survey::of(bytes);
+        if !survey.ascii
+            && let Err(error) = std::str::from_utf8(bytes)
+        {
+            return Err(JsonError { code: JsonErrorCode::InvalidUtf8, offset: error.valid_up_to() });
+        }
+        let no_controls = survey.no_controls;
+        let mut parser = Parser { bytes, pos: 0, nodes: &mut self.nodes, keys: &mut self.keys, limits, no_controls };
         parser.skip_space();
         parser.value(0)?;
         parser.skip_space();
@@ -74,6 +81,8 @@ struct Parser<'b, 't> {
     nodes: &'t mut Vec<Node>,
     keys: &'t mut Vec<Key>,
     limits: &'t Limits,
+    /// There is no control character anywhere, so none in a string.
+    no_controls: bool,
 }
 
 impl Parser<'_, '_> {
@@ -219,12 +228,9 @@ impl Parser<'_, '_> {
         let start = self.pos;
         self.pos += 1;
         let mut escaped = false;
-        let mut ascii = true;
         loop {
             let rest = self.bytes.get(self.pos..).unwrap_or_default();
-            let (plain, all_ascii) = plain_run(rest);
-            self.pos += plain;
-            ascii &= all_ascii;
+            self.pos += if self.no_controls { quoted_run(rest) } else { plain_run(rest) };
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
@@ -234,9 +240,6 @@ impl Parser<'_, '_> {
                 Some(_) => return Err(self.fail(JsonErrorCode::ControlCharacter)),
                 None => return Err(self.fail(JsonErrorCode::UnexpectedEnd)),
             }
-        }
-        if !ascii && let Err(error) = std::str::from_utf8(self.bytes.get(start..self.pos).unwrap_or_default()) {
-            return Self::fail_at(JsonErrorCode::InvalidUtf8, start + error.valid_up_to());
         }
         self.pos += 1;
         Ok((start, escaped))

@@ -34,51 +34,86 @@ fn word_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(word)
 }
 
-/// How many bytes from the start can stand in a JSON string as they are, and whether those are all ASCII: up to the
-/// first quote, backslash or control character. Useful for writing strings as well as for reading them.
+/// How many bytes are read word by word before other means pay off: most strings end within them.
+const FIRST_WORDS: usize = 32;
+
+/// How many bytes from the start can stand in a JSON string as they are: up to the first quote, backslash or control
+/// character. Useful for writing strings as well as for reading them.
 #[inline]
 #[must_use]
-pub fn plain_run(bytes: &[u8]) -> (usize, bool) {
+pub fn plain_run(bytes: &[u8]) -> usize {
     let mut run = 0;
-    let mut seen = 0;
     loop {
-        let word = word_at(bytes, run);
-        let stops = stops(word);
+        let stops = stops(word_at(bytes, run));
         if stops != 0 {
-            let plain = stops.trailing_zeros() / 8;
-            seen |= word & ((1_u64 << (plain * 8)) - 1);
-            return (run + plain as usize, seen & HIGH_BITS == 0);
+            return run + (stops.trailing_zeros() / 8) as usize;
         }
-        seen |= word;
         run += 8;
-        // Most strings end within the first words. A longer one goes on by blocks up to the one that it ends in.
-        if run == 32 {
-            let (plain, non_ascii) = plain_blocks(bytes.get(run..).unwrap_or_default());
-            run += plain;
-            seen |= u64::from(non_ascii) << 7;
+        // A longer string goes on by blocks up to the one that it ends in.
+        if run == FIRST_WORDS {
+            run += plain_blocks(bytes.get(run..).unwrap_or_default());
         }
     }
 }
 
-/// How many bytes there are in the leading 64-byte blocks that need no attention inside a string, and whether one of
-/// them is not ASCII. Written so that the compiler makes vector code of it.
-fn plain_blocks(bytes: &[u8]) -> (usize, bool) {
-    let mut seen = 0_u8;
+/// The same in a text that is known to have no control characters, which is faster for text full of escapes.
+#[inline]
+pub(super) fn quoted_run(bytes: &[u8]) -> usize {
+    let mut run = 0;
+    while run < FIRST_WORDS {
+        let stops = stops(word_at(bytes, run));
+        if stops != 0 {
+            return run + (stops.trailing_zeros() / 8) as usize;
+        }
+        run += 8;
+    }
+    let rest = bytes.get(run..).unwrap_or_default();
+    run + memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())
+}
+
+/// How many bytes there are in the leading 64-byte blocks that need no attention inside a string. Written so that the
+/// compiler makes vector code of it.
+fn plain_blocks(bytes: &[u8]) -> usize {
     let mut run = 0;
     for block in bytes.as_chunks::<64>().0 {
         let mut stop = 0_u8;
-        let mut all = 0_u8;
         for &byte in block {
             stop |= u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20);
-            all |= byte;
         }
         if stop != 0 {
             break;
         }
-        seen |= all;
         run += 64;
     }
-    (run, !seen.is_ascii())
+    run
+}
+
+/// What kinds of bytes a document has anywhere, found in one pass at the speed of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Survey {
+    /// No byte is below U+0020.
+    pub(super) no_controls: bool,
+    /// No byte is above U+007F.
+    pub(super) ascii: bool,
+}
+
+impl Survey {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let mut controls = 0_u8;
+        let mut seen = 0_u8;
+        let (blocks, rest) = bytes.as_chunks::<64>();
+        for block in blocks {
+            for &byte in block {
+                controls |= u8::from(byte < 0x20);
+                seen |= byte;
+            }
+        }
+        for &byte in rest {
+            controls |= u8::from(byte < 0x20);
+            seen |= byte;
+        }
+        Self { no_controls: controls == 0, ascii: seen.is_ascii() }
+    }
 }
 
 #[cfg(test)]
@@ -90,15 +125,34 @@ mod tests {
     fn a_string_ends_where_it_ends() {
         for length in 0..220 {
             let plain = "x".repeat(length);
-            assert_eq!(plain_run(plain.as_bytes()), (length, true), "{length} plain bytes");
+            assert_eq!(plain_run(plain.as_bytes()), length, "{length} plain bytes");
+            assert_eq!(quoted_run(plain.as_bytes()), length, "{length} plain bytes");
             for stop in ['"', '\\', '\u{1f}', '\n', '\0'] {
                 let text = format!("{plain}{stop}\u{e9}{plain}");
-                assert_eq!(plain_run(text.as_bytes()), (length, true), "{stop:?} after {length} bytes");
+                assert_eq!(plain_run(text.as_bytes()), length, "{stop:?} after {length} bytes");
+                if stop >= ' ' {
+                    assert_eq!(quoted_run(text.as_bytes()), length, "{stop:?} after {length} bytes");
+                }
             }
             for wide in ["\u{e9}", "\u{2028}", "\u{1f600}", "\u{7f}"] {
                 let text = format!("{plain}{wide}{plain}\"\u{e9}");
                 let run = 2 * length + wide.len();
-                assert_eq!(plain_run(text.as_bytes()), (run, wide.is_ascii()), "{wide:?} after {length} bytes");
+                assert_eq!(plain_run(text.as_bytes()), run, "{wide:?} after {length} bytes");
+                assert_eq!(quoted_run(text.as_bytes()), run, "{wide:?} after {length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_survey_misses_no_byte() {
+        for length in 0..200 {
+            for at in 0..length {
+                for (byte, expected) in [(b'\n', (false, true)), (0xC3, (true, false)), (b' ', (true, true))] {
+                    let mut bytes = vec![b'x'; length];
+                    bytes[at] = byte;
+                    let Survey { no_controls, ascii } = Survey::of(&bytes);
+                    assert_eq!((no_controls, ascii), expected, "{byte} at {at} of {length}");
+                }
             }
         }
     }
