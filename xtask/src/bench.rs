@@ -1,26 +1,142 @@
-//! `cargo xtask bench`: builds the product with the release profile and runs the measuring program of the testkit.
+//! `cargo xtask bench`: builds the product and the measuring programs with the release profile, runs them all, and
+//! prints what they measured, each beside its peers and the machine.
+//!
+//! Timing never passes or fails: it depends on the machine and on what else runs there. Counts of instructions do not,
+//! so `--check` compares those, and only those, with `benches/budgets.json`.
 
-use std::ffi::OsString;
+mod budgets;
+mod decisions;
+mod instructions;
+mod machine;
+mod programs;
+
+use std::process::Command;
 
 use anyhow::Result;
 
+use self::programs::Programs;
 use crate::workspace::Workspace;
 use crate::{process, report};
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Passed on to the measuring program; try `--help`.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-    args: Vec<OsString>,
+    /// Fewer repetitions, for a quick look
+    #[arg(long)]
+    quick: bool,
+    /// Only this section; may be given more than once
+    #[arg(long, value_enum, value_name = "SECTION")]
+    only: Vec<Section>,
+    /// Only count instructions, and fail when a count is over its budget
+    #[arg(long, conflicts_with = "only")]
+    check: bool,
+    /// Passed on to the program that measures the data path; try `--help`
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<String>,
 }
 
-/// Builds `thoth` and the measuring program together, so that both have the same profile, and runs the latter.
+/// One part of the run, in the order in which it prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Section {
+    /// `thoth run` beside a direct pipe and a copy loop, on all processors
+    Path,
+    /// The same with everything on one processor, where the scheduler disturbs least
+    Pinned,
+    /// Durability `power` beside what the disk alone allows
+    Power,
+    /// Decisions, beside the Python packages that decide about tool calls
+    Decisions,
+    /// Reading messages, beside `serde_json`
+    Parse,
+    /// One governed call inside the process
+    Admit,
+    /// Appends to the ledger, beside plain writes
+    Appends,
+    /// Instructions per operation on the hot paths
+    Instructions,
+}
+
+impl Section {
+    const ALL: [Self; 8] = [
+        Self::Path,
+        Self::Pinned,
+        Self::Power,
+        Self::Decisions,
+        Self::Parse,
+        Self::Admit,
+        Self::Appends,
+        Self::Instructions,
+    ];
+}
+
+/// Builds everything once, so that all has the same profile, and runs the sections; `false` when a check failed.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
-    report::step("build for measuring");
-    let build = ["build", "--release", "-p", "thoth-cli", "-p", "thoth-testkit", "--bins"];
-    process::must(workspace.cargo().args(build))?;
-    report::step("measure");
-    let measure = ["run", "--release", "--quiet", "-p", "thoth-testkit", "--bin", "thoth-bench", "--"];
-    process::succeeds(workspace.cargo().args(measure).args(&options.args))
+    let sections = match options {
+        Options { check: true, .. } => &[Section::Instructions][..],
+        Options { only, .. } if only.is_empty() => &Section::ALL[..],
+        Options { only, .. } => only,
+    };
+    let programs = Programs::build(workspace)?;
+    let mut good = true;
+    for section in Section::ALL.iter().filter(|section| sections.contains(section)) {
+        good &= measure(*section, workspace, &programs, options)?;
+    }
+    Ok(good)
+}
+
+fn measure(section: Section, workspace: &Workspace, programs: &Programs, options: &Options) -> Result<bool> {
+    let path = |more: &[&str]| {
+        let mut command = program(programs, "thoth-bench", options.quick)?;
+        process::must(command.args(more).args(&options.args))
+    };
+    match section {
+        Section::Path => {
+            heading("Data path, on all processors");
+            report::say(
+                "PyPI's `mcp-proxy` is not in this pipe: it puts stdio behind HTTP or HTTP behind stdio, never stdio \
+                 behind stdio. The copy loop is the peer.\n",
+            );
+            path(&[])?;
+        }
+        Section::Pinned => {
+            heading("Data path, everything on one processor");
+            path(&["--pin", "0"])?;
+        }
+        Section::Power => {
+            heading("Data path with durability `power`");
+            path(&["--power"])?;
+        }
+        Section::Decisions => {
+            heading("Decisions (µs)");
+            decisions::measure(workspace, program(programs, "decision_cost", options.quick)?, options.quick)?;
+        }
+        Section::Parse => {
+            heading("Reading messages");
+            process::must(&mut program(programs, "parse_cost", options.quick)?)?;
+        }
+        Section::Admit => {
+            heading("One governed call inside the process, without pipes and disk");
+            process::must(&mut program(programs, "admit_cost", options.quick)?)?;
+        }
+        Section::Appends => {
+            heading("Appends to the ledger");
+            process::must(&mut program(programs, "append_rate", options.quick)?)?;
+        }
+        Section::Instructions => {
+            heading("Instructions per operation (callgrind)");
+            return instructions::measure(workspace, programs, options.check);
+        }
+    }
+    Ok(true)
+}
+
+fn program(programs: &Programs, name: &str, quick: bool) -> Result<Command> {
+    let mut command = Command::new(programs.path(name)?);
+    command.args(quick.then_some("--quick"));
+    Ok(command)
+}
+
+/// The machine stands beside every table, with how loaded it is at that moment.
+fn heading(what: &str) {
+    report::say(&format!("\n# {what}\n\n{}\n", machine::described()));
 }

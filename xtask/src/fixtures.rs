@@ -36,8 +36,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     system_packages()?;
     let _lock = SetupLock::acquire(&workspace.fixtures())?;
     node_packages(workspace)?;
-    python_sdk(workspace, "python-2", "the Python SDK 2 (both eras)")?;
-    python_sdk(workspace, "python-1", "the Python SDK 1 (legacy era)")?;
+    python_environment(workspace, "python-2", "the Python SDK 2 (both eras)")?;
+    python_environment(workspace, "python-1", "the Python SDK 1 (legacy era)")?;
     python_everything_server(workspace)
 }
 
@@ -77,8 +77,8 @@ fn node_packages(workspace: &Workspace) -> Result<()> {
     })
 }
 
-/// A virtual environment with one version of the Python SDK.
-fn python_sdk(workspace: &Workspace, name: &str, what: &'static str) -> Result<()> {
+/// A virtual environment with the packages of one committed list.
+fn python_environment(workspace: &Workspace, name: &str, what: &'static str) -> Result<()> {
     let requirements = pins(workspace).join(format!("{name}.txt"));
     let piece = Piece { what, folder: workspace.fixtures().join(name), inputs: read(&requirements)? };
     piece.ensure(|folder| {
@@ -86,6 +86,13 @@ fn python_sdk(workspace: &Workspace, name: &str, what: &'static str) -> Result<(
         let flags = ["-m", "pip", "install", "-q", "--no-deps", "--only-binary", ":all:", "-r"];
         process::must(Command::new(python).args(flags).arg(&requirements))
     })
+}
+
+/// The interpreter of an environment with the peers of the benchmarks, which no test needs.
+pub(crate) fn python_peers(workspace: &Workspace) -> Result<PathBuf> {
+    let _lock = SetupLock::acquire(&workspace.fixtures())?;
+    python_environment(workspace, "python-peers", "the Python peers of the benchmarks")?;
+    Ok(workspace.fixtures().join("python-peers").join("bin").join("python"))
 }
 
 /// The everything-server example, which is shipped only in the source package of the Python SDK.
