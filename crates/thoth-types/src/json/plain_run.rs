@@ -35,7 +35,7 @@ fn word_at(bytes: &[u8], at: usize) -> u64 {
 }
 
 /// How many bytes are read word by word before other means pay off: most strings end within them.
-const FIRST_WORDS: usize = 32;
+const FIRST_WORDS: usize = 16;
 
 /// How many bytes from the start can stand in a JSON string as they are: up to the first quote, backslash or control
 /// character. Useful for writing strings as well as for reading them.
@@ -99,20 +99,18 @@ pub(super) struct Survey {
 
 impl Survey {
     pub(super) fn of(bytes: &[u8]) -> Self {
-        let mut controls = 0_u8;
-        let mut seen = 0_u8;
+        // The least byte and the union of all, lane by lane: both are single vector instructions.
+        let mut least = [u8::MAX; 64];
+        let mut union = [0_u8; 64];
         let (blocks, rest) = bytes.as_chunks::<64>();
         for block in blocks {
-            for &byte in block {
-                controls |= u8::from(byte < 0x20);
-                seen |= byte;
+            for ((least, union), byte) in least.iter_mut().zip(&mut union).zip(block) {
+                *least = (*least).min(*byte);
+                *union |= byte;
             }
         }
-        for &byte in rest {
-            controls |= u8::from(byte < 0x20);
-            seen |= byte;
-        }
-        Self { no_controls: controls == 0, ascii: seen.is_ascii() }
+        let no_controls = least.iter().chain(rest).all(|byte| *byte >= 0x20);
+        Self { no_controls, ascii: union.is_ascii() && rest.is_ascii() }
     }
 }
 
