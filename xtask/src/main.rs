@@ -40,7 +40,7 @@ enum Task {
     Fixtures,
     /// Check licences, sources, banned crates and the layer rules with cargo-deny.
     Deny,
-    /// Measure the gate against a plain copy loop, side by side in one run.
+    /// Measure everything beside its peers in one run, and check instruction counts.
     Bench(bench::Options),
 }
 
