@@ -1,7 +1,5 @@
 //! Writing JSON in the one form that RFC 8785 allows.
 
-use std::io::Write as _;
-
 use jiff::fmt::temporal::DateTimePrinter;
 use thoth_types::json::plain_run;
 
@@ -152,9 +150,8 @@ impl<'o> Object<'o> {
     /// A count. Beyond 2^53 - 1 it stays at that, because RFC 8785 would round it.
     #[inline]
     pub(crate) fn number(&mut self, key: &'static str, number: u64) {
-        let out = self.key(key);
-        // Writing into a vector cannot fail.
-        drop(write!(out, "{}", number.min(MAX_EXACT)));
+        let mut digits = itoa::Buffer::new();
+        self.key(key).extend_from_slice(digits.format(number.min(MAX_EXACT)).as_bytes());
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use thoth_audit::{ContentKey, ContentMode, Leaves};
-use thoth_gate::{Evidence, EvidenceError, Gate, GateSession, Moment, Outcome, Standing};
+use thoth_gate::{Evidence, EvidenceError, Gate, GateSession, Moment, Outcome, Outcomes, Standing};
 use thoth_policy::{ScopeList, Sources};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{AgentId, Arguments, Caller, Listed, Mode, ServerName, SessionId, ToolCall};
@@ -72,16 +72,16 @@ fn run(mode: ContentMode, bytes: usize, calls: usize) -> Result<(), Box<dyn std:
     let mut tape = Tape::new();
     let arguments = Arguments::new(Some(tape.parse(text.as_bytes(), &Limits::default())?));
     let now = Moment { wall: jiff::Timestamp::from_second(1_790_000_000)?, monotonic_us: 0 };
+    let mut outcomes = Outcomes::default();
     for _ in 0..calls {
         let call = ToolCall { tool: "echo".into(), arguments, listed: Listed::Unknown, retry_of: None, task: false };
         let mut round = gate.round(&mut session);
         round.admit(&call, b"frame\n", &String::new, now);
-        let mut outcomes = gate.outcomes();
         for ticket in round.commit().permits.iter().flat_map(thoth_gate::Permit::tickets) {
             let outcome = Outcome { kind: "result", result_bytes: 1000, task_id: None };
             outcomes.settle(session.caller(), ticket, &outcome, now);
         }
-        outcomes.write()?;
+        gate.record(&mut outcomes)?;
     }
     Ok(())
 }

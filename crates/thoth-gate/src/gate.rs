@@ -80,10 +80,17 @@ impl Gate {
         Round::open(self, session)
     }
 
-    /// Collects outcomes that become known together.
-    #[must_use]
-    pub fn outcomes(&self) -> Outcomes<'_> {
-        Outcomes { gate: self, leaves: Leaves::default() }
+    /// Writes the outcomes that were collected, with one append, and empties the collection.
+    ///
+    /// # Errors
+    /// If they could not be written. The calls have happened by then; their intent records stand.
+    pub fn record(&self, outcomes: &mut Outcomes) -> Result<(), EvidenceError> {
+        if outcomes.leaves.is_empty() {
+            return Ok(());
+        }
+        let written = self.evidence.append(&outcomes.leaves);
+        outcomes.leaves.clear();
+        written
     }
 
     /// Puts another policy in force, from the next round on.
@@ -119,30 +126,15 @@ impl Gate {
     }
 }
 
-/// Outcomes that are recorded with one write.
-#[derive(Debug)]
-pub struct Outcomes<'g> {
-    gate: &'g Gate,
+/// Outcomes that became known together. Kept for the whole session, so that its room is used again.
+#[derive(Debug, Default)]
+pub struct Outcomes {
     leaves: Leaves,
 }
 
-impl Outcomes<'_> {
-    /// Notes what became of a call.
-    pub fn settle(&mut self, session: &Caller, ticket: &Ticket, outcome: &Outcome<'_>, now: Moment) {
-        record::outcome(&mut self.leaves, session, ticket, outcome, now);
-    }
-
-    /// See [`Gate::digest`].
-    #[must_use]
-    pub fn digest(&self, text: &[u8]) -> String {
-        self.gate.digest(text)
-    }
-
-    /// Writes what was noted.
-    ///
-    /// # Errors
-    /// If the records could not be written. The calls have happened by then; their intent records stand.
-    pub fn write(self) -> Result<(), EvidenceError> {
-        if self.leaves.is_empty() { Ok(()) } else { self.gate.append(&self.leaves) }
+impl Outcomes {
+    /// Notes what became of a call. [`Gate::record`] writes it.
+    pub fn settle(&mut self, caller: &Caller, ticket: &Ticket, outcome: &Outcome<'_>, now: Moment) {
+        record::outcome(&mut self.leaves, caller, ticket, outcome, now);
     }
 }

@@ -1,6 +1,6 @@
 //! What the gate remembers of one session: its history, its budgets, its violations.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -59,7 +59,6 @@ pub(crate) struct Past {
     recent: VecDeque<(Arc<str>, Timestamp)>,
     names: Vec<Arc<str>>,
     known: HashSet<Arc<str>>,
-    per_tool: HashMap<Arc<str>, u64>,
     server: String,
     forgot_tools: bool,
     pub(crate) allowed: u64,
@@ -84,7 +83,6 @@ impl Past {
         } else if !self.known.contains(tool) {
             self.forgot_tools = true;
         }
-        *self.per_tool.entry(Arc::clone(tool)).or_default() += 1;
     }
 
     /// The text of a tool name that was seen before, shared instead of copied.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
 use thoth_audit::{ContentKey, ContentMode, Leaves};
-use thoth_gate::{Answer, Evidence, EvidenceError, Gate, GateSession, Moment, Outcome, Standing};
+use thoth_gate::{Answer, Evidence, EvidenceError, Gate, GateSession, Moment, Outcome, Outcomes, Standing};
 use thoth_policy::{ScopeList, Sources};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{AgentId, Arguments, Caller, Decision, Listed, Mode, ReasonCode, ServerName, SessionId, ToolCall};
@@ -211,10 +211,10 @@ fn outcomes_join_their_intents() {
     let mut round = world.gate.round(&mut world.session);
     round.admit(&call, b"call\n", &token, at(0));
     let ticket = round.commit().permits[0].tickets()[0].clone();
-    let mut outcomes = world.gate.outcomes();
+    let mut outcomes = Outcomes::default();
     let outcome = Outcome { kind: "result", result_bytes: 12, task_id: None };
     outcomes.settle(world.session.caller(), &ticket, &outcome, at(2));
-    outcomes.write().unwrap();
+    world.gate.record(&mut outcomes).unwrap();
     let events = world.memory.events();
     assert_eq!(events[1]["eventType"], "TOOL_CALL_POST");
     assert_eq!(events[1]["callId"], events[0]["callId"]);

@@ -25,6 +25,7 @@ pub(crate) struct ServerSide {
     caller: Caller,
     session: Arc<Session>,
     decoder: Decoder,
+    outcomes: Outcomes,
     refused_frames: Repeated,
 }
 
@@ -41,13 +42,20 @@ pub(crate) struct Delivery<'f> {
 
 impl ServerSide {
     pub(crate) fn new(gate: Arc<Gate>, caller: Caller, session: Arc<Session>, limits: Limits) -> Self {
-        Self { gate, caller, session, decoder: Decoder::new(limits), refused_frames: Repeated::default() }
+        Self {
+            gate,
+            caller,
+            session,
+            decoder: Decoder::new(limits),
+            outcomes: Outcomes::default(),
+            refused_frames: Repeated::default(),
+        }
     }
 
     /// Inspects everything that arrived together.
     pub(crate) fn deliver<'f>(&mut self, frames: impl Iterator<Item = Framed<'f>>) -> Delivery<'f> {
-        let Self { gate, caller, session, decoder, refused_frames } = self;
-        let mut inspection = Inspection { caller, session, outcomes: gate.outcomes(), listed: None };
+        let Self { gate, caller, session, decoder, outcomes, refused_frames } = self;
+        let mut inspection = Inspection { gate, caller, session, outcomes, listed: None };
         let mut delivery = Delivery::default();
         let mut refused = Vec::new();
         for framed in frames {
@@ -69,8 +77,8 @@ impl ServerSide {
                 }
             }
         }
-        let Inspection { outcomes, listed, .. } = inspection;
-        if let Err(error) = outcomes.write() {
+        let listed = inspection.listed;
+        if let Err(error) = gate.record(outcomes) {
             say(&format!("an outcome could not be recorded: {error}"));
         }
         if let Some(count) = listed {
@@ -91,7 +99,7 @@ impl ServerSide {
     /// Settles whatever is still open, and returns the answers for the client.
     pub(crate) fn close(gate: &Gate, caller: &Caller, session: &Session, how: &str) -> Vec<u8> {
         let mut replies = Vec::new();
-        let mut outcomes = gate.outcomes();
+        let mut outcomes = Outcomes::default();
         for (_, open) in session.lock().from_client.drain() {
             if !open.cancelled {
                 replies.extend(answer::upstream_gone(&open.id, how));
@@ -100,7 +108,7 @@ impl ServerSide {
                 outcomes.settle(caller, ticket, &Outcome::without_answer("no_answer"), clock::now());
             }
         }
-        if let Err(error) = outcomes.write() {
+        if let Err(error) = gate.record(&mut outcomes) {
             say(&error.to_string());
         }
         replies
@@ -123,9 +131,10 @@ fn note(gate: &Gate, caller: &Caller, incident: &Incident<'_>) {
 
 /// One delivery in the making.
 struct Inspection<'r> {
+    gate: &'r Gate,
     caller: &'r Caller,
     session: &'r Session,
-    outcomes: Outcomes<'r>,
+    outcomes: &'r mut Outcomes,
     /// How many tools the server has, if it has just told all of them.
     listed: Option<usize>,
 }
@@ -208,7 +217,7 @@ impl Inspection<'_> {
         match (&view.result_type, &view.task_id, view.request_state) {
             (ResultType::Task, Some(task), _) => state.begin_task(task, ticket),
             (ResultType::InputRequired, _, Some(request_state)) => {
-                state.begin_round_trip(self.outcomes.digest(request_state.raw()), ticket.call_id());
+                state.begin_round_trip(self.gate.digest(request_state.raw()), ticket.call_id());
             }
             _ => {}
         }
