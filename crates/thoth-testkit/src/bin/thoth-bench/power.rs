@@ -14,6 +14,8 @@ use crate::{Bench, rate, say, thoth};
 /// Calls in flight, and so the most that one sync can cover.
 const WINDOW: usize = 16;
 const ROUNDS: usize = 5;
+/// Calls of each round that are not timed.
+const WARM_UP: usize = 200;
 
 /// The best rate and all times of one thing.
 #[derive(Debug, Default)]
@@ -44,11 +46,13 @@ pub(crate) fn measure(bench: &Bench) -> io::Result<()> {
         for (peer, figure) in [(&process, &mut *with_process), (&power, &mut *with_power)] {
             let before = size(disk.path())?;
             let mut pipe = bench.open(peer, 1_000)?;
+            // The start is measured elsewhere.
+            pipe.calls_in_flight(WARM_UP, 1_000, WINDOW)?;
             let started = Instant::now();
             let times = pipe.calls_in_flight(calls, 1_000, WINDOW)?;
             figure.add(calls, started, times);
             pipe.finish()?;
-            bytes = (size(disk.path())?.saturating_sub(before) / calls).max(1);
+            bytes = (size(disk.path())?.saturating_sub(before) / (calls + WARM_UP)).max(1);
         }
         for (syncs, figure) in [(1, &mut *once), (2, &mut *twice)] {
             let started = Instant::now();
