@@ -211,6 +211,7 @@ impl<'f> Making<'_, 'f> {
     fn batch(&mut self, messages: &[Message<'_>], whole: &'f [u8]) {
         let mut opened = Vec::new();
         let mut calls = Vec::new();
+        let mut answered = Vec::new();
         for message in messages {
             match message {
                 Message::Request(request) => match self.open(request) {
@@ -224,12 +225,12 @@ impl<'f> Making<'_, 'f> {
                     }
                 },
                 Message::Response(response) => {
-                    if let Some(id) = response.id
-                        && self.session.lock().from_server.remove(&id.key()).is_none()
-                    {
+                    let Some(id) = response.id else { continue };
+                    if self.session.lock().from_server.get(&id.key()).is_none() || answered.contains(&id.key()) {
                         self.close_all(&opened);
                         return self.refuse_frame(response.refuse(RefusalCode::UnsolicitedResponse, 0));
                     }
+                    answered.push(id.key());
                 }
                 Message::Notification(notification) => {
                     if let Err(refusal) = self.cancel(notification) {
@@ -248,6 +249,12 @@ impl<'f> Making<'_, 'f> {
             })
             .collect();
         if refused.is_empty() {
+            // Only now: the answers of a batch that stays here are still to come.
+            let mut state = self.session.lock();
+            for key in &answered {
+                state.from_server.remove(key);
+            }
+            drop(state);
             if calls.is_empty() {
                 self.round.pass(whole);
             } else {

@@ -27,15 +27,14 @@ pub enum ResolveError {
 /// The program's full path.
 pub(crate) fn resolve(program: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, ResolveError> {
     if Path::new(program).components().count() > 1 {
-        return which::which_in_global(program, None::<OsString>)
-            .ok()
-            .and_then(|mut found| found.next())
-            .ok_or_else(|| ResolveError::NotExecutable(PathBuf::from(program)));
+        let here = std::env::current_dir().unwrap_or_default();
+        return which::which_in(program, None::<OsString>, here)
+            .map_err(|_| ResolveError::NotExecutable(PathBuf::from(program)));
     }
-    let mut directories: Vec<PathBuf> = path.map(|path| std::env::split_paths(path).collect()).unwrap_or_default();
-    for fallback in FALLBACK {
-        if !directories.iter().any(|known| known == Path::new(fallback)) {
-            directories.push(PathBuf::from(fallback));
+    let mut directories: Vec<PathBuf> = Vec::new();
+    for directory in path.iter().flat_map(std::env::split_paths).chain(FALLBACK.map(PathBuf::from)) {
+        if !directories.contains(&directory) {
+            directories.push(directory);
         }
     }
     // An entry that cannot be joined (it holds a separator) came from no `PATH`; there are none.
@@ -72,5 +71,8 @@ mod tests {
         let plain = home.path().join("plain");
         std::fs::write(&plain, "").unwrap();
         assert!(matches!(resolve(plain.as_os_str(), None), Err(ResolveError::NotExecutable(_))));
+        // A relative path is relative to where we are, whatever `PATH` says: tests run in the crate's directory.
+        assert!(matches!(resolve(OsStr::new("src/lib.rs"), None), Err(ResolveError::NotExecutable(_))));
+        assert!(resolve(OsStr::new("../../../../../../../../../../bin/sh"), None).unwrap().is_absolute());
     }
 }

@@ -65,7 +65,7 @@ impl ServerSide {
                     let rule = session.lock().batch_rule();
                     decoder
                         .decode(body, Direction::ServerToClient, rule)
-                        .and_then(|frame| inspection.frame(&frame, whole.len()))
+                        .and_then(|frame| inspection.frame(&frame, whole.len(), &mut delivery))
                         .map(|()| whole)
                 }
             };
@@ -140,7 +140,20 @@ struct Inspection<'r> {
 }
 
 impl Inspection<'_> {
-    fn frame(&mut self, frame: &Frame<'_>, bytes: usize) -> Result<(), Refusal> {
+    fn frame(&mut self, frame: &Frame<'_>, bytes: usize, delivery: &mut Delivery<'_>) -> Result<(), Refusal> {
+        // A batch passes whole or not at all, so nothing is taken note of before all of it was found good.
+        if let Frame::Batch(messages) = frame
+            && let Err(refusal) = messages.iter().try_for_each(|message| self.check(message))
+        {
+            for message in messages {
+                if let Message::Response(response) = message
+                    && let Some(id) = response.id
+                {
+                    self.fail(&id.key(), refusal.code, delivery);
+                }
+            }
+            return Err(refusal);
+        }
         frame.messages().iter().try_for_each(|message| match message {
             Message::Response(response) => self.answer(response, bytes),
             Message::Request(request) => self.open(request),
@@ -148,17 +161,47 @@ impl Inspection<'_> {
         })
     }
 
+    /// Whether a message of a batch would pass, without taking note of it.
+    fn check(&self, message: &Message<'_>) -> Result<(), Refusal> {
+        let state = self.session.lock();
+        match message {
+            Message::Response(response) => {
+                let Some(id) = response.id else { return Ok(()) };
+                let Some(open) = state.from_client.get(&id.key()) else {
+                    return Err(response.refuse(RefusalCode::UnsolicitedResponse, 0));
+                };
+                match &open.asked {
+                    Asked::Initialize => response.initialize_result().transpose().map(drop),
+                    Asked::ToolsList { .. } => response.tools_list().transpose().map(drop),
+                    Asked::Call(_) | Asked::Task { result: true, .. } => response.call_result().transpose().map(drop),
+                    Asked::Task { result: false, .. } => response.task_state().transpose().map(drop),
+                    Asked::Other => Ok(()),
+                }
+            }
+            Message::Request(request) if state.from_server.get(&request.id.key()).is_some() => {
+                Err(request.refuse(RefusalCode::IdInUse, 0))
+            }
+            Message::Request(_) => Ok(()),
+            Message::Notification(notification) => {
+                notification.cancelled().transpose()?;
+                notification.task_state().transpose().map(drop)
+            }
+        }
+    }
+
     /// A server's own request: its answer will be let through once.
     fn open(&self, request: &Request<'_>) -> Result<(), Refusal> {
         let open = Open { id: request.id.raw().into(), asked: Asked::Other, cancelled: false };
-        let inserted = self.session.lock().from_server.insert(request.id.key(), open);
-        inserted.map_err(|error| request.refuse(in_flight_code(&error), 0))
+        let opened = self.session.lock().open_from_server(request.id.key(), open);
+        opened.map_err(|error| request.refuse(in_flight_code(&error), 0))
     }
 
     fn notification(&mut self, notification: &Notification<'_>, bytes: usize) -> Result<(), Refusal> {
         if let Some(cancelled) = notification.cancelled().transpose()? {
-            if let Some(id) = cancelled.request_id {
-                self.session.lock().from_server.remove(&id.key());
+            if let Some(id) = cancelled.request_id
+                && let Some(open) = self.session.lock().from_server.get_mut(&id.key())
+            {
+                open.cancelled = true;
             }
         } else if let Some(task) = notification.task_state().transpose()? {
             self.task(&task, bytes);
@@ -247,9 +290,17 @@ impl Inspection<'_> {
             delivery.complaints.extend(refusal.response().unwrap_or_default());
             return;
         }
-        let Some(key) = refusal.id.as_deref().and_then(key_of) else { return };
-        let Some(open) = self.session.lock().from_client.remove(&key) else { return };
-        delivery.replies.extend(answer::answer_refused(&open.id, refusal.code.as_str()));
+        if let Some(key) = refusal.id.as_deref().and_then(key_of) {
+            self.fail(&key, refusal.code, delivery);
+        }
+    }
+
+    /// Tells the client that the answer to its request was refused, if the request is open.
+    fn fail(&mut self, key: &IdKey, code: RefusalCode, delivery: &mut Delivery<'_>) {
+        let Some(open) = self.session.lock().from_client.remove(key) else { return };
+        if !open.cancelled {
+            delivery.replies.extend(answer::answer_refused(&open.id, code.as_str()));
+        }
         if let Asked::Call(Some(ticket)) = &open.asked {
             self.outcomes.settle(self.caller, ticket, &Outcome::without_answer("answer_refused"), clock::now());
         }

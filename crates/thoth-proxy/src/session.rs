@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use thoth_gate::Ticket;
-use thoth_mcp::{BatchRule, IdKey, InFlight};
+use thoth_mcp::{BatchRule, IdKey, InFlight, InFlightError};
 use thoth_types::Listed;
 
 /// Requests that may be open at once in one direction.
@@ -138,13 +138,28 @@ impl State {
         self.round_trips.take(state_digest)
     }
 
-    /// Opens a client's request; a cancelled one with the same id gives way.
-    pub(crate) fn open_from_client(&mut self, key: IdKey, open: Open) -> Result<(), thoth_mcp::InFlightError> {
-        if self.from_client.get(&key).is_some_and(|known| known.cancelled) {
-            self.from_client.remove(&key);
-        }
-        self.from_client.insert(key, open)
+    /// Opens a client's request.
+    pub(crate) fn open_from_client(&mut self, key: IdKey, open: Open) -> Result<(), InFlightError> {
+        open_in(&mut self.from_client, key, open)
     }
+
+    /// Opens a server's request.
+    pub(crate) fn open_from_server(&mut self, key: IdKey, open: Open) -> Result<(), InFlightError> {
+        open_in(&mut self.from_server, key, open)
+    }
+}
+
+/// Opens a request. Cancelled ones, which may never be answered, give way: to the same id, and when there are too many.
+fn open_in(table: &mut InFlight<Open>, key: IdKey, open: Open) -> Result<(), InFlightError> {
+    if table.get(&key).is_some_and(|known| known.cancelled) {
+        table.remove(&key);
+    }
+    if table.len() >= MAX_OPEN {
+        for (key, open) in table.drain().filter(|(_, open)| !open.cancelled) {
+            table.insert(key, open)?;
+        }
+    }
+    table.insert(key, open)
 }
 
 /// A bounded map that forgets its oldest entries.
@@ -176,5 +191,40 @@ impl<T> Remembered<T> {
         let value = self.entries.remove(key)?;
         self.order.retain(|known| known != key);
         Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(cancelled: bool) -> Open {
+        Open { id: b"1".as_slice().into(), asked: Asked::Other, cancelled }
+    }
+
+    /// A long session in which much is cancelled goes on, and requests that are waited for are never forgotten.
+    #[test]
+    fn cancelled_requests_give_way() {
+        let mut state = State::default();
+        for id in 0..10_000 {
+            state.open_from_client(IdKey::integer(id), open(id != 7)).unwrap();
+        }
+        assert!(state.from_client.get(&IdKey::integer(7)).is_some());
+        assert_eq!(state.open_from_client(IdKey::integer(7), open(false)), Err(InFlightError::InUse));
+        assert_eq!(state.open_from_client(IdKey::integer(9_999), open(false)), Ok(()), "a cancelled id is free again");
+        let mut full = State::default();
+        let opened = (0..10_000).take_while(|id| full.open_from_client(IdKey::integer(*id), open(false)).is_ok());
+        assert_eq!(opened.count(), MAX_OPEN);
+    }
+
+    #[test]
+    fn a_list_is_known_once_its_last_page_is() {
+        let mut state = State::default();
+        assert_eq!(state.list_page(["a".to_owned()].into_iter(), true, false), None);
+        assert_eq!(state.listed("a"), Listed::Unknown);
+        assert_eq!(state.list_page(["b".to_owned()].into_iter(), false, true), Some(2));
+        assert_eq!((state.listed("a"), state.listed("c")), (Listed::Yes, Listed::No));
+        state.list_changed();
+        assert_eq!((state.listed("a"), state.listed("c")), (Listed::Yes, Listed::Unknown));
     }
 }
