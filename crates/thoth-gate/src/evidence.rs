@@ -10,6 +10,11 @@ pub trait Evidence: Send + Sync {
     /// # Errors
     /// If they could not be written; the gate then refuses the calls.
     fn append(&self, leaves: &Leaves) -> Result<(), EvidenceError>;
+
+    /// The latest trouble that did not stop an append but that a person should know of, once.
+    fn take_problem(&self) -> Option<EvidenceError> {
+        None
+    }
 }
 
 /// Evidence could not be written.
@@ -20,5 +25,9 @@ pub struct EvidenceError(#[source] pub Box<dyn std::error::Error + Send + Sync>)
 impl Evidence for thoth_audit::Ledger {
     fn append(&self, leaves: &Leaves) -> Result<(), EvidenceError> {
         Self::append(self, leaves).map_err(|error| EvidenceError(Box::new(error)))
+    }
+
+    fn take_problem(&self) -> Option<EvidenceError> {
+        Self::take_problem(self).map(|error| EvidenceError(Box::new(error)))
     }
 }

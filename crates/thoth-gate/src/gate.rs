@@ -115,6 +115,18 @@ impl Gate {
         self.evidence.append(&leaves)
     }
 
+    /// The ledger's latest trouble that stopped nothing, once.
+    #[must_use]
+    pub fn take_problem(&self) -> Option<EvidenceError> {
+        self.evidence.take_problem()
+    }
+
+    /// The digest of the policy in force, or `invalid`.
+    #[must_use]
+    pub fn policy_digest(&self) -> String {
+        self.standing.load().digest().to_owned()
+    }
+
     /// A keyed digest, for recognising a text again without keeping it.
     #[must_use]
     pub fn digest(&self, text: &[u8]) -> String {

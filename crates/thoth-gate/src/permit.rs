@@ -6,8 +6,9 @@ use crate::facts::Moment;
 
 /// Leave to forward exactly these bytes, once.
 ///
-/// INVARIANT (no permit, no forwarding): only [`crate::Round::commit`] makes one, after the evidence for it is
-/// written; [`Permit::spend`] takes it by value.
+/// INVARIANT (no permit, no forwarding): only the gate makes one. For a call that is [`crate::Round::commit`], after the
+/// call was decided and its evidence written; for messages that are not calls, [`crate::Round::pass`] and
+/// [`crate::Gate::speak`] say so by their names. [`Permit::spend`] takes it by value.
 #[derive(Debug)]
 #[must_use = "a permit that is not spent leaves an intent without an outcome in the ledger"]
 pub struct Permit<'f> {
@@ -34,7 +35,7 @@ impl<'f> Permit<'f> {
     }
 }
 
-/// What ties a call's outcome to its intent record. Settled exactly once, with [`crate::Gate::settle`].
+/// What ties a call's outcome to its intent record. Settled with [`crate::Outcomes::settle`].
 #[derive(Debug, Clone)]
 pub struct Ticket {
     pub(crate) call_id: Arc<str>,

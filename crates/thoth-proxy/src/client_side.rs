@@ -9,11 +9,11 @@ use thoth_mcp::{
     TaskMethod,
 };
 use thoth_types::json::Limits;
-use thoth_types::{Arguments, ToolCall};
+use thoth_types::{Arguments, Caller, ToolCall};
 
 use crate::answer::{self, RefusalStyle};
 use crate::clock;
-use crate::notices::{Repeated, say};
+use crate::notices::{NO_EVIDENCE, Repeated, say};
 use crate::session::{Asked, Open, Session};
 
 /// Handles what the client sends.
@@ -67,6 +67,11 @@ impl ClientSide {
         Self { gate, gate_session, session, decoder: Decoder::new(limits), style, refused_frames: Repeated::default() }
     }
 
+    /// Who calls.
+    pub(crate) const fn caller(&self) -> &Caller {
+        self.gate_session.caller()
+    }
+
     /// Decides everything that arrived together.
     pub(crate) fn turn<'f>(&mut self, frames: impl Iterator<Item = Framed<'f>>) -> Turn<'f> {
         let mut making = Making {
@@ -112,7 +117,7 @@ impl ClientSide {
                 refusal: Some(refusal_fields(refusal, Direction::ClientToServer)),
             };
             if let Err(error) = self.gate.note(self.gate_session.caller(), &incident, clock::now()) {
-                say(&error.to_string());
+                NO_EVIDENCE.say(&error.to_string());
             }
         }
     }
@@ -285,7 +290,7 @@ impl<'f> Making<'_, 'f> {
         let Self { round, session, style, mut replies, incidents, .. } = self;
         let committed = round.commit();
         if let Some(error) = &committed.error {
-            say(&error.to_string());
+            NO_EVIDENCE.say(&error.to_string());
             let mut state = session.lock();
             for (bound, refused) in bound.iter().flatten().zip(&committed.withheld) {
                 state.from_client.remove(&bound.key);

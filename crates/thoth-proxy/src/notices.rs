@@ -16,9 +16,25 @@ pub(crate) fn say(text: &str) {
 pub(crate) struct Repeated(AtomicU64);
 
 impl Repeated {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Writes one line to stderr, if it is worth showing.
+    pub(crate) fn say(&self, text: &str) {
+        match self.worth_showing() {
+            None => {}
+            Some(nth) if nth <= SHOWN => say(text),
+            Some(nth) => say(&format!("{text} (number {nth})")),
+        }
+    }
+
     /// Counts one more, and returns its number if it is worth showing.
     pub(crate) fn worth_showing(&self) -> Option<u64> {
         let nth = self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         (nth <= SHOWN || nth.is_power_of_two()).then_some(nth)
     }
 }
+
+/// Evidence that could not be written: one cause makes many failures.
+pub(crate) static NO_EVIDENCE: Repeated = Repeated::new();

@@ -15,7 +15,7 @@ use thoth_types::json::{Limits, Tape};
 use crate::answer;
 use crate::client_side::refusal_fields;
 use crate::clock;
-use crate::notices::{Repeated, say};
+use crate::notices::{NO_EVIDENCE, Repeated, say};
 use crate::session::{Asked, Open, Session, State};
 
 /// Handles what the server sends.
@@ -79,7 +79,7 @@ impl ServerSide {
         }
         let listed = inspection.listed;
         if let Err(error) = gate.record(outcomes) {
-            say(&format!("an outcome could not be recorded: {error}"));
+            NO_EVIDENCE.say(&format!("an outcome could not be recorded: {error}"));
         }
         if let Some(count) = listed {
             let detail = format!("{count} tools");
@@ -109,7 +109,7 @@ impl ServerSide {
             }
         }
         if let Err(error) = gate.record(&mut outcomes) {
-            say(&error.to_string());
+            NO_EVIDENCE.say(&error.to_string());
         }
         replies
     }
@@ -125,7 +125,7 @@ fn record(gate: &Gate, caller: &Caller, refused_frames: &Repeated, refusal: &Ref
 
 fn note(gate: &Gate, caller: &Caller, incident: &Incident<'_>) {
     if let Err(error) = gate.note(caller, incident, clock::now()) {
-        say(&error.to_string());
+        NO_EVIDENCE.say(&error.to_string());
     }
 }
 

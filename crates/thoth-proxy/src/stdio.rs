@@ -12,6 +12,7 @@ use std::process::{ChildStdout, ExitStatus};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -28,7 +29,7 @@ use crate::client_side::ClientSide;
 use crate::clock;
 use crate::ending::{Cause, Ending, wind_down};
 use crate::lifeline::Lifeline;
-use crate::notices::say;
+use crate::notices::{NO_EVIDENCE, say};
 use crate::policy_watch::PolicyWatch;
 use crate::server_side::ServerSide;
 use crate::session::Session;
@@ -37,6 +38,9 @@ use crate::upstream::{SpawnError, Upstream, UpstreamWriter, spawn};
 /// A complaint to the server is written only if it fits without waiting: `PIPE_BUF`, below which POSIX promises that a
 /// writable pipe takes it whole.
 const MAX_COMPLAINT: usize = 4096;
+
+/// The most often that policy files and the ledger's state are looked at.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What `thoth run` was asked to do.
 #[derive(Debug)]
@@ -97,6 +101,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         ClientSide::new(Arc::clone(gate), gate_session, Arc::clone(&session), options.limits, options.refusal_style);
     let server_side = ServerSide::new(Arc::clone(gate), fields.clone(), Arc::clone(&session), options.limits);
     note(gate, &fields, EventType::SessionStarted, &describe(&options.command));
+    note(gate, &fields, EventType::PolicyLoaded, &format!("in force: {}", gate.policy_digest()));
 
     let up = ClientPump {
         input: Blocking(File::from(input)),
@@ -105,6 +110,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         to_upstream: Arc::clone(&to_upstream),
         to_client: Arc::clone(&to_client),
         watch: options.policy_watch,
+        last_upkeep: None,
         gate: Arc::clone(gate),
     };
     let causes_up = causes.clone();
@@ -163,7 +169,7 @@ fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<
 
 fn note(gate: &Gate, fields: &Caller, kind: EventType, detail: &str) {
     if let Err(error) = gate.note(fields, &Incident { kind, detail, refusal: None }, clock::now()) {
-        say(&format!("calls are refused: {error}"));
+        NO_EVIDENCE.say(&format!("calls are refused: {error}"));
     }
 }
 
@@ -206,6 +212,7 @@ struct ClientPump {
     to_upstream: SharedWriter,
     to_client: Arc<ToClient>,
     watch: PolicyWatch,
+    last_upkeep: Option<Instant>,
     gate: Arc<Gate>,
 }
 
@@ -221,7 +228,7 @@ impl ClientPump {
                     break;
                 }
             }
-            self.watch.look(&self.gate);
+            self.upkeep();
             let turn = self.side.turn(frames.frames());
             if let Err(error) = self.forward(turn.permits) {
                 // What killed the upstream's input is told when its exit is seen; until then its requests stay open
@@ -237,6 +244,20 @@ impl ClientPump {
             self.side.unterminated(&refusal);
         }
         Cause::ClientClosed
+    }
+
+    /// What is looked after now and then, when traffic comes by: idle sessions stay asleep.
+    fn upkeep(&mut self) {
+        if self.last_upkeep.is_some_and(|last| last.elapsed() < UPKEEP_INTERVAL) {
+            return;
+        }
+        self.last_upkeep = Some(Instant::now());
+        if let Some(detail) = self.watch.look(&self.gate) {
+            note(&self.gate, self.side.caller(), EventType::PolicyLoaded, &detail);
+        }
+        if let Some(problem) = self.gate.take_problem() {
+            say(&format!("the ledger needs attention: {problem}; see `thoth audit verify`"));
+        }
     }
 
     fn forward(&self, permits: Vec<Permit<'_>>) -> io::Result<()> {
