@@ -30,8 +30,6 @@ pub(crate) enum Condition {
     Rate { limit: u64, window: SignedDuration, scope: RateScope },
     /// An earlier call of the session.
     AfterCall { tool: TextMatch, server: TextMatch },
-    /// The session's labels.
-    Labels { all: Box<[Box<str>]>, any: Box<[Box<str>]>, none: Box<[Box<str>]> },
     /// Keywords.
     Semantic(Semantic),
 }
@@ -251,13 +249,6 @@ impl Condition {
                     (tool.matches(was) || tool.matches(&crate::name::normalised(was))) && server.matches(on)
                 })
                 .into(),
-            Self::Labels { all, any, none } => {
-                let has = |label: &str| query.labels.contains(&label);
-                (all.iter().all(|l| has(l))
-                    && (any.is_empty() || any.iter().any(|l| has(l)))
-                    && !none.iter().any(|l| has(l)))
-                .into()
-            }
             Self::Semantic(semantic) => semantic.holds(tool, query),
         }
     }
@@ -276,9 +267,6 @@ impl Condition {
                 format!("rate {limit} per {}s per {}", window.as_secs(), scope.as_str())
             }
             Self::AfterCall { .. } => "after_call".to_owned(),
-            Self::Labels { all, any, none } => {
-                format!("labels all [{}] any [{}] none [{}]", all.join(", "), any.join(", "), none.join(", "))
-            }
             Self::Semantic(semantic) => format!("semantic {} (heuristic)", semantic.text),
         }
     }
@@ -305,7 +293,6 @@ impl Condition {
                 let since = query.now.checked_sub(*window).unwrap_or(jiff::Timestamp::MIN);
                 Some(query.history.calls_since(*scope, query.tool, since).to_string())
             }
-            Self::Labels { .. } => Some(query.labels.join(", ")),
             Self::AfterCall { .. } | Self::Semantic(_) => None,
         }
     }

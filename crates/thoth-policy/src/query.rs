@@ -69,7 +69,7 @@ pub struct Query<'a> {
     pub now: jiff::Timestamp,
     /// What happened before.
     pub history: &'a dyn History,
-    /// The labels that the session has collected.
+    /// The labels that the session has collected. No condition reads them yet.
     pub labels: &'a [&'a str],
 }
 

@@ -1,7 +1,5 @@
 //! Conditions.
 
-use std::sync::Arc;
-
 use crate::condition::{ArgumentPath, Bounds, Comparison, Condition, Test};
 use crate::diagnostic::DiagnosticCode;
 use crate::lexical_path::Directory;
@@ -12,7 +10,7 @@ use crate::semantic::{CATEGORIES, Semantic};
 use crate::text_match::TextMatch;
 use crate::yaml::{At, Content, Node};
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 21] = [
     "time_after",
     "time_before",
     "tz",
@@ -33,14 +31,15 @@ const KEYS: [&str; 22] = [
     "size",
     "rate",
     "after_call",
-    "labels",
     "semantic",
 ];
+/// Nothing sets labels yet: a rule that waits for one would never fire.
+const LATER_KEYS: [&str; 1] = ["labels"];
 
 impl Reader<'_> {
     pub(crate) fn conditions(&mut self, node: &Node) -> Vec<Condition> {
         let mut conditions = Vec::new();
-        let fields = self.fields(node, "`conditions`", &KEYS);
+        let fields = self.fields_or_later(node, "`conditions`", &KEYS, &LATER_KEYS);
         conditions.extend(self.window(&fields));
         for (key, value) in fields {
             let what = format!("`{}`", key.text);
@@ -48,7 +47,6 @@ impl Reader<'_> {
                 "time_after" | "time_before" | "tz" | "weekdays" => {}
                 "rate" => conditions.extend(self.rate(value)),
                 "after_call" => conditions.push(self.after_call(value)),
-                "labels" => conditions.push(self.labels(value)),
                 "semantic" => conditions.extend(self.semantic(value)),
                 "size" => self.sizes(value, &mut conditions),
                 "param_exists" if !matches!(value.content, Content::Map(_)) => {
@@ -71,7 +69,7 @@ impl Reader<'_> {
         }
         // Cheap ones first: the outcome is the same in any order.
         conditions.sort_by_key(|condition| match condition {
-            Condition::When(_) | Condition::Labels { .. } => 0,
+            Condition::When(_) => 0,
             Condition::Argument { test: Test::Pattern(_), .. } => 2,
             Condition::Argument { .. } | Condition::ArgumentsSize(_) => 1,
             Condition::Rate { .. } | Condition::AfterCall { .. } | Condition::Semantic(_) => 3,
@@ -263,29 +261,6 @@ impl Reader<'_> {
             return Condition::AfterCall { tool: block.tool, server: block.server };
         }
         Condition::AfterCall { tool: self.globs(node, "`after_call`"), server: TextMatch::default() }
-    }
-
-    fn labels(&mut self, node: &Node) -> Condition {
-        let boxed = |items: Vec<(&Arc<str>, At)>| -> Box<[Box<str>]> {
-            items.into_iter().map(|(text, _)| Box::from(&**text)).collect()
-        };
-        let (mut all, mut any, mut none) = (Box::default(), Box::default(), Box::default());
-        if let Content::Map(_) = &node.content {
-            for (key, value) in self.fields(node, "`labels`", &["all", "any", "none"]) {
-                let list = boxed(self.texts(value, "`labels`"));
-                match &*key.text {
-                    "all" => all = list,
-                    "any" => any = list,
-                    _ => none = list,
-                }
-            }
-        } else {
-            all = boxed(self.texts(node, "`labels`"));
-        }
-        if all.is_empty() && any.is_empty() && none.is_empty() {
-            self.error(DiagnosticCode::BadValue, node.at, "`labels` names no label");
-        }
-        Condition::Labels { all, any, none }
     }
 
     fn semantic(&mut self, node: &Node) -> Option<Condition> {
