@@ -61,8 +61,6 @@ event_types! {
     ToolCallBlock => "TOOL_CALL_BLOCK",
     /// A call waits for a human.
     HoldCreated => "HOLD_CREATED",
-    /// A human has answered, or the time for it has passed.
-    HoldResolved => "HOLD_RESOLVED",
     /// A policy was loaded, or could not be.
     PolicyLoaded => "POLICY_LOADED",
     /// A message was refused by the parser or the session rules.
@@ -73,10 +71,6 @@ event_types! {
     SessionEnded => "SESSION_ENDED",
     /// The server listed its tools.
     ToolsListed => "TOOLS_LISTED",
-    /// A call was cancelled by the client.
-    CallCancelled => "CALL_CANCELLED",
-    /// A task that a call started has moved on.
-    TaskUpdated => "TASK_UPDATED",
     /// The ledger repaired itself after a crash.
     LedgerRecovered => "LEDGER_RECOVERED",
 }
@@ -117,15 +111,15 @@ pub struct CallFields<'a> {
     pub tool: &'a str,
     /// See [`crate::digest::arguments_digest`].
     pub arguments_digest: &'a str,
-    /// Its arguments, as the content mode allows.
-    pub content: &'a Content,
+    /// Its arguments, as the content mode allows; absent where another record of the call holds them.
+    pub content: Option<&'a Content>,
     /// Whether the server had listed the tool.
     pub listed: Listed,
     /// The call that this one retries.
     pub retry_of: Option<&'a str>,
     /// The task that runs it.
     pub task_id: Option<&'a str>,
-    /// The tools that the session called before, oldest first; the latest 16 are written.
+    /// The tools that the session was allowed to call, this call included, oldest first; the latest 16 are written.
     pub session_tool_calls: &'a [Arc<str>],
     /// How many there were.
     pub session_tool_call_count: u64,
@@ -206,7 +200,7 @@ impl Event<'_> {
         o.texts("approvedScope", session.approved_scope.iter().map(String::as_str), SCOPES, ELEMENT_CAP);
         o.optional("argumentsDigest", call.map(|c| c.arguments_digest), SHORT_CAP);
         o.optional("callId", call.map(|c| c.call_id), SHORT_CAP);
-        if let Some(content) = outcome.and_then(|o| o.content).or(call.map(|c| c.content)) {
+        if let Some(content) = outcome.and_then(|o| o.content).or(call.and_then(|c| c.content)) {
             content.write(&mut o);
         }
         if let Some(d) = decision {

@@ -82,7 +82,7 @@ fn write(parts: &Parts) -> Vec<u8> {
         attestation_id: text,
         tool: text,
         arguments_digest: text,
-        content: &content,
+        content: Some(&content),
         listed: Listed::Yes,
         retry_of: Some(text),
         task_id: Some(text),

@@ -160,6 +160,7 @@ impl Decided<'_> {
             trace_id: Arc::clone(&self.trace_id),
             tool: Arc::clone(&self.tool),
             arguments_digest: Arc::clone(&self.arguments_digest),
+            listed: self.call.listed,
             admitted_at: now,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use thoth_types::Listed;
+
 use crate::facts::Moment;
 
 /// Leave to forward exactly these bytes, once.
@@ -42,6 +44,7 @@ pub struct Ticket {
     pub(crate) trace_id: Arc<str>,
     pub(crate) tool: Arc<str>,
     pub(crate) arguments_digest: Arc<str>,
+    pub(crate) listed: Listed,
     pub(crate) admitted_at: Moment,
 }
 

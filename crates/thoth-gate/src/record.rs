@@ -1,9 +1,7 @@
 //! Turns what the gate knows into the ledger's events.
 
-use thoth_audit::{
-    CallFields, Content, ContentMode, DecisionFields, Event, EventType, Leaves, OutcomeFields, RefusalFields,
-};
-use thoth_types::{Approval, Caller, Decision, Listed, ReasonCode};
+use thoth_audit::{CallFields, DecisionFields, Event, EventType, Leaves, OutcomeFields, RefusalFields};
+use thoth_types::{Approval, Caller, Decision, ReasonCode};
 
 use crate::decide::Decided;
 use crate::facts::Moment;
@@ -42,9 +40,6 @@ pub struct Incident<'a> {
     pub refusal: Option<RefusalFields<'a>>,
 }
 
-/// Stands where a record repeats a call whose content another record holds.
-const ELSEWHERE: &Content = &Content::empty(ContentMode::None);
-
 fn call_fields<'a>(session: &'a GateSession, decided: &'a Decided<'_>) -> CallFields<'a> {
     CallFields {
         call_id: &decided.call_id,
@@ -52,7 +47,7 @@ fn call_fields<'a>(session: &'a GateSession, decided: &'a Decided<'_>) -> CallFi
         attestation_id: &decided.call_id,
         tool: &decided.tool,
         arguments_digest: &decided.arguments_digest,
-        content: &decided.content,
+        content: Some(&decided.content),
         listed: decided.call.listed,
         retry_of: decided.call.retry_of.as_deref(),
         task_id: None,
@@ -132,7 +127,7 @@ pub(crate) fn refusal(
     };
     event.event_id = &block_id;
     if let Some(call) = &mut event.call {
-        call.content = ELSEWHERE;
+        call.content = None;
     }
     leaves.push(&event);
 }
@@ -150,8 +145,8 @@ pub(crate) fn outcome(leaves: &mut Leaves, session: &Caller, ticket: &Ticket, ou
             attestation_id: &ticket.call_id,
             tool: &ticket.tool,
             arguments_digest: &ticket.arguments_digest,
-            content: ELSEWHERE,
-            listed: Listed::Unknown,
+            content: None,
+            listed: ticket.listed,
             retry_of: None,
             task_id: outcome.task_id,
             session_tool_calls: &[],

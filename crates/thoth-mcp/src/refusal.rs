@@ -199,7 +199,7 @@ impl Refusal {
     /// The answer that the sender waits for, as one line with its newline: a JSON-RPC error per request with a
     /// readable id. `None` when nobody waits or when it cannot be told under which id.
     ///
-    /// Only clients are answered; what a server sent is dropped and recorded.
+    /// Who is answered is the caller's business: a refused answer, above all, must never be answered.
     #[must_use]
     pub fn response(&self) -> Option<Vec<u8>> {
         if !self.batch.is_empty() {

@@ -90,7 +90,12 @@ fn text_for_model(refused: &Refused) -> String {
         }
     };
     let hold = refused.hold_token.as_ref().map(|token| format!(" Hold: {token}.")).unwrap_or_default();
-    format!("{}. ({}, trace {}){hold} {advice}", message(refused).trim_end_matches('.'), refused.reason_code.as_str(), refused.trace_id)
+    format!(
+        "{}. ({}, trace {}){hold} {advice}",
+        message(refused).trim_end_matches('.'),
+        refused.reason_code.as_str(),
+        refused.trace_id
+    )
 }
 
 /// The line that answers a refused batch: one array with an answer for every request of it. `requests` are the ids in

@@ -135,7 +135,8 @@ pub(crate) fn wind_down(
             Some(patience) => {
                 let left = patience.saturating_sub(since.elapsed());
                 if left.is_zero() {
-                    if ending.exited {
+                    // What has not ended by now cannot be ended: a process in uninterruptible sleep, say.
+                    if ending.exited || ending.forced {
                         break;
                     }
                     say("the MCP server did not end by itself; ending it");

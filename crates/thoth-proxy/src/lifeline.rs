@@ -57,7 +57,8 @@ impl Lifeline {
 pub fn watch(group: i32) -> io::Result<()> {
     let group = ProcessGroup::from_raw(group).ok_or(io::ErrorKind::InvalidInput)?;
     let mut byte = [0];
-    if io::stdin().read(&mut byte).is_ok_and(|n| n > 0) {
+    // Not `read`, which an unrelated signal would end: that must not look like our death.
+    if io::stdin().read_exact(&mut byte).is_ok() {
         return Ok(());
     }
     end_group(group);

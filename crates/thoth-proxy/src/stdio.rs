@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use thoth_audit::EventType;
-use thoth_gate::{Gate, GateSession, Incident, Permit};
+use thoth_gate::{Gate, GateSession, Incident};
 use thoth_mcp::FrameBuffer;
 use thoth_policy::ScopeList;
 use thoth_types::Caller;
@@ -33,7 +33,7 @@ use crate::notices::{NO_EVIDENCE, say};
 use crate::policy_watch::PolicyWatch;
 use crate::server_side::ServerSide;
 use crate::session::Session;
-use crate::upstream::{SpawnError, Upstream, UpstreamWriter, spawn};
+use crate::upstream::{SpawnError, Upstream, UpstreamInput, spawn};
 
 /// A complaint to the server is written only if it fits without waiting: `PIPE_BUF`, below which POSIX promises that a
 /// writable pipe takes it whole.
@@ -90,10 +90,10 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     let fields = gate_session.caller().clone();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("watch for signals"))?;
 
-    let Upstream { writer, stdout, mut child, group } = spawn(&options.command)?;
+    let Upstream { input: upstream_input, stdout, mut child, group } = spawn(&options.command)?;
     let session = Arc::new(Session::default());
     let to_client = Arc::new(ToClient(Mutex::new(Blocking(File::from(output)))));
-    let to_upstream = Arc::new(Mutex::new(Some(writer)));
+    let to_upstream = Arc::new(upstream_input);
     #[expect(clippy::disallowed_methods, reason = "each thread sends one cause, and none may wait for a reader")]
     let (causes, wait) = channel();
 
@@ -149,7 +149,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     }
     let ending = wind_down(&wait, group, &session, || {
         // Closing the upstream's input is how an MCP client says goodbye.
-        to_upstream.lock().unwrap_or_else(PoisonError::into_inner).take();
+        to_upstream.close();
     });
     let replies = ServerSide::close(gate, &fields, &session, ending.how());
     if ending.client_is_there() {
@@ -203,13 +203,11 @@ impl ToClient {
     }
 }
 
-type SharedWriter = Arc<Mutex<Option<UpstreamWriter>>>;
-
 struct ClientPump {
     input: Blocking<File>,
     side: ClientSide,
     limits: Limits,
-    to_upstream: SharedWriter,
+    to_upstream: Arc<UpstreamInput>,
     to_client: Arc<ToClient>,
     watch: PolicyWatch,
     last_upkeep: Option<Instant>,
@@ -230,7 +228,7 @@ impl ClientPump {
             }
             self.upkeep();
             let turn = self.side.turn(frames.frames());
-            if let Err(error) = self.forward(turn.permits) {
+            if let Err(error) = self.to_upstream.forward(turn.permits) {
                 // What killed the upstream's input is told when its exit is seen; until then its requests stay open
                 // and are answered at the end.
                 say(&format!("cannot write to the server: {error}"));
@@ -259,23 +257,13 @@ impl ClientPump {
             say(&format!("the ledger needs attention: {problem}; see `thoth audit verify`"));
         }
     }
-
-    fn forward(&self, permits: Vec<Permit<'_>>) -> io::Result<()> {
-        if permits.is_empty() {
-            return Ok(());
-        }
-        match &mut *self.to_upstream.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(writer) => writer.forward(permits),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
-        }
-    }
 }
 
 struct ServerPump {
     stdout: Blocking<ChildStdout>,
     side: ServerSide,
     limits: Limits,
-    to_upstream: SharedWriter,
+    to_upstream: Arc<UpstreamInput>,
     to_client: Arc<ToClient>,
     gate: Arc<Gate>,
 }
@@ -320,12 +308,7 @@ impl ServerPump {
         if complaints.is_empty() || complaints.len() > MAX_COMPLAINT {
             return;
         }
-        let Ok(mut writer) = self.to_upstream.try_lock() else { return };
-        if let Some(writer) = &mut *writer
-            && writer.is_ready()
-        {
-            drop(writer.forward(vec![self.gate.speak(complaints)]));
-        }
+        self.to_upstream.forward_at_once(self.gate.speak(complaints));
     }
 }
 

@@ -5,6 +5,8 @@ use std::io;
 use std::io::IoSlice;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use thoth_gate::Permit;
@@ -40,7 +42,7 @@ pub enum SpawnError {
 /// A started upstream, taken apart: each part goes to the thread that needs it.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    pub(crate) writer: UpstreamWriter,
+    pub(crate) input: UpstreamInput,
     pub(crate) stdout: Blocking<ChildStdout>,
     pub(crate) child: Child,
     pub(crate) group: ProcessGroup,
@@ -72,26 +74,72 @@ pub(crate) fn spawn(command: &[OsString]) -> Result<Upstream, SpawnError> {
         let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_BYTES);
     }
     let group = ProcessGroup(Pid::from_child(&child));
-    Ok(Upstream { writer: UpstreamWriter(Blocking(stdin)), stdout: Blocking(stdout), child, group })
+    let input = UpstreamInput { writer: Mutex::new(Some(Blocking(stdin))), closing: AtomicBool::new(false) };
+    Ok(Upstream { input, stdout: Blocking(stdout), child, group })
 }
 
-/// The only way to the upstream's input.
+/// The only way to the upstream's input, shared by both directions.
 ///
 /// INVARIANT (no permit, no forwarding): bytes reach it in exchange for permits and in no other way.
 #[derive(Debug)]
-pub(crate) struct UpstreamWriter(Blocking<ChildStdin>);
+pub(crate) struct UpstreamInput {
+    writer: Mutex<Option<Blocking<ChildStdin>>>,
+    closing: AtomicBool,
+}
 
-impl UpstreamWriter {
-    /// Writes what the permits permit, in order.
-    pub(crate) fn forward(&mut self, permits: Vec<Permit<'_>>) -> io::Result<()> {
-        let mut slices: Vec<_> = permits.into_iter().map(|permit| IoSlice::new(permit.spend())).collect();
-        self.0.write_all_slices(&mut slices)
+impl UpstreamInput {
+    /// Writes what the permits permit, in order, and waits for as long as that takes.
+    pub(crate) fn forward(&self, permits: Vec<Permit<'_>>) -> io::Result<()> {
+        if permits.is_empty() {
+            return Ok(());
+        }
+        let written = match &mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(writer) => spend(writer, permits),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        self.close_if_asked();
+        written
     }
 
-    /// Whether a short write would not wait.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.0.is_writable()
+    /// Writes at most `PIPE_BUF` bytes if that can be done without waiting, and otherwise nothing.
+    pub(crate) fn forward_at_once(&self, permit: Permit<'_>) {
+        if let Some(mut writer) = self.try_lock()
+            && let Some(writer) = &mut *writer
+            && writer.is_writable()
+        {
+            drop(spend(writer, vec![permit]));
+        }
+        self.close_if_asked();
     }
+
+    /// Closes it, without waiting: while somebody is stuck writing to an upstream that does not read, it is closed by
+    /// that writer, as soon as it is done. Waiting here would keep us from ending such an upstream.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        self.close_if_asked();
+    }
+
+    /// Called after the lock was released: whoever held it when `close` came by sees the flag here.
+    fn close_if_asked(&self) {
+        if self.closing.load(Ordering::SeqCst)
+            && let Some(mut writer) = self.try_lock()
+        {
+            writer.take();
+        }
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, Option<Blocking<ChildStdin>>>> {
+        match self.writer.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+fn spend(writer: &mut Blocking<ChildStdin>, permits: Vec<Permit<'_>>) -> io::Result<()> {
+    let mut slices: Vec<_> = permits.into_iter().map(|permit| IoSlice::new(permit.spend())).collect();
+    writer.write_all_slices(&mut slices)
 }
 
 /// The upstream and all of its descendants that did not leave the group.
@@ -116,5 +164,48 @@ impl ProcessGroup {
     /// Sends a signal to all members; members that are gone already are no error.
     pub(crate) fn signal(self, signal: Signal) {
         let _ = kill_process_group(self.0, signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use thoth_audit::{ContentKey, ContentMode, Leaves};
+    use thoth_gate::{Evidence, EvidenceError, Gate, Standing};
+
+    use super::*;
+
+    struct Nowhere;
+
+    impl Evidence for Nowhere {
+        fn append(&self, _: &Leaves) -> Result<(), EvidenceError> {
+            Ok(())
+        }
+    }
+
+    /// A signal must end a session even while a write to an upstream that does not read is stuck.
+    #[test]
+    fn closing_does_not_wait_for_a_stuck_writer() {
+        let Upstream { input, mut child, group, stdout: _stdout } = spawn(&["sleep".into(), "1000".into()]).unwrap();
+        let input = Arc::new(input);
+        let stuck = Arc::clone(&input);
+        let writer = std::thread::spawn(move || {
+            let reason = "unused".to_owned();
+            let gate =
+                Gate::new(Standing::Invalid { reason }, Arc::new(Nowhere), ContentMode::None, ContentKey::new([0; 32]));
+            // More than any pipe takes.
+            let line = vec![b' '; 8 * 1024 * 1024];
+            stuck.forward(vec![gate.speak(&line)])
+        });
+        while input.try_lock().is_some() {
+            std::thread::yield_now();
+        }
+        input.close();
+        assert!(!writer.is_finished(), "the upstream reads nothing");
+        group.signal(Signal::KILL);
+        child.wait().unwrap();
+        assert!(writer.join().unwrap().is_err());
+        assert!(input.try_lock().unwrap().is_none(), "the writer closed it");
     }
 }
