@@ -113,9 +113,7 @@ impl Merge {
         };
         check_names(&self.rules, errors);
         check_overrides(&self.rules, evaluation, errors, &mut warnings);
-        if evaluation == Evaluation::Strictest {
-            warn_catch_all(&self.rules, &mut warnings);
-        }
+        warn_catch_all(&self.rules, evaluation, defaults, &mut warnings);
         let rules = if errors.is_empty() { compile_rules(self.rules, evaluation, errors) } else { Box::default() };
         let highest_risk = rules.iter().map(|rule| rule.info.risk).max().unwrap_or(defaults.risk).max(defaults.risk);
         Policy {
@@ -191,14 +189,25 @@ fn check_overrides(
     }
 }
 
-fn warn_catch_all(rules: &[Named], warnings: &mut Vec<Diagnostic>) {
+/// A rule for every call replaces the defaults: what was meant as a last resort may block, or allow, everything.
+fn warn_catch_all(rules: &[Named], evaluation: Evaluation, defaults: Defaults, warnings: &mut Vec<Diagnostic>) {
     for Named { file, draft, name } in rules {
-        let all = draft.matcher.matches_everything() && draft.conditions.is_empty() && draft.except.is_empty();
-        if all && draft.approval == Approval::Block && draft.enforced {
-            let message = format!("rule `{name}` blocks every call, whatever the other rules say");
-            let help = "move it to `defaults: {approval: block}`; here the strictest rule wins, not the first";
-            warnings.push(Diagnostic::new(DiagnosticCode::Lint, file, draft.at, message).help(help).into_warning());
+        let every_call = draft.matcher.matches_everything() && draft.conditions.is_empty() && draft.except.is_empty();
+        if !every_call || !draft.enforced {
+            continue;
         }
+        let (message, help) = if draft.approval < defaults.approval {
+            let (own, other) = (draft.approval, defaults.approval);
+            let message =
+                format!("rule `{name}` answers `{own}` for every call, so that `{other}` of `defaults` never holds");
+            (message, "name the tools that are meant, or change `defaults`")
+        } else if draft.approval == Approval::Block && evaluation == Evaluation::Strictest {
+            let message = format!("rule `{name}` blocks every call, whatever the other rules say");
+            (message, "move it to `defaults: {approval: block}`; here the strictest rule wins, not the first")
+        } else {
+            continue;
+        };
+        warnings.push(Diagnostic::new(DiagnosticCode::Lint, file, draft.at, message).help(help).into_warning());
     }
 }
 

@@ -19,15 +19,19 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Whether `now` lies in the window. The weekday is that of `now`, also after midnight.
+    /// Whether `now` lies in the window. The weekday is that on which the window opened: of a window over midnight,
+    /// the hours after midnight belong to the day before.
     pub(crate) fn holds(&self, now: Timestamp) -> Truth {
         let local = self.zone.to_datetime(now);
         let time = local.time();
-        let in_day = match (self.after, self.before) {
-            (Some(after), Some(before)) if after > before => time >= after || time < before,
-            (after, before) => after.is_none_or(|t| time >= t) && before.is_none_or(|t| time < t),
+        let today = local.weekday();
+        let (in_day, opened) = match (self.after, self.before) {
+            (Some(after), Some(before)) if after > before => {
+                (time >= after || time < before, if time < before { today.previous() } else { today })
+            }
+            (after, before) => (after.is_none_or(|t| time >= t) && before.is_none_or(|t| time < t), today),
         };
-        let on_day = self.days.is_none_or(|days| days & bit(local.weekday()) != 0);
+        let on_day = self.days.is_none_or(|days| days & bit(opened) != 0);
         (in_day && on_day).into()
     }
 }
@@ -104,6 +108,15 @@ mod tests {
             (window("09:00", "", "UTC", day_bit("mon")), "2026-03-02T10:00:00Z", true),
             (window("09:00", "", "UTC", day_bit("Tuesday")), "2026-03-02T10:00:00Z", false),
             (window("", "", "Asia/Tokyo", day_bit("2")), "2026-03-02T16:00:00Z", true),
+            // 2026-03-06 is a Friday, and 2026-03-09 a Monday.
+            (window("22:00", "06:00", "UTC", day_bit("fri")), "2026-03-06T22:00:00Z", true),
+            (window("22:00", "06:00", "UTC", day_bit("fri")), "2026-03-07T05:59:59Z", true),
+            (window("22:00", "06:00", "UTC", day_bit("fri")), "2026-03-07T06:00:00Z", false),
+            (window("22:00", "06:00", "UTC", day_bit("fri")), "2026-03-06T05:59:59Z", false),
+            (window("22:00", "06:00", "UTC", day_bit("fri")), "2026-03-07T22:00:00Z", false),
+            (window("22:00", "06:00", "UTC", day_bit("sun")), "2026-03-09T01:00:00Z", true),
+            (window("22:00", "06:00", "Asia/Tokyo", day_bit("fri")), "2026-03-06T20:00:00Z", true),
+            (window("22:00", "06:00", "Asia/Tokyo", day_bit("fri")), "2026-03-06T21:00:00Z", false),
         ] {
             assert_eq!(window.holds(now.parse().unwrap()), expected.into(), "{window:?} {now}");
         }

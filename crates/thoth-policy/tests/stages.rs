@@ -93,6 +93,26 @@ fn scope() {
     assert!(ScopeList::new(&["[".to_owned()]).is_err());
 }
 
+/// Defends the operator who writes an empty allow list and means that nothing is allowed.
+#[test]
+fn empty_allow_lists_are_refused() {
+    for text in [
+        "gateway: {allowed_tools: []}",
+        "gateway: {allowed_tools: }",
+        "scope: {approved: []}",
+        "scope:\n  approved:\n",
+        "scope: {intents: {notes: []}}",
+    ] {
+        let error = load("p.yaml", &Sources::one("p.yaml", text)).unwrap_err();
+        let first = &error.diagnostics[0];
+        assert!(first.message.contains("empty") && first.place.is_some(), "{text}: {error}");
+        let helped = first.help.as_deref().is_some_and(|help| help.contains("defaults: {approval: block}"));
+        assert!(helped || text.contains("intents"), "{text}: {error}");
+    }
+    let harmless = policy("defaults: {approval: auto}\ngateway: {denied_tools: [], sensitive_tools: []}");
+    assert_eq!(harmless.warnings().len(), 2);
+}
+
 #[test]
 fn limits_are_the_smallest_that_apply() {
     let policy = policy(

@@ -284,6 +284,30 @@ fn unknown_keys_are_load_errors() {
     assert!(load("p", &Sources::one("p", "x-note: anything\nrules: [{match: {tool: x}, x-ticket: 7}]")).is_ok());
 }
 
+/// Defends against a rule that replaces the defaults unnoticed: every way to write "every call" is named at load.
+#[test]
+fn rules_for_every_call_are_named() {
+    let error = refused("defaults: {approval: block}\nrules:\n  - match:\n    approval: auto\n");
+    assert!(error.contains("p.yaml:3:") && error.contains("`match` is empty (name a tool"), "{error}");
+    for (defaults, rule, expected) in [
+        ("block", "match: {}, approval: auto", &["without `match` applies to every call", "answers `auto`"][..]),
+        ("block", "approval: approve", &["without `match` applies to every call", "answers `approve`"]),
+        ("approve", "match: {tool: \"*\"}, approval: auto", &["answers `auto`"]),
+        ("approve", "match: {server: \"*\", tool: [\"*\", x]}, approval: auto", &["answers `auto`"]),
+        ("approve", "match: {tool: \"*\"}, approval: approve", &[]),
+        ("approve", "match: {tool: \"*\"}, approval: block", &["blocks every call"]),
+        ("approve", "match: {tool: \"*\"}, approval: auto, mode: off", &[]),
+        ("approve", "match: {tool: \"*\"}, except: {tool: x}, approval: auto", &[]),
+        ("approve", "match: {tool: \"*\"}, conditions: {param_exists: x}, approval: auto", &[]),
+        ("auto", "match: {tool: \"*\"}, approval: approve", &[]),
+    ] {
+        let policy = policy(&format!("defaults: {{approval: {defaults}}}\nrules: [{{name: r, {rule}}}]"));
+        let warnings: Vec<_> = policy.warnings().iter().map(|warning| &*warning.message).collect();
+        assert_eq!(warnings.len(), expected.len(), "{rule}: {warnings:?}");
+        assert!(warnings.iter().zip(expected).all(|(warning, part)| warning.contains(part)), "{rule}: {warnings:?}");
+    }
+}
+
 /// Trap: version may be text, number or absent; an empty file blocks.
 #[test]
 fn every_form_of_version_one_loads() {

@@ -89,7 +89,12 @@ impl Reader<'_> {
             match &*key.text {
                 "name" => rule.name = self.rule_name(value),
                 "match" => {
-                    has_match = true;
+                    // What was meant to stand there, such as a commented-out block, is not known.
+                    if value.is_null() {
+                        let help = "name a tool, or write `match: {tool: \"*\"}` if every call is meant";
+                        self.error_help(DiagnosticCode::WrongType, value.at, "`match` is empty".to_owned(), help);
+                    }
+                    has_match = !matches!(&value.content, Content::Map(entries) if entries.is_empty());
                     rule.matcher = self.match_block(value, "`match`");
                 }
                 "approval" => rule.approval = self.approval(value).unwrap_or(rule.approval),

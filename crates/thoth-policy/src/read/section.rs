@@ -80,7 +80,19 @@ impl Reader<'_> {
         }
     }
 
-    /// A list of tools; an empty one restricts nothing, as in the source system, and is worth a warning.
+    /// A list of the only tools that may run. In the source system an empty one allows all tools, and whoever writes
+    /// it means none: it is refused.
+    fn only_tools(&mut self, node: &Node, what: &str) -> Option<ToolList> {
+        if node.is_null() || matches!(&node.content, Content::List(items) if items.is_empty()) {
+            let message = format!("{what} is empty, which could mean every tool or none");
+            let help = "leave the key out to allow all tools; write `defaults: {approval: block}` to allow none";
+            self.error_help(DiagnosticCode::BadValue, node.at, message, help);
+            return None;
+        }
+        self.tool_list(node, what, false)
+    }
+
+    /// A list of tools that something is done about; an empty one does nothing, as it says, and is worth a warning.
     fn tool_list(&mut self, node: &Node, what: &str, fold: bool) -> Option<ToolList> {
         if matches!(&node.content, Content::List(items) if items.is_empty()) {
             self.warn(node.at, format!("{what} is empty and has no effect"), "remove it or name tools");
@@ -108,7 +120,7 @@ impl Reader<'_> {
         }
         for (key, value) in self.fields(node, "`scope`", &["approved", "intents"]) {
             match &*key.text {
-                "approved" => lists.approved.extend(self.tool_list(value, "`approved`", false)),
+                "approved" => lists.approved.extend(self.only_tools(value, "`approved`")),
                 _ => self.intents(value, lists),
             }
         }
@@ -179,7 +191,7 @@ impl Reader<'_> {
         const LATER: [&str; 2] = ["blocked_patterns", "builtin_sanitization"];
         for (key, value) in self.fields_or_later(node, "`gateway`", &KNOWN, &LATER) {
             match &*key.text {
-                "allowed_tools" => lists.allowed.extend(self.tool_list(value, "`allowed_tools`", false)),
+                "allowed_tools" => lists.allowed.extend(self.only_tools(value, "`allowed_tools`")),
                 "denied_tools" => lists.denied.extend(self.tool_list(value, "`denied_tools`", true)),
                 "sensitive_tools" => lists.sensitive.extend(self.tool_list(value, "`sensitive_tools`", true)),
                 _ => {
