@@ -1,0 +1,325 @@
+//! What is known of programs that run other programs.
+
+/// A program that runs another one, which is then the one to name the server after.
+#[derive(Debug)]
+pub(super) struct Runner {
+    names: &'static [&'static str],
+    /// Subcommands, which are no names.
+    verbs: &'static [&'static str],
+    /// Flags that stand alone. An entry that ends with `*` is a prefix.
+    switches: &'static [&'static str],
+    /// Flags that are followed by a value.
+    values: &'static [&'static str],
+    /// Flags that are followed by what is run.
+    modules: &'static [&'static str],
+}
+
+const RUNNERS: [Runner; 9] = [
+    Runner {
+        names: &["env"],
+        verbs: &[],
+        switches: &["-", "-i", "-0", "-v", "--ignore-environment", "--null", "--debug"],
+        values: &["-u", "--unset", "-C", "--chdir"],
+        modules: &[],
+    },
+    Runner { names: &["nohup"], verbs: &[], switches: &[], values: &[], modules: &[] },
+    Runner {
+        names: &["npx", "npm", "pnpm", "pnpx", "yarn", "bunx", "bun"],
+        verbs: &["run", "exec", "dlx", "x"],
+        switches: &[
+            "-y",
+            "-q",
+            "-s",
+            "--yes",
+            "--quiet",
+            "--silent",
+            "--no",
+            "--no-install",
+            "--offline",
+            "--prefer-offline",
+            "--prefer-online",
+            "--ignore-existing",
+            "--bun",
+            "--smol",
+        ],
+        values: &[
+            "-p",
+            "-w",
+            "-C",
+            "--package",
+            "--registry",
+            "--userconfig",
+            "--cache",
+            "--prefix",
+            "--workspace",
+            "--dir",
+            "--filter",
+            "--node-options",
+            "--script-shell",
+            "--cwd",
+            "--env-file",
+            "--config",
+        ],
+        modules: &[],
+    },
+    Runner {
+        names: &["node", "nodejs", "tsx", "ts-node"],
+        verbs: &[],
+        switches: &["--no-*", "--enable-*", "--experimental-*", "--trace-*", "--use-*", "--inspect", "--permission"],
+        values: &[
+            "-r",
+            "-C",
+            "--require",
+            "--import",
+            "--loader",
+            "--env-file",
+            "--conditions",
+            "--max-old-space-size",
+        ],
+        modules: &[],
+    },
+    Runner {
+        names: &["deno"],
+        verbs: &["run"],
+        switches: &[
+            "-A",
+            "-N",
+            "-R",
+            "-W",
+            "-E",
+            "-S",
+            "-q",
+            "--allow-*",
+            "--deny-*",
+            "--no-*",
+            "--unstable*",
+            "--quiet",
+            "--cached-only",
+            "--node-modules-dir",
+        ],
+        values: &["-c", "--config", "--import-map", "--env-file", "--cert", "--lock", "--location", "--seed"],
+        modules: &[],
+    },
+    Runner {
+        names: &["uvx", "uv"],
+        verbs: &["run", "tool", "x"],
+        switches: &[
+            "-q",
+            "-v",
+            "-n",
+            "-s",
+            "-U",
+            "--quiet",
+            "--verbose",
+            "--script",
+            "--upgrade",
+            "--no-*",
+            "--offline",
+            "--refresh",
+            "--isolated",
+            "--frozen",
+            "--locked",
+            "--reinstall",
+            "--native-tls",
+            "--active",
+            "--all-extras",
+            "--managed-python",
+        ],
+        values: &[
+            "-p",
+            "-w",
+            "-i",
+            "-f",
+            "-P",
+            "-c",
+            "-b",
+            "--from",
+            "--with",
+            "--with-editable",
+            "--with-requirements",
+            "--directory",
+            "--project",
+            "--env-file",
+            "--python",
+            "--index",
+            "--index-url",
+            "--extra-index-url",
+            "--default-index",
+            "--find-links",
+            "--cache-dir",
+            "--config-file",
+            "--extra",
+            "--group",
+            "--only-group",
+            "--package",
+            "--refresh-package",
+            "--upgrade-package",
+            "--reinstall-package",
+            "--python-preference",
+            "--constraints",
+            "--overrides",
+            "--color",
+            "--prerelease",
+            "--resolution",
+            "--link-mode",
+            "--exclude-newer",
+        ],
+        modules: &["-m", "--module"],
+    },
+    Runner {
+        names: &["pipx"],
+        verbs: &["run"],
+        switches: &["-q", "-v", "--quiet", "--verbose", "--no-cache", "--pypackages", "--system-site-packages"],
+        values: &["-i", "--spec", "--python", "--pip-args", "--index-url", "--backend", "--with"],
+        modules: &[],
+    },
+    Runner {
+        names: &["python", "python2", "python3", "pypy", "pypy3"],
+        verbs: &[],
+        switches: &["-b", "-B", "-d", "-E", "-i", "-I", "-O", "-OO", "-P", "-q", "-R", "-s", "-S", "-u", "-v", "-x"],
+        values: &["-W", "-X", "--check-hash-based-pycs"],
+        modules: &["-m"],
+    },
+    Runner {
+        names: &["docker", "podman", "nerdctl"],
+        verbs: &["run", "exec", "container", "compose", "start"],
+        switches: &[
+            "-i",
+            "-t",
+            "-it",
+            "-ti",
+            "-d",
+            "-P",
+            "-q",
+            "--rm",
+            "--init",
+            "--interactive",
+            "--tty",
+            "--detach",
+            "--privileged",
+            "--read-only",
+            "--publish-all",
+            "--quiet",
+            "--no-healthcheck",
+            "--sig-proxy",
+            "--oom-kill-disable",
+            "--no-deps",
+        ],
+        values: &[
+            "-e",
+            "-v",
+            "-p",
+            "-w",
+            "-u",
+            "-l",
+            "-m",
+            "-h",
+            "-a",
+            "-c",
+            "-f",
+            "-H",
+            "--env",
+            "--env-file",
+            "--volume",
+            "--volumes-from",
+            "--volume-driver",
+            "--mount",
+            "--publish",
+            "--expose",
+            "--name",
+            "--network",
+            "--net",
+            "--network-alias",
+            "--workdir",
+            "--user",
+            "--entrypoint",
+            "--label",
+            "--label-file",
+            "--add-host",
+            "--platform",
+            "--pull",
+            "--cap-add",
+            "--cap-drop",
+            "--security-opt",
+            "--memory",
+            "--memory-swap",
+            "--cpus",
+            "--cpu-shares",
+            "--cpuset-cpus",
+            "--gpus",
+            "--ipc",
+            "--pid",
+            "--pids-limit",
+            "--dns",
+            "--dns-search",
+            "--hostname",
+            "--ip",
+            "--tmpfs",
+            "--ulimit",
+            "--restart",
+            "--device",
+            "--log-driver",
+            "--log-opt",
+            "--shm-size",
+            "--runtime",
+            "--annotation",
+            "--link",
+            "--group-add",
+            "--attach",
+            "--cidfile",
+            "--userns",
+            "--uts",
+            "--stop-signal",
+            "--stop-timeout",
+            "--sysctl",
+            "--storage-opt",
+            "--isolation",
+            "--context",
+            "--config",
+            "--host",
+            "--file",
+            "--profile",
+            "--project-directory",
+            "--project-name",
+            "--secret",
+        ],
+        modules: &[],
+    },
+];
+
+impl Runner {
+    /// The runner of this name.
+    pub(super) fn find(name: &str) -> Option<&'static Self> {
+        const { &RUNNERS }.iter().find(|runner| runner.names.contains(&name))
+    }
+
+    pub(super) fn has_verb(&self, word: &str) -> bool {
+        self.verbs.contains(&word)
+    }
+
+    pub(super) fn is_switch(&self, flag: &str) -> bool {
+        self.switches.iter().any(|switch| match switch.strip_suffix('*') {
+            Some(prefix) => flag.starts_with(prefix),
+            None => *switch == flag,
+        })
+    }
+
+    pub(super) fn takes_value(&self, flag: &str) -> bool {
+        self.values.contains(&flag)
+    }
+
+    /// Whether a short flag's value stands in the same word: `-p8080:80`.
+    pub(super) fn has_value_attached(&self, flag: &str) -> bool {
+        !flag.starts_with("--")
+            && self.values.iter().any(|value| value.len() == 2 && flag.len() > 2 && flag.starts_with(value))
+    }
+
+    pub(super) fn runs_module(&self, flag: &str) -> bool {
+        self.modules.contains(&flag)
+    }
+
+    /// Whether variables may stand before what is run.
+    pub(super) fn sets_variables(&self) -> bool {
+        self.names.contains(&"env")
+    }
+}
