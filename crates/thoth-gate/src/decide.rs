@@ -180,7 +180,8 @@ impl Decided<'_> {
             call_id: Arc::clone(&self.call_id),
             hold_token: held.then(token),
             expires_at: held.then(|| now.wall.saturating_add(HOLD_TTL).unwrap_or(now.wall)),
-            retry_after_seconds: self.findings.iter().filter_map(|f| f.retry_after_seconds).max(),
+            // Waiting helps only where a limit alone stands in the way.
+            retry_after_seconds: decisive.and_then(|f| f.retry_after_seconds),
             findings: self.findings.clone(),
         }
     }

@@ -41,6 +41,7 @@ impl<'g, 'f> Round<'g, 'f> {
     pub(crate) fn open(gate: &'g Gate, session: &'g mut GateSession) -> Self {
         let mut leaves = std::mem::take(&mut session.leaves);
         leaves.clear();
+        session.past.settle();
         Self { gate, standing: gate.standing.load(), session, leaves, passing: Vec::new() }
     }
 
@@ -71,6 +72,7 @@ impl<'g, 'f> Round<'g, 'f> {
         token: &dyn Fn() -> String,
         now: Moment,
     ) -> Vec<Answer> {
+        let mark = self.session.past.mark();
         let decided: Vec<_> =
             calls.iter().map(|call| decide(self.gate, &self.standing, self.session, call, now)).collect();
         if decided.iter().all(|one| one.ruling.decision == Decision::Allow) {
@@ -78,6 +80,7 @@ impl<'g, 'f> Round<'g, 'f> {
             self.passing.push((frame, tickets));
             return calls.iter().map(|_| Answer::Admitted).collect();
         }
+        self.session.past.disown(mark);
         decided
             .into_iter()
             .map(|mut one| {
@@ -95,6 +98,9 @@ impl<'g, 'f> Round<'g, 'f> {
         let written = if leaves.is_empty() { Ok(()) } else { gate.append(&leaves) };
         leaves.clear();
         session.leaves = leaves;
+        if written.is_err() {
+            session.past.disown(0);
+        }
         stage::evidence::run(written, passing)
     }
 

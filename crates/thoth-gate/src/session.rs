@@ -12,9 +12,10 @@ use thoth_types::Caller;
 const RECENT_NAMES: usize = 16;
 /// Calls remembered for rates. A rate beyond this many calls per window counts as exceeded, which is the strict side.
 const REMEMBERED_CALLS: usize = 4096;
-/// Distinct tools remembered for "after a call to". Beyond it, every such question is answered yes for any tool: an
-/// honest session does not call this many different tools.
-const REMEMBERED_TOOLS: usize = 4096;
+/// Distinct tools that a session may call, all of which are remembered for "after a call to". Forgetting some could
+/// loosen a rule whichever way it is answered afterwards, so a call of one more is refused; an honest session does not
+/// call this many different tools.
+pub(crate) const REMEMBERED_TOOLS: usize = 4096;
 
 /// One session's state. Owned by whoever admits its calls; settling needs none of it.
 #[derive(Debug)]
@@ -60,7 +61,8 @@ pub(crate) struct Past {
     names: Vec<Arc<str>>,
     known: HashSet<Arc<str>>,
     server: String,
-    forgot_tools: bool,
+    /// What the present round added to `known`.
+    fresh: Vec<Arc<str>>,
     pub(crate) allowed: u64,
 }
 
@@ -78,11 +80,35 @@ impl Past {
             self.names.remove(0);
         }
         self.names.push(Arc::clone(tool));
-        if self.known.len() < REMEMBERED_TOOLS {
+        if !self.known.contains(tool) {
             self.known.insert(Arc::clone(tool));
-        } else if !self.known.contains(tool) {
-            self.forgot_tools = true;
+            self.fresh.push(Arc::clone(tool));
         }
+    }
+
+    /// A new round begins: what was called in the rounds before it stays.
+    pub(crate) fn settle(&mut self) {
+        self.fresh.clear();
+    }
+
+    /// Names a moment of this round for [`Self::disown`].
+    pub(crate) const fn mark(&self) -> usize {
+        self.fresh.len()
+    }
+
+    /// The calls since `mark` did not go out after all: no rule may find that they came before. The limits that they
+    /// used up stay used up, which is the strict side.
+    pub(crate) fn disown(&mut self, mark: usize) {
+        while self.fresh.len() > mark
+            && let Some(tool) = self.fresh.pop()
+        {
+            self.known.remove(&tool);
+        }
+    }
+
+    /// Whether a call of `tool` could not be remembered.
+    pub(crate) fn is_full_for(&self, tool: &str) -> bool {
+        self.known.len() >= REMEMBERED_TOOLS && !self.known.contains(tool)
     }
 
     /// The text of a tool name that was seen before, shared instead of copied.
@@ -115,7 +141,7 @@ impl Past {
 
 impl History for Past {
     fn called_before(&self, test: &mut dyn FnMut(&str, &str) -> bool) -> bool {
-        self.forgot_tools || self.known.iter().any(|tool| test(tool, &self.server))
+        self.known.iter().any(|tool| test(tool, &self.server))
     }
 
     fn calls_since(&self, scope: RateScope, tool: &str, since: Timestamp) -> u64 {

@@ -222,3 +222,47 @@ fn outcomes_join_their_intents() {
     assert_eq!(events[1]["durationUs"], 2_000_000);
     assert!(!events.iter().any(|event| event.to_string().contains("hunter2")), "secrets never reach the ledger");
 }
+
+const AFTER: &str = r#"
+version: "1"
+defaults: { approval: block }
+rules:
+  - { name: read, match: { tool: "read_*" }, approval: auto }
+  - { name: deploy, match: { tool: deploy }, conditions: { after_call: read_tests }, approval: auto }
+"#;
+
+/// Invariant 5: a call that did not go out did not come before anything, whatever kept it.
+#[test]
+fn history_holds_only_what_went_out() {
+    let deployed = |world: &mut World| call(world, "deploy", at(9)).1 == 1;
+    let mut refused_batch = world(AFTER, Mode::Block);
+    let mut round = refused_batch.gate.round(&mut refused_batch.session);
+    round.admit_batch(&[named("read_tests"), named("other")], b"batch\n", &token, at(0));
+    assert!(round.commit().permits.is_empty());
+    assert!(!deployed(&mut refused_batch));
+
+    let mut unrecorded = world(AFTER, Mode::Block);
+    *unrecorded.memory.broken.lock().unwrap() = true;
+    assert_eq!(call(&mut unrecorded, "read_tests", at(0)).1, 0);
+    *unrecorded.memory.broken.lock().unwrap() = false;
+    assert!(!deployed(&mut unrecorded));
+
+    assert_eq!(call(&mut unrecorded, "read_tests", at(1)).1, 1);
+    // What went out stays, also when a later round fails.
+    *unrecorded.memory.broken.lock().unwrap() = true;
+    assert_eq!(call(&mut unrecorded, "read_tests", at(2)).1, 0);
+    *unrecorded.memory.broken.lock().unwrap() = false;
+    assert!(deployed(&mut unrecorded));
+}
+
+/// Invariant 5: what was called is never forgotten, in either direction; rather is one more tool refused.
+#[test]
+fn many_different_tools_loosen_nothing() {
+    let mut world = world(AFTER, Mode::Observe);
+    for number in 0..4096 {
+        assert_eq!(call(&mut world, &format!("read_{number}"), at(number)).1, 1);
+    }
+    let refused = Some((Decision::Block, ReasonCode::BudgetExhausted));
+    assert_eq!(call(&mut world, "read_tests", at(5000)), (refused, 0));
+    assert_eq!(call(&mut world, "read_7", at(5001)).1, 1);
+}

@@ -6,6 +6,7 @@ use thoth_policy::Policy;
 use thoth_types::{Approval, Finding, ReasonCode, RiskLevel, Stage};
 
 use crate::facts::Facts;
+use crate::session::REMEMBERED_TOOLS;
 
 pub(crate) fn run(policy: &Policy, facts: &Facts<'_>, findings: &mut Vec<Finding>) {
     let limits = policy.limits(facts.query.tool, facts.query.server);
@@ -24,6 +25,10 @@ pub(crate) fn run(policy: &Policy, facts: &Facts<'_>, findings: &mut Vec<Finding
             format!("the session's budget of {most} calls is used up"),
             None,
         ));
+    }
+    if facts.past.is_full_for(facts.query.tool) {
+        let detail = format!("a session may call {REMEMBERED_TOOLS} different tools and has");
+        findings.push(Finding { hard: true, ..exceeded(ReasonCode::BudgetExhausted, detail, None) });
     }
 }
 
