@@ -183,13 +183,31 @@ impl Ledger {
     /// When it could not be written: then the effect that it is evidence for must not happen. The batch is not in
     /// the ledger, except perhaps its first events, if another process was just reading them.
     pub fn append(&self, leaves: &Leaves) -> Result<(), LedgerError> {
+        self.appended(leaves, Journal::append)
+    }
+
+    /// Appends a batch without waiting for the disk, whatever the ledger's [`Durability`]: it survives the death of our
+    /// processes at once, and a power failure from the next [`Self::append`] or fold on. For records of what has
+    /// already happened.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn append_unsynced(&self, leaves: &Leaves) -> Result<(), LedgerError> {
+        self.appended(leaves, Journal::append_unsynced)
+    }
+
+    fn appended(
+        &self,
+        leaves: &Leaves,
+        append: impl FnOnce(&Journal, &Leaves) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
         if leaves.is_empty() {
             return Ok(());
         }
         if let Some(long) = leaves.iter().map(<[u8]>::len).find(|length| *length > MAX_ENTRY_BYTES) {
             return Err(LedgerError::TooLong(long));
         }
-        self.journal.append(leaves)?;
+        append(&self.journal, leaves)?;
         self.signals.appended(u64::try_from(leaves.len()).unwrap_or(u64::MAX));
         Ok(())
     }

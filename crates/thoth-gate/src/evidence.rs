@@ -11,6 +11,15 @@ pub trait Evidence: Send + Sync {
     /// If they could not be written; the gate then refuses the calls.
     fn append(&self, leaves: &Leaves) -> Result<(), EvidenceError>;
 
+    /// Appends records of what has already happened. They must survive the death of our processes, but nothing waits for
+    /// a disk on their account.
+    ///
+    /// # Errors
+    /// If they could not be written.
+    fn append_outcomes(&self, leaves: &Leaves) -> Result<(), EvidenceError> {
+        self.append(leaves)
+    }
+
     /// The latest trouble that did not stop an append but that a person should know of, once.
     fn take_problem(&self) -> Option<EvidenceError> {
         None
@@ -25,6 +34,10 @@ pub struct EvidenceError(#[source] pub Box<dyn std::error::Error + Send + Sync>)
 impl Evidence for thoth_audit::Ledger {
     fn append(&self, leaves: &Leaves) -> Result<(), EvidenceError> {
         Self::append(self, leaves).map_err(|error| EvidenceError(Box::new(error)))
+    }
+
+    fn append_outcomes(&self, leaves: &Leaves) -> Result<(), EvidenceError> {
+        self.append_unsynced(leaves).map_err(|error| EvidenceError(Box::new(error)))
     }
 
     fn take_problem(&self) -> Option<EvidenceError> {

@@ -88,7 +88,7 @@ impl Gate {
         if outcomes.leaves.is_empty() {
             return Ok(());
         }
-        let written = self.evidence.append(&outcomes.leaves);
+        let written = self.evidence.append_outcomes(&outcomes.leaves);
         outcomes.leaves.clear();
         written
     }
