@@ -3,12 +3,16 @@
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use rustix::fs::OFlags;
 use thoth_policy::{LoadError, Policy, Source, SourceError, SourceText};
 use thoth_proxy::{Reload, Standing};
 
+/// Never to wait when opening.
+const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 /// The largest policy file read.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -57,14 +61,27 @@ impl Source for PolicyFiles {
             ErrorKind::NotFound => SourceError::NotFound(shown.clone()),
             _ => SourceError::Unreadable { name: shown.clone(), why: error.to_string() },
         };
+        let not_regular = |kind: fs::FileType| {
+            let what = if kind.is_dir() { "a directory" } else { "a pipe, a device or a socket" };
+            SourceError::Unreadable { name: shown.clone(), why: format!("it is {what}; a policy is a regular file") }
+        };
+        let kind = fs::metadata(&path).map_err(|e| unreadable(&e))?.file_type();
+        if !kind.is_file() {
+            return Err(not_regular(kind));
+        }
         let identity = fs::canonicalize(&path).map_err(|e| unreadable(&e))?.to_string_lossy().into_owned();
-        let file = File::open(&path).map_err(|e| unreadable(&e))?;
-        let bytes = file.metadata().map_err(|e| unreadable(&e))?.len();
+        // Should a pipe have taken the file's place since, opening it does not wait for a writer.
+        let file = File::options().read(true).custom_flags(NONBLOCK).open(&path).map_err(|e| unreadable(&e))?;
+        let metadata = file.metadata().map_err(|e| unreadable(&e))?;
+        if !metadata.is_file() {
+            return Err(not_regular(metadata.file_type()));
+        }
+        let bytes = metadata.len();
         if bytes > MAX_BYTES {
             return Err(SourceError::TooLong { name: shown, bytes, limit: MAX_BYTES });
         }
         let mut text = Vec::new();
-        // A file that grows, or a device that never ends, is cut off just beyond the limit and refused by the loader.
+        // A file that grows is cut off just beyond the limit and refused by the loader.
         file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(|e| unreadable(&e))?;
         Ok(SourceText { identity, name: shown, bytes: text })
     }
@@ -86,7 +103,7 @@ impl Problem {
 
     /// The first finding in one line, with its place.
     pub(crate) fn first(&self) -> String {
-        self.0.to_string()
+        self.0.first()
     }
 }
 

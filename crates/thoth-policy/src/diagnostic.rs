@@ -214,6 +214,27 @@ impl LoadError {
         Self { diagnostics: vec![diagnostic] }
     }
 
+    /// The first message in one line, `place: message`, and how many more there are: for places that may be seen by
+    /// others than the policy's author. Without help, which may list what the policy has.
+    #[must_use]
+    pub fn first(&self) -> String {
+        /// Messages repeat what the file says, which may be long.
+        const MOST_CHARS: usize = 300;
+        let Some(first) = self.diagnostics.first() else { return String::new() };
+        let whole = match &first.place {
+            Some(place) => format!("{place}: {}", first.message),
+            None => first.message.clone(),
+        };
+        let mut line: String = whole.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_CHARS).collect();
+        if line.len() < whole.len() && line.chars().count() == MOST_CHARS {
+            line.push('…');
+        }
+        match self.diagnostics.len() {
+            0 | 1 => line,
+            all => format!("{line} (and {} more)", all - 1),
+        }
+    }
+
     /// All messages with their source lines, for a terminal.
     #[must_use]
     pub fn render(&self, color: bool) -> String {

@@ -115,3 +115,20 @@ fn the_json_of_an_explanation() {
     let policy = load("policy.yaml", &Sources::one("policy.yaml", text)).unwrap();
     insta::assert_snapshot!(policy.explain(&Query::new("t", "s"), true).to_json(), @r#"{"approval":"block","effect":"deny","findings":[{"approval":"block","detail":"rule `big` blocks this call; a condition of it could not be decided","hard":true,"reason_code":"rule_block","risk_level":"medium","rule":"big","span":{"column":5,"file":"policy.yaml","line":3},"stage":"rules"}],"matched":["big"],"policy_digest":"sha256:3e937d33716f77e02641cb852df716644bb20e3e47569702977f4c76c8fd4fc4","reason":"rule `big` blocks this call; a condition of it could not be decided","reason_code":"rule_block","risk_level":"medium","rule":"big","span":{"column":5,"file":"policy.yaml","line":3},"trace":[{"applied":true,"approval":"block","conditions":[{"condition":"match","outcome":"true","value":"t @ s by (no agent)"},{"condition":"param_gt n 5","outcome":"error","value":null}],"outcome":"error","rule":"big","span":{"column":5,"file":"policy.yaml","line":3}}]}"#);
 }
+
+/// Defends what is told to clients when the policy is invalid: one short line, without the list of all known keys.
+#[test]
+fn the_first_error_in_one_line() {
+    for (text, expected) in [
+        ("rules:\n  - zzz: 1\n", "policy.yaml:2:5: unknown key `zzz` in a rule"),
+        ("zzz: 1\nyyy: 2\nxxx: 3\n", "policy.yaml:1:1: unknown key `zzz` in the policy (and 2 more)"),
+        ("\"a\\nb\\e[31m\": 1\n", "policy.yaml:1:1: unknown key `a b [31m` in the policy"),
+    ] {
+        let error = load("policy.yaml", &Sources::one("policy.yaml", text)).expect_err("must not load");
+        assert_eq!(error.first(), expected);
+    }
+    let long = format!("{}: 1\n", "é".repeat(900));
+    let first = load("p", &Sources::one("p", long)).expect_err("must not load").first();
+    assert!(first.chars().count() == 301 && first.ends_with("éé…"), "{first}");
+    assert_eq!(load("gone", &Sources::new()).expect_err("must not load").first(), "no such file `gone`");
+}
