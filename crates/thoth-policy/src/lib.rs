@@ -40,6 +40,7 @@ pub use compile::load;
 pub use diagnostic::{Diagnostic, DiagnosticCode, LoadError};
 pub use evaluate::{RuleVerdict, Scratch};
 pub use explain::{ConditionTrace, Explanation, RuleTrace};
+pub use name::counted_name;
 pub use policy::{Evaluation, Limits, Policy};
 pub use query::{History, NoHistory, Query, RateScope};
 pub use rule::{RuleId, RuleInfo};

@@ -41,10 +41,26 @@ pub(crate) fn normalised(name: &str) -> Cow<'_, str> {
     if text == name { Cow::Borrowed(name) } else { Cow::Owned(text.to_owned()) }
 }
 
-/// The name for comparisons that must not be evaded by letter case: [`normalised`], then lower case.
+/// The name for comparisons that must not be evaded by letter case: [`normalised`], then without case.
 pub(crate) fn folded(name: &str) -> Cow<'_, str> {
     let text = normalised(name);
-    if text.chars().any(char::is_uppercase) { Cow::Owned(text.to_lowercase()) } else { text }
+    if text.is_ascii() {
+        let has_upper = text.bytes().any(|b| b.is_ascii_uppercase());
+        return if has_upper { Cow::Owned(text.to_ascii_lowercase()) } else { text };
+    }
+    // Down, up and down again makes one of letters with several forms, as Unicode's case folding does. The parts of a
+    // letter may compose only then.
+    let upper = text.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
+    let lower: String = upper.flat_map(char::to_lowercase).nfkc().collect();
+    if lower == *text { text } else { Cow::Owned(lower) }
+}
+
+/// The form of a tool's name under which its calls are counted: Unicode NFKC without invisible characters, control
+/// characters and white space around it, in one letter case. `Read_File` and `read_file` share what they may use up.
+/// Borrowed when that changes nothing.
+#[must_use]
+pub fn counted_name(tool: &str) -> Cow<'_, str> {
+    folded(tool)
 }
 
 /// A DID for comparison with a block list: [`folded`], and without path, query and fragment.
@@ -91,7 +107,29 @@ mod tests {
             assert_eq!(normalised(name), "delete_file", "{name:?}");
         }
         assert_eq!(folded("Delete_File "), "delete_file");
+        for name in ["STRASSE", "straße", "STRAẞE", "straſſe"] {
+            assert_eq!(folded(name), "strasse", "{name:?}");
+        }
+        assert_eq!(folded("ΟΔΟΣ"), folded("οδος"));
+        assert_eq!(folded("H\u{331}"), folded("\u{1E96}"));
+        assert_eq!(folded("\u{1F88}"), folded("\u{1F80}"));
         assert_eq!(folded_did("DID:mesh:ABC #key-1"), "did:mesh:abc");
         assert!(is_did("did:mesh:abc") && !is_did("did:mesh:") && !is_did("abc") && !is_did("did:mesh:a b"));
+    }
+
+    /// Defends counting: the usual name costs no allocation, and counting a counted name changes nothing.
+    #[test]
+    fn counted_names() {
+        for name in ["read_file", "a", "", "x-y.z/0", "é_b"] {
+            assert!(matches!(counted_name(name), Cow::Borrowed(same) if same == name), "{name:?}");
+        }
+        for name in ["Read_File", "read_file\n", " READ_FILE", "r\u{200B}ead_file", "\u{FF32}ead_file"] {
+            assert_eq!(counted_name(name), "read_file", "{name:?}");
+        }
+        for c in '\0'..='\u{1FFFF}' {
+            let name = format!("a{c}\u{331}B");
+            let once = counted_name(&name);
+            assert_eq!(counted_name(&once), once, "{name:?}");
+        }
     }
 }

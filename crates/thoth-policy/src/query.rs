@@ -28,11 +28,15 @@ impl RateScope {
 }
 
 /// What happened before in this session. Only calls that went out count.
+///
+/// Names of tools are given as they were sent. Two names are those of one tool when [`crate::counted_name`] makes them
+/// equal: otherwise each spelling of a name would have a rate of its own.
 pub trait History {
     /// Whether any earlier call of this session passes `test`, which is given its tool and server.
     fn called_before(&self, test: &mut dyn FnMut(&str, &str) -> bool) -> bool;
 
-    /// How many calls there were in `scope` since `since`; `tool` is the tool now called.
+    /// How many calls there were in `scope` since `since`. `tool` is the tool now called, as sent; for
+    /// [`RateScope::Tool`] it is to be compared by its [`crate::counted_name`].
     fn calls_since(&self, scope: RateScope, tool: &str, since: jiff::Timestamp) -> u64;
 }
 

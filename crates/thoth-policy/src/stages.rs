@@ -123,7 +123,8 @@ impl Policy {
         }
     }
 
-    /// The limits that hold for this tool: the smallest of all that apply. The gate counts and refuses.
+    /// The limits that hold for this tool: the smallest of all that apply. The gate counts, under the tool's
+    /// [`crate::counted_name`], and refuses.
     #[must_use]
     pub fn limits(&self, tool: &str, _server: &str) -> Limits {
         let folded = name::folded(tool);
