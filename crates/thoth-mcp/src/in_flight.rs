@@ -64,6 +64,11 @@ impl<T> InFlight<T> {
         self.entries.get_mut(id)
     }
 
+    /// All requests, by id.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.values()
+    }
+
     /// How many requests wait.
     #[must_use]
     pub fn len(&self) -> usize {

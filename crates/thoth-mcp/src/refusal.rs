@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use thoth_types::json::JsonErrorCode;
+use thoth_types::json::{JsonErrorCode, Limits, Tape};
 
 use crate::encode::error_response;
+use crate::id::{Id, IdKey};
 
 macro_rules! refusal_codes {
     ($($(#[$doc:meta])* $variant:ident => $word:literal, $number:literal, $text:literal;)+) => {
@@ -194,6 +195,14 @@ impl Refusal {
     #[must_use]
     pub const fn new(code: RefusalCode, offset: usize, length: usize) -> Self {
         Self { code, offset, length, id: None, shape: RefusedShape::Unknown, batch: Vec::new() }
+    }
+
+    /// What its id is compared by, where it has one.
+    #[must_use]
+    pub fn id_key(&self) -> Option<IdKey> {
+        let mut tape = Tape::new();
+        let id = tape.parse(self.id.as_deref()?, &Limits::default()).ok()?;
+        Id::read(id).ok().map(|id| id.key())
     }
 
     /// The answer that the sender waits for, as one line with its newline: a JSON-RPC error per request with a
