@@ -8,7 +8,7 @@ use thoth_mcp::{
     Decoder, Direction, Era, Frame, Framed, IdKey, InFlightError, Message, Notification, Refusal, RefusalCode, Request,
     TaskMethod,
 };
-use thoth_types::json::Limits;
+use thoth_types::json::{Limits, Value};
 use thoth_types::{Arguments, Caller, ToolCall};
 
 use crate::answer::{self, RefusalStyle};
@@ -123,6 +123,12 @@ impl ClientSide {
     }
 }
 
+/// By what the state of a multi-round trip is recognised when it comes back. Of its text, not of its bytes: a client may
+/// escape other characters than the server did.
+pub(crate) fn state_digest(gate: &Gate, request_state: Value<'_>) -> String {
+    gate.digest(request_state.as_str().unwrap_or_default().as_bytes())
+}
+
 /// A refused frame as its record shows it.
 pub(crate) fn refusal_fields(refusal: &Refusal, direction: Direction) -> RefusalFields<'static> {
     RefusalFields {
@@ -205,7 +211,7 @@ impl<'f> Making<'_, 'f> {
             .map_err(|error| refuse_in_flight(request, &error))?;
         Ok(view.map(|view| ToolCall {
             listed: state.listed(&view.name),
-            retry_of: view.request_state.and_then(|s| state.continues(&self.gate.digest(s.raw()))),
+            retry_of: view.request_state.and_then(|s| state.continues(&state_digest(self.gate, s))),
             task: view.task,
             arguments: Arguments::new(view.arguments),
             tool: view.name,
@@ -319,7 +325,7 @@ fn opened_ids(opened: &[(Bound, bool)]) -> Vec<(&[u8], Era, bool)> {
     opened.iter().map(|(bound, is_call)| (&*bound.id, bound.era, *is_call)).collect()
 }
 
-fn refuse_in_flight(request: &Request<'_>, error: &InFlightError) -> Refusal {
+pub(crate) fn refuse_in_flight(request: &Request<'_>, error: &InFlightError) -> Refusal {
     match error {
         InFlightError::InUse => request.refuse_reused_id(),
         InFlightError::Full { .. } => request.refuse(RefusalCode::TooManyInFlight, 0),

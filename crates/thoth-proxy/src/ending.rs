@@ -102,35 +102,50 @@ impl Ending {
         }
     }
 
-    /// How long the present situation may last; `None` while nothing has ended.
-    fn patience(&self, open_requests: bool) -> Option<Duration> {
-        if self.exited {
-            return Some(AFTER_EXIT);
+    /// How long the present situation may last; `None` while nothing has ended. `busy` when there is something that is
+    /// worth waiting for.
+    fn patience(&self, busy: bool) -> Option<Duration> {
+        let given_up = self.signal.is_some() || self.client_gone;
+        match (self.exited, given_up, self.output_closed || self.client_closed) {
+            (true, false, _) => Some(if busy { TO_ANSWER } else { AFTER_EXIT }),
+            (true, true, _) => Some(AFTER_EXIT),
+            (false, true, _) => Some(AFTER_CLOSE),
+            (false, false, true) => Some(if busy { TO_ANSWER } else { AFTER_CLOSE }),
+            (false, false, false) => None,
         }
-        if self.signal.is_some() || self.client_gone || self.output_closed {
-            return Some(AFTER_CLOSE);
-        }
-        self.client_closed.then_some(if open_requests { TO_ANSWER } else { AFTER_CLOSE })
+    }
+
+    /// Whether the client still waits for answers that may come.
+    fn answers_may_come(&self, session: &Session) -> bool {
+        self.client_closed && !self.exited && !self.output_closed && session.lock().client_waits()
     }
 }
 
-/// Waits until the session has ended, and sees to it that it does once it has begun to.
+/// Waits until the session has ended, and sees to it that it does once it has begun to. `delivering` tells whether
+/// something is being written to the client, which may be slower than the server.
 pub(crate) fn wind_down(
     causes: &Receiver<Cause>,
     group: ProcessGroup,
     session: &Session,
+    delivering: impl Fn() -> bool,
     mut close_input: impl FnMut(),
 ) -> Ending {
-    /// How often open requests are looked at while they alone keep the session alive.
+    /// How often it is looked whether there is still something to wait for.
     const LOOK: Duration = Duration::from_millis(50);
     let mut ending = Ending::default();
     let mut since = Instant::now();
+    let mut was_busy = false;
     loop {
         if ending.exited && ending.output_closed {
             break;
         }
-        let open = ending.client_closed && !session.lock().from_client.is_empty();
-        let cause = match ending.patience(open) {
+        let busy = delivering() || ending.answers_may_come(session);
+        if was_busy && !busy {
+            // The short patience counts from the moment of the last answer.
+            since = Instant::now();
+        }
+        was_busy = busy;
+        let cause = match ending.patience(busy) {
             None => causes.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(patience) => {
                 let left = patience.saturating_sub(since.elapsed());
@@ -146,17 +161,7 @@ pub(crate) fn wind_down(
                     since = Instant::now();
                     continue;
                 }
-                let wait = if open { left.min(LOOK) } else { left };
-                if open {
-                    // The short patience counts from the moment of the last answer.
-                    let result = causes.recv_timeout(wait);
-                    if matches!(result, Err(RecvTimeoutError::Timeout)) && session.lock().from_client.is_empty() {
-                        since = Instant::now();
-                    }
-                    result
-                } else {
-                    causes.recv_timeout(wait)
-                }
+                causes.recv_timeout(if busy { left.min(LOOK) } else { left })
             }
         };
         match cause {
@@ -172,4 +177,35 @@ pub(crate) fn wind_down(
         end_group(group);
     }
     ending
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::upstream::{Upstream, spawn};
+
+    /// What a server said before it ended is delivered, also to a client that takes longer than the server's children
+    /// are waited for.
+    #[test]
+    fn a_slow_client_gets_everything() {
+        let Upstream { mut child, group, .. } = spawn(&["true".into()]).unwrap();
+        let status = child.wait().unwrap();
+        let (send, causes) = sync_channel(2);
+        send.send(Cause::UpstreamExited(Some(status))).unwrap();
+        let looks = Cell::new(0);
+        let delivering = || {
+            looks.set(looks.get() + 1);
+            if looks.get() == 15 {
+                send.send(Cause::UpstreamClosed).unwrap();
+            }
+            true
+        };
+        let started = Instant::now();
+        let ending = wind_down(&causes, group, &Session::default(), delivering, || {});
+        assert!(ending.output_closed && !ending.forced);
+        assert!(started.elapsed() > AFTER_EXIT, "longer than a held pipe is waited for");
+    }
 }

@@ -10,10 +10,10 @@ use thoth_mcp::{
     Request, Response, ResultType, TaskState,
 };
 use thoth_types::Caller;
-use thoth_types::json::{Limits, Tape};
+use thoth_types::json::Limits;
 
 use crate::answer;
-use crate::client_side::refusal_fields;
+use crate::client_side::{refusal_fields, refuse_in_flight, state_digest};
 use crate::clock;
 use crate::notices::{NO_EVIDENCE, Repeated, say};
 use crate::session::{Asked, Open, Session, State};
@@ -142,17 +142,21 @@ struct Inspection<'r> {
 impl Inspection<'_> {
     fn frame(&mut self, frame: &Frame<'_>, bytes: usize, delivery: &mut Delivery<'_>) -> Result<(), Refusal> {
         // A batch passes whole or not at all, so nothing is taken note of before all of it was found good.
-        if let Frame::Batch(messages) = frame
-            && let Err(refusal) = messages.iter().try_for_each(|message| self.check(message))
-        {
+        if let Frame::Batch(messages) = frame {
+            let mut answered = Vec::new();
+            let mut verdict = Ok(());
             for message in messages {
-                if let Message::Response(response) = message
-                    && let Some(id) = response.id
-                {
-                    self.fail(&id.key(), refusal.code, delivery);
+                verdict = verdict.and_then(|()| self.check(message, &answered));
+                if let Message::Response(Response { id: Some(id), .. }) = message {
+                    answered.push(id.key());
                 }
             }
-            return Err(refusal);
+            if let Err(refusal) = verdict {
+                for key in &answered {
+                    self.fail(key, refusal.code, delivery);
+                }
+                return Err(refusal);
+            }
         }
         frame.messages().iter().try_for_each(|message| match message {
             Message::Response(response) => self.answer(response, bytes),
@@ -161,13 +165,14 @@ impl Inspection<'_> {
         })
     }
 
-    /// Whether a message of a batch would pass, without taking note of it.
-    fn check(&self, message: &Message<'_>) -> Result<(), Refusal> {
+    /// Whether a message of a batch would pass, without taking note of it, after the batch has `answered` these.
+    fn check(&self, message: &Message<'_>, answered: &[IdKey]) -> Result<(), Refusal> {
         let state = self.session.lock();
         match message {
             Message::Response(response) => {
                 let Some(id) = response.id else { return Ok(()) };
-                let Some(open) = state.from_client.get(&id.key()) else {
+                let key = id.key();
+                let Some(open) = state.answerable(&key).filter(|_| !answered.contains(&key)) else {
                     return Err(response.refuse(RefusalCode::UnsolicitedResponse, 0));
                 };
                 match &open.asked {
@@ -178,10 +183,10 @@ impl Inspection<'_> {
                     Asked::Other => Ok(()),
                 }
             }
-            Message::Request(request) if state.from_server.get(&request.id.key()).is_some() => {
-                Err(request.refuse(RefusalCode::IdInUse, 0))
-            }
-            Message::Request(_) => Ok(()),
+            Message::Request(request) => match state.from_server.get(&request.id.key()) {
+                Some(open) if !open.cancelled => Err(request.refuse_reused_id()),
+                _ => Ok(()),
+            },
             Message::Notification(notification) => {
                 notification.cancelled().transpose()?;
                 notification.task_state().transpose().map(drop)
@@ -193,7 +198,7 @@ impl Inspection<'_> {
     fn open(&self, request: &Request<'_>) -> Result<(), Refusal> {
         let open = Open { id: request.id.raw().into(), asked: Asked::Other, cancelled: false };
         let opened = self.session.lock().open_from_server(request.id.key(), open);
-        opened.map_err(|error| request.refuse(in_flight_code(&error), 0))
+        opened.map_err(|error| refuse_in_flight(request, &error))
     }
 
     fn notification(&mut self, notification: &Notification<'_>, bytes: usize) -> Result<(), Refusal> {
@@ -216,7 +221,7 @@ impl Inspection<'_> {
         let Some(id) = response.id else { return Ok(()) };
         let session = self.session;
         let mut state = session.lock();
-        let Some(asked) = state.from_client.get(&id.key()).map(|open| open.asked.clone()) else {
+        let Some(asked) = state.answerable(&id.key()).map(|open| open.asked.clone()) else {
             return Err(response.refuse(RefusalCode::UnsolicitedResponse, 0));
         };
         // Until all of its governed members are read, the request stays open: a refusal then answers it.
@@ -260,7 +265,7 @@ impl Inspection<'_> {
         match (&view.result_type, &view.task_id, view.request_state) {
             (ResultType::Task, Some(task), _) => state.begin_task(task, ticket),
             (ResultType::InputRequired, _, Some(request_state)) => {
-                state.begin_round_trip(self.gate.digest(request_state.raw()), ticket.call_id());
+                state.begin_round_trip(state_digest(self.gate, request_state), ticket.call_id());
             }
             _ => {}
         }
@@ -290,34 +295,25 @@ impl Inspection<'_> {
             delivery.complaints.extend(refusal.response().unwrap_or_default());
             return;
         }
-        if let Some(key) = refusal.id.as_deref().and_then(key_of) {
+        if let Some(key) = refusal.id_key() {
             self.fail(&key, refusal.code, delivery);
         }
     }
 
     /// Tells the client that the answer to its request was refused, if the request is open.
     fn fail(&mut self, key: &IdKey, code: RefusalCode, delivery: &mut Delivery<'_>) {
-        let Some(open) = self.session.lock().from_client.remove(key) else { return };
+        let mut state = self.session.lock();
+        if state.answerable(key).is_none() {
+            return;
+        }
+        let Some(open) = state.from_client.remove(key) else { return };
+        drop(state);
         if !open.cancelled {
             delivery.replies.extend(answer::answer_refused(&open.id, code.as_str()));
         }
         if let Asked::Call(Some(ticket)) = &open.asked {
             self.outcomes.settle(self.caller, ticket, &Outcome::without_answer("answer_refused"), clock::now());
         }
-    }
-}
-
-/// The key of an id that stood in a refused frame.
-fn key_of(raw: &[u8]) -> Option<IdKey> {
-    let mut tape = Tape::new();
-    let value = tape.parse(raw, &Limits::default()).ok()?;
-    value.as_i64().map(IdKey::integer).or_else(|| value.as_str().map(|text| IdKey::text(&text)))
-}
-
-const fn in_flight_code(error: &thoth_mcp::InFlightError) -> RefusalCode {
-    match error {
-        thoth_mcp::InFlightError::InUse => RefusalCode::IdInUse,
-        thoth_mcp::InFlightError::Full { .. } => RefusalCode::TooManyInFlight,
     }
 }
 
@@ -336,4 +332,94 @@ fn outcome_of<'a>(view: Option<&'a CallResult<'_>>, bytes: usize) -> Outcome<'a>
 
 fn wide(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use thoth_audit::{ContentKey, ContentMode, Leaves};
+    use thoth_gate::{Evidence, EvidenceError, Standing};
+    use thoth_mcp::FrameBuffer;
+    use thoth_types::{Mode, ServerName, SessionId};
+
+    use super::*;
+
+    struct Nowhere;
+
+    impl Evidence for Nowhere {
+        fn append(&self, _: &Leaves) -> Result<(), EvidenceError> {
+            Ok(())
+        }
+    }
+
+    fn server_side(session: &Arc<Session>) -> ServerSide {
+        let standing = Standing::Invalid { reason: "unused".to_owned() };
+        let gate = Gate::new(standing, Arc::new(Nowhere), ContentMode::None, ContentKey::new([0; 32]));
+        let caller = Caller {
+            tenant: None,
+            user: None,
+            endpoint: None,
+            agent: None,
+            session: SessionId::from_str("session").unwrap(),
+            server: ServerName::from_str("server").unwrap(),
+            intent: None,
+            approved_scope: Vec::new(),
+            mode: Mode::Block,
+        };
+        ServerSide::new(Arc::new(gate), caller, Arc::clone(session), Limits::default())
+    }
+
+    fn open(session: &Session, id: i64, asked: Asked) {
+        let open = Open { id: id.to_string().as_bytes().into(), asked, cancelled: false };
+        session.lock().open_from_client(IdKey::integer(id), open).unwrap();
+    }
+
+    /// What a client gets of one line: how many frames, and Thoth's own answers.
+    fn deliver(side: &mut ServerSide, line: &str) -> (usize, String) {
+        let mut buffer = FrameBuffer::new(10_000);
+        buffer.spare()[..line.len()].copy_from_slice(line.as_bytes());
+        buffer.advance(line.len());
+        let delivery = side.deliver(buffer.frames());
+        (delivery.frames.len(), String::from_utf8(delivery.replies).unwrap())
+    }
+
+    /// Invariants 1 and 4: a call that has not gone out has no answer, and a server that guesses its id cannot make it
+    /// disappear from our books either.
+    #[test]
+    fn a_call_that_has_not_gone_out_cannot_be_answered() {
+        let session = Arc::new(Session::default());
+        let mut side = server_side(&session);
+        session.lock().negotiate("2025-03-26");
+        open(&session, 1, Asked::Call(None));
+        for line in [
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[]}}\n",
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":5}\n",
+            "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[]}}]\n",
+        ] {
+            assert_eq!(deliver(&mut side, line), (0, String::new()), "{line}");
+            assert!(session.lock().from_client.get(&IdKey::integer(1)).is_some(), "{line}");
+        }
+    }
+
+    /// Every request that a refused batch answered is answered with an error, however its id is written.
+    #[test]
+    fn refused_answers_reach_their_requests() {
+        let session = Arc::new(Session::default());
+        let mut side = server_side(&session);
+        session.lock().negotiate("2025-03-26");
+        for (line, answers) in [
+            ("[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}},{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}]\n", 1),
+            ("[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}},{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{}}]\n", 1),
+            ("[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}},{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{}}]\n", 0),
+            ("{\"jsonrpc\":\"2.0\",\"id\":1.0,\"result\":5}\n", 1),
+        ] {
+            for id in [1, 2] {
+                drop(session.lock().from_client.remove(&IdKey::integer(id)));
+                open(&session, id, Asked::Other);
+            }
+            let (frames, replies) = deliver(&mut side, line);
+            assert_eq!((frames, replies.lines().count()), (usize::from(answers == 0), answers), "{line}: {replies}");
+        }
+    }
 }

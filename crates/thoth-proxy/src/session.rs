@@ -138,6 +138,17 @@ impl State {
         self.round_trips.take(state_digest)
     }
 
+    /// The client's request that an answer of the server can be for. A call that has not gone out yet is none: a server
+    /// that guesses its id must neither answer nor fail it.
+    pub(crate) fn answerable(&self, key: &IdKey) -> Option<&Open> {
+        self.from_client.get(key).filter(|open| !matches!(open.asked, Asked::Call(None)))
+    }
+
+    /// Whether the client still waits for an answer.
+    pub(crate) fn client_waits(&self) -> bool {
+        self.from_client.values().any(|open| !open.cancelled)
+    }
+
     /// Opens a client's request.
     pub(crate) fn open_from_client(&mut self, key: IdKey, open: Open) -> Result<(), InFlightError> {
         open_in(&mut self.from_client, key, open)

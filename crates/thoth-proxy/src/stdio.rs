@@ -9,8 +9,8 @@ use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::AsFd;
 use std::process::{ChildStdout, ExitStatus};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,9 @@ use crate::upstream::{SpawnError, Upstream, UpstreamInput, spawn};
 /// A complaint to the server is written only if it fits without waiting: `PIPE_BUF`, below which POSIX promises that a
 /// writable pipe takes it whole.
 const MAX_COMPLAINT: usize = 4096;
+
+/// How long the client may take to read the answers that the server did not give.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// The most often that policy files and the ledger's state are looked at.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -147,20 +150,39 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     if let Err(error) = &lifeline {
         say(&format!("the server would outlive us if we were killed: cannot start the watchdog: {error}"));
     }
-    let ending = wind_down(&wait, group, &session, || {
+    let delivering = || to_client.is_busy();
+    let ending = wind_down(&wait, group, &session, delivering, || {
         // Closing the upstream's input is how an MCP client says goodbye.
         to_upstream.close();
     });
     let replies = ServerSide::close(gate, &fields, &session, ending.how());
     if ending.client_is_there() {
-        // The client may be gone by now, and then nobody misses the answers.
-        drop(to_client.write_all(&replies));
+        last_answers(&to_client, replies);
     }
     note(gate, &fields, EventType::SessionEnded, &ending.describe());
     if let Ok(lifeline) = lifeline {
         lifeline.release();
     }
     Ok(ending.exit_code())
+}
+
+/// Writes the answers that the server did not give, and gives up on a client that does not read them in time: it may be
+/// gone by now, or stuck, and must not keep us.
+fn last_answers(to_client: &Arc<ToClient>, replies: Vec<u8>) {
+    if replies.is_empty() {
+        return;
+    }
+    let (done, wait) = sync_channel::<()>(0);
+    let to_client = Arc::clone(to_client);
+    let writing = spawn_thread("last-answers", move || {
+        // If it fails, nobody is there to miss them.
+        drop(to_client.write_all(&replies));
+        drop(done);
+    });
+    if writing.is_ok() {
+        // Ends at once when the writer drops its end.
+        let _ = wait.recv_timeout(LAST_ANSWERS);
+    }
 }
 
 fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -188,6 +210,11 @@ fn describe(command: &[OsString]) -> String {
 struct ToClient(Mutex<Blocking<File>>);
 
 impl ToClient {
+    /// Whether somebody is writing.
+    fn is_busy(&self) -> bool {
+        matches!(self.0.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
     fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
