@@ -120,6 +120,99 @@ fn calls_are_decided_and_recorded() {
     assert_eq!(count(&events, "SESSION_ENDED"), 1);
 }
 
+fn of_type<'e>(events: &'e [Value], kind: &str) -> Vec<&'e Value> {
+    events.iter().filter(|event| event["eventType"] == kind).collect()
+}
+
+/// A task's outcome is joined to the call that started it, however much later it is asked for.
+#[test]
+fn the_outcome_of_a_task_joins_its_call() {
+    let mut run = Run::start(ALLOW_ALL, "task", &[]);
+    assert_eq!(run.call(1, "a")["result"]["task"]["taskId"], "t1");
+    run.send(&json!({"jsonrpc": "2.0", "id": 2, "method": "tasks/result", "params": {"taskId": "t1"}}));
+    assert!(run.receive()["result"]["content"].is_array());
+    let ledger = run.ledger();
+    assert!(run.peer.finish(SOON).unwrap().status.success());
+    let events = events(&ledger);
+    let post = of_type(&events, "TOOL_CALL_POST");
+    let outcomes: Vec<_> = post.iter().map(|event| (&event["outcome"], &event["taskId"])).collect();
+    assert_eq!(outcomes, [(&json!("task"), &json!("t1")), (&json!("result"), &json!("t1"))]);
+    assert_eq!(post[0]["callId"], post[1]["callId"]);
+}
+
+/// Every round trip is a call of its own: decided again, and linked to the one that it continues.
+#[test]
+fn a_retry_is_decided_again_and_linked() {
+    let mut run = Run::start(READS, "rounds", &[]);
+    let retry = |id: u64, tool: &str| {
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool, "arguments": {"n": 1},
+            "requestState": "sealed", "inputResponses": {"ok": {"action": "accept"}}}})
+    };
+    assert_eq!(run.call(1, "read_a")["result"]["resultType"], "input_required");
+    run.send(&retry(2, "delete_b"));
+    assert_eq!(run.receive()["error"]["code"], -32001, "a retry is no way around the policy");
+    assert_eq!(run.call(3, "read_a")["result"]["resultType"], "input_required");
+    run.send(&retry(4, "read_a"));
+    assert_eq!(run.receive()["result"]["content"][0]["text"], "read_a");
+    let ledger = run.ledger();
+    assert!(run.peer.finish(SOON).unwrap().status.success());
+    let events = events(&ledger);
+    let pre = of_type(&events, "TOOL_CALL_PRE");
+    assert_eq!(pre.len(), 4);
+    assert_eq!(pre[3]["retryOf"], pre[2]["callId"]);
+    assert_eq!(of_type(&events, "TOOL_CALL_POST")[0]["outcome"], "input_required");
+}
+
+/// Only the answer that the server waits for goes to it, and only once.
+#[test]
+fn a_servers_request_is_answered_once() {
+    let mut run = Run::start(ALLOW_ALL, "asks", &[]);
+    let roots = |id: u64| json!({"jsonrpc": "2.0", "id": id, "result": {"roots": [{"uri": "file:///a"}]}});
+    run.send(&call(1, "a"));
+    assert_eq!(run.receive()["method"], "roots/list");
+    run.send(&roots(99));
+    run.send(&roots(1));
+    assert!(run.receive()["result"]["content"][0]["text"].as_str().unwrap().contains("file:///a"));
+    let ledger = run.ledger();
+    let ended = run.peer.finish(SOON).unwrap();
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("unsolicited_response"));
+    assert_eq!(count(&events(&ledger), "FRAME_REFUSED"), 1);
+}
+
+fn in_revision(revision: &str) -> Run {
+    let mut run = Run::start(READS, "echo", &[]);
+    run.send(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": revision}}));
+    assert_eq!(run.receive()["result"]["protocolVersion"], revision);
+    run
+}
+
+#[test]
+fn a_batch_goes_out_whole_or_not_at_all() {
+    let mut run = in_revision("2025-03-26");
+    run.send(&json!([call(1, "read_a"), call(2, "read_b")]));
+    assert!(run.receive()[1]["result"].is_object());
+    run.send(&json!([call(3, "read_a"), call(4, "delete_b")]));
+    let refused = run.receive();
+    let codes = [0, 1].map(|n| refused[n]["error"]["data"]["reason_code"].as_str().unwrap());
+    assert_eq!(codes, ["batch_refused", "default_block"]);
+    run.send(&call(3, "read_a"));
+    assert!(run.receive()["result"].is_object(), "the ids of a refused batch are free again");
+    let file = run.file();
+    assert!(run.peer.finish(SOON).unwrap().status.success());
+    assert!(!std::fs::read_to_string(file).unwrap().contains("delete_b"));
+}
+
+#[test]
+fn a_batch_in_another_revision_reaches_nobody() {
+    let mut run = in_revision("2025-06-18");
+    run.send(&json!([call(1, "read_a"), call(2, "read_b")]));
+    run.send(&call(3, "read_a"));
+    assert_eq!(run.receive()["id"], 3, "nothing answers the batch, under whatever id");
+    let file = run.file();
+    assert!(run.peer.finish(SOON).unwrap().status.success());
+    assert!(!std::fs::read_to_string(file).unwrap().contains("read_b"));
+}
+
 #[test]
 fn a_refusal_can_be_a_tool_result() {
     let mut run = Run::start(READS, "echo", &["--refusal", "result"]);
@@ -237,7 +330,7 @@ fn an_invalid_policy_refuses_calls_and_names_the_place() {
     let refused = run.call(1, "read_a");
     assert_eq!(refused["error"]["data"]["reason_code"], "policy_invalid");
     let reason = refused["error"]["data"]["reason"].as_str().unwrap();
-    assert!(reason.contains("policy.yaml:2:1") && reason.contains("rules"), "{reason}");
+    assert!(reason.contains("policy.yaml:2:1") && reason.contains("ruls"), "{reason}");
     let ended = run.peer.finish(SOON).unwrap();
     assert!(String::from_utf8_lossy(&ended.stderr).contains("every call is refused"));
 }
