@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::cli::DemoArgs;
 use crate::demo::client::Client;
 use crate::exit::{Code, Failure, Outcome};
+use crate::home::{self, Care};
 use crate::terminal::{BAD, CARE, DIM, GOOD, fields, line, styled};
 
 const POLICY: &str = include_str!("demo/policy.yaml");
@@ -35,10 +36,13 @@ impl Place {
                 .tempdir()
                 .map(Self::Temporary)
                 .map_err(|error| Failure::failed(format!("cannot create a temporary directory: {error}"))),
-            Some(path) => fs::create_dir_all(path)
-                .and_then(|()| fs::canonicalize(path))
-                .map(Self::Kept)
-                .map_err(|error| Failure::failed(format!("cannot create `{}`: {error}", path.display()))),
+            // It is the home of `thoth run` below, which is as careful.
+            Some(path) => {
+                home::private(path, Care::Refuse)?;
+                fs::canonicalize(path)
+                    .map(Self::Kept)
+                    .map_err(|error| Failure::failed(format!("cannot read `{}`: {error}", path.display())))
+            }
         }
     }
 
@@ -99,7 +103,7 @@ fn call(client: &mut Client, tool: &str, arguments: &Value, because: &str) -> Re
             let style = if data("decision") == "STEP_UP" { CARE } else { BAD };
             let hold = match data("hold_token") {
                 "" => String::new(),
-                token => format!("\n{CONTINUATION}held as {token} until {}", data("expires_at")),
+                token => format!("\n{CONTINUATION}held as {token} until {}", in_seconds(data("expires_at"))),
             };
             let text = format!("{code}: {} (rule {}, {because}){hold}", data("reason"), data("rule"));
             (styled(style, format_args!("{:8}", data("decision"))), text)
@@ -131,6 +135,12 @@ fn ledger(directory: &Path) -> Result<(), Failure> {
         ("  root", crate::audit::hex(&report.root)),
         ("  origin", report.origin.clone()),
     ])
+}
+
+/// A time without the fractions of a second, which say nothing to a person.
+fn in_seconds(time: &str) -> String {
+    let rounded = time.parse().and_then(|time: jiff::Timestamp| time.round(jiff::Unit::Second));
+    rounded.map_or_else(|_| time.to_owned(), |time| time.to_string())
 }
 
 fn text_of(answer: &Value) -> String {

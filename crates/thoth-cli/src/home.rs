@@ -2,37 +2,36 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
+use crate::terminal::note;
 
-/// The directory, which exists and is private.
+/// The directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Home(PathBuf);
 
 impl Home {
-    /// Finds the directory and creates it on first use.
+    /// Finds the directory and creates it on first use. Afterwards it exists, and nobody else can write to it.
     pub(crate) fn open() -> Result<Self, Failure> {
-        let path = match (std::env::var_os("THOTH_HOME"), std::env::home_dir()) {
-            (Some(path), _) if !path.is_empty() => PathBuf::from(path),
-            (_, Some(home)) if !home.as_os_str().is_empty() => home.join(".thoth"),
-            _ => {
-                return Err(
-                    Failure::failed("there is no home directory").hint("set THOTH_HOME to a directory of yours")
-                );
-            }
-        };
-        let problem = |what: &str, error: io::Error| {
-            Failure::failed(format!("cannot {what} `{}`: {error}", path.display()))
-                .hint("set THOTH_HOME to a directory that you can write to")
-        };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|e| problem("create", e))?;
-        let mode = fs::metadata(&path).map_err(|e| problem("read", e))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(|e| problem("make private", e))?;
+        let (home, chosen) = Self::find()?;
+        private(&home.0, if chosen { Care::Refuse } else { Care::Repair })?;
+        Ok(home)
+    }
+
+    /// Finds the directory for reading, and touches nothing. It need not exist.
+    pub(crate) fn locate() -> Result<Self, Failure> {
+        Self::find().map(|(home, _)| home)
+    }
+
+    /// The directory, and whether it was chosen with `THOTH_HOME`.
+    fn find() -> Result<(Self, bool), Failure> {
+        match (std::env::var_os("THOTH_HOME"), std::env::home_dir()) {
+            (Some(path), _) if !path.is_empty() => Ok((Self(PathBuf::from(path)), true)),
+            (_, Some(home)) if !home.as_os_str().is_empty() => Ok((Self(home.join(".thoth")), false)),
+            _ => Err(Failure::failed("there is no home directory").hint("set THOTH_HOME to a directory of yours")),
         }
-        Ok(Self(path))
     }
 
     pub(crate) fn ledger(&self) -> PathBuf {
@@ -43,10 +42,15 @@ impl Home {
         self.0.join("keys")
     }
 
+    /// The default policy file, whether it exists or not.
+    pub(crate) fn policy_file(&self) -> PathBuf {
+        self.0.join("policy.yaml")
+    }
+
     /// The default policy file; written from the starter policy on first use. The second value says whether it was
     /// written just now.
     pub(crate) fn policy(&self) -> Result<(PathBuf, bool), Failure> {
-        let path = self.0.join("policy.yaml");
+        let path = self.policy_file();
         if path.exists() {
             return Ok((path, false));
         }
@@ -54,6 +58,44 @@ impl Home {
             .map_err(|error| Failure::failed(format!("cannot write `{}`: {error}", path.display())))?;
         Ok((path, written))
     }
+}
+
+/// What to do about an existing directory that others can get into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// Close it, and say so: it is ours alone to decide.
+    Repair,
+    /// Leave it as it is, and refuse it if others can write to it: somebody chose it, perhaps for more than this.
+    Refuse,
+}
+
+/// Creates a directory that only its owner can get into, or looks whether an existing one will do.
+///
+/// Whoever can write to the directory could put another policy there, or other keys.
+pub(crate) fn private(path: &Path, care: Care) -> Result<(), Failure> {
+    let shown = path.display();
+    let problem = |what: &str, error: io::Error| {
+        Failure::failed(format!("cannot {what} `{shown}`: {error}"))
+            .hint("set THOTH_HOME to a directory that you can write to")
+    };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| problem("create", e))?;
+    let metadata = fs::metadata(path).map_err(|e| problem("read", e))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    if !ours && mode & 0o077 != 0 {
+        return Err(Failure::failed(format!(
+            "`{shown}` belongs to another user, and others can get into it (mode {mode:o})"
+        ))
+        .hint("set THOTH_HOME to a directory of yours"));
+    }
+    if care == Care::Repair && ours && mode & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(|e| problem("make private", e))?;
+        note(format_args!("others could get into {shown} (mode {mode:o}); it is private now"));
+    } else if mode & 0o022 != 0 {
+        return Err(Failure::failed(format!("others can write to `{shown}` (mode {mode:o})"))
+            .hint(format_args!("run `chmod go-w {shown}`, or set THOTH_HOME to another directory")));
+    }
+    Ok(())
 }
 
 /// Creates a file with its whole content at once, private, and never over an existing one: of two processes that start

@@ -29,7 +29,7 @@ pub(crate) fn from_command(command: &[OsString]) -> String {
     let mut name = named(&program).filter(|_| !is_assignment(&program)).unwrap_or(NAMELESS);
     // Each round takes words away, so this ends.
     while let Some(runner) = Runner::find(name) {
-        let Some(operand) = operand(&runner, &mut words).and_then(named) else { break };
+        let Some(operand) = operand(runner, &mut words).and_then(named) else { break };
         name = operand;
     }
     for affix in ["mcp-server-", "server-", "mcp-"] {

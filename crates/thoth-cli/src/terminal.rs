@@ -1,23 +1,31 @@
 //! Writing to standard output, coloured only where a person sees it.
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use clap::builder::styling::{AnsiColor, Style};
 
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const CARE: Style = AnsiColor::Yellow.on_default();
 pub(crate) const DIM: Style = Style::new().dimmed();
 
-/// Prints one line. A reader that has gone away, such as `head`, ends the command quietly.
+/// Prints one line. A reader that has gone away, such as `head`, ends the command quietly, with the exit code of
+/// programs that SIGPIPE ends.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
-    writeln!(out, "{text}")
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::failed(format!("cannot write to standard output: {error}")))
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| {
+        let code = if error.kind() == ErrorKind::BrokenPipe { Code::Closed } else { Code::Failed };
+        Failure::new(code, format!("cannot write to standard output: {error}"))
+    })
+}
+
+/// Says something on standard error.
+pub(crate) fn note(text: impl Display) {
+    // There is nowhere left to report that stderr is closed.
+    drop(writeln!(std::io::stderr().lock(), "thoth: {text}"));
 }
 
 /// A value in a style that ends with it.

@@ -45,7 +45,7 @@ struct Written {
     text: String,
 }
 
-#[tool_handler(router = self.tool_router)]
+#[tool_handler(router = self.tool_router, name = "thoth-demo-notes")]
 impl ServerHandler for Notes {}
 
 #[tool_router(router = tool_router)]
