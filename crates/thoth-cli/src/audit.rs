@@ -1,17 +1,20 @@
 //! `thoth audit`: reading and verifying a ledger. None of it needs the machine that wrote it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use thoth_audit::prove::ProveError;
 use thoth_audit::tail::Follower;
-use thoth_audit::verify::{VerifyOptions, verify};
+use thoth_audit::verify::{VerifyError, VerifyOptions, verify};
 
-use crate::exit::{Code, Failure, Outcome};
+use crate::exit::{Code, Failure, Outcome, finish};
 use crate::home::Home;
-use crate::terminal::{BAD, DIM, GOOD, fields, line, styled};
+use crate::terminal::{DIM, GOOD, fields, line, styled};
+
+/// By what a ledger is told from any other directory.
+const LEDGER_PARTS: [&str; 5] = ["log.vkey", "checkpoint", "state", "tile", "journal"];
 
 /// How often `tail -f` looks for new events.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
@@ -48,6 +51,11 @@ pub(crate) struct VerifyArgs {
 
 /// `thoth audit tail`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  thoth audit tail -n 5
+  thoth audit tail -f ./ledger
+  thoth audit tail --json -n 1000 | jq 'select(.decision == \"BLOCK\")'")]
 pub(crate) struct TailArgs {
     /// Ledger directory; the default is `~/.thoth/ledger`
     pub(crate) dir: Option<PathBuf>,
@@ -64,72 +72,115 @@ pub(crate) struct TailArgs {
 
 /// `thoth audit prove`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  thoth audit prove 0
+  thoth audit prove 17 ./ledger > event-17.proof.json")]
 pub(crate) struct ProveArgs {
     /// The event's index, from 0
     pub(crate) index: u64,
     /// Ledger directory; the default is `~/.thoth/ledger`
     pub(crate) dir: Option<PathBuf>,
+    /// Print failures as JSON too; a proof is JSON always
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 pub(crate) fn run(command: AuditCommand) -> Outcome {
     match command {
-        AuditCommand::Verify(arguments) => check(arguments),
-        AuditCommand::Tail(arguments) => tail(arguments),
-        AuditCommand::Prove(arguments) => prove(arguments),
+        AuditCommand::Verify(arguments) => {
+            let json = arguments.json;
+            finish(check(arguments).map_err(|failure| failure.detail("verified", false)), json)
+        }
+        AuditCommand::Tail(arguments) => {
+            let json = arguments.json;
+            finish(tail(arguments), json)
+        }
+        AuditCommand::Prove(arguments) => {
+            let json = arguments.json;
+            finish(prove(arguments), json)
+        }
     }
 }
 
-fn directory(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let path = match given {
-        Some(path) => path,
-        None => Home::open()?.ledger(),
+/// The ledger's directory; `absent` is the exit code when there is a directory, but no ledger in it.
+fn directory(given: Option<PathBuf>, absent: Code) -> Result<PathBuf, Failure> {
+    let none = |code, path: &Path, message: String| {
+        Failure::new(code, message).detail("code", "no_ledger").detail("dir", path.display().to_string())
     };
-    if path.is_dir() {
-        Ok(path)
-    } else {
-        Err(Failure::failed(format!("there is no ledger in `{}`", path.display()))
-            .hint("give the directory; a ledger is written by `thoth run`"))
+    let (path, chosen) = match given {
+        Some(path) => (path, true),
+        None => (Home::locate()?.ledger(), false),
+    };
+    let shown = path.display();
+    if !path.exists() {
+        return Err(if chosen {
+            none(Code::Failed, &path, format!("there is no directory `{shown}`")).hint("give a ledger's directory")
+        } else {
+            none(Code::Failed, &path, format!("there is no ledger yet in `{shown}`"))
+                .hint("`thoth run` writes one; or give a ledger's directory")
+        });
     }
+    let mut entries = std::fs::read_dir(&path)
+        .map_err(|error| none(Code::Failed, &path, format!("cannot read the directory `{shown}`: {error}")))?;
+    // A ledger with a missing part is still one, and damaged; the verifier says how.
+    if !LEDGER_PARTS.iter().any(|part| path.join(part).exists()) {
+        let what = if entries.next().is_none() { "the directory is empty" } else { "it holds something else" };
+        let failure = none(absent, &path, format!("there is no ledger in `{shown}`: {what}"));
+        let below = path.join("ledger");
+        return Err(if below.is_dir() {
+            failure.hint(format_args!("is it `{}`?", below.display()))
+        } else {
+            failure.hint("give a ledger's directory; `thoth run` writes one to `~/.thoth/ledger`")
+        });
+    }
+    Ok(path)
 }
 
 fn check(arguments: VerifyArgs) -> Outcome {
-    let path = directory(arguments.dir)?;
+    let path = directory(arguments.dir, Code::NotVerified)?;
     let checkpoint = match &arguments.checkpoint {
         None => None,
-        Some(file) => Some(
-            std::fs::read(file)
-                .map_err(|error| Failure::failed(format!("cannot read `{}`: {error}", file.display())))?,
-        ),
+        Some(file) => Some(std::fs::read(file).map_err(|error| {
+            let shown = file.display().to_string();
+            Failure::failed(format!("cannot read the checkpoint `{shown}`: {error}"))
+                .detail("code", "unreadable_checkpoint")
+                .detail("file", shown)
+        })?),
     };
     let options = VerifyOptions { checkpoint: checkpoint.as_deref(), vkey: arguments.vkey.as_deref() };
-    match verify(&path, &options) {
-        Ok(report) => {
-            if arguments.json {
-                line(report.to_json())?;
-            } else {
-                line(format_args!("{} {}", styled(GOOD, "verified"), path.display()))?;
-                let mut rows = vec![
-                    ("events", report.size.to_string()),
-                    ("root", hex(&report.root)),
-                    ("origin", report.origin.clone()),
-                    ("key", report.vkey.clone()),
-                ];
-                if report.pending > 0 {
-                    rows.push(("pending", format!("{} recorded and chained, not yet in the tree", report.pending)));
-                }
-                fields(&rows)?;
-                for (kind, count) in &report.events {
-                    line(format_args!("  {}", styled(DIM, format_args!("{count:8}  {kind}"))))?;
-                }
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(error) if arguments.json => {
-            line(json!({"verified": false, "dir": path.display().to_string(), "error": error.to_string()}))?;
-            Ok(ExitCode::from(Code::NotVerified as u8))
-        }
-        Err(error) => Err(Failure::new(Code::NotVerified, format!("{}: {error}", styled(BAD, "not verified")))),
+    let report = verify(&path, &options).map_err(|error| not_verified(&path, &error))?;
+    if arguments.json {
+        line(report.to_json())?;
+        return Ok(ExitCode::SUCCESS);
     }
+    line(format_args!("{} {}", styled(GOOD, "verified"), path.display()))?;
+    let mut rows = vec![
+        ("events", report.size.to_string()),
+        ("root", hex(&report.root)),
+        ("origin", report.origin.clone()),
+        ("key", report.vkey.clone()),
+    ];
+    if let Some(earlier) = report.extends {
+        rows.push(("extends", format!("{earlier} events of the earlier checkpoint")));
+    }
+    if report.pending > 0 {
+        rows.push(("pending", format!("{} recorded and chained, not yet in the tree", report.pending)));
+    }
+    fields(&rows)?;
+    for (kind, count) in &report.events {
+        line(format_args!("  {}", styled(DIM, format_args!("{count:8}  {kind}"))))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn not_verified(path: &Path, error: &VerifyError) -> Failure {
+    Failure::new(Code::NotVerified, format!("not verified: {error}"))
+        .detail("code", error.fault.as_str())
+        .detail("dir", path.display().to_string())
+        .detail("file", error.file.as_str())
+        .detail("offset", error.offset)
+        .detail("index", error.index)
 }
 
 /// A hash for people; in checkpoints and in `--json` it is base64, as the C2SP texts have it.
@@ -138,8 +189,13 @@ pub(crate) fn hex(hash: &[u8]) -> String {
 }
 
 fn tail(arguments: TailArgs) -> Outcome {
-    let path = directory(arguments.dir)?;
-    let problem = |error: &dyn std::fmt::Display| Failure::failed(format!("cannot read the ledger: {error}"));
+    let path = directory(arguments.dir, Code::Failed)?;
+    let problem = |error: &dyn std::fmt::Display| {
+        Failure::failed(format!("cannot read the ledger: {error}"))
+            .detail("code", "unreadable_ledger")
+            .detail("dir", path.display().to_string())
+            .hint(format_args!("`thoth audit verify {}` says what is wrong with it", path.display()))
+    };
     let count = u64::try_from(arguments.lines).unwrap_or(u64::MAX);
     let (mut follower, mut events) = Follower::last(&path, count).map_err(|e| problem(&e))?;
     events.drain(..events.len().saturating_sub(arguments.lines));
@@ -160,26 +216,48 @@ fn tail(arguments: TailArgs) -> Outcome {
     }
 }
 
-/// One event in one line; terminal control characters cannot get through, since JSON escapes them and the rest is
-/// escaped here.
+/// One event in one line of columns: when, what, how it came out, where, which tool, why. Control characters cannot get
+/// through to the terminal, since JSON escapes them and the rest is escaped here.
 fn summary(event: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(event).unwrap_or_default();
-    let text = |key: &str| value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().escape_debug();
-    let mut line = format!("{}  {:15}", text("occurredAt"), text("eventType"));
-    for key in ["decision", "outcome", "toolName", "serverName", "rule", "reasonCode", "code", "detail"] {
-        let part = text(key).to_string();
+    let text = |key: &str| {
+        let text = value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+        text.escape_debug().to_string()
+    };
+    let outcome = ["decision", "outcome", "refusalCode"].into_iter().map(text).find(|word| !word.is_empty());
+    let mut line = format!(
+        "{:24}  {:16}  {:14}  {:12}  {}",
+        text("occurredAt"),
+        text("eventType"),
+        outcome.unwrap_or_default(),
+        text("serverName"),
+        text("toolName"),
+    );
+    let would_be = text("wouldBe");
+    let would_be = if would_be.is_empty() { would_be } else { format!("would be {would_be}") };
+    for part in [would_be, text("rule"), text("reasonCode"), text("detail")] {
         if !part.is_empty() {
             line.push_str("  ");
             line.push_str(&part);
         }
     }
+    line.truncate(line.trim_end().len());
     line
 }
 
 fn prove(arguments: ProveArgs) -> Outcome {
-    let path = directory(arguments.dir)?;
-    let proof = thoth_audit::prove::inclusion(&path, arguments.index)
-        .map_err(|error| Failure::failed(format!("cannot prove event {}: {error}", arguments.index)))?;
+    let path = directory(arguments.dir, Code::Failed)?;
+    let proof = thoth_audit::prove::inclusion(&path, arguments.index).map_err(|error| {
+        let code = match error {
+            ProveError::NoSuchEvent { .. } => "no_such_event",
+            ProveError::Inconsistent(_) | ProveError::Checkpoint(_) | ProveError::Tile(_) => "damaged",
+            ProveError::File(_) | ProveError::Ledger(_) | ProveError::Malformed(_) => "unreadable_ledger",
+        };
+        Failure::failed(format!("cannot prove event {}: {error}", arguments.index))
+            .detail("code", code)
+            .detail("dir", path.display().to_string())
+            .detail("index", arguments.index)
+    })?;
     line(proof.to_json())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -122,6 +122,37 @@ pub enum Fault {
     Quarantined,
 }
 
+impl Fault {
+    /// A stable word for scripts.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Io(_) | Self::Tile(TileError::File(_)) => "unreadable",
+            Self::Tile(TileError::Short(_) | TileError::OutOfTree { .. }) => "bad_tile",
+            Self::Missing => "missing",
+            Self::Unexpected => "unexpected_file",
+            Self::Interrupted => "interrupted",
+            Self::Busy => "busy",
+            Self::BadKey => "bad_key",
+            Self::OtherKey => "other_key",
+            Self::Signed(_) => "bad_signature",
+            Self::HeadsDiffer { .. } => "heads_differ",
+            Self::Width { .. } => "wrong_length",
+            Self::NotCanonical => "not_canonical",
+            Self::LeafHash => "leaf_hash",
+            Self::TileHash => "tile_hash",
+            Self::Root => "root",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::NotAnExtension { .. } => "not_an_extension",
+            Self::Line(_) => "bad_line",
+            Self::Torn => "torn",
+            Self::NotAsRecorded => "not_as_recorded",
+            Self::Vanished => "vanished",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
 impl VerifyError {
     pub(super) fn new(file: &str, fault: Fault) -> Self {
         Self { file: file.to_owned(), offset: None, index: None, fault }
