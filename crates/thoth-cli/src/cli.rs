@@ -17,6 +17,7 @@ Exit codes:
   4    the ledger does not verify
   126  the server's program cannot be executed (`thoth run`)
   127  the server's program was not found (`thoth run`)
+  141  whoever read standard output has gone away
   `thoth run` otherwise ends with the server's own exit code, or 128 + n after signal n.
 
 Files live in `~/.thoth`; set THOTH_HOME to move them.";
@@ -75,11 +76,13 @@ pub(crate) struct RunArgs {
     /// The person for whom the agent acts
     #[arg(long, value_name = "ID")]
     pub(crate) user_id: Option<String>,
-    /// What this session is for, as named in the policy's `scope.intents`
-    #[arg(long, value_name = "INTENT")]
+    /// What this session is for, as named in the policy's `scope.intents`; calls of tools that are not listed there for
+    /// it are asked for or blocked, as `otherwise` says; where a policy names intents and not this one, every call asks
+    #[arg(long, value_name = "INTENT", value_parser = entry)]
     pub(crate) session_intent: Option<String>,
-    /// Tools that this session may use at all, as globs; repeat or separate by commas
-    #[arg(long, value_name = "TOOL", value_delimiter = ',')]
+    /// Tools that this session may use at all, as globs; repeat or separate by commas; calls of any other tool are
+    /// violations, answered as --enforcement-mode says
+    #[arg(long, value_name = "TOOL", value_delimiter = ',', value_parser = entry)]
     pub(crate) approved_scope: Vec<String>,
     /// How violations are answered
     #[arg(long, value_name = "MODE", value_enum, default_value_t = ModeArg::Block)]
@@ -110,8 +113,23 @@ pub(crate) struct RunArgs {
     pub(crate) command: Vec<OsString>,
 }
 
+/// A text with something in it, and nothing invisible around it.
+fn entry(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() {
+        Err("it is empty")
+    } else if text.trim() != text {
+        Err("it has white space around it")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
 /// `thoth demo`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  thoth demo
+  thoth demo --keep ./demo && thoth audit tail ./demo/ledger")]
 pub(crate) struct DemoArgs {
     /// Keep the demo's policy and ledger in this directory instead of a temporary one
     #[arg(long, value_name = "DIR")]

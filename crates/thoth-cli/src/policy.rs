@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr as _;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use thoth_policy::{Diagnostic, Explanation, NoHistory, Policy, Query, Truth};
+use thoth_policy::{Diagnostic, Explanation, NoHistory, Policy, Query, Sources, Truth};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Effect};
 
-use crate::exit::{Code, Failure, Outcome};
+use crate::exit::{Code, Failure, Outcome, finish};
 use crate::home::Home;
 use crate::policy_files::{PolicyFiles, Problem};
-use crate::terminal::{BAD, CARE, DIM, GOOD, fields, line, styled};
+use crate::terminal::{BAD, CARE, DIM, GOOD, fields, line, note, styled};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
@@ -41,28 +42,29 @@ Examples:
   thoth policy explain --tool delete_file --server prod-filesystem
   thoth policy explain --policy team.yaml --tool send --args '{\"to\": \"a@b.c\"}' --at 2026-11-20T22:00:00Z --json")]
 pub(crate) struct ExplainArgs {
-    /// Policy file; the default is `~/.thoth/policy.yaml`
+    /// Policy file; the default is `~/.thoth/policy.yaml`, or the built-in starter while that does not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// The tool that would be called
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) tool: String,
     /// The server that would execute it
-    #[arg(long, value_name = "NAME", default_value = "default")]
+    #[arg(long, value_name = "NAME", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) server: String,
     /// The agent that would call
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", visible_alias = "agent-id", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) agent: Option<String>,
     /// The person behind the agent
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", visible_alias = "user-id", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) user: Option<String>,
-    /// What the session is for
-    #[arg(long, value_name = "INTENT")]
+    /// What the session is for; a tool that the policy's `scope.intents` does not list for it is asked for or blocked,
+    /// as `otherwise` there says
+    #[arg(long, value_name = "INTENT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) session_intent: Option<String>,
     /// The call's arguments, a JSON object
     #[arg(long, value_name = "JSON")]
     pub(crate) args: Option<String>,
-    /// When, as RFC 3339; the default is now
+    /// When, such as 2026-11-20T22:00:00Z; the default is now
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
     /// Show every rule that was looked at
@@ -76,7 +78,10 @@ pub(crate) struct ExplainArgs {
 pub(crate) fn run(command: PolicyCommand) -> Outcome {
     match command {
         PolicyCommand::Check(arguments) => check(arguments),
-        PolicyCommand::Explain(arguments) => explain(*arguments),
+        PolicyCommand::Explain(arguments) => {
+            let json = arguments.json;
+            finish(explain(*arguments), json)
+        }
     }
 }
 
@@ -84,19 +89,18 @@ fn check(arguments: CheckArgs) -> Outcome {
     let name = arguments.file.display().to_string();
     match PolicyFiles::new(arguments.file).load() {
         Ok(policy) => {
-            let warnings: Vec<_> = policy.warnings().iter().map(ToString::to_string).collect();
             if arguments.json {
                 let report = json!({
                     "valid": true,
                     "file": name,
                     "rules": policy.rule_table().count(),
                     "policy_digest": policy.digest(),
-                    "warnings": warnings,
+                    "warnings": policy.warnings().iter().map(diagnostic).collect::<Vec<_>>(),
                     "errors": [],
                 });
                 line(report)?;
             } else {
-                for warning in &warnings {
+                for warning in policy.warnings() {
                     line(format_args!("{}: {warning}", styled(CARE, "warning")))?;
                 }
                 line(format_args!("{} {name}", styled(GOOD, "valid")))?;
@@ -104,16 +108,7 @@ fn check(arguments: CheckArgs) -> Outcome {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Err(problem) if arguments.json => {
-            line(json!({
-                "valid": false,
-                "file": name,
-                "warnings": [],
-                "errors": problem.error().diagnostics.iter().map(diagnostic).collect::<Vec<_>>(),
-            }))?;
-            Ok(ExitCode::from(Code::InvalidPolicy as u8))
-        }
-        Err(problem) => Err(invalid(&problem)),
+        Err(problem) => finish(Err(invalid(&name, &problem).detail("warnings", json!([]))), arguments.json),
     }
 }
 
@@ -129,21 +124,51 @@ fn diagnostic(finding: &Diagnostic) -> serde_json::Value {
     })
 }
 
-fn invalid(problem: &Problem) -> Failure {
+fn invalid(file: &str, problem: &Problem) -> Failure {
+    let errors: Vec<_> = problem.error().diagnostics.iter().map(diagnostic).collect();
     Failure::new(Code::InvalidPolicy, format!("the policy is invalid\n{}", problem.rendered()))
+        .detail("valid", false)
+        .detail("file", file)
+        .detail("errors", errors)
+}
+
+/// What stands for the file's name where the built-in starter policy was used.
+const STARTER_NAME: &str = "built-in starter";
+
+/// The policy to explain, and the name of its file. Nothing is written: without a file the starter that `thoth run`
+/// would write is used as it is.
+fn load(given: Option<PathBuf>) -> Result<(Policy, String), Failure> {
+    let path = match given {
+        Some(path) => path,
+        None => {
+            let path = Home::locate()?.policy_file();
+            if !path.exists() {
+                note(format_args!("there is no `{}` yet; using the built-in starter policy", path.display()));
+                let policy = thoth_policy::load(STARTER_NAME, &Sources::one(STARTER_NAME, thoth_policy::STARTER))
+                    .map_err(Failure::failed)?;
+                return Ok((policy, STARTER_NAME.to_owned()));
+            }
+            path
+        }
+    };
+    let name = path.display().to_string();
+    match PolicyFiles::new(path).load() {
+        Ok(policy) => Ok((policy, name)),
+        Err(problem) => Err(invalid(&name, &problem)),
+    }
 }
 
 fn explain(arguments: ExplainArgs) -> Outcome {
-    let path = match arguments.policy {
-        Some(path) => path,
-        None => Home::open()?.policy()?.0,
-    };
-    let policy = PolicyFiles::new(path).load().map_err(|problem| invalid(&problem))?;
-    let usage = |what: &str, error: &dyn std::fmt::Display| Failure::new(Code::Usage, format!("{what}: {error}"));
+    let (policy, file) = load(arguments.policy)?;
+    let usage = |what: &str, error: &dyn std::fmt::Display| Failure::usage(format!("{what}: {error}"));
     let now = match &arguments.at {
         None => jiff::Timestamp::now(),
-        Some(text) => jiff::Timestamp::from_str(text)
-            .map_err(|e| usage("--at", &e).hint("use RFC 3339, such as 2026-11-20T22:00:00Z"))?,
+        // The library's own message speaks of its parser.
+        Some(text) => jiff::Timestamp::from_str(text).map_err(|_| {
+            let shown = text.escape_debug();
+            usage("--at", &format_args!("`{shown}` is not a date, a time and an offset"))
+                .hint("write it as 2026-11-20T22:00:00Z or 2026-11-20T22:00:00+01:00")
+        })?,
     };
     let mut tape = Tape::new();
     let value = match &arguments.args {
@@ -166,14 +191,23 @@ fn explain(arguments: ExplainArgs) -> Outcome {
     };
     let explanation = policy.explain(&query, arguments.trace);
     if arguments.json {
-        line(explanation.to_json())?
+        line(with_file(&explanation, &file))?
     } else {
-        show(&policy, &explanation)?
+        show(&policy, &file, &explanation)?
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(policy: &Policy, explanation: &Explanation) -> Result<(), Failure> {
+/// The explanation for scripts, with the name of the policy's file.
+fn with_file(explanation: &Explanation, file: &str) -> serde_json::Value {
+    let mut answer: serde_json::Value = serde_json::from_str(&explanation.to_json()).unwrap_or_default();
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("policy_file".to_owned(), file.into());
+    }
+    answer
+}
+
+fn show(policy: &Policy, file: &str, explanation: &Explanation) -> Result<(), Failure> {
     let style = match explanation.effect {
         Effect::Allow => GOOD,
         Effect::Ask => CARE,
@@ -193,7 +227,7 @@ fn show(policy: &Policy, explanation: &Explanation) -> Result<(), Failure> {
         ("rule", rule),
         ("reason", explanation.reason.to_string()),
         ("matched", if matched.is_empty() { styled(DIM, "no rule") } else { matched.join(", ") }),
-        ("policy", policy.digest().to_owned()),
+        ("policy", format!("{} {}", policy.digest(), styled(DIM, format_args!("({file})")))),
     ])?;
     for rule in explanation.trace.iter().flatten() {
         let mark = if rule.applied { styled(GOOD, "applies") } else { styled(DIM, "no     ") };

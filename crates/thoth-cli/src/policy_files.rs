@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 use thoth_policy::{LoadError, Policy, Source, SourceError, SourceText};
@@ -23,12 +22,25 @@ pub(crate) struct PolicyFiles {
     seen: RefCell<Vec<(PathBuf, Option<Stamp>)>>,
 }
 
-/// By what a changed file is recognised.
-type Stamp = (SystemTime, u64);
+/// By what a changed file is recognised: device, inode, length, and the times of its last change and of the last change
+/// of its inode. Any tool can set the first of these times back, and another file of the same length can take its place;
+/// neither goes unnoticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
 
 fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+    Some(Stamp {
+        file: (metadata.dev(), metadata.ino()),
+        length: metadata.len(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    })
 }
 
 impl PolicyFiles {

@@ -18,11 +18,16 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::home::Home;
 use crate::policy_files::{self, PolicyFiles};
 use crate::server_name;
+use crate::terminal::note;
 
 pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     if arguments.enforcer_url.is_some() {
         return Err(Failure::new(Code::Usage, "this version of Thoth decides locally and cannot ask a policy server")
             .hint("remove --enforcer-url; the local policy then decides"));
+    }
+    if arguments.command.first().is_none_or(|program| program.is_empty()) {
+        return Err(Failure::usage("the server's command is empty")
+            .hint("put a program after `--`, as in `thoth run -- npx -y @modelcontextprotocol/server-memory`"));
     }
     // Held so that it can never be printed; nothing uses it while calls are decided locally.
     let _api_key = arguments.api_key.take().map(Redacted::new);
@@ -45,7 +50,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     let evidence: Arc<dyn Evidence> = match evidence {
         Ok(ledger) => ledger,
         Err(reason) => {
-            warn(&format!("no ledger: {reason}\nthoth: every call is refused until this is fixed"));
+            note(format_args!("no ledger: {reason}\nthoth: every call is refused until this is fixed"));
             Arc::new(NoLedger(reason))
         }
     };
@@ -68,7 +73,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     if let Some(ledger) = ledger
         && let Err(error) = ledger.close()
     {
-        warn(&format!("the ledger was not brought up to date: {error}; the next session will do it"));
+        note(format_args!("the ledger was not brought up to date: {error}; the next session will do it"));
     }
     Ok(ExitCode::from(code))
 }
@@ -83,12 +88,6 @@ fn translate(error: &RunError) -> Failure {
         RunError::System { .. } => Code::Failed,
     };
     Failure::new(code, error)
-}
-
-fn warn(text: &str) {
-    use std::io::Write as _;
-    // There is nowhere left to report that stderr is closed.
-    drop(writeln!(std::io::stderr().lock(), "thoth: {text}"));
 }
 
 fn caller(arguments: &RunArgs) -> Result<Caller, Failure> {
@@ -126,7 +125,7 @@ fn policy(home: &Home, arguments: &RunArgs) -> Result<(Standing, PolicyWatch), F
         None => {
             let (path, written) = home.policy()?;
             if written {
-                warn(&format!(
+                note(format_args!(
                     "wrote a starter policy to {}: it allows reading, asks before writing, and blocks deleting",
                     path.display()
                 ));
@@ -136,9 +135,14 @@ fn policy(home: &Home, arguments: &RunArgs) -> Result<(Standing, PolicyWatch), F
     };
     let mut files = PolicyFiles::new(path);
     let standing = match files.load() {
-        Ok(policy) => Standing::Valid(Box::new(policy)),
+        Ok(policy) => {
+            for warning in policy.warnings() {
+                note(format_args!("policy warning: {warning}"));
+            }
+            Standing::Valid(Box::new(policy))
+        }
         Err(problem) => {
-            warn(&format!("invalid policy; every call is refused until it is fixed\n{}", problem.rendered()));
+            note(format_args!("invalid policy; every call is refused until it is fixed\n{}", problem.rendered()));
             Standing::Invalid { reason: format!("the policy is invalid: {}", problem.first()) }
         }
     };
