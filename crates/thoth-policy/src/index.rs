@@ -2,11 +2,30 @@
 
 use std::collections::HashMap;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use crate::glob::Glob;
 use crate::rule::{Rule, RuleId};
 use crate::text_match::TextMatch;
+
+/// The most memory for the fast automaton, in bytes.
+const MAX_DFA_BYTES: usize = 16 * 1024 * 1024;
+
+/// The fast automaton where it fits. Left to itself the builder takes the slower one beyond 100 literals.
+fn automaton(literals: &[(String, Vec<RuleId>)]) -> Option<AhoCorasick> {
+    let mut seen = [false; 256];
+    let mut states = 1_usize;
+    for byte in literals.iter().flat_map(|(literal, _)| literal.bytes()) {
+        states += 1;
+        if let Some(seen) = seen.get_mut(usize::from(byte)) {
+            *seen = true;
+        }
+    }
+    // A state for each byte at most; in each, 4 bytes for every byte that occurs and one for all others.
+    let row = (seen.iter().filter(|seen| **seen).count() + 1).next_power_of_two() * size_of::<u32>();
+    let kind = (states.saturating_mul(row) <= MAX_DFA_BYTES).then_some(AhoCorasickKind::DFA);
+    AhoCorasick::builder().kind(kind).build(literals.iter().map(|(literal, _)| literal.as_str())).ok()
+}
 
 /// An automaton over the literals that globs require, and the rules behind each literal.
 #[derive(Debug, Default)]
@@ -22,7 +41,7 @@ impl Literals {
         }
         let mut entries: Vec<_> = by_literal.into_iter().collect();
         entries.sort_unstable();
-        let finder = AhoCorasick::new(entries.iter().map(|(literal, _)| literal.as_str())).ok();
+        let finder = automaton(&entries);
         Self { finder, rules: entries.into_iter().map(|(_, rules)| rules.into()).collect() }
     }
 
@@ -134,5 +153,29 @@ impl Index {
         self.server_literals.collect(server, into);
         into.sort_unstable();
         into.dedup();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn literals(count: usize, length: usize) -> Literals {
+        let literal = |i: usize| format!("{i:0>length$}");
+        Literals::build((0_u32..).take(count).map(|i| (literal(i as usize), vec![RuleId(i)])).collect())
+    }
+
+    /// Defends "as fast with 10,000 rules as with 10", and that memory has a limit: beyond it the same rules are found
+    /// by the automaton that is smaller and slower.
+    #[test]
+    fn the_fast_automaton_is_kept_while_it_fits() {
+        for (count, length, fast) in [(10, 20, true), (101, 20, true), (10_000, 20, true), (2_000, 1_000, false)] {
+            let literals = literals(count, length);
+            let kind = literals.finder.as_ref().map(AhoCorasick::kind);
+            assert_eq!(kind == Some(AhoCorasickKind::DFA), fast, "{count} of {length}");
+            let mut found = Vec::new();
+            literals.collect(&format!("x{:0>length$}y", 7), &mut found);
+            assert_eq!(found, [RuleId(7)], "{count} of {length}");
+        }
     }
 }
