@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use thoth_audit::Leaves;
-use thoth_policy::{History, RateScope, ScopeList, Scratch};
+use thoth_policy::{History, RateScope, ScopeList, Scratch, counted_name};
 use thoth_types::Caller;
 
 /// Names of the latest calls that go into every record.
@@ -123,13 +123,14 @@ impl Past {
     /// How many calls of `tool` lie in the minute before `now`, and in how many seconds the oldest leaves it.
     pub(crate) fn last_minute(&self, tool: &str, now: Timestamp) -> (u64, u64) {
         let since = now.saturating_sub(SignedDuration::from_secs(60)).unwrap_or(Timestamp::MIN);
+        let wanted = counted_name(tool);
         let mut count = 0;
         let mut oldest = now;
         for (name, at) in self.recent.iter().rev() {
             if *at <= since {
                 break;
             }
-            if **name == *tool {
+            if counted_name(name) == wanted {
                 count += 1;
                 oldest = *at;
             }
@@ -145,12 +146,13 @@ impl History for Past {
     }
 
     fn calls_since(&self, scope: RateScope, tool: &str, since: Timestamp) -> u64 {
+        let wanted = counted_name(tool);
         let mut count = 0;
         for (name, at) in self.recent.iter().rev() {
             if *at < since {
                 return count;
             }
-            if scope != RateScope::Tool || **name == *tool {
+            if scope != RateScope::Tool || counted_name(name) == wanted {
                 count += 1;
             }
         }

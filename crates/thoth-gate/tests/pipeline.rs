@@ -169,7 +169,14 @@ fn limits_count_allowed_calls_only() {
     assert_eq!(call(&mut world, "delete_file", at(0)).1, 0);
     assert_eq!(call(&mut world, "read_rarely", at(1)).1, 1);
     assert_eq!(call(&mut world, "read_rarely", at(2)).1, 1);
-    assert_eq!(call(&mut world, "read_rarely", at(3)), (Some((Decision::Block, ReasonCode::RateLimited)), 0));
+    for spelling in ["read_rarely", "read_rarely ", "read_rarely\u{200b}"] {
+        let refused = (Some((Decision::Block, ReasonCode::RateLimited)), 0);
+        assert_eq!(
+            call(&mut world, spelling, at(3)),
+            refused,
+            "{spelling:?}: another spelling has no window of its own"
+        );
+    }
     assert_eq!(call(&mut world, "read_rarely", at(62)).1, 1, "the window has moved on");
     assert_eq!(call(&mut world, "read_file", at(63)).1, 1);
     assert_eq!(call(&mut world, "read_file", at(64)), (Some((Decision::Block, ReasonCode::BudgetExhausted)), 0));
