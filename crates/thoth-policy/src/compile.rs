@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, DiagnosticCode, File, LoadError};
 use crate::digest;
 use crate::include::{self, Loaded};
 use crate::index::Index;
+use crate::letter_case;
 use crate::policy::{Defaults, Evaluation, Lists, Policy};
 use crate::read::{Document, Reader, RuleDraft};
 use crate::rule::{Rule, RuleId, RuleInfo};
@@ -116,7 +117,7 @@ impl Merge {
         warn_catch_all(&self.rules, evaluation, defaults, &mut warnings);
         let rules = if errors.is_empty() { compile_rules(self.rules, evaluation, errors) } else { Box::default() };
         let highest_risk = rules.iter().map(|rule| rule.info.risk).max().unwrap_or(defaults.risk).max(defaults.risk);
-        Policy {
+        let mut policy = Policy {
             digest: digest::of_files(files.iter().map(|loaded| loaded.file.text.as_bytes())).into(),
             evaluation,
             defaults,
@@ -127,7 +128,10 @@ impl Merge {
             highest_risk,
             warnings,
             files: files.iter().map(|loaded| Arc::clone(&loaded.file.name)).collect(),
-        }
+        };
+        let warning = letter_case::evaded(&policy);
+        policy.warnings.extend(warning);
+        policy
     }
 }
 

@@ -81,6 +81,14 @@ impl Glob {
         }
     }
 
+    /// A text that it matches, where its shape has an obvious one.
+    pub(crate) fn sample(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Exact(text) | Shape::Prefix(text) | Shape::Suffix(text) | Shape::Inside(text) => Some(text),
+            Shape::Everything | Shape::General(_) => None,
+        }
+    }
+
     /// The longest text that every match contains; empty when there is none.
     pub(crate) fn literal(&self) -> String {
         match &self.shape {

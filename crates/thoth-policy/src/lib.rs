@@ -21,6 +21,7 @@ mod glob;
 mod host;
 mod include;
 mod index;
+mod letter_case;
 mod lexical_path;
 mod literal;
 mod name;

@@ -308,6 +308,34 @@ fn rules_for_every_call_are_named() {
     }
 }
 
+/// Defends block rules whose author forgot that letter case counts, without crying wolf where something else stops
+/// the other case.
+#[test]
+fn block_rules_evaded_by_letter_case_are_named() {
+    let block = "match: {tool: delete_file}, approval: block";
+    for (rest, rule, evaded_by) in [
+        ("defaults: {approval: auto}", block, Some("`DELETE_FILE`")),
+        ("defaults: {approval: auto}", "match: {tool: [\"*[ab]*\", \"Drop*\"]}, approval: block", Some("`DROP`")),
+        ("defaults: {approval: auto}", "match: {tool: RM, server: \"prod-*\"}, approval: block", Some("`rm`")),
+        ("defaults: {approval: auto}", "match: {tool: [rm, RM]}, approval: block", None),
+        ("defaults: {approval: auto}", "match: {tool: [\"*\", \"42\"]}, approval: block", None),
+        ("defaults: {approval: auto}", "match: {tool: rm}, approval: approve", None),
+        ("defaults: {approval: auto}", "match: {tool: rm}, approval: block, mode: off", None),
+        ("defaults: {approval: approve}", block, None),
+        ("defaults: {approval: auto}\ngateway: {denied_tools: [\"delete*\"]}", block, None),
+        ("defaults: {approval: auto}\ngateway: {allowed_tools: [\"r*\", delete_file]}", block, None),
+        ("defaults: {approval: auto}\ntools: {delete_file: {blocked: true}}", block, None),
+    ] {
+        let policy = policy(&format!("{rest}\nrules: [{{name: r, {rule}}}]"));
+        let warnings: Vec<_> = policy.warnings().iter().filter(|w| w.message.contains("letter case")).collect();
+        assert_eq!(warnings.len(), usize::from(evaded_by.is_some()), "{rest} {rule}: {warnings:?}");
+        if let (Some(tool), Some(warning)) = (evaded_by, warnings.first()) {
+            assert!(warning.to_string().starts_with("p.yaml:2:9: rule `r`"), "{warning}");
+            assert!(warning.message.contains(tool), "{warning}");
+        }
+    }
+}
+
 /// Trap: version may be text, number or absent; an empty file blocks.
 #[test]
 fn every_form_of_version_one_loads() {
