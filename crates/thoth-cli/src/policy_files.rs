@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -127,4 +127,32 @@ pub(crate) fn reloader(mut files: PolicyFiles) -> Reload {
         }
         Some(files.load().map(|policy| Standing::Valid(Box::new(policy))).map_err(|problem| problem.rendered()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another policy of the same length and age, put in place by a rename or behind a link, is another policy.
+    #[test]
+    fn a_replaced_file_is_noticed_whatever_its_times_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let old = |name: &str, approval: &str| {
+            fs::write(place(name), format!("version: \"1\"\ndefaults: {{ approval: {approval} }}\n")).unwrap();
+            File::open(place(name)).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        };
+        old("policy.yaml", "auto ");
+        old("stricter", "block");
+        std::os::unix::fs::symlink(place("policy.yaml"), place("link")).unwrap();
+        let (mut files, mut linked) = (PolicyFiles::new(place("policy.yaml")), PolicyFiles::new(place("link")));
+        files.load().unwrap();
+        linked.load().unwrap();
+        assert!(!files.changed() && !linked.changed());
+        fs::rename(place("stricter"), place("policy.yaml")).unwrap();
+        assert!(files.changed() && linked.changed());
+        files.load().unwrap();
+        old("policy.yaml", "auto ");
+        assert!(files.changed(), "written in place, and its time set back");
+    }
 }
