@@ -109,7 +109,7 @@ pub(crate) fn refused_batch(style: RefusalStyle, requests: &[(&[u8], Era, bool)]
         }
         let answer = match if *is_call { refusals.next() } else { None } {
             Some(one) => refusal(style, id, *era, one),
-            None => error_response(id, CODE_BLOCK, "Thoth: a call of the same batch was refused", None),
+            None => error_response(id, CODE_BLOCK, "Thoth: another message of the same batch was refused", None),
         };
         line.extend_from_slice(answer.trim_ascii_end());
     }

@@ -6,7 +6,7 @@ use thoth_audit::{EventType, RefusalFields};
 use thoth_gate::{Answer, Gate, GateSession, Incident, Permit, Refused, Round};
 use thoth_mcp::{
     Decoder, Direction, Era, Frame, Framed, IdKey, InFlightError, Message, Notification, Refusal, RefusalCode, Request,
-    TaskMethod,
+    Response, TaskMethod,
 };
 use thoth_types::json::{Limits, Value};
 use thoth_types::{Arguments, Caller, ToolCall};
@@ -44,6 +44,13 @@ struct Bound {
     era: Era,
 }
 
+/// The requests of an admitted frame, each with whether it is a call.
+#[derive(Debug)]
+struct Admitted {
+    requests: Vec<(Bound, bool)>,
+    is_batch: bool,
+}
+
 /// One turn in the making.
 struct Making<'r, 'f> {
     round: Round<'r, 'f>,
@@ -51,7 +58,7 @@ struct Making<'r, 'f> {
     session: &'r Session,
     style: RefusalStyle,
     /// One entry per permit that carries tickets, in order.
-    bound: Vec<Vec<Bound>>,
+    admitted: Vec<Admitted>,
     replies: Vec<u8>,
     incidents: Vec<Refusal>,
 }
@@ -79,7 +86,7 @@ impl ClientSide {
             gate: &self.gate,
             session: &self.session,
             style: self.style,
-            bound: Vec::new(),
+            admitted: Vec::new(),
             replies: Vec::new(),
             incidents: Vec::new(),
         };
@@ -186,7 +193,9 @@ impl<'f> Making<'_, 'f> {
         };
         let Some(call) = call else { return self.round.pass(whole) };
         match self.round.admit(&call, whole, &token, clock::now()) {
-            Answer::Admitted => self.bound.push(vec![Bound::of(request)]),
+            Answer::Admitted => {
+                self.admitted.push(Admitted { requests: vec![(Bound::of(request), true)], is_batch: false });
+            }
             Answer::Refused(refused) => self.refuse_call(&Bound::of(request), &refused),
         }
     }
@@ -224,31 +233,22 @@ impl<'f> Making<'_, 'f> {
         let mut calls = Vec::new();
         let mut answered = Vec::new();
         for message in messages {
-            match message {
-                Message::Request(request) => match self.open(request) {
-                    Ok(call) => {
-                        opened.push((Bound::of(request), call.is_some()));
-                        calls.extend(call);
-                    }
-                    Err(refusal) => {
-                        self.close_all(&opened);
-                        return self.refuse_frame(refusal);
-                    }
-                },
-                Message::Response(response) => {
-                    let Some(id) = response.id else { continue };
-                    if self.session.lock().from_server.get(&id.key()).is_none() || answered.contains(&id.key()) {
-                        self.close_all(&opened);
-                        return self.refuse_frame(response.refuse(RefusalCode::UnsolicitedResponse, 0));
-                    }
+            let taken = match message {
+                Message::Request(request) => self.open(request).map(|call| {
+                    opened.push((Bound::of(request), call.is_some()));
+                    calls.extend(call);
+                }),
+                Message::Response(Response { id: None, .. }) => Ok(()),
+                Message::Response(response @ Response { id: Some(id), .. }) => {
+                    let known = self.session.lock().from_server.get(&id.key()).is_some();
+                    let first = known && !answered.contains(&id.key());
                     answered.push(id.key());
+                    if first { Ok(()) } else { Err(response.refuse(RefusalCode::UnsolicitedResponse, 0)) }
                 }
-                Message::Notification(notification) => {
-                    if let Err(refusal) = self.cancel(notification) {
-                        self.close_all(&opened);
-                        return self.refuse_frame(refusal);
-                    }
-                }
+                Message::Notification(notification) => notification.cancelled().transpose().map(drop),
+            };
+            if let Err(refusal) = taken {
+                return self.refuse_batch(messages, &opened, refusal);
             }
         }
         let answers = self.round.admit_batch(&calls, whole, &token, clock::now());
@@ -260,21 +260,46 @@ impl<'f> Making<'_, 'f> {
             })
             .collect();
         if refused.is_empty() {
-            // Only now: the answers of a batch that stays here are still to come.
+            // Only now: what a batch that stays here answers or calls off is still to be answered or called off.
             let mut state = self.session.lock();
             for key in &answered {
                 state.from_server.remove(key);
             }
             drop(state);
+            for message in messages {
+                if let Message::Notification(notification) = message {
+                    // It was read above, so that it can be read.
+                    drop(self.cancel(notification));
+                }
+            }
             if calls.is_empty() {
                 self.round.pass(whole);
             } else {
-                self.bound.push(opened.into_iter().filter(|(_, is_call)| *is_call).map(|(bound, _)| bound).collect());
+                self.admitted.push(Admitted { requests: opened, is_batch: true });
             }
             return;
         }
         self.close_all(&opened);
-        self.replies.extend(answer::refused_batch(self.style, &opened_ids(&opened), &refused));
+        self.replies.extend(answer::refused_batch(self.style, &ids(&opened), &refused));
+    }
+
+    /// Refuses a batch because of one of its messages. All of its requests are answered, except under ids that belong to
+    /// other requests.
+    fn refuse_batch(&mut self, messages: &[Message<'_>], opened: &[(Bound, bool)], refusal: Refusal) {
+        self.close_all(opened);
+        let state = self.session.lock();
+        let waiting = messages.iter().filter_map(|message| match message {
+            Message::Request(request) if state.from_client.get(&request.id.key()).is_none() => {
+                Some((Bound::of(request), false))
+            }
+            _ => None,
+        });
+        let waiting: Vec<_> = waiting.collect();
+        drop(state);
+        if !waiting.is_empty() {
+            self.replies.extend(answer::refused_batch(self.style, &ids(&waiting), &[]));
+        }
+        self.incidents.push(refusal);
     }
 
     fn close_all(&self, opened: &[(Bound, bool)]) {
@@ -291,21 +316,31 @@ impl<'f> Making<'_, 'f> {
 
     /// Commits the round, and hands every ticket to the open request that it belongs to before anything is forwarded:
     /// the answer may be faster than we are.
-    fn finish(mut self) -> (Turn<'f>, Vec<Refusal>) {
-        let bound = std::mem::take(&mut self.bound);
-        let Self { round, session, style, mut replies, incidents, .. } = self;
-        let committed = round.commit();
+    fn finish(self) -> (Turn<'f>, Vec<Refusal>) {
+        let Self { round, session, style, admitted, mut replies, incidents, .. } = self;
+        let mut committed = round.commit();
         if let Some(error) = &committed.error {
             NO_EVIDENCE.say(&error.to_string());
             let mut state = session.lock();
-            for (bound, refused) in bound.iter().flatten().zip(&committed.withheld) {
-                state.from_client.remove(&bound.key);
-                replies.extend(answer::refusal(style, &bound.id, bound.era, refused));
+            let mut withheld = committed.withheld.drain(..);
+            for Admitted { requests, is_batch } in &admitted {
+                let calls = requests.iter().filter(|(_, is_call)| *is_call);
+                let refused: Vec<_> = withheld.by_ref().take(calls.count()).collect();
+                for (bound, _) in requests {
+                    state.from_client.remove(&bound.key);
+                }
+                match (requests.first(), refused.first()) {
+                    (Some((bound, _)), Some(refused)) if !is_batch => {
+                        replies.extend(answer::refusal(style, &bound.id, bound.era, refused));
+                    }
+                    _ => replies.extend(answer::refused_batch(style, &ids(requests), &refused)),
+                }
             }
-        } else if !bound.is_empty() {
+        } else if !admitted.is_empty() {
             let mut state = session.lock();
+            let calls = admitted.iter().flat_map(|frame| &frame.requests).filter(|(_, is_call)| *is_call);
             let tickets = committed.permits.iter().flat_map(Permit::tickets);
-            for (bound, ticket) in bound.iter().flatten().zip(tickets) {
+            for ((bound, _), ticket) in calls.zip(tickets) {
                 if let Some(open) = state.from_client.get_mut(&bound.key) {
                     open.asked = Asked::Call(Some(ticket.clone()));
                 }
@@ -321,8 +356,8 @@ impl Bound {
     }
 }
 
-fn opened_ids(opened: &[(Bound, bool)]) -> Vec<(&[u8], Era, bool)> {
-    opened.iter().map(|(bound, is_call)| (&*bound.id, bound.era, *is_call)).collect()
+fn ids(requests: &[(Bound, bool)]) -> Vec<(&[u8], Era, bool)> {
+    requests.iter().map(|(bound, is_call)| (&*bound.id, bound.era, *is_call)).collect()
 }
 
 pub(crate) fn refuse_in_flight(request: &Request<'_>, error: &InFlightError) -> Refusal {
@@ -339,5 +374,113 @@ fn token() -> String {
     match getrandom::fill(&mut bytes) {
         Ok(()) => format!("hold_{:032x}", u128::from_be_bytes(bytes)),
         Err(_) => "unavailable".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use thoth_audit::{ContentKey, ContentMode, Leaves};
+    use thoth_gate::{Evidence, EvidenceError, Standing};
+    use thoth_mcp::FrameBuffer;
+    use thoth_policy::{ScopeList, Sources};
+    use thoth_types::{Mode, ServerName, SessionId};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Disk {
+        full: AtomicBool,
+    }
+
+    impl Evidence for Disk {
+        fn append(&self, _: &Leaves) -> Result<(), EvidenceError> {
+            if self.full.load(Ordering::Relaxed) { Err(EvidenceError("full".into())) } else { Ok(()) }
+        }
+    }
+
+    struct World {
+        disk: Arc<Disk>,
+        session: Arc<Session>,
+        side: ClientSide,
+    }
+
+    /// A session of the revision that has batches, under a policy that allows everything.
+    fn world() -> World {
+        let policy = "version: \"1\"\ndefaults: { approval: auto }\n";
+        let policy = thoth_policy::load("p.yaml", &Sources::one("p.yaml", policy)).unwrap();
+        let (disk, session) = (Arc::new(Disk::default()), Arc::new(Session::default()));
+        let evidence: Arc<dyn Evidence> = Arc::clone(&disk) as Arc<dyn Evidence>;
+        let key = ContentKey::new([0; 32]);
+        let gate = Arc::new(Gate::new(Standing::Valid(Box::new(policy)), evidence, ContentMode::None, key));
+        let caller = Caller {
+            tenant: None,
+            user: None,
+            endpoint: None,
+            agent: None,
+            session: SessionId::from_str("session").unwrap(),
+            server: ServerName::from_str("server").unwrap(),
+            intent: None,
+            approved_scope: Vec::new(),
+            mode: Mode::Block,
+        };
+        session.lock().negotiate("2025-03-26");
+        let gate_session = GateSession::new(caller, ScopeList::default(), [7; 8]);
+        let side =
+            ClientSide::new(gate, gate_session, Arc::clone(&session), Limits::default(), RefusalStyle::default());
+        World { disk, session, side }
+    }
+
+    fn request(id: u32, method: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"name":"t"}}}}"#)
+    }
+
+    /// Sends one line; returns how many frames go out, and the ids that Thoth answers.
+    fn send(world: &mut World, line: &str) -> (usize, Vec<u64>) {
+        let line = format!("{line}\n");
+        let mut buffer = FrameBuffer::new(10_000);
+        buffer.spare()[..line.len()].copy_from_slice(line.as_bytes());
+        buffer.advance(line.len());
+        let turn = world.side.turn(buffer.frames());
+        let mut ids = Vec::new();
+        for line in turn.replies.split_inclusive(|byte| *byte == b'\n') {
+            let reply: serde_json::Value = serde_json::from_slice(line).unwrap();
+            let answers = reply.as_array().cloned().unwrap_or_else(|| vec![reply]);
+            ids.extend(answers.iter().map(|answer| answer["id"].as_u64().unwrap()));
+        }
+        (turn.permits.len(), ids)
+    }
+
+    /// Invariant 4, and nobody is left waiting: a batch that cannot be recorded stays here with all of its requests.
+    #[test]
+    fn an_unrecorded_batch_is_answered_whole() {
+        let mut world = world();
+        world.disk.full.store(true, Ordering::Relaxed);
+        let batch = format!("[{},{},{}]", request(1, "ping"), request(2, "tools/call"), request(3, "tools/list"));
+        assert_eq!(send(&mut world, &batch), (0, vec![1, 2, 3]));
+        assert!(world.session.lock().from_client.is_empty());
+        assert_eq!(send(&mut world, &request(2, "tools/call")), (0, vec![2]));
+        world.disk.full.store(false, Ordering::Relaxed);
+        assert_eq!(send(&mut world, &batch), (1, vec![]));
+        assert_eq!(world.session.lock().from_client.len(), 3);
+    }
+
+    /// A batch that is refused for one of its messages answers all of its requests, but never under the id of another
+    /// open one, and changes nothing: what it would have called off goes on.
+    #[test]
+    fn a_refused_batch_is_answered_and_changes_nothing() {
+        let mut world = world();
+        assert_eq!(send(&mut world, &request(5, "tools/call")), (1, vec![]));
+        let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5}}"#;
+        let batch = |last: &str| format!("[{},{cancel},{last},{}]", request(6, "ping"), request(7, "tools/call"));
+        for last in [request(5, "ping"), r#"{"jsonrpc":"2.0","id":9,"result":{}}"#.to_owned()] {
+            assert_eq!(send(&mut world, &batch(&last)), (0, vec![6, 7]), "{last}");
+            assert!(world.session.lock().client_waits(), "{last}");
+            assert_eq!(world.session.lock().from_client.len(), 1, "{last}");
+        }
+        assert_eq!(send(&mut world, &batch(&request(8, "ping"))), (1, vec![]));
+        assert!(world.session.lock().from_client.get(&IdKey::integer(5)).is_some_and(|open| open.cancelled));
     }
 }
