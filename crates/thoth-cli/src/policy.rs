@@ -187,7 +187,6 @@ fn explain(arguments: ExplainArgs) -> Outcome {
         arguments: Arguments::new(value),
         now,
         history: &NoHistory,
-        labels: &[],
     };
     let explanation = policy.explain(&query, arguments.trace);
     if arguments.json {

@@ -63,7 +63,6 @@ pub(crate) fn decide<'a>(
                     arguments: call.arguments,
                     now: now.wall,
                     history: &session.past,
-                    labels: &[],
                 },
                 past: &session.past,
                 violations: session.violations,

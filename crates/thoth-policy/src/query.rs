@@ -73,8 +73,6 @@ pub struct Query<'a> {
     pub now: jiff::Timestamp,
     /// What happened before.
     pub history: &'a dyn History,
-    /// The labels that the session has collected. No condition reads them yet.
-    pub labels: &'a [&'a str],
 }
 
 impl<'a> Query<'a> {
@@ -90,7 +88,6 @@ impl<'a> Query<'a> {
             arguments: Arguments::NONE,
             now: jiff::Timestamp::UNIX_EPOCH,
             history: &NoHistory,
-            labels: &[],
         }
     }
 }
