@@ -10,8 +10,9 @@ use thoth_types::Caller;
 
 /// Names of the latest calls that go into every record.
 const RECENT_NAMES: usize = 16;
-/// Calls remembered for rates. A rate beyond this many calls per window counts as exceeded, which is the strict side.
-const REMEMBERED_CALLS: usize = 4096;
+/// Calls of all tools remembered for rates. Where a window holds more, some of it is forgotten, and every limit over it
+/// counts as exceeded, which is the strict side: else a flood of harmless calls would wash away the count of others.
+const REMEMBERED_CALLS: usize = 16 * 1024;
 /// Distinct tools that a session may call, all of which are remembered for "after a call to". Forgetting some could
 /// loosen a rule whichever way it is answered afterwards, so a call of one more is refused; an honest session does not
 /// call this many different tools.
@@ -120,19 +121,30 @@ impl Past {
         &self.names
     }
 
+    /// When the window since `since` no longer holds everything that happened in it: the oldest call that is remembered.
+    fn forgotten(&self, since: Timestamp) -> Option<Timestamp> {
+        let (_, oldest) = self.recent.front()?;
+        (self.recent.len() == REMEMBERED_CALLS && *oldest >= since).then_some(*oldest)
+    }
+
     /// How many calls of `tool` lie in the minute before `now`, and in how many seconds the oldest leaves it.
     pub(crate) fn last_minute(&self, tool: &str, now: Timestamp) -> (u64, u64) {
         let since = now.saturating_sub(SignedDuration::from_secs(60)).unwrap_or(Timestamp::MIN);
         let wanted = counted_name(tool);
         let mut count = 0;
         let mut oldest = now;
-        for (name, at) in self.recent.iter().rev() {
-            if *at <= since {
-                break;
-            }
-            if counted_name(name) == wanted {
-                count += 1;
-                oldest = *at;
+        if let Some(remembered) = self.forgotten(since) {
+            count = u64::MAX;
+            oldest = remembered;
+        } else {
+            for (name, at) in self.recent.iter().rev() {
+                if *at <= since {
+                    break;
+                }
+                if counted_name(name) == wanted {
+                    count += 1;
+                    oldest = *at;
+                }
             }
         }
         let frees = 60 - now.duration_since(oldest).as_secs().clamp(0, 59);
@@ -146,17 +158,19 @@ impl History for Past {
     }
 
     fn calls_since(&self, scope: RateScope, tool: &str, since: Timestamp) -> u64 {
+        if self.forgotten(since).is_some() {
+            return u64::MAX;
+        }
         let wanted = counted_name(tool);
         let mut count = 0;
         for (name, at) in self.recent.iter().rev() {
             if *at < since {
-                return count;
+                break;
             }
             if scope != RateScope::Tool || counted_name(name) == wanted {
                 count += 1;
             }
         }
-        // Everything remembered lies inside the window: if something was forgotten, it may have counted too.
-        if self.recent.len() == REMEMBERED_CALLS { u64::MAX } else { count }
+        count
     }
 }

@@ -273,3 +273,20 @@ fn many_different_tools_loosen_nothing() {
     assert_eq!(call(&mut world, "read_tests", at(5000)), (refused, 0));
     assert_eq!(call(&mut world, "read_7", at(5001)).1, 1);
 }
+
+/// Invariant 5: a flood of other calls does not wash away the count of a limited tool.
+#[test]
+fn a_flood_hides_no_calls_from_a_limit() {
+    let policy = POLICY.replace("max_tool_calls: 4", "max_tool_calls: 100000");
+    let mut world = world(&policy, Mode::Block);
+    for _ in 0..2 {
+        assert_eq!(call(&mut world, "read_rarely", at(0)).1, 1);
+    }
+    let mut round = world.gate.round(&mut world.session);
+    for _ in 0..20_000 {
+        assert!(matches!(round.admit(&named("read_file"), b"frame\n", &token, at(1)), Answer::Admitted));
+    }
+    assert_eq!(round.commit().permits.len(), 20_000);
+    assert_eq!(call(&mut world, "read_rarely", at(2)), (Some((Decision::Block, ReasonCode::RateLimited)), 0));
+    assert_eq!(call(&mut world, "read_rarely", at(62)).1, 1, "the window has moved on");
+}
