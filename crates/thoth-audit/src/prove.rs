@@ -13,7 +13,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::json::Object;
 use crate::ledger::files::during;
 use crate::ledger::lock::TreeLock;
-use crate::ledger::{CHECKPOINT_FILE, FileError, LedgerError, read_vkey};
+use crate::ledger::{CHECKPOINT_FILE, FileError, LedgerError, VKEY_FILE, read_vkey};
 use crate::merkle::{Hash, leaf_hash};
 use crate::note::Verifier;
 use crate::proof;
@@ -78,7 +78,7 @@ pub fn inclusion(dir: &Path, index: u64) -> Result<InclusionProof, ProveError> {
         // A copy without a lock file is one that nobody writes to.
         Err(_) => None,
     };
-    let missing = || LedgerError::NotALedger { dir: dir.to_owned(), found: "no `log.vkey`".to_owned() };
+    let missing = || LedgerError::Damaged { file: dir.join(VKEY_FILE), reason: "it is missing".to_owned() };
     let verifier = read_vkey(dir)?.ok_or_else(missing)?;
     let path = dir.join(CHECKPOINT_FILE);
     let note = std::fs::read_to_string(&path).map_err(during("read", &path))?;

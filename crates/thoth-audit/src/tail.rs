@@ -12,7 +12,7 @@ use crate::ledger::integrate::is_journal;
 use crate::ledger::lines::{self, Lines, Link};
 use crate::ledger::lock::TreeLock;
 use crate::ledger::state::{Mark, State, Status, key_name};
-use crate::ledger::{FileError, JOURNAL_DIR, LedgerError, STATE_FILE, read_vkey};
+use crate::ledger::{FileError, JOURNAL_DIR, LedgerError, STATE_FILE, VKEY_FILE, read_vkey};
 use crate::merkle::{Hash, leaf_hash};
 use crate::tile_source::TileSource;
 use crate::tiles::{self, TILE_WIDTH, TileKind};
@@ -79,7 +79,7 @@ impl Follower {
     }
 
     fn state(&self) -> Result<(String, State), TailError> {
-        let none = || LedgerError::NotALedger { dir: self.dir.clone(), found: "no `log.vkey`".to_owned() };
+        let none = || LedgerError::Damaged { file: self.dir.join(VKEY_FILE), reason: "it is missing".to_owned() };
         let verifier = read_vkey(&self.dir)?.ok_or_else(none)?;
         let path = self.dir.join(STATE_FILE);
         let note = fs::read(&path).map_err(during("read", &path))?;

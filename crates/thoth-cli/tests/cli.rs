@@ -1,7 +1,7 @@
 //! What commands say and how they end, where no server is involved: for people on standard error, for scripts on
 //! standard output, and nothing is written that nobody asked for.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -79,6 +79,8 @@ fn failures_are_told_to_scripts_and_to_people() {
     fs::write(folder.join("bad.yaml"), "version: \"1\"\nrule: []\n").unwrap();
     ledger(&folder.join("good"), &EVENTS);
     ledger(&folder.join("damaged"), &EVENTS);
+    ledger(&folder.join("keyless"), &EVENTS);
+    fs::remove_file(folder.join("keyless/log.vkey")).unwrap();
     let entries = folder.join("damaged/tile/entries/000.p/3");
     let text = fs::read(&entries).unwrap();
     fs::write(&entries, [b"\0", &text[1..text.len() - 1], b"]"].concat()).unwrap();
@@ -92,10 +94,13 @@ fn failures_are_told_to_scripts_and_to_people() {
         "audit verify good --checkpoint missing",
         "audit verify good --vkey x",
         "audit verify damaged",
+        "audit verify keyless",
         "audit tail missing",
         "audit tail empty",
         "audit tail",
+        "audit tail keyless",
         "audit prove 0 empty",
+        "audit prove 0 keyless",
         "audit prove 3 good",
         "policy check missing.yaml",
         "policy check bad.yaml",
@@ -117,6 +122,9 @@ fn failures_are_told_to_scripts_and_to_people() {
         if words.contains(&"verify") {
             assert_eq!(answer["verified"], false, "{words:?}");
         }
+        if words.contains(&"keyless") {
+            assert!(told.contains("log.vkey`") && told.contains("is missing"), "{told}");
+        }
         if words.contains(&"damaged") {
             let place = [&answer["file"], &answer["offset"], &answer["index"]].map(ToString::to_string);
             let offset = EVENTS[0].len() + EVENTS[1].len() + 4;
@@ -134,10 +142,13 @@ fn failures_are_told_to_scripts_and_to_people() {
     1 audit verify good --checkpoint missing --json unreadable_checkpoint
     4 audit verify good --vkey x --json other_key
     4 audit verify damaged --json leaf_hash
+    4 audit verify keyless --json missing
     1 audit tail missing --json no_ledger
     1 audit tail empty --json no_ledger
     1 audit tail --json no_ledger
+    1 audit tail keyless --json unreadable_ledger
     1 audit prove 0 empty --json no_ledger
+    1 audit prove 0 keyless --json unreadable_ledger
     1 audit prove 3 good --json no_such_event
     3 policy check missing.yaml --json invalid_policy
     3 policy check bad.yaml --json invalid_policy
