@@ -1,7 +1,9 @@
 //! `thoth run` as a test starts it: its own home, its own policy, its own ledger.
 
 use std::ffi::OsString;
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::stdio_peer::Launch;
@@ -32,7 +34,8 @@ impl Gated {
             ledger: folder.join("ledger"),
             flags: Vec::new(),
         };
-        std::fs::create_dir_all(&gated.home)?;
+        // Private whatever the umask: the gate refuses a home that others can write to.
+        DirBuilder::new().recursive(true).mode(0o700).create(&gated.home)?;
         std::fs::write(&gated.policy, policy)?;
         Ok(gated)
     }
