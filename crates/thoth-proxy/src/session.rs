@@ -106,8 +106,15 @@ impl State {
         if first {
             self.pages.clear();
         }
-        self.pages.extend(names.take(MAX_REMEMBERED));
+        let room = MAX_REMEMBERED.saturating_sub(self.pages.len());
+        self.pages.extend(names.take(room));
         if !last {
+            return None;
+        }
+        if self.pages.len() >= MAX_REMEMBERED {
+            // Not all of it can be kept, so that it cannot be said of any tool that it is not there.
+            self.pages.clear();
+            self.tools_complete = false;
             return None;
         }
         self.tools = std::mem::take(&mut self.pages);
@@ -237,5 +244,12 @@ mod tests {
         assert_eq!((state.listed("a"), state.listed("c")), (Listed::Yes, Listed::No));
         state.list_changed();
         assert_eq!((state.listed("a"), state.listed("c")), (Listed::Yes, Listed::Unknown));
+        // A list without an end is not kept, and nothing is said about what it might hold.
+        for page in 0..100 {
+            let names = (0..100).map(|n| format!("{page}-{n}"));
+            assert_eq!(state.list_page(names, page == 0, page == 99), None);
+            assert!(state.pages.len() <= MAX_REMEMBERED);
+        }
+        assert_eq!(state.listed("c"), Listed::Unknown);
     }
 }
