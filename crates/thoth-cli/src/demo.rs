@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod server;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -33,10 +34,12 @@ impl Place {
         match &arguments.keep {
             None => tempfile::Builder::new()
                 .prefix("thoth-demo-")
+                // Whatever the umask: it is the home of `thoth run` below.
+                .permissions(fs::Permissions::from_mode(0o700))
                 .tempdir()
                 .map(Self::Temporary)
                 .map_err(|error| Failure::failed(format!("cannot create a temporary directory: {error}"))),
-            // It is the home of `thoth run` below, which is as careful.
+            // `thoth run` would refuse it just so.
             Some(path) => {
                 home::private(path, Care::Refuse)?;
                 fs::canonicalize(path)

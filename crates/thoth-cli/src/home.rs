@@ -93,7 +93,7 @@ pub(crate) fn private(path: &Path, care: Care) -> Result<(), Failure> {
         note(format_args!("others could get into {shown} (mode {mode:o}); it is private now"));
     } else if mode & 0o022 != 0 {
         return Err(Failure::failed(format!("others can write to `{shown}` (mode {mode:o})"))
-            .hint(format_args!("run `chmod go-w {shown}`, or set THOTH_HOME to another directory")));
+            .hint(format_args!("run `chmod go-w {shown}`, or use another directory")));
     }
     Ok(())
 }
