@@ -29,7 +29,8 @@ impl Peer {
         let (program, arguments) = words.split_first().ok_or_else(|| io::Error::other("no command"))?;
         let mut child = Command::new(program)
             .args(arguments)
-            .env("THOTH_HOME", home)
+            // Made by the gate itself, and so private whatever the umask.
+            .env("THOTH_HOME", home.join("thoth"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
