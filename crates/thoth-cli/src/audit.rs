@@ -11,7 +11,7 @@ use thoth_audit::verify::{VerifyError, VerifyOptions, verify};
 
 use crate::exit::{Code, Failure, Outcome, finish};
 use crate::home::Home;
-use crate::terminal::{DIM, GOOD, fields, line, styled};
+use crate::terminal::{DIM, GOOD, fields, json_line, line, styled};
 
 /// By what a ledger is told from any other directory.
 const LEDGER_PARTS: [&str; 5] = ["log.vkey", "checkpoint", "state", "tile", "journal"];
@@ -169,7 +169,7 @@ fn check(arguments: VerifyArgs) -> Outcome {
     }
     fields(&rows)?;
     for (kind, count) in &report.events {
-        line(format_args!("  {}", styled(DIM, format_args!("{count:8}  {kind}"))))?;
+        line(format_args!("  {}", styled(DIM, format_args!("{count:8}  {}", kind.escape_debug()))))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -202,7 +202,7 @@ fn tail(arguments: TailArgs) -> Outcome {
     loop {
         for event in &events {
             let event = String::from_utf8_lossy(event);
-            if arguments.json { line(event)? } else { line(summary(&event))? }
+            if arguments.json { json_line(&event)? } else { line(summary(&event))? }
         }
         if !arguments.follow {
             return Ok(ExitCode::SUCCESS);

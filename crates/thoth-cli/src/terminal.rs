@@ -1,7 +1,8 @@
 //! Writing to standard output, coloured only where a person sees it.
 
+use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use clap::builder::styling::{AnsiColor, Style};
 
@@ -16,10 +17,31 @@ pub(crate) const DIM: Style = Style::new().dimmed();
 /// programs that SIGPIPE ends.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| {
-        let code = if error.kind() == ErrorKind::BrokenPipe { Code::Closed } else { Code::Failed };
-        Failure::new(code, format!("cannot write to standard output: {error}"))
-    })
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(unwritten)
+}
+
+/// Prints one line of JSON, byte for byte, to anything but a terminal. `line` would not: what takes the colours out also
+/// takes DEL out, which may stand in a JSON string as it is.
+pub(crate) fn json_line(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let text = if out.is_terminal() { harmless(text) } else { Cow::Borrowed(text) };
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(unwritten)
+}
+
+/// The same JSON without the control characters that JSON allows in its strings and that terminals obey.
+fn harmless(json: &str) -> Cow<'_, str> {
+    let control = |c: char| c.is_control();
+    if !json.contains(control) {
+        return Cow::Borrowed(json);
+    }
+    let escaped = |c: char| if control(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    Cow::Owned(json.chars().map(escaped).collect())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+fn unwritten(error: std::io::Error) -> Failure {
+    let code = if error.kind() == ErrorKind::BrokenPipe { Code::Closed } else { Code::Failed };
+    Failure::new(code, format!("cannot write to standard output: {error}"))
 }
 
 /// Says something on standard error.
@@ -40,4 +62,18 @@ pub(crate) fn fields(rows: &[(&str, String)]) -> Result<(), Failure> {
         line(format_args!("{label:width$}  {value}"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No event can talk to the terminal on which it is shown, and it stays the same JSON.
+    #[test]
+    fn control_characters_are_escaped() {
+        let json = "{\"a\":\"x\u{7f}\u{9b}31mé\"}";
+        assert_eq!(harmless(json), r#"{"a":"x\u007f\u009b31mé"}"#);
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(json), read(&harmless(json)));
+    }
 }
