@@ -265,11 +265,12 @@ impl Drop for Ledger {
 
 pub(crate) fn read_vkey(dir: &Path) -> Result<Option<Verifier>, LedgerError> {
     let file = dir.join(VKEY_FILE);
-    let text = match std::fs::read_to_string(&file) {
+    let text = match files::read_regular(&file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         text => text.map_err(during("read", &file))?,
     };
-    let key = text.strip_suffix('\n').map(Verifier::parse);
+    let text = std::str::from_utf8(&text).ok();
+    let key = text.and_then(|text| text.strip_suffix('\n')).map(Verifier::parse);
     match key {
         Some(Ok(verifier)) => Ok(Some(verifier)),
         _ => Err(LedgerError::Damaged { file, reason: "it is not a verifier key and a newline".to_owned() }),

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::json::Object;
-use crate::ledger::files::during;
+use crate::ledger::files::{during, read_regular};
 use crate::ledger::lock::TreeLock;
 use crate::ledger::{CHECKPOINT_FILE, FileError, LedgerError, VKEY_FILE, read_vkey};
 use crate::merkle::{Hash, leaf_hash};
@@ -81,14 +81,15 @@ pub fn inclusion(dir: &Path, index: u64) -> Result<InclusionProof, ProveError> {
     let missing = || LedgerError::Damaged { file: dir.join(VKEY_FILE), reason: "it is missing".to_owned() };
     let verifier = read_vkey(dir)?.ok_or_else(missing)?;
     let path = dir.join(CHECKPOINT_FILE);
-    let note = std::fs::read_to_string(&path).map_err(during("read", &path))?;
+    let note = read_regular(&path).map_err(during("read", &path))?;
+    let note = String::from_utf8_lossy(&note).into_owned();
     let head = Checkpoint::open(note.as_bytes(), &verifier)?;
     let source = TileSource::new(dir, head.size);
     let Some(tile) = source.tile_of(TileKind::Entries, index) else {
         return Err(ProveError::NoSuchEvent { index, size: head.size });
     };
     let bundle_path = dir.join(tile.path());
-    let bundle = std::fs::read(&bundle_path).map_err(during("read", &bundle_path))?;
+    let bundle = read_regular(&bundle_path).map_err(during("read", &bundle_path))?;
     let within = usize::try_from(index % tiles::TILE_WIDTH).unwrap_or(usize::MAX);
     let leaf = tiles::entries(&bundle).nth(within).and_then(Result::ok).map(|(_, leaf)| leaf.to_vec());
     let leaf = leaf.ok_or(ProveError::Inconsistent(index))?;

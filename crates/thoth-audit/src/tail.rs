@@ -1,13 +1,13 @@
 //! The latest events, as they come.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::checkpoint::CheckpointError;
-use crate::ledger::files::during;
+use crate::ledger::files::{during, open_regular, read_regular};
 use crate::ledger::integrate::is_journal;
 use crate::ledger::lines::{self, Lines, Link};
 use crate::ledger::lock::TreeLock;
@@ -82,7 +82,7 @@ impl Follower {
         let none = || LedgerError::Damaged { file: self.dir.join(VKEY_FILE), reason: "it is missing".to_owned() };
         let verifier = read_vkey(&self.dir)?.ok_or_else(none)?;
         let path = self.dir.join(STATE_FILE);
-        let note = fs::read(&path).map_err(during("read", &path))?;
+        let note = read_regular(&path).map_err(during("read", &path))?;
         let state = State::open(&note, &verifier.renamed(&key_name(verifier.name())))?;
         Ok((verifier.name().to_owned(), state))
     }
@@ -108,7 +108,7 @@ impl Follower {
         let source = TileSource::new(&self.dir, size);
         while let Some(tile) = source.tile_of(TileKind::Entries, self.seen) {
             let path = self.dir.join(tile.path());
-            let bundle = fs::read(&path).map_err(during("read", &path))?;
+            let bundle = read_regular(&path).map_err(during("read", &path))?;
             let skip = usize::try_from(self.seen % TILE_WIDTH).unwrap_or(usize::MAX);
             let before = self.seen;
             for entry in tiles::entries(&bundle).skip(skip) {
@@ -147,7 +147,7 @@ impl Follower {
             }
             let path = dir.join(&name);
             // It may have been closed by its writer; then the tree has it soon.
-            let Ok(mut file) = File::open(&path) else { continue };
+            let Ok(mut file) = open_regular(&path) else { continue };
             let mut bytes = Vec::new();
             file.seek(SeekFrom::Start(position.0)).map_err(during("read", &path))?;
             file.read_to_end(&mut bytes).map_err(during("read", &path))?;

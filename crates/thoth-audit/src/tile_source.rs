@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use crate::ledger::FileError;
-use crate::ledger::files::during;
+use crate::ledger::files::{during, read_regular};
 use crate::merkle::{Hash, Subtrees, perfect_root};
 use crate::tiles::{self, TILE_WIDTH, TileKind, TileRef};
 
@@ -67,7 +67,7 @@ impl Subtrees for TileSource {
         let mut last = self.last.borrow_mut();
         if last.as_ref().is_none_or(|(have, _)| *have != tile) {
             let path = self.root.join(tile.path());
-            let bytes = std::fs::read(&path).map_err(during("read", &path))?;
+            let bytes = read_regular(&path).map_err(during("read", &path))?;
             let hashes: Vec<Hash> = tiles::hashes(&bytes).collect();
             if u64::try_from(hashes.len()).ok() != Some(tile.width) || bytes.len() % 32 != 0 {
                 return Err(TileError::Short(tile.path()));

@@ -1,7 +1,7 @@
 //! Verification of a whole ledger, from its files alone.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
@@ -135,7 +135,7 @@ fn lock(dir: &Path) -> Result<Option<TreeLock>, VerifyError> {
 }
 
 fn read(dir: &Path, file: &str) -> Result<Vec<u8>, VerifyError> {
-    fs::read(dir.join(file)).map_err(|error| match error.kind() {
+    files::read_regular(&dir.join(file)).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => VerifyError::new(file, Fault::Missing),
         _ => at(file)(error),
     })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Bytes from the system's random source.
@@ -20,6 +20,27 @@ fn private() -> OpenOptions {
         options.mode(0o600);
     }
     options
+}
+
+/// Opens a file for reading. What is not a regular file is refused and not waited for: a ledger may come from anybody,
+/// and opening or reading a pipe in it would never end.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// The content of a regular file.
+pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Creates a directory and its missing parents, readable by their owner only. One that exists is left as it is.
@@ -183,6 +204,22 @@ impl Store {
             if self.sync {
                 self.directories.insert(directory.to_owned());
             }
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// A ledger from somebody else cannot make its reader wait for ever.
+    #[test]
+    fn what_is_no_regular_file_is_not_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let pipe = home.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        for path in [pipe.as_path(), home.path(), Path::new("/dev/zero")] {
+            assert!(read_regular(path).unwrap_err().to_string().contains("regular"), "{}", path.display());
         }
     }
 }

@@ -81,7 +81,7 @@ impl Integrator {
 
     pub(crate) fn read_state(&self) -> Result<State, LedgerError> {
         let file = self.root.join(STATE_FILE);
-        let bytes = fs::read(&file).map_err(during("read", &file))?;
+        let bytes = files::read_regular(&file).map_err(during("read", &file))?;
         State::open(&bytes, &self.state_verifier).map_err(|source| LedgerError::Unsigned { file, source })
     }
 

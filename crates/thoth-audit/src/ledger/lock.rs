@@ -44,7 +44,7 @@ impl TreeLock {
 
     /// Takes the lock together with other readers. A directory without a lock file is one that nobody writes to.
     pub(crate) fn shared(root: &Path, patience: Duration) -> io::Result<Option<Self>> {
-        let file = File::open(root.join(LOCK_FILE))?;
+        let file = files::open_regular(&root.join(LOCK_FILE))?;
         waiting(patience, || match file.try_lock_shared() {
             Ok(()) => Ok(Some(())),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -1,13 +1,14 @@
 //! What stands in journals.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
 use super::fault::{Fault, VerifyError, at};
 use super::tree::Events;
 use super::{Report, is_live};
+use crate::ledger::files::open_regular;
 use crate::ledger::integrate::is_journal;
 use crate::ledger::lines::{self, Lines};
 use crate::ledger::state::{State, Status};
@@ -57,7 +58,7 @@ fn journal(
 ) -> Result<(), VerifyError> {
     let path = format!("{JOURNAL_DIR}/{name}");
     let mark = state.journals.get(name);
-    let mut file = match File::open(dir.join(&path)) {
+    let mut file = match open_regular(&dir.join(&path)) {
         // Its writer has just placed it, or closed and had it removed before this process got the lock.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && mark.is_none() => return Ok(()),
         file => file.map_err(at(&path))?,
