@@ -289,6 +289,15 @@ fn a_server_that_hangs_is_ended_with_all_of_its_children() {
 }
 
 #[test]
+fn a_server_that_stops_listening_is_ended_and_its_calls_are_told() {
+    let mut run = Run::start(ALLOW_ALL, "deaf", &[]);
+    let file = run.file();
+    eventually("the server has not closed its input", || file.exists());
+    run.send(&call(1, "a"));
+    assert_eq!(run.receive()["error"]["code"], -32603);
+}
+
+#[test]
 fn signals_end_the_server_too() {
     for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
         let mut run = Run::start(ALLOW_ALL, "tree", &[]);

@@ -26,6 +26,8 @@ pub(crate) enum Cause {
     ClientClosed,
     /// The client no longer reads.
     ClientGone,
+    /// The upstream closed its input: nothing that the client sends can reach it any more.
+    UpstreamDeaf,
     /// The upstream closed its output.
     UpstreamClosed,
     /// The upstream's process ended.
@@ -44,6 +46,7 @@ pub(crate) struct Ending {
     client_closed: bool,
     client_gone: bool,
     exited: bool,
+    input_closed: bool,
     output_closed: bool,
 }
 
@@ -85,6 +88,10 @@ impl Ending {
                 self.client_gone = true;
                 close_input();
             }
+            Cause::UpstreamDeaf => {
+                self.input_closed = true;
+                close_input();
+            }
             Cause::UpstreamClosed => self.output_closed = true,
             Cause::UpstreamExited(status) => {
                 self.exited = true;
@@ -106,7 +113,7 @@ impl Ending {
     /// worth waiting for.
     fn patience(&self, busy: bool) -> Option<Duration> {
         let given_up = self.signal.is_some() || self.client_gone;
-        match (self.exited, given_up, self.output_closed || self.client_closed) {
+        match (self.exited, given_up, self.output_closed || self.input_closed || self.client_closed) {
             (true, false, _) => Some(if busy { TO_ANSWER } else { AFTER_EXIT }),
             (true, true, _) => Some(AFTER_EXIT),
             (false, true, _) => Some(AFTER_CLOSE),

@@ -167,11 +167,9 @@ impl State {
     }
 }
 
-/// Opens a request. Cancelled ones, which may never be answered, give way: to the same id, and when there are too many.
+/// Opens a request. Cancelled ones, which may never be answered, give way when there are too many. Their ids stay taken
+/// until then: MCP forbids using an id twice, and a late answer would be taken for the new request's.
 fn open_in(table: &mut InFlight<Open>, key: IdKey, open: Open) -> Result<(), InFlightError> {
-    if table.get(&key).is_some_and(|known| known.cancelled) {
-        table.remove(&key);
-    }
     if table.len() >= MAX_OPEN {
         for (key, open) in table.drain().filter(|(_, open)| !open.cancelled) {
             table.insert(key, open)?;
@@ -229,7 +227,8 @@ mod tests {
         }
         assert!(state.from_client.get(&IdKey::integer(7)).is_some());
         assert_eq!(state.open_from_client(IdKey::integer(7), open(false)), Err(InFlightError::InUse));
-        assert_eq!(state.open_from_client(IdKey::integer(9_999), open(false)), Ok(()), "a cancelled id is free again");
+        let late = state.open_from_client(IdKey::integer(9_999), open(false));
+        assert_eq!(late, Err(InFlightError::InUse), "a late answer would be taken for the new request's");
         let mut full = State::default();
         let opened = (0..10_000).take_while(|id| full.open_from_client(IdKey::integer(*id), open(false)).is_ok());
         assert_eq!(opened.count(), MAX_OPEN);

@@ -255,13 +255,14 @@ impl ClientPump {
             }
             self.upkeep();
             let turn = self.side.turn(frames.frames());
-            if let Err(error) = self.to_upstream.forward(turn.permits) {
-                // What killed the upstream's input is told when its exit is seen; until then its requests stay open
-                // and are answered at the end.
-                say(&format!("cannot write to the server: {error}"));
-            }
+            let forwarded = self.to_upstream.forward(turn.permits);
             if self.to_client.write_all(&turn.replies).is_err() {
                 return Cause::ClientGone;
+            }
+            if let Err(error) = forwarded {
+                // The requests that did not reach it stay open, and are answered when the session ends.
+                say(&format!("cannot write to the server: {error}"));
+                return Cause::UpstreamDeaf;
             }
             frames.consume();
         }
