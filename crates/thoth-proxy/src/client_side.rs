@@ -379,16 +379,15 @@ fn token() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::str::FromStr;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use thoth_audit::{ContentKey, ContentMode, Leaves};
     use thoth_gate::{Evidence, EvidenceError, Standing};
     use thoth_mcp::FrameBuffer;
     use thoth_policy::{ScopeList, Sources};
-    use thoth_types::{Mode, ServerName, SessionId};
 
     use super::*;
+    use crate::rehearsal;
 
     #[derive(Default)]
     struct Disk {
@@ -415,17 +414,7 @@ mod tests {
         let evidence: Arc<dyn Evidence> = Arc::clone(&disk) as Arc<dyn Evidence>;
         let key = ContentKey::new([0; 32]);
         let gate = Arc::new(Gate::new(Standing::Valid(Box::new(policy)), evidence, ContentMode::None, key));
-        let caller = Caller {
-            tenant: None,
-            user: None,
-            endpoint: None,
-            agent: None,
-            session: SessionId::from_str("session").unwrap(),
-            server: ServerName::from_str("server").unwrap(),
-            intent: None,
-            approved_scope: Vec::new(),
-            mode: Mode::Block,
-        };
+        let caller = rehearsal::caller();
         session.lock().negotiate("2025-03-26");
         let gate_session = GateSession::new(caller, ScopeList::default(), [7; 8]);
         let side =

@@ -12,6 +12,8 @@ mod ending;
 mod lifeline;
 mod notices;
 mod policy_watch;
+#[cfg(test)]
+mod rehearsal;
 mod resolve;
 mod server_side;
 mod session;

@@ -336,37 +336,17 @@ fn wide(bytes: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::str::FromStr;
-
-    use thoth_audit::{ContentKey, ContentMode, Leaves};
-    use thoth_gate::{Evidence, EvidenceError, Standing};
+    use thoth_audit::{ContentKey, ContentMode};
+    use thoth_gate::Standing;
     use thoth_mcp::FrameBuffer;
-    use thoth_types::{Mode, ServerName, SessionId};
 
     use super::*;
-
-    struct Nowhere;
-
-    impl Evidence for Nowhere {
-        fn append(&self, _: &Leaves) -> Result<(), EvidenceError> {
-            Ok(())
-        }
-    }
+    use crate::rehearsal::{self, Nowhere};
 
     fn server_side(session: &Arc<Session>) -> ServerSide {
         let standing = Standing::Invalid { reason: "unused".to_owned() };
         let gate = Gate::new(standing, Arc::new(Nowhere), ContentMode::None, ContentKey::new([0; 32]));
-        let caller = Caller {
-            tenant: None,
-            user: None,
-            endpoint: None,
-            agent: None,
-            session: SessionId::from_str("session").unwrap(),
-            server: ServerName::from_str("server").unwrap(),
-            intent: None,
-            approved_scope: Vec::new(),
-            mode: Mode::Block,
-        };
+        let caller = rehearsal::caller();
         ServerSide::new(Arc::new(gate), caller, Arc::clone(session), Limits::default())
     }
 

@@ -171,18 +171,11 @@ impl ProcessGroup {
 mod tests {
     use std::sync::Arc;
 
-    use thoth_audit::{ContentKey, ContentMode, Leaves};
-    use thoth_gate::{Evidence, EvidenceError, Gate, Standing};
+    use thoth_audit::{ContentKey, ContentMode};
+    use thoth_gate::{Gate, Standing};
 
     use super::*;
-
-    struct Nowhere;
-
-    impl Evidence for Nowhere {
-        fn append(&self, _: &Leaves) -> Result<(), EvidenceError> {
-            Ok(())
-        }
-    }
+    use crate::rehearsal::Nowhere;
 
     /// A signal must end a session even while a write to an upstream that does not read is stuck.
     #[test]

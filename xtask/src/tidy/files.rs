@@ -14,7 +14,7 @@ const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "
 /// Text that only makes sense on one machine. Split, so that this file does not contain what it forbids.
 const MACHINE_PATHS: &[&str] = &[
     concat!("/wo", "rk/"),
-    concat!("/tmp/", "bash_jobs"),
+    concat!("/tmp/bash", "_jobs"),
     concat!("../sha", "red/"),
     concat!(".libr", "ary/"),
     concat!("/ro", "ot/"),

@@ -1,0 +1,31 @@
+//! What the unit tests of this crate start from.
+
+use std::str::FromStr;
+
+use thoth_audit::Leaves;
+use thoth_gate::{Evidence, EvidenceError};
+use thoth_types::{Caller, Mode, ServerName, SessionId};
+
+/// A ledger that takes everything and keeps nothing.
+pub(crate) struct Nowhere;
+
+impl Evidence for Nowhere {
+    fn append(&self, _: &Leaves) -> Result<(), EvidenceError> {
+        Ok(())
+    }
+}
+
+/// A caller of whom nothing is known but the session.
+pub(crate) fn caller() -> Caller {
+    Caller {
+        tenant: None,
+        user: None,
+        endpoint: None,
+        agent: None,
+        session: SessionId::from_str("session").unwrap(),
+        server: ServerName::from_str("server").unwrap(),
+        intent: None,
+        approved_scope: Vec::new(),
+        mode: Mode::Block,
+    }
+}
