@@ -26,6 +26,8 @@ use crate::tiles::{self, TILE_DIR};
 
 /// How many bytes of journals one round reads at most: a bound on memory and on how long the lock is held.
 const ROUND_BYTES: u64 = 1 << 20;
+/// The same where every round must reach the disk, several times, and each time in the way of the calls that wait for it.
+const SYNCED_ROUND_BYTES: u64 = 8 << 20;
 
 /// Whether a file in the journal directory is a journal: `<32 hex digits>-<6 digits>.jsonl`.
 pub(crate) fn is_journal(name: &str) -> bool {
@@ -121,7 +123,7 @@ impl Integrator {
             store,
             lock,
             edge: None,
-            budget: ROUND_BYTES,
+            budget: if self.sync { SYNCED_ROUND_BYTES } else { ROUND_BYTES },
             changed: false,
             remove: Vec::new(),
             set_aside: Vec::new(),
