@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use thoth_types::id::MAX_ID_BYTES;
 
 use crate::audit::AuditCommand;
 use crate::policy::PolicyCommand;
@@ -119,6 +120,10 @@ fn entry(text: &str) -> Result<String, &'static str> {
         Err("it is empty")
     } else if text.trim() != text {
         Err("it has white space around it")
+    } else if text.chars().any(char::is_control) {
+        Err("it has a control character")
+    } else if text.len() > MAX_ID_BYTES {
+        Err("it is longer than 512 bytes")
     } else {
         Ok(text.to_owned())
     }

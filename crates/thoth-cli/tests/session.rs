@@ -138,6 +138,7 @@ fn the_outcome_of_a_task_joins_its_call() {
     let outcomes: Vec<_> = post.iter().map(|event| (&event["outcome"], &event["taskId"])).collect();
     assert_eq!(outcomes, [(&json!("task"), &json!("t1")), (&json!("result"), &json!("t1"))]);
     assert_eq!(post[0]["callId"], post[1]["callId"]);
+    assert_ne!(post[0]["eventId"], post[1]["eventId"], "no two events share an id");
 }
 
 /// Every round trip is a call of its own: decided again, and linked to the one that it continues.

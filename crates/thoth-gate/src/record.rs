@@ -133,10 +133,13 @@ pub(crate) fn refusal(
 }
 
 /// The outcome record of a call that went out.
+///
+/// A call that became a task has two: that it did, and how the task ended.
 pub(crate) fn outcome(leaves: &mut Leaves, session: &Caller, ticket: &Ticket, outcome: &Outcome<'_>, now: Moment) {
+    let which = if outcome.task_id.is_some() && outcome.kind != "task" { "task_post" } else { "post" };
     leaves.push(&Event {
         event_type: EventType::ToolCallPost,
-        event_id: &format!("{}.post", ticket.call_id),
+        event_id: &format!("{}.{which}", ticket.call_id),
         occurred_at: now.wall,
         session,
         call: Some(CallFields {
