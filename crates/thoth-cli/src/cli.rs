@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use thoth_types::id::MAX_ID_BYTES;
 
 use crate::audit::AuditCommand;
+use crate::manual::{CompletionsArgs, ManualArgs};
 use crate::policy::PolicyCommand;
 
 const EXIT_CODES: &str = "\
@@ -43,6 +44,10 @@ pub(crate) enum Command {
     Audit(AuditCommand),
     /// Governs a small real MCP server and shows what happens
     Demo(DemoArgs),
+    /// Shows or writes the manual pages
+    Manual(ManualArgs),
+    /// Prints a completion script for a shell
+    Completions(CompletionsArgs),
     /// The notes server of the demo
     #[command(hide = true)]
     DemoServer,

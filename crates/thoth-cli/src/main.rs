@@ -8,6 +8,7 @@ mod cli;
 mod demo;
 mod exit;
 mod home;
+mod manual;
 mod policy;
 mod policy_files;
 mod run;
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
         Command::Policy(command) => policy::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Manual(arguments) => manual::manual(&arguments),
+        Command::Completions(arguments) => manual::completions(&arguments),
         Command::DemoServer => demo::server::run(),
         Command::Lifeline { group } => thoth_proxy::watch_lifeline(group)
             .map(|()| ExitCode::SUCCESS)
