@@ -103,6 +103,11 @@ pub(crate) fn run(command: AuditCommand) -> Outcome {
     }
 }
 
+/// Whether there is a ledger in a directory. One with a missing part still is one, and damaged; the verifier says how.
+pub(crate) fn is_ledger(directory: &Path) -> bool {
+    LEDGER_PARTS.iter().any(|part| directory.join(part).exists())
+}
+
 /// The ledger's directory; `absent` is the exit code when there is a directory, but no ledger in it.
 fn directory(given: Option<PathBuf>, absent: Code) -> Result<PathBuf, Failure> {
     let none = |code, path: &Path, message: String| {
@@ -123,8 +128,7 @@ fn directory(given: Option<PathBuf>, absent: Code) -> Result<PathBuf, Failure> {
     }
     let mut entries = std::fs::read_dir(&path)
         .map_err(|error| none(Code::Failed, &path, format!("cannot read the directory `{shown}`: {error}")))?;
-    // A ledger with a missing part is still one, and damaged; the verifier says how.
-    if !LEDGER_PARTS.iter().any(|part| path.join(part).exists()) {
+    if !is_ledger(&path) {
         let what = if entries.next().is_none() { "the directory is empty" } else { "it holds something else" };
         let failure = none(absent, &path, format!("there is no ledger in `{shown}`: {what}"));
         let below = path.join("ledger");

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use thoth_types::id::MAX_ID_BYTES;
 
 use crate::audit::AuditCommand;
+use crate::doctor::DoctorArgs;
+use crate::health::HealthArgs;
 use crate::manual::{CompletionsArgs, ManualArgs};
 use crate::policy::PolicyCommand;
 
@@ -44,6 +46,10 @@ pub(crate) enum Command {
     Audit(AuditCommand),
     /// Governs a small real MCP server and shows what happens
     Demo(DemoArgs),
+    /// Says whether the gate works here, for health checks of a fleet; offline and quick
+    Health(HealthArgs),
+    /// Checks everything that can keep the gate from working, and says what to do
+    Doctor(DoctorArgs),
     /// Shows or writes the manual pages
     Manual(ManualArgs),
     /// Prints a completion script for a shell

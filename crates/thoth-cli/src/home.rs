@@ -34,6 +34,10 @@ impl Home {
         }
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub(crate) fn ledger(&self) -> PathBuf {
         self.0.join("ledger")
     }

@@ -4,9 +4,12 @@
 //! never imports the gate.
 
 mod audit;
+mod checkup;
 mod cli;
 mod demo;
+mod doctor;
 mod exit;
+mod health;
 mod home;
 mod manual;
 mod policy;
@@ -29,6 +32,8 @@ fn main() -> ExitCode {
         Command::Policy(command) => policy::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Health(arguments) => health::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Manual(arguments) => manual::manual(&arguments),
         Command::Completions(arguments) => manual::completions(&arguments),
         Command::DemoServer => demo::server::run(),

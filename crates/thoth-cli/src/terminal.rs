@@ -55,6 +55,18 @@ pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// A text from outside as a terminal may see it: what it would obey, and what reorders or hides text, is escaped.
+pub(crate) fn harmless_text(text: &str) -> String {
+    // Format characters as in Unicode's Cf (bidirectional controls, zero-width ones, tags) and its line separators.
+    let obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    };
+    let escaped = |c: char| if obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
 /// Rows of a label and a value, the values aligned.
 pub(crate) fn fields(rows: &[(&str, String)]) -> Result<(), Failure> {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
@@ -67,6 +79,11 @@ pub(crate) fn fields(rows: &[(&str, String)]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_from_outside_cannot_talk_to_the_terminal() {
+        assert_eq!(harmless_text("a \"b\" 'é'\u{1b}[31m\u{202e}\n"), r#"a "b" 'é'\u{1b}[31m\u{202e}\u{a}"#);
+    }
 
     /// No event can talk to the terminal on which it is shown, and it stays the same JSON.
     #[test]

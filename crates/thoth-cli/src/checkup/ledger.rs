@@ -1,0 +1,123 @@
+//! The ledger: there, sound, and with room to grow.
+
+use std::fs;
+use std::path::Path;
+
+use jiff::Timestamp;
+use rustix::fs::statvfs;
+use thoth_audit::tail::Follower;
+use thoth_audit::{VerifyOptions, verify};
+
+use super::Check;
+use crate::audit::is_ledger;
+
+const NAME: &str = "ledger";
+/// Below this much free space, calls may soon be refused: a call that cannot be recorded does not go out.
+const LITTLE_ROOM: u64 = 256 * 1024 * 1024;
+/// Below this much, they are about to be.
+const NO_ROOM: u64 = 4 * 1024 * 1024;
+
+/// How long checking may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Thoroughness {
+    /// Some milliseconds: only small ledgers are verified.
+    Cheap,
+    /// Some seconds.
+    Thorough,
+}
+
+impl Thoroughness {
+    /// The largest ledger that is verified whole, in events; about 0.5 µs an event was measured.
+    const fn events(self) -> u64 {
+        match self {
+            Self::Cheap => 10_000,
+            Self::Thorough => 5_000_000,
+        }
+    }
+}
+
+/// What was found out about the ledger.
+pub(crate) struct LedgerState {
+    pub(crate) check: Check,
+    /// How many events it has, as far as that is known.
+    pub(crate) events: Option<u64>,
+    /// When the newest one was written.
+    pub(crate) newest: Option<Timestamp>,
+}
+
+/// Looks at the ledger in `directory`, which is signed with a key in `keys`.
+pub(crate) fn ledger(directory: &Path, keys: &Path, thoroughness: Thoroughness) -> LedgerState {
+    let shown = directory.display();
+    let alone = |check| LedgerState { check, events: None, newest: None };
+    if let Some(check) = room(directory) {
+        return alone(check);
+    }
+    if !is_ledger(directory) {
+        let evidence = format!("there is no ledger in {shown} yet; the first `thoth run` begins it");
+        return alone(Check::skipped(NAME, evidence));
+    }
+    let key = keys.join("ledger-signing.key");
+    if !key.exists() {
+        let evidence = format!(
+            "its signing key {} is gone, so that nothing can be added and every call is refused",
+            key.display()
+        );
+        let remedy = format!("restore the key, or move {shown} away as evidence and begin a new ledger");
+        return alone(Check::failure(NAME, evidence, remedy));
+    }
+    let newest = newest(directory);
+    if let Some(size) = size(directory)
+        && size > thoroughness.events()
+    {
+        let evidence = format!("{shown}, {size} events; not verified here, as that would take a while");
+        return LedgerState { check: Check::ok(NAME, evidence), events: Some(size), newest };
+    }
+    match verify(directory, &VerifyOptions { checkpoint: None, vkey: None }) {
+        Ok(report) => {
+            let events = report.size + report.pending;
+            LedgerState {
+                check: Check::ok(NAME, format!("{shown}, {events} events, verified")),
+                events: Some(events),
+                newest,
+            }
+        }
+        Err(error) => LedgerState {
+            check: Check::failure(
+                NAME,
+                format!("it does not verify: {error}"),
+                format!(
+                    "run `thoth audit verify {shown}`; keep a copy of the directory as evidence before you change anything"
+                ),
+            ),
+            events: None,
+            newest,
+        },
+    }
+}
+
+/// A complaint about the free space of the nearest directory that exists.
+fn room(directory: &Path) -> Option<Check> {
+    let existing = directory.ancestors().find(|path| path.is_dir())?;
+    let disk = statvfs(existing).ok()?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let evidence = format!("{} MiB left on the disk of {}", free >> 20, directory.display());
+    let remedy = "make room: a call that cannot be recorded is refused";
+    if free < NO_ROOM {
+        Some(Check::failure(NAME, evidence, remedy))
+    } else if free < LITTLE_ROOM {
+        Some(Check::warning(NAME, evidence, remedy))
+    } else {
+        None
+    }
+}
+
+/// The size that the ledger's head states, unverified.
+fn size(directory: &Path) -> Option<u64> {
+    fs::read_to_string(directory.join("checkpoint")).ok()?.lines().nth(1)?.parse().ok()
+}
+
+fn newest(directory: &Path) -> Option<Timestamp> {
+    let (_, events) = Follower::last(directory, 1).ok()?;
+    let event: serde_json::Value = serde_json::from_slice(events.last()?).ok()?;
+    event.get("occurredAt")?.as_str()?.parse().ok()
+}
