@@ -3,6 +3,7 @@
 //! For tests only; no product crate depends on this one outside `[dev-dependencies]`.
 
 pub mod bypass;
+pub mod client_files;
 pub mod conformance;
 pub mod fixtures;
 pub mod gated;
