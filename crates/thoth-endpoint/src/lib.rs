@@ -5,3 +5,4 @@
 
 pub mod document;
 pub mod platform;
+pub mod program;
