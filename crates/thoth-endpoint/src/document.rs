@@ -3,8 +3,25 @@
 //! Nothing is ever printed from the tree: a change is a list of replaced places in the original text, so that comments,
 //! order, indentation, line ends and everything that we do not know survive.
 
-use std::fmt;
+use std::borrow::Cow;
 use std::ops::Range;
+
+mod edit;
+mod error;
+mod json;
+mod place;
+
+pub use self::edit::{EditError, Edits, Plain};
+pub use self::error::DocumentError;
+use self::error::Fault;
+pub use self::place::Place;
+use self::place::Places;
+
+/// The largest file that is read, in bytes.
+pub const MAX_BYTES: usize = 16 << 20;
+/// How deep values may nest. Recursion over a tree is bounded by it.
+pub const MAX_DEPTH: usize = 128;
+const BOM: &str = "\u{feff}";
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +42,17 @@ pub struct Node {
     pub span: Range<usize>,
     /// The value.
     pub value: Value,
+    /// How it is written, for edits.
+    pub(crate) form: Form,
+}
+
+/// How a value is written, as far as an edit must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// On its own: a scalar's token, or a collection between brackets.
+    Token,
+    /// Not at all: the map that an empty file is.
+    Blank,
 }
 
 /// A value, as far as wrapping looks at it.
@@ -79,41 +107,74 @@ impl Node {
     }
 }
 
-/// A place in a text as people count: lines and columns begin with 1, columns are characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// Line.
-    pub line: usize,
-    /// Column.
-    pub column: usize,
+/// A file's text and its tree.
+#[derive(Debug, Clone)]
+pub struct Document {
+    format: Format,
+    text: String,
+    /// Where the text begins, after a byte order mark.
+    start: usize,
+    places: Places,
+    root: Node,
 }
 
-impl Place {
-    /// The place of a byte of `text`; of a byte beyond its end, the end.
+impl Document {
+    /// Reads a file. An empty one, or one with nothing but white space and comments, is an empty map.
+    ///
+    /// # Errors
+    ///
+    /// The text is not of that format, or beyond [`MAX_BYTES`] or [`MAX_DEPTH`]; the error says where.
+    pub fn parse(format: Format, bytes: &[u8]) -> Result<Self, DocumentError> {
+        let text = decode(bytes)?;
+        let start = if text.starts_with(BOM) { BOM.len() } else { 0 };
+        let places = Places::new(text, start);
+        let read = match format {
+            Format::Json => json::parse(text, start),
+            Format::Toml | Format::Yaml => Err(Fault::new(start, "this format is not read yet")),
+        };
+        let root = read.map_err(|fault| fault.placed(|at| places.of(text, at)))?;
+        Ok(Self { format, text: text.to_owned(), start, places, root })
+    }
+
+    /// How the file is written.
     #[must_use]
-    pub fn of(text: &str, byte: usize) -> Self {
-        let before = text.get(..byte).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Self { line, column }
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The whole text, with the byte order mark where there is one. All spans are of this text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The outermost value.
+    #[must_use]
+    pub const fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// The place of a byte of the text, as people count; of a byte beyond the end, the end.
+    #[must_use]
+    pub fn place(&self, byte: usize) -> Place {
+        self.places.of(&self.text, byte)
     }
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
+/// The bytes as text, or why they are none.
+fn decode(bytes: &[u8]) -> Result<&str, DocumentError> {
+    if bytes.len() > MAX_BYTES {
+        let limit = MAX_BYTES >> 20;
+        return Err(DocumentError::whole(format!("larger than {limit} MiB, which no configuration file is")));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places() {
-        let text = "aé\n\nb";
-        for (byte, place) in [(0, "1:1"), (3, "1:3"), (4, "2:1"), (5, "3:1"), (6, "3:2"), (99, "3:2")] {
-            assert_eq!(Place::of(text, byte).to_string(), place, "{byte}");
-        }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || matches!(bytes, [0, _, ..] | [_, 0, ..])
+    {
+        return Err(DocumentError::whole("written in UTF-16, not UTF-8; save it as UTF-8"));
     }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = bytes.get(..error.valid_up_to()).map(String::from_utf8_lossy).unwrap_or(Cow::Borrowed(""));
+        let start = if valid.starts_with(BOM) { BOM.len() } else { 0 };
+        let place = Places::new(&valid, start).of(&valid, valid.len());
+        DocumentError::at(place, "bytes that are not UTF-8; save the file as UTF-8")
+    })
 }
