@@ -4,5 +4,7 @@
 //! platforms are tested on any one of them.
 
 pub mod document;
+pub mod identity;
 pub mod platform;
 pub mod program;
+pub mod settings;

@@ -1,0 +1,305 @@
+//! The third step: values that have been read, with defaults and what follows from them.
+
+use std::fmt;
+use std::str::FromStr as _;
+
+use thoth_types::{AgentId, EndpointId, Redacted, TenantId, UserId};
+
+use super::failure::{FailureDecision, Stage};
+use super::guards::Guards;
+use super::kind::{Kind, is_dns_label};
+use super::merged::{Contest, Loss, Merged};
+use super::setting::{Setting, State};
+use super::table::{guards, keys, predicates, server, who};
+use super::written::{Given, Origin, Source};
+use crate::identity::{self, Endpoint, Machine};
+
+/// A value that cannot stand. `thoth run` does not start with one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting's name.
+    pub setting: &'static str,
+    /// Where it was given.
+    pub origin: Origin,
+    /// What is wrong, and with what; never a secret.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// One line of what people see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The setting's name.
+    pub name: &'static str,
+    /// The value that holds; `set` for a secret.
+    pub value: Option<String>,
+    /// Who gave it.
+    pub source: Source,
+    /// Where exactly.
+    pub origin: Option<String>,
+    /// What it does in this version; nothing for what is derived.
+    pub state: Option<State>,
+    /// What to know about it.
+    pub notes: Vec<String>,
+}
+
+/// The texts of the predicates, for the data path to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Predicates {
+    /// `THOTH_INTENT_TOOL_ALLOWLIST`
+    pub intent_tool_allowlist: Option<String>,
+    /// `THOTH_BLOCKED_LINEAGE_ANCESTOR_TOKENS`
+    pub blocked_ancestor_tokens: Option<String>,
+    /// `THOTH_BLOCKED_LINEAGE_UPSTREAM_BINARIES`
+    pub blocked_upstream_binaries: Option<String>,
+}
+
+/// The settings that hold.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The organisation.
+    pub tenant: Option<TenantId>,
+    /// The person.
+    pub user: Option<UserId>,
+    /// The agent.
+    pub agent: Option<AgentId>,
+    /// The machine.
+    pub endpoint: Option<Endpoint>,
+    /// What the machine is for.
+    pub stage: Stage,
+    /// As whom the gate may run.
+    pub guards: Guards,
+    /// What a call gets when the policy server cannot be asked. Nothing asks one yet.
+    pub failure_decision: FailureDecision,
+    /// What is checked before the policy.
+    pub predicates: Predicates,
+    /// The key for the policy server. Nothing uses it yet.
+    pub api_key: Option<Redacted<String>>,
+    /// The policy server's address for decisions, where tenant and domain are written.
+    pub enforce_url: Option<String>,
+    /// The same for registration and governance.
+    pub grid_url: Option<String>,
+    /// What stops `thoth run`.
+    pub problems: Vec<Problem>,
+    /// What does not.
+    pub warnings: Vec<String>,
+    /// Everything, for people.
+    pub rows: Vec<Row>,
+}
+
+impl Merged {
+    /// Reads the values that have won. A value that nothing uses is only worth a warning when it is wrong, except in the
+    /// managed file and on the command line, which somebody has just written.
+    #[must_use]
+    pub fn resolve(self, machine: &Machine<'_>) -> Resolved {
+        let Self { contests, warnings } = self;
+        let mut reading = Reading { values: Vec::new(), problems: Vec::new(), warnings };
+        for contest in contests.iter().filter(|contest| !matches!(contest.setting.state, State::Elsewhere(_))) {
+            let (value, is_wrong) = match reading.read(contest) {
+                Ok(value) => (value, false),
+                Err(Wrong) => (contest.setting.default.map(str::to_owned), true),
+            };
+            reading.values.push(Value { contest, value, is_wrong });
+        }
+        reading.finish(machine)
+    }
+}
+
+/// A value that has won and cannot be used; what is wrong was told.
+struct Wrong;
+
+/// What holds for one setting: the value that has won, or else the default.
+struct Value<'m> {
+    contest: &'m Contest,
+    value: Option<String>,
+    is_wrong: bool,
+}
+
+/// The third step under way.
+struct Reading<'m> {
+    values: Vec<Value<'m>>,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl Reading<'_> {
+    /// The value that has won, or the default.
+    fn read(&mut self, contest: &Contest) -> Result<Option<String>, Wrong> {
+        let setting = contest.setting;
+        let Some(winner) = &contest.winner else { return Ok(setting.default.map(str::to_owned)) };
+        if setting.state == State::Refused {
+            let message = "this version of Thoth decides locally and cannot ask a policy server".to_owned();
+            self.problems.push(Problem { setting: setting.name(), origin: winner.origin.clone(), message });
+            return Err(Wrong);
+        }
+        let kind = match (setting.kind, winner.origin.source) {
+            // Whoever writes the flag may name the person as they like; fleets set the variable, and agree on addresses.
+            (Kind::Email, Source::Flag) => Kind::User,
+            (kind, _) => kind,
+        };
+        match kind.read(winner.text.exposed()) {
+            Ok(value) => Ok(Some(value)),
+            Err(wrong) => {
+                let origin = &winner.origin;
+                let what = match (setting.key, origin.source) {
+                    (Some(key), Source::Managed) => format!("{origin}: `{key}`"),
+                    _ => origin.to_string(),
+                };
+                let message = if setting.secret || winner.text.exposed().is_empty() {
+                    format!("{what} cannot be used: {wrong}")
+                } else {
+                    format!("{what} is `{}`: {wrong}", winner.text)
+                };
+                let stops = setting.state == State::Effective || origin.source < Source::Environment;
+                if stops {
+                    self.problems.push(Problem { setting: setting.name(), origin: origin.clone(), message });
+                } else {
+                    self.warnings.push(format!("{message}; nothing uses it yet"));
+                }
+                Err(Wrong)
+            }
+        }
+    }
+
+    fn value(&self, setting: &Setting) -> Option<&str> {
+        self.values.iter().find(|held| held.contest.setting.is(setting)).and_then(|held| held.value.as_deref())
+    }
+
+    fn owned(&self, setting: &Setting) -> Option<String> {
+        self.value(setting).map(str::to_owned)
+    }
+
+    fn is_written(&self, setting: &Setting) -> bool {
+        self.values.iter().any(|held| held.contest.setting.is(setting) && held.contest.winner.is_some())
+    }
+
+    fn is_true(&self, setting: &Setting) -> bool {
+        self.value(setting) == Some("true")
+    }
+
+    fn guards(&self) -> Guards {
+        let strict_stage =
+            self.is_written(&who::ENV) && Stage::of(self.value(&who::ENV).unwrap_or_default()) != Stage::Dev;
+        let non_root = match self.value(&guards::REQUIRE_NON_ROOT) {
+            Some(value) => value == "true",
+            None => strict_stage,
+        };
+        Guards {
+            non_root,
+            unguarded: !self.is_written(&guards::REQUIRE_NON_ROOT) && !self.is_written(&who::ENV),
+            user: self.owned(&guards::EXPECTED_PROXY_USER),
+            uid: self.value(&guards::EXPECTED_PROXY_UID).and_then(|uid| uid.parse().ok()),
+        }
+    }
+
+    /// The two addresses, where both parts are written.
+    fn addresses(&mut self) -> (Option<String>, Option<String>) {
+        let (Some(tenant), Some(apex)) = (self.value(&who::TENANT_ID), self.value(&server::APEX_DOMAIN)) else {
+            return (None, None);
+        };
+        if !is_dns_label(tenant) {
+            let told = format!("no addresses are derived: the tenant `{}` is not a DNS label", tenant.escape_debug());
+            self.warnings.push(told);
+            return (None, None);
+        }
+        let address = |host: &str| Some(format!("https://{host}.{tenant}.{apex}"));
+        (address("enforce"), address("grid"))
+    }
+
+    fn finish(mut self, machine: &Machine<'_>) -> Resolved {
+        let (enforce_url, grid_url) = self.addresses();
+        let guards = self.guards();
+        let stage = Stage::of(self.value(&who::ENV).unwrap_or_default());
+        let failure_decision = FailureDecision::holding(
+            self.value(&server::ENFORCER_FAILURE_DECISION).and_then(FailureDecision::of),
+            stage,
+            self.is_true(&server::ENFORCER_ALLOW_FALLBACK_OVERRIDE),
+        );
+        let ids = [&who::ENDPOINT_ID, &who::INTUNE_DEVICE_ID, &who::JAMF_COMPUTER_ID];
+        let given = ids.map(|setting| self.value(setting).and_then(|id| EndpointId::from_str(id).ok()));
+        let endpoint = identity::endpoint(given, machine);
+        let mut rows: Vec<_> = self.values.iter().map(row).collect();
+        for row in &mut rows {
+            if row.name == guards::REQUIRE_NON_ROOT.name() && row.source == Source::Default {
+                row.value = Some(guards.non_root.to_string());
+            }
+            if row.name == server::ENFORCER_FAILURE_DECISION.name()
+                && row.value.as_deref() != Some(failure_decision.as_str())
+            {
+                row.notes.push(format!("counts as {} in {}", failure_decision.as_str(), stage.as_str()));
+            }
+        }
+        let mut derived = |name, value: Option<&str>, note: Option<&str>| {
+            if let Some(value) = value {
+                let notes = note.into_iter().map(str::to_owned).collect();
+                let value = Some(value.escape_debug().to_string());
+                rows.push(Row { name, value, source: Source::Derived, origin: None, state: None, notes });
+            }
+        };
+        let from = endpoint.as_ref().map(|endpoint| endpoint.source.words());
+        derived("endpoint", endpoint.as_ref().map(|endpoint| endpoint.id.as_str()), from);
+        derived("enforce address", enforce_url.as_deref(), Some("not used yet"));
+        derived("grid address", grid_url.as_deref(), Some("not used yet"));
+        Resolved {
+            tenant: self.value(&who::TENANT_ID).and_then(|id| id.parse().ok()),
+            user: self.value(&who::USER_ID).and_then(|id| id.parse().ok()),
+            agent: self.value(&who::AGENT_ID).and_then(|id| id.parse().ok()),
+            endpoint,
+            stage,
+            guards,
+            failure_decision,
+            predicates: Predicates {
+                intent_tool_allowlist: self.owned(&predicates::INTENT_TOOL_ALLOWLIST),
+                blocked_ancestor_tokens: self.owned(&predicates::BLOCKED_LINEAGE_ANCESTOR_TOKENS),
+                blocked_upstream_binaries: self.owned(&predicates::BLOCKED_LINEAGE_UPSTREAM_BINARIES),
+            },
+            api_key: self.owned(&keys::API_KEY).map(Redacted::new),
+            enforce_url,
+            grid_url,
+            problems: self.problems,
+            warnings: self.warnings,
+            rows,
+        }
+    }
+}
+
+fn row(held: &Value<'_>) -> Row {
+    let setting = held.contest.setting;
+    let mut notes = Vec::new();
+    let mut winner = held.contest.winner.as_ref();
+    if let Some(wrong) = winner.filter(|_| held.is_wrong) {
+        let what = if setting.state == State::Refused { "is refused" } else { "cannot be used" };
+        notes.push(note(wrong, what));
+        winner = None;
+    }
+    if winner.is_some() && setting.state == State::Planned {
+        notes.push("not used yet".to_owned());
+    }
+    notes.extend(held.contest.lost.iter().map(|(given, loss)| match loss {
+        Loss::Weaker => note(given, "does not count"),
+        Loss::Loosens => note(given, "is not heeded, it would loosen"),
+    }));
+    let value = held.value.as_deref().map(|value| match winner {
+        Some(winner) if setting.secret => winner.text.to_string(),
+        _ => value.escape_debug().to_string(),
+    });
+    Row {
+        name: setting.name(),
+        value: value.or_else(|| setting.otherwise.map(str::to_owned)),
+        source: winner.map_or(Source::Default, |winner| winner.origin.source),
+        origin: winner.map(|winner| winner.origin.to_string()),
+        state: Some(setting.state),
+        notes,
+    }
+}
+
+/// A value that does not hold, and why.
+fn note(given: &Given, why: &str) -> String {
+    let text = if given.setting.secret { String::new() } else { format!(" `{}`", given.text) };
+    format!("{}{text} {why}", given.origin)
+}

@@ -1,0 +1,22 @@
+//! How the policy server proves who it is.
+
+use super::super::kind::Kind;
+use super::super::setting::Setting;
+
+settings! {
+    TLS_VERIFY: "Whether certificates are checked."
+        => Setting::env(&["THOTH_TLS_VERIFY"], Kind::Bool).default("true").planned().loosens(&["false"]);
+    TLS_CA_BUNDLE: "A file with the certificates of the authorities to trust."
+        => Setting::env(&["THOTH_TLS_CA_BUNDLE"], Kind::Path).planned().loosens(&["*"]);
+    TLS_PINNED_CERT_SHA256: "SHA-256 digests of the server's own certificate, separated by commas: `sha256:<64 hex digits>`, \
+        or the digits alone."
+        => Setting::env(&["THOTH_TLS_PINNED_CERT_SHA256"], Kind::Pins).planned();
+    TLS_PIN_CACHE: "How long a checked pin is remembered: seconds, or with a unit."
+        => Setting::env(&["THOTH_TLS_PIN_CACHE_SECONDS"], Kind::Seconds).default("300").planned();
+    TLS_REQUIRE_AWS_BACKED_CERTS: "Whether only certificates that AWS issued are accepted."
+        => Setting::env(&["THOTH_TLS_REQUIRE_AWS_BACKED_CERTS"], Kind::Bool).default("false").planned();
+    TLS_AWS_ACM_CERT_ARN: "The certificate's name in AWS Certificate Manager."
+        => Setting::env(&["THOTH_TLS_AWS_ACM_CERT_ARN"], Kind::Word).planned();
+    TLS_AWS_PRIVATE_CA_ARN: "The name of the private authority in AWS."
+        => Setting::env(&["THOTH_TLS_AWS_PRIVATE_CA_ARN"], Kind::Word).planned();
+}
