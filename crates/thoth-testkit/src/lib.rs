@@ -8,6 +8,7 @@ pub mod conformance;
 pub mod fixtures;
 pub mod gated;
 pub mod independent_verifier;
+pub mod machine;
 pub mod naive_policy;
 pub mod readers;
 pub mod stdio_peer;
