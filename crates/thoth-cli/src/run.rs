@@ -7,8 +7,7 @@ use std::sync::Arc;
 use thoth_audit::{ContentKey, ContentMode, Durability, Ledger, LedgerKeys, LedgerOptions};
 use thoth_policy::ScopeList;
 use thoth_proxy::{
-    Evidence, EvidenceError, Gate, PolicyWatch, RefusalStyle, ResolveError, RunError, SpawnError, Standing,
-    StdioOptions,
+    Evidence, EvidenceError, Gate, NotFound, PolicyWatch, RefusalStyle, RunError, SpawnError, Standing, StdioOptions,
 };
 use thoth_types::json::Limits;
 use thoth_types::{Caller, IdError, Mode, Redacted, SessionId};
@@ -80,11 +79,9 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
 
 fn translate(error: &RunError) -> Failure {
     let code = match error {
-        RunError::Spawn(SpawnError::Resolve(ResolveError::NotFound { .. })) => Code::NotFound,
-        RunError::Spawn(SpawnError::Resolve(ResolveError::NotExecutable(_)) | SpawnError::Start { .. }) => {
-            Code::NotExecutable
-        }
+        RunError::Spawn(SpawnError::NotFound(NotFound::Nowhere(_) | NotFound::Missing { .. })) => Code::NotFound,
         RunError::Spawn(SpawnError::NoCommand) => Code::Usage,
+        RunError::Spawn(_) => Code::NotExecutable,
         RunError::System { .. } => Code::Failed,
     };
     Failure::new(code, error)

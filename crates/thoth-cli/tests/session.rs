@@ -447,15 +447,49 @@ fn programs_that_cannot_run_are_named() {
     let plain = folder.path().join("plain");
     std::fs::write(&plain, "").unwrap();
     let gated = Gated::prepare(thoth(), folder.path(), ALLOW_ALL).unwrap();
-    for (program, code, text) in
-        [("no-such-program-anywhere", 127, "looked in"), (plain.to_str().unwrap(), 126, "not an executable")]
-    {
+    let missing = folder.path().join("missing");
+    for (program, code, text) in [
+        ("no-such-program-anywhere", 127, "looked in"),
+        (missing.to_str().unwrap(), 127, "there is no file"),
+        (plain.to_str().unwrap(), 126, "not an executable"),
+    ] {
         let ended = StdioPeer::spawn(&Launch::new([program]).behind(&gated.launch())).unwrap().finish(SOON).unwrap();
         assert_eq!(ended.status.code(), Some(code), "{program}");
         let stderr = String::from_utf8(ended.stderr).unwrap();
         assert!(stderr.contains(program) && stderr.contains(text), "{stderr}");
         assert!(ended.stdout.is_empty(), "stdout belongs to the protocol");
     }
+}
+
+/// A desktop hands over a short `PATH`. Programs that a version manager keeps under the home still start, and find the
+/// interpreter beside them, as `npx` does.
+#[test]
+fn a_short_path_is_enough_for_a_program_and_its_interpreter() {
+    let folder = tempfile::tempdir().unwrap();
+    let bin = folder.path().join(".nvm/versions/node/v22.1.0/bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let npx = script(&bin.join("thoth-test-npx"), "#!/usr/bin/env thoth-test-node\n");
+    script(&bin.join("thoth-test-node"), "#!/bin/sh\nshift\necho \"PATH=$PATH\" >&2\nexec \"$@\"\n");
+    let gated = Gated::prepare(thoth(), folder.path(), ALLOW_ALL).unwrap();
+    let front = gated.launch().env("PATH", "/usr/bin:/bin").env("HOME", folder.path());
+    for program in ["thoth-test-npx", npx.to_str().unwrap()] {
+        let words = odd("echo", None);
+        let server = words.words().iter().fold(Launch::new([program]), |launch, word| launch.arg(word));
+        let mut peer = StdioPeer::spawn(&server.behind(&front)).unwrap();
+        peer.send(format!("{}\n", call(1, "a")).as_bytes()).unwrap();
+        let answer: Value = serde_json::from_slice(&peer.receive(SOON).unwrap().expect("an answer")).unwrap();
+        assert_eq!(answer["result"]["content"][0]["text"], "a", "{program}");
+        let ended = peer.finish(SOON).unwrap();
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert!(stderr.contains(&format!("PATH=/usr/bin:/bin:{}\n", bin.display())), "{program}: {stderr}");
+    }
+}
+
+fn script(path: &Path, text: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_owned()
 }
 
 /// Hosts start the same command several times at once and probe it; none of them may get in another's way.

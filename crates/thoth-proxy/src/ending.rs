@@ -192,13 +192,14 @@ mod tests {
     use std::sync::mpsc::sync_channel;
 
     use super::*;
-    use crate::upstream::{Upstream, spawn};
+    use crate::rehearsal::start;
+    use crate::upstream::Upstream;
 
     /// What a server said before it ended is delivered, also to a client that takes longer than the server's children
     /// are waited for.
     #[test]
     fn a_slow_client_gets_everything() {
-        let Upstream { mut child, group, .. } = spawn(&["true".into()]).unwrap();
+        let Upstream { mut child, group, .. } = start(&["true"]);
         let status = child.wait().unwrap();
         let (send, causes) = sync_channel(2);
         send.send(Cause::UpstreamExited(Some(status))).unwrap();

@@ -6,6 +6,9 @@ use thoth_audit::Leaves;
 use thoth_gate::{Evidence, EvidenceError};
 use thoth_types::{Caller, Mode, ServerName, SessionId};
 
+use crate::program::{find, own_environment};
+use crate::upstream::{Upstream, spawn};
+
 /// A ledger that takes everything and keeps nothing.
 pub(crate) struct Nowhere;
 
@@ -28,4 +31,10 @@ pub(crate) fn caller() -> Caller {
         approved_scope: Vec::new(),
         mode: Mode::Block,
     }
+}
+
+/// A started upstream.
+pub(crate) fn start(command: &[&str]) -> Upstream {
+    let command: Vec<_> = command.iter().map(Into::into).collect();
+    spawn(&find(&command, &own_environment()).unwrap()).unwrap()
 }

@@ -31,6 +31,7 @@ use crate::ending::{Cause, Ending, wind_down};
 use crate::lifeline::Lifeline;
 use crate::notices::{NO_EVIDENCE, say};
 use crate::policy_watch::PolicyWatch;
+use crate::program::{find, own_environment};
 use crate::server_side::ServerSide;
 use crate::session::Session;
 use crate::upstream::{SpawnError, Upstream, UpstreamInput, spawn};
@@ -93,7 +94,8 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     let fields = gate_session.caller().clone();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("watch for signals"))?;
 
-    let Upstream { input: upstream_input, stdout, mut child, group } = spawn(&options.command)?;
+    let Upstream { input: upstream_input, stdout, mut child, group } =
+        spawn(&find(&options.command, &own_environment())?)?;
     let session = Arc::new(Session::default());
     let to_client = Arc::new(ToClient(Mutex::new(Blocking(File::from(output)))));
     let to_upstream = Arc::new(upstream_input);

@@ -1,6 +1,5 @@
 //! The upstream server as a child process, and the one writer that reaches it.
 
-use std::ffi::OsString;
 use std::io;
 use std::io::IoSlice;
 use std::os::unix::process::CommandExt;
@@ -9,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use thoth_endpoint::program::{NotFound, UnsafeArgument};
 use thoth_gate::Permit;
 
 use crate::blocking::Blocking;
-use crate::resolve::{ResolveError, resolve};
+use crate::program::{Program, extended_path, withheld_variables};
 
 /// Room in the pipes to and from the upstream, in bytes: a large result fits, so that the sides rarely wait for each
 /// other in the middle of it, and all of it still fits a processor's cache; more was measured to be slower. Linux grants
@@ -26,9 +26,20 @@ pub enum SpawnError {
     /// No command was given.
     #[error("no server command; put it after `--`, as in `thoth run -- npx -y @modelcontextprotocol/server-memory`")]
     NoCommand,
-    /// Its program was not found.
-    #[error(transparent)]
-    Resolve(#[from] ResolveError),
+    /// Its program was not found, or what was found is none.
+    #[error("{0}")]
+    NotFound(NotFound),
+    /// Its program's name is not Unicode, so that no rule could be applied to it.
+    #[error("the program's name `{}` is not Unicode; give it another name", .0.escape_debug())]
+    NotUnicode(String),
+    /// Its arguments cannot reach it as they are.
+    #[error("cannot start `{program}`: {source}")]
+    Arguments {
+        /// The program.
+        program: String,
+        /// What is in the way.
+        source: UnsafeArgument,
+    },
     /// The system refused to start it.
     #[error("cannot start `{program}`: {source}")]
     Start {
@@ -48,21 +59,20 @@ pub(crate) struct Upstream {
     pub(crate) group: ProcessGroup,
 }
 
-/// Starts `command` without a shell, as the leader of its own process group, with our stderr.
-///
-/// No variable whose name begins with `THOTH_` is handed on: the governed side neither sees our secrets nor learns how
-/// it is governed.
-pub(crate) fn spawn(command: &[OsString]) -> Result<Upstream, SpawnError> {
-    let (program, arguments) = command.split_first().ok_or(SpawnError::NoCommand)?;
-    let resolved = resolve(program, std::env::var_os("PATH").as_deref())?;
-    let mut command = Command::new(resolved);
-    command.arg0(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("THOTH_") {
-            command.env_remove(name);
-        }
+/// Starts a program without a shell, as the leader of its own process group, with our stderr.
+pub(crate) fn spawn(program: &Program<'_>) -> Result<Upstream, SpawnError> {
+    let mut command = Command::new(&program.resolved.path);
+    command.arg0(program.name).args(program.arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+    for name in withheld_variables() {
+        command.env_remove(name);
     }
-    let start_error = |source| SpawnError::Start { program: program.to_string_lossy().into_owned(), source };
+    if let Some(directory) = &program.resolved.add_to_path
+        && let Some(path) = extended_path(std::env::var_os("PATH").as_deref(), directory)
+    {
+        command.env("PATH", path);
+    }
+    let start_error = |source| SpawnError::Start { program: program.name.to_owned(), source };
     let mut child = command.spawn().map_err(start_error)?;
     let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(start_error(io::Error::other("its pipes are missing")));
@@ -175,12 +185,12 @@ mod tests {
     use thoth_gate::{Gate, Standing};
 
     use super::*;
-    use crate::rehearsal::Nowhere;
+    use crate::rehearsal::{Nowhere, start};
 
     /// A signal must end a session even while a write to an upstream that does not read is stuck.
     #[test]
     fn closing_does_not_wait_for_a_stuck_writer() {
-        let Upstream { input, mut child, group, stdout: _stdout } = spawn(&["sleep".into(), "1000".into()]).unwrap();
+        let Upstream { input, mut child, group, stdout: _stdout } = start(&["sleep", "1000"]);
         let input = Arc::new(input);
         let stuck = Arc::clone(&input);
         let writer = std::thread::spawn(move || {
