@@ -4,7 +4,13 @@
 //! platforms are tested on any one of them.
 
 pub mod document;
+pub mod entry;
+pub mod hosts;
 pub mod identity;
+pub mod launch;
 pub mod platform;
 pub mod program;
+pub mod rewrite;
 pub mod settings;
+pub mod unwrap;
+pub mod wrap;

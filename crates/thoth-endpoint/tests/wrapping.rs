@@ -1,0 +1,329 @@
+//! Files of clients, put under `thoth run` and back.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+
+use std::collections::BTreeMap;
+
+use thoth_endpoint::document::{Document, Format};
+use thoth_endpoint::entry::{Entry, State, entries};
+use thoth_endpoint::hosts::{Recognised, Shape, recognise};
+use thoth_endpoint::rewrite::{Change, Rewrite, WrapError};
+use thoth_endpoint::unwrap::unwrap;
+use thoth_endpoint::wrap::{WrapOptions, wrap};
+
+fn recognised(path: &str, text: &str) -> Recognised {
+    recognise(path, text).unwrap_or_else(|| panic!("{path} is not recognised"))
+}
+
+fn parse(format: Format, text: &str) -> Document {
+    Document::parse(format, text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn options() -> WrapOptions {
+    WrapOptions { default_agent: "cursor".to_owned(), ..WrapOptions::default() }
+}
+
+/// Wraps, checks that wrapping again changes nothing and that unwrapping restores every byte.
+fn wrapped_with(path: &str, text: &str, options: &WrapOptions) -> Rewrite {
+    let Recognised { shape, format, .. } = recognised(path, text);
+    let rewrite = wrap(&parse(format, text), shape, options).unwrap();
+    let document = parse(format, &rewrite.text);
+    let again = wrap(&document, shape, options).unwrap();
+    assert!(!again.is_changed(), "{:#?}\n{}", again, rewrite.text);
+    assert_eq!(again.text, rewrite.text);
+    assert_eq!(unwrap(&document, shape, &[]).unwrap().text, text);
+    rewrite
+}
+
+fn wrapped(path: &str, text: &str) -> String {
+    let rewrite = wrapped_with(path, text, &options());
+    for outcome in &rewrite.outcomes {
+        assert_eq!((&outcome.change, outcome.warnings.len()), (&Change::Wrapped, 0), "{outcome:?}\n{text}");
+    }
+    rewrite.text
+}
+
+fn entry(path: &str, text: &str) -> Entry {
+    let Recognised { shape, format, .. } = recognised(path, text);
+    let found = entries(&parse(format, text), shape);
+    assert_eq!(found.len(), 1, "{found:?}\n{text}");
+    found.into_iter().next().unwrap()
+}
+
+#[test]
+fn an_entry_as_most_clients_write_it() {
+    let text = r#"{
+  "mcpServers": {
+    "files": {
+      "command": "npx",
+      "args": ["-y", "@modelcontextprotocol/server-filesystem", "/data"],
+      "env": { "TOKEN": "s3cret" }
+    }
+  }
+}
+"#;
+    insta::assert_snapshot!(wrapped("/home/me/.cursor/mcp.json", text));
+}
+
+/// Comments, trailing commas, tabs, CRLF, a BOM, no arguments, escapes, and arguments that are no texts.
+#[test]
+fn odd_ways_of_writing() {
+    for text in [
+        "\u{feff}{\r\n\t\"mcpServers\": {\r\n\t\t// mine\r\n\t\t\"a\": {\"command\": \"x\"}, // last\r\n\t}\r\n}\r\n",
+        r#"{"mcpServers":{"a":{"command":"x","args":[]},"b":{"args":["1",],"command":"y",},},}"#,
+        r#"{"mcpServers":{"a":{"command":"\u006epx","args":[1,true,"\"q\"",/* c */null]}}}"#,
+        "{\n  \"mcpServers\": {\n    \"a\": {\n      \"args\": [\n        // first\n        \"1\" // one\n      ],\n      \"command\": \"x\"\n    }\n  }\n}",
+        r#"{"mcpServers": {"a": {"type": "stdio", "command": "${workspaceFolder}/x", "args": ["${env:A}", "$B"]}}}"#,
+        r#"{"mcpServers": {"a": {"command": "cmd", "args": ["/c", "npx", "-y", "x"], "disabled": true}}}"#,
+        r#"{"mcpServers": {"-x": {"command": "y", "env": {}}, "": {"command": "z"}}, "mcpServers": {"-x": {"command": "y"}}}"#,
+    ] {
+        let rewrite = wrapped_with("/home/me/.cursor/mcp.json", text, &options());
+        assert!(rewrite.outcomes.iter().all(|outcome| outcome.change == Change::Wrapped), "{rewrite:?}\n{text}");
+        let env =
+            WrapOptions { env: vec![("A".to_owned(), "1".to_owned()), ("B".to_owned(), "\"".to_owned())], ..options() };
+        wrapped_with("/home/me/.cursor/mcp.json", text, &env);
+    }
+}
+
+/// The shapes that differ: where servers are, what fields are called, and commands that are lists or tables.
+#[test]
+fn shapes() {
+    let mut all = String::new();
+    for (path, text) in [
+        (
+            "/h/.claude.json",
+            r#"{"mcpServers": {"a": {"command": "x"}}, "projects": {"/p": {"mcpServers": {"a": {"command": "y"}}}}}"#,
+        ),
+        ("/p/.vscode/mcp.json", r#"{"servers": {"a": {"type": "stdio", "command": "x"}}, "inputs": []}"#),
+        ("/p/x.code-workspace", r#"{"settings": {"mcp": {"servers": {"a": {"command": "x"}}}}}"#),
+        (
+            "/p/.devcontainer/devcontainer.json",
+            r#"{"customizations": {"vscode": {"mcp": {"servers": {"a": {"command": "x"}}}}}}"#,
+        ),
+        (
+            "/h/.config/zed/settings.json",
+            r#"{"context_servers": {"a": {"source": "custom", "command": "x", "args": ["1"]}}}"#,
+        ),
+        (
+            "/h/.config/zed/settings.json",
+            r#"{"context_servers": {"a": {"command": {"path": "x", "args": ["1"], "env": null}, "settings": {}}}}"#,
+        ),
+        ("/p/opencode.json", r#"{"mcp": {"a": {"type": "local", "command": ["x", "1"], "enabled": true}}}"#),
+        (
+            "/p/opencode.json",
+            r#"{"mcp": {"timeout": {"startup": 5}, "servers": {"a": {"type": "local", "command": ["x"]}}}}"#,
+        ),
+        ("/h/.kiro/settings/mcp.json", r#"{"mcpServers": {}, "powers": {"mcpServers": {"a": {"command": "x"}}}}"#),
+    ] {
+        all += &format!("{path}\n{}\n\n", wrapped(path, text));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn not_wrappable() {
+    let cursor = "/h/.cursor/mcp.json";
+    for (path, entry_text, code, reason) in [
+        (
+            cursor,
+            r#"{"url": "https://user:hush@mcp.example.org:8443/hush?key=hush"}"#,
+            "remote",
+            "remote server at mcp.example.org:8443",
+        ),
+        (cursor, r#"{"url": "https://${HUSH}/x"}"#, "remote", "remote server"),
+        (cursor, r#"{"serverUrl": "https://a.example"}"#, "remote", "remote server at a.example"),
+        (cursor, r#"{"httpUrl": "https://a.example/mcp", "timeout": 5}"#, "remote", "remote server at a.example"),
+        (
+            cursor,
+            r#"{"type": "streamable-http", "url": "https://a.example/mcp"}"#,
+            "remote",
+            "remote server at a.example",
+        ),
+        (
+            cursor,
+            r#"{"type": "sse", "url": "https://a.example/mcp", "command": "x"}"#,
+            "remote",
+            "remote server at a.example",
+        ),
+        (cursor, r#"{"type": "http"}"#, "remote", "remote server"),
+        (cursor, r#"{"type": "sdk"}"#, "built_in", "it is part of the client (type `sdk`)"),
+        (cursor, "{}", "no_command", "it has no command"),
+        (cursor, r#"{"command": " "}"#, "no_command", "it has no command"),
+        (cursor, r#"{"command": null}"#, "no_command", "it has no command"),
+        (cursor, r#"{"command": 5}"#, "malformed", "its command is not a text"),
+        (cursor, r#"{"command": "x", "args": "y"}"#, "malformed", "its arguments are not a list"),
+        (cursor, "null", "malformed", "it is not a table"),
+        (cursor, r#"{"command": "npx -y x"}"#, "command_line", "its command is a whole command line"),
+        (
+            cursor,
+            r#"{"command": "thoth", "args": ["demo-server"]}"#,
+            "thoth",
+            "it is Thoth itself, without a server behind `--`",
+        ),
+        (
+            cursor,
+            r#"{"command": "/bin/thoth", "args": ["run", "--"]}"#,
+            "thoth",
+            "it is Thoth itself, without a server behind `--`",
+        ),
+        (
+            "/h/.config/zed/settings.json",
+            r#"{"source": "extension", "settings": {}}"#,
+            "extension",
+            "an extension of the client starts it",
+        ),
+        ("/h/.config/zed/settings.json", r#"{"settings": {}}"#, "extension", "an extension of the client starts it"),
+        (
+            "/p/opencode.json",
+            r#"{"type": "remote", "url": "https://a.example"}"#,
+            "remote",
+            "remote server at a.example",
+        ),
+        ("/p/opencode.json", r#"{"type": "local", "command": []}"#, "no_command", "it has no command"),
+    ] {
+        let key = if path.contains("zed") {
+            "context_servers"
+        } else if path.contains("opencode") {
+            "mcp"
+        } else {
+            "mcpServers"
+        };
+        let text = format!("{{\"{key}\": {{\"s\": {entry_text}}}}}");
+        let State::NotWrappable(found) = entry(path, &text).state else { panic!("{text}") };
+        assert_eq!((found.code(), found.to_string()), (code, reason.to_owned()), "{text}");
+        assert!(!found.remedy().is_empty());
+        let rewrite = wrapped_with(path, &text, &options());
+        assert_eq!((rewrite.outcomes[0].change.clone(), rewrite.text), (Change::Skipped(found), text));
+    }
+}
+
+#[test]
+fn commands_that_only_look_like_command_lines() {
+    for command in [r"C:\\Program Files\\nodejs\\node.exe", "/opt/my tools/x", "./my server"] {
+        let text = format!(r#"{{"mcpServers": {{"s": {{"command": "{command}"}}}}}}"#);
+        assert!(matches!(entry("/h/.cursor/mcp.json", &text).state, State::Plain(_)), "{command}");
+        wrapped("/h/.cursor/mcp.json", &text);
+    }
+}
+
+const ONE: &str = r#"{"mcpServers": {"s": {"command": "npx", "args": ["-y", "x"], "env": {"MINE": "1"}}}}"#;
+
+/// Chosen values are written, unchosen ones stay, and a server's own variables win.
+#[test]
+fn wrapping_again() {
+    let shape = recognised("/h/.cursor/mcp.json", ONE).shape;
+    let env =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
+    let first = WrapOptions {
+        thoth: Some("/bin/thoth".to_owned()),
+        tenant_id: Some("acme".to_owned()),
+        intents: BTreeMap::from([("s".to_owned(), "support".to_owned())]),
+        session_intent: Some("other".to_owned()),
+        env: env(&[("MINE", "2"), ("OURS", "2")]),
+        ..options()
+    };
+    let rewrite = wrapped_with("/h/.cursor/mcp.json", ONE, &first);
+    assert_eq!(rewrite.outcomes[0].warnings, ["its environment variable `MINE` keeps its own value"]);
+    let mut text = rewrite.text;
+    for (again, change, contains) in [
+        (options(), Change::Unchanged, r#""env": {"MINE": "1", "OURS": "2"}"#),
+        (WrapOptions { agent_id: Some("cursor".to_owned()), ..options() }, Change::Unchanged, "acme"),
+        (
+            WrapOptions { enforcement_mode: Some("observe".to_owned()), ..options() },
+            Change::Updated,
+            r#""--tenant-id", "acme", "--enforcement-mode", "observe", "--session-intent", "support""#,
+        ),
+        (WrapOptions { env: env(&[("OURS", "3")]), ..options() }, Change::Updated, r#""OURS": "3""#),
+        (
+            WrapOptions { env: env(&[("MORE", "4")]), ..options() },
+            Change::Updated,
+            r#""MINE": "1", "OURS": "3", "MORE": "4"}"#,
+        ),
+        (WrapOptions { env: env(&[("MINE", "1")]), ..options() }, Change::Unchanged, "--wrapped=env.OURS,env.MORE"),
+        (WrapOptions { thoth: Some("thoth".to_owned()), ..options() }, Change::Updated, r#""command": "thoth""#),
+        (
+            WrapOptions { servers: vec!["t".to_owned()], thoth: Some("no".to_owned()), ..options() },
+            Change::Unchanged,
+            "thoth",
+        ),
+    ] {
+        let rewrite = wrap(&parse(Format::Json, &text), shape, &again).unwrap();
+        if again.servers.is_empty() {
+            assert_eq!(rewrite.outcomes[0].change, change, "{again:?}");
+        } else {
+            assert!(rewrite.outcomes.is_empty());
+        }
+        text = rewrite.text;
+        assert!(text.contains(contains), "{contains}\n{text}");
+        assert_eq!(unwrap(&parse(Format::Json, &text), shape, &[]).unwrap().text, ONE);
+    }
+}
+
+/// Entries that were edited by hand, or written by hand from the beginning.
+#[test]
+fn unwrapping_what_people_edited() {
+    for (text, expected) in [
+        (
+            r#"{"mcpServers":{"s":{"command":"thoth","args":["run","--","npx","-y","x"]}}}"#,
+            r#"{"mcpServers":{"s":{"command":"npx","args":["-y","x"]}}}"#,
+        ),
+        (
+            r#"{"mcpServers":{"s":{"command":"thoth","args":["run","--wrapped=args","--","npx","--new"]}}}"#,
+            r#"{"mcpServers":{"s":{"command":"npx","args":["--new"]}}}"#,
+        ),
+        (
+            r#"{"mcpServers":{"s":{"command":"thoth","args":["run","--wrapped=args,env,env.A","--","npx"],"env":{"A":"changed","B":"1"}}}}"#,
+            r#"{"mcpServers":{"s":{"command":"npx","env":{"B":"1"}}}}"#,
+        ),
+        (
+            r#"{"mcpServers":{"s":{"command":"thoth","args":["run","--wrapped=args,env,env.A","--","npx"],"env":{"A":"changed"}}}}"#,
+            r#"{"mcpServers":{"s":{"command":"npx"}}}"#,
+        ),
+        (
+            r#"{"mcpServers":{"s":{"command":"thoth","args":["run","--wrapped=args,env,env.A","--","npx"]}}}"#,
+            r#"{"mcpServers":{"s":{"command":"npx"}}}"#,
+        ),
+        (
+            r#"{"mcpServers":{"s":{"command":"thoth","args":["run","--max-message",5000,"--","npx"]}}}"#,
+            r#"{"mcpServers":{"s":{"command":"npx","args":[]}}}"#,
+        ),
+    ] {
+        let shape = recognised("/h/.cursor/mcp.json", text).shape;
+        let rewrite = unwrap(&parse(Format::Json, text), shape, &[]).unwrap();
+        assert_eq!((rewrite.text.as_str(), &rewrite.outcomes[0].change), (expected, &Change::Restored));
+    }
+}
+
+#[test]
+fn one_server_of_several() {
+    let text = r#"{"mcpServers": {"a": {"command": "x"}, "b": {"command": "y"}}}"#;
+    let shape = recognised("/h/.cursor/mcp.json", text).shape;
+    let only = |server: &str| WrapOptions { servers: vec![server.to_owned()], ..options() };
+    let one = wrap(&parse(Format::Json, text), shape, &only("b")).unwrap();
+    assert_eq!(one.outcomes.len(), 1);
+    assert!(one.text.contains(r#""a": {"command": "x"}"#));
+    let both = wrap(&parse(Format::Json, &one.text), shape, &options()).unwrap();
+    let back = unwrap(&parse(Format::Json, &both.text), shape, &["a".to_owned()]).unwrap();
+    assert_eq!(back.text, one.text);
+}
+
+#[test]
+fn names_of_variables() {
+    let shape = recognised("/h/.cursor/mcp.json", ONE).shape;
+    for name in ["", "A=B", "A,B", "A\n"] {
+        let bad = WrapOptions { env: vec![(name.to_owned(), String::new())], ..options() };
+        assert!(matches!(wrap(&parse(Format::Json, ONE), shape, &bad), Err(WrapError::VariableName(_))), "{name:?}");
+    }
+}
+
+/// Secrets of a file never get into what is printed for debugging.
+#[test]
+fn debug_output_has_no_secrets() {
+    let text = r#"{"mcpServers": {"s": {"command": "x", "args": ["--key", "hush"], "env": {"K": "hush"}}}}"#;
+    let shape: &Shape = recognised("/h/.cursor/mcp.json", text).shape;
+    let secret = WrapOptions { env: vec![("T".to_owned(), "hush".to_owned())], ..options() };
+    let rewrite = wrap(&parse(Format::Json, text), shape, &secret).unwrap();
+    let entries = [entries(&parse(Format::Json, text), shape), entries(&parse(Format::Json, &rewrite.text), shape)];
+    let debug = format!("{secret:?} {rewrite:?} {entries:?}");
+    assert!(!debug.contains("hush"), "{debug}");
+}
