@@ -23,7 +23,9 @@ const THOTH: &str = "thoth";
 pub struct WrapOptions {
     /// The agent id of newly governed servers: the client's name.
     pub default_agent: String,
-    /// The program to start. New entries get `thoth` without it.
+    /// The program that newly governed servers are started by, where `thoth` does not choose one; `thoth` without it.
+    pub default_thoth: Option<String>,
+    /// The program to start.
     pub thoth: Option<String>,
     /// `--agent-id`
     pub agent_id: Option<String>,
@@ -48,6 +50,7 @@ impl fmt::Debug for WrapOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WrapOptions")
             .field("default_agent", &self.default_agent)
+            .field("default_thoth", &self.default_thoth)
             .field("thoth", &self.thoth)
             .field("agent_id", &self.agent_id)
             .field("tenant_id", &self.tenant_id)
@@ -118,7 +121,7 @@ impl WrapOptions {
 
     fn fresh(&self, document: &Document, slot: &Slot<'_>, warnings: &mut Vec<String>) -> Plan {
         let launch = Launch {
-            program: THOTH.to_owned(),
+            program: self.default_thoth.clone().unwrap_or_else(|| THOTH.to_owned()),
             agent_id: Some(self.default_agent.clone()).filter(|agent| !agent.is_empty()),
             server_name: Some(slot.server.clone()).filter(|name| ServerName::from_str(name).is_ok()),
             ..Launch::default()
