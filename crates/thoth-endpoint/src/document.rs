@@ -10,6 +10,7 @@ mod edit;
 mod error;
 mod json;
 mod place;
+mod toml;
 
 pub use self::edit::{EditError, Edits, Plain};
 pub use self::error::DocumentError;
@@ -53,6 +54,16 @@ pub(crate) enum Form {
     Token,
     /// Not at all: the map that an empty file is.
     Blank,
+    /// A TOML table with a header, or the outermost one: its members on lines below.
+    Section,
+    /// A list of TOML tables, each with a header.
+    Sections,
+    /// A TOML table that other tables' headers imply.
+    Implicit,
+    /// A TOML table whose members are on lines with its name and a dot before.
+    Dotted,
+    /// In a way that is read, never changed.
+    Fixed,
 }
 
 /// A value, as far as wrapping looks at it.
@@ -130,7 +141,8 @@ impl Document {
         let places = Places::new(text, start);
         let read = match format {
             Format::Json => json::parse(text, start),
-            Format::Toml | Format::Yaml => Err(Fault::new(start, "this format is not read yet")),
+            Format::Toml => toml::parse(text, start),
+            Format::Yaml => Err(Fault::new(start, "this format is not read yet")),
         };
         let root = read.map_err(|fault| fault.placed(|at| places.of(text, at)))?;
         Ok(Self { format, text: text.to_owned(), start, places, root })

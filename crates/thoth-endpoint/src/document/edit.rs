@@ -10,7 +10,9 @@ use std::ops::Range;
 use super::{Document, Form, Member, Node, Place, Value};
 
 mod brackets;
+mod lines;
 mod meaning;
+mod sections;
 mod source;
 mod splice;
 mod write;
@@ -229,7 +231,11 @@ impl<'d> Edits<'d> {
             splices.rank(node.span.start);
             match node.form {
                 Form::Token => brackets::plan(self, node, changes, &mut splices)?,
+                Form::Section | Form::Dotted => sections::plan(self, node, changes, &mut splices)?,
                 Form::Blank => return Err(self.refusal(node.span.start, "the file is empty")),
+                Form::Implicit => return Err(self.refusal(node.span.start, "a table without lines of its own")),
+                Form::Sections => return Err(self.refusal(node.span.start, "a list of tables with headers")),
+                Form::Fixed => return Err(self.refusal(node.span.start, "written in a way that is not edited")),
             }
         }
         Ok(splices)

@@ -10,7 +10,7 @@
 //! | after the last, without comma | a comma after the last, then as above without a comma | the same |
 //! | before the first | element, comma, white space | the same |
 
-use super::super::{Format, Node, Value};
+use super::super::{Form, Format, Node, Value};
 use super::source::Source;
 use super::splice::Splices;
 use super::{Changes, EditError, Edits, Plain, write};
@@ -73,6 +73,7 @@ impl<'d> Brackets<'d> {
         let source = edits.source;
         let (open, close) = (node.span.start, node.span.end.checked_sub(1)?);
         let elements: Vec<_> = match &node.value {
+            Value::Map(members) if members.iter().any(|one| one.node.form != Form::Token) => return None,
             Value::Map(members) => members.iter().map(|one| (one.key_span.start, one.node.span.end)).collect(),
             Value::List(items) => items.iter().map(|item| (item.span.start, item.span.end)).collect(),
             _ => return None,

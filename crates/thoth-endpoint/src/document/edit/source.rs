@@ -136,4 +136,15 @@ impl<'d> Source<'d> {
         };
         Some(LineHead { break_start: start - length, start, indent })
     }
+
+    /// The line break that the file uses, where none is near: that of its first line.
+    pub(super) fn usual_break(&self) -> &'d str {
+        let at = self.text.find(['\n', '\r']).unwrap_or(self.text.len());
+        Some(self.line_break(at)).filter(|found| !found.is_empty()).unwrap_or("\n")
+    }
+
+    /// The line break at a line's end; where the file ends there, the usual one.
+    pub(super) fn break_after(&self, line_end: usize) -> &'d str {
+        Some(self.line_break(line_end)).filter(|found| !found.is_empty()).unwrap_or_else(|| self.usual_break())
+    }
 }

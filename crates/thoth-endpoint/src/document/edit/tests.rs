@@ -2,6 +2,7 @@ use super::super::Format;
 use super::{Document, EditError, Edits, Member, Node, Plain};
 
 mod json;
+mod toml;
 
 fn parse(format: Format, text: &str) -> Document {
     Document::parse(format, text.as_bytes()).unwrap_or_else(|error| panic!("{error} in\n{text}"))
