@@ -17,10 +17,13 @@ mod error;
 #[cfg(test)]
 mod fault_tests;
 pub(crate) mod files;
-pub(crate) mod integrate;
+mod fold;
+mod integrate;
 mod journal;
+pub(crate) mod journal_name;
 pub(crate) mod lines;
 pub(crate) mod lock;
+mod recovery;
 pub(crate) mod state;
 mod worker;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::checkpoint::CheckpointError;
 use crate::ledger::files::{during, open_regular, read_regular};
-use crate::ledger::integrate::is_journal;
+use crate::ledger::journal_name::is_journal;
 use crate::ledger::lines::{self, Lines, Link};
 use crate::ledger::lock::TreeLock;
 use crate::ledger::state::{Mark, State, Status, key_name};

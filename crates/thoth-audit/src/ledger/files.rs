@@ -136,6 +136,20 @@ pub(crate) fn during(action: &'static str, path: &Path) -> impl FnOnce(io::Error
     move |source| FileError { action, path, source }
 }
 
+/// Removes a superseded file, and its directory if that was for partial tiles and is now empty.
+pub(super) fn remove_tile(path: &Path) -> Result<(), FileError> {
+    remove(path).map_err(during("remove", path))?;
+    if let Some(parent) = path.parent().filter(|p| p.extension().is_some_and(|e| e == "p")) {
+        match fs::remove_dir(parent) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+                return Err(during("remove", parent)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 impl Store {
     pub(crate) const fn new(root: PathBuf, sync: bool) -> Self {
         Self { root, sync, directories: BTreeSet::new() }

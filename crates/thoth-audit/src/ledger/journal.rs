@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::error::LedgerError;
 use super::files::{self, during};
 use super::integrate::Integrator;
+use super::journal_name::segment_name;
 use super::lines::{self, Link};
 use super::lock::TreeLock;
 use super::{Durability, JOURNAL_DIR, Leaves};
@@ -259,10 +260,6 @@ impl Journal {
         let mut writer = lock(&self.writer);
         writer.sink = writer.sink.take().map(wrap);
     }
-}
-
-fn segment_name(writer_id: &str, sequence: u32) -> String {
-    format!("{writer_id}-{sequence:06}.jsonl")
 }
 
 /// Creates a journal file that appears under its name already locked: an unlocked journal is a dead one.

@@ -9,7 +9,7 @@ use super::fault::{Fault, VerifyError, at};
 use super::tree::Events;
 use super::{Report, is_live};
 use crate::ledger::files::open_regular;
-use crate::ledger::integrate::is_journal;
+use crate::ledger::journal_name::is_journal;
 use crate::ledger::lines::{self, Lines};
 use crate::ledger::state::{State, Status};
 use crate::ledger::{JOURNAL_DIR, QUARANTINE_DIR};
