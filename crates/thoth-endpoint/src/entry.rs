@@ -68,6 +68,9 @@ pub enum Reason {
     /// An extension of the client starts it.
     #[error("an extension of the client starts it")]
     Extension,
+    /// A reference stands in its place: an alias or merged table of YAML, or a block of Continue's hub.
+    #[error("its command is defined elsewhere")]
+    Referenced,
     /// The command is a whole command line, which `thoth run` would take for a program's name.
     #[error("its command is a whole command line")]
     CommandLine,
@@ -91,6 +94,7 @@ impl Reason {
             Self::NoCommand => "no_command",
             Self::BuiltIn { .. } => "built_in",
             Self::Extension => "extension",
+            Self::Referenced => "referenced",
             Self::CommandLine => "command_line",
             Self::Thoth => "thoth",
             Self::Malformed(_) => "malformed",
@@ -109,6 +113,7 @@ impl Reason {
             Self::NoCommand => "give it a command, or remove the entry",
             Self::BuiltIn { .. } => "switch it off in the client if it must not act ungoverned",
             Self::Extension => "configure the server with a command of its own, or remove the extension",
+            Self::Referenced => "write its command here, in place of the reference",
             Self::CommandLine => "put the program alone in the command, and each argument in the list of arguments",
             Self::Thoth => "put the server's command behind `--`, or leave the entry as it is",
             Self::Malformed(_) => "correct the entry",

@@ -327,3 +327,36 @@ fn debug_output_has_no_secrets() {
     let debug = format!("{secret:?} {rewrite:?} {entries:?}");
     assert!(!debug.contains("hush"), "{debug}");
 }
+
+/// Tables, inline tables and dotted keys.
+#[test]
+fn codex() {
+    let text = r#"model = "gpt-5" # mine
+mcp_servers.dotted.command = "x"
+
+[mcp_servers.memory]
+command = 'npx' # pinned
+args = [
+    "-y", # yes
+    "@modelcontextprotocol/server-memory",
+]
+startup_timeout_sec = 20
+
+[mcp_servers.memory.env]
+FILE = "/data"
+
+[mcp_servers."my.server"]
+command = "/home/ada/bin/my-server"
+enabled = false
+
+[mcp_servers.remote]
+url = "https://mcp.example.org/mcp"
+
+[tui]
+notifications = true
+"#;
+    let env = WrapOptions { env: vec![("OURS".to_owned(), "1".to_owned())], ..options() };
+    insta::assert_snapshot!(wrapped_with("/home/me/.codex/config.toml", text, &env).text);
+    let inline = "[mcp_servers]\nmemory = { command = \"npx\", args = [\"-y\"] }\nnone = { command = 'x' }\n";
+    insta::assert_snapshot!(wrapped("/home/me/.codex/config.toml", inline));
+}

@@ -1,7 +1,7 @@
 //! Where in a document the servers are, and how each is started.
 
 use super::Reason;
-use crate::document::{Document, Member, Node, Value};
+use crate::document::{Document, Format, Member, Node, Value};
 use crate::hosts::{Servers, Shape};
 
 /// A server's place in a document.
@@ -84,7 +84,8 @@ fn collect<'d>(
         }
     }
     for item in node.items() {
-        push(item.get("name").and_then(Node::text).unwrap_or_default(), item.span.start, item);
+        let name = ["name", "uses"].into_iter().find_map(|name| item.get(name).and_then(Node::text));
+        push(name.unwrap_or_default(), item.span.start, item);
     }
 }
 
@@ -109,7 +110,11 @@ const LOCAL: [&str; 2] = ["stdio", "local"];
 
 fn start<'d>(document: &Document, entry: &'d Node, shape: &Shape) -> Result<Start<'d>, Reason> {
     if !matches!(entry.value, Value::Map(_)) {
-        return Err(Reason::Malformed("it is not a table"));
+        return Err(if is_alias(document, entry) {
+            Reason::Referenced
+        } else {
+            Reason::Malformed("it is not a table")
+        });
     }
     let kind = ["type", "transport"].into_iter().find_map(|name| entry.get(name)).and_then(Node::text);
     let plain_kind: String =
@@ -119,6 +124,8 @@ fn start<'d>(document: &Document, entry: &'d Node, shape: &Shape) -> Result<Star
     let Some(command) = command else {
         return Err(if address.is_some() || REMOTE.contains(&&*plain_kind) {
             Reason::Remote { host: address.and_then(Node::text).and_then(host) }
+        } else if ["uses", "<<"].into_iter().any(|name| entry.get(name).is_some()) {
+            Reason::Referenced
         } else if entry.get("source").and_then(Node::text) == Some("extension") || entry.get("settings").is_some() {
             Reason::Extension
         } else if let Some(kind) = kind.filter(|_| !LOCAL.contains(&&*plain_kind)) {
@@ -151,6 +158,7 @@ fn start<'d>(document: &Document, entry: &'d Node, shape: &Shape) -> Result<Star
             env_name: shape.env,
         }),
         Value::Map(_) => nested(&command.node),
+        Value::Other if is_alias(document, &command.node) => Err(Reason::Referenced),
         Value::Bool(_) | Value::Other => Err(Reason::Malformed("its command is not a text")),
     }
 }
@@ -181,6 +189,11 @@ fn last<'d>(table: &'d Node, name: &str) -> Option<&'d Member> {
 /// As JSON and YAML write it.
 fn is_null(document: &Document, node: &Node) -> bool {
     node.value == Value::Other && matches!(source(document, node), "" | "null" | "Null" | "NULL" | "~")
+}
+
+/// Of YAML.
+fn is_alias(document: &Document, node: &Node) -> bool {
+    document.format() == Format::Yaml && node.value == Value::Other && source(document, node).starts_with('*')
 }
 
 fn source<'d>(document: &'d Document, node: &Node) -> &'d str {

@@ -40,16 +40,21 @@ pub(super) static CLAUDE_CODE: Host = Host {
     ],
 };
 
-/// Source: developers.openai.com/codex/mcp and /codex/config-reference.
+/// Source: developers.openai.com/codex/mcp, /codex/config-basic and /codex/config-advanced; `NAME.config.toml` is a
+/// profile.
 pub(super) static CODEX: Host = Host {
     id: "codex",
     name: "Codex",
     locations: &[
         Location::user("{env:CODEX_HOME}/config.toml", &CODEX_SHAPE).format(Format::Toml),
+        Location::user("{env:CODEX_HOME}/*.config.toml", &CODEX_SHAPE).format(Format::Toml),
         Location::user("{home}/.codex/config.toml", &CODEX_SHAPE).format(Format::Toml),
+        Location::user("{home}/.codex/*.config.toml", &CODEX_SHAPE).format(Format::Toml),
         Location::project("{project}/.codex/config.toml", &CODEX_SHAPE).format(Format::Toml),
         Location::managed(UNIX, "/etc/codex/config.toml", &CODEX_SHAPE).format(Format::Toml),
         Location::managed(UNIX, "/etc/codex/managed_config.toml", &CODEX_SHAPE).format(Format::Toml),
+        Location::managed(WINDOWS, "{programdata}/OpenAI/Codex/config.toml", &CODEX_SHAPE).format(Format::Toml),
+        Location::managed(WINDOWS, "{home}/.codex/managed_config.toml", &CODEX_SHAPE).format(Format::Toml),
     ],
     blind_spots: &[],
 };
@@ -62,6 +67,7 @@ pub(super) static GEMINI_CLI: Host = Host {
         Location::user("{env:GEMINI_CLI_HOME}/.gemini/settings.json", &MCP_SERVERS),
         Location::user("{home}/.gemini/settings.json", &MCP_SERVERS),
         Location::project("{project}/.gemini/settings.json", &MCP_SERVERS),
+        Location::managed(&Platform::ALL, "{env:GEMINI_CLI_SYSTEM_SETTINGS_PATH}", &MCP_SERVERS),
         Location::managed(LINUX, "/etc/gemini-cli/settings.json", &MCP_SERVERS),
         Location::managed(MACOS, "/Library/Application Support/GeminiCli/settings.json", &MCP_SERVERS),
         Location::managed(WINDOWS, "{programdata}/gemini-cli/settings.json", &MCP_SERVERS),
