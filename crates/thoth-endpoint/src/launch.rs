@@ -102,6 +102,9 @@ pub(crate) enum Reading {
 
 /// Reads the words of a command.
 pub(crate) fn read<S: AsRef<str>>(program: &str, arguments: &[S]) -> Reading {
+    if is_relative(program) {
+        return Reading::Other;
+    }
     let is_thoth = is_thoth(program);
     let words: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
     let runs = words.first() == Some(&RUN);
@@ -128,6 +131,14 @@ pub(crate) fn read<S: AsRef<str>>(program: &str, arguments: &[S]) -> Reading {
 fn is_thoth(program: &str) -> bool {
     let name = program.rsplit(['/', '\\']).next().unwrap_or(program).to_ascii_lowercase();
     name.strip_suffix(".exe").unwrap_or(&name) == "thoth"
+}
+
+/// Whether a program is looked for from the directory in which the client happens to run, which can be that of a project
+/// with a program of its own by this name. A placeholder that the client fills in is no such path.
+fn is_relative(program: &str) -> bool {
+    let is_path = program.contains(['/', '\\']);
+    let has_drive = program.split_once(':').is_some_and(|(drive, _)| drive.len() == 1);
+    is_path && !has_drive && !program.starts_with(['/', '\\', '~', '$', '%', '{'])
 }
 
 impl Launch {
@@ -215,6 +226,9 @@ mod tests {
             ("thoth", "demo-server", "thoth"),
             ("thoth", "trust serve -- x", "thoth"),
             ("mythoth", "run -- npx", "other"),
+            ("./thoth", "run -- npx", "other"),
+            (r"bin\thoth.exe", "run --wrapped -- npx", "other"),
+            ("~/bin/thoth", "run -- npx", "launch"),
             ("", "", "other"),
         ] {
             let found = match read(program, &words(arguments)) {
