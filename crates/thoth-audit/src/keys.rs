@@ -1,6 +1,5 @@
 //! The secrets of a ledger, and the directory in which an installation keeps them.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -62,7 +61,8 @@ impl LedgerKeys {
     }
 
     /// Reads the keys from a directory, and creates what is missing, the directory included. Two processes may do so
-    /// at once: both get the same keys.
+    /// at once: both get the same keys. What stands in a key's place and is no regular file is refused, never waited
+    /// for, and never replaced.
     ///
     /// # Errors
     /// When a key cannot be read, written or trusted, see [`KeyError`].
@@ -107,9 +107,9 @@ fn key(path: &Path) -> Result<[u8; 32], KeyError> {
 
 fn read(path: &Path) -> Result<Option<[u8; 32]>, KeyError> {
     let io = |source| KeyError::Io { action: "read", path: path.to_owned(), source };
-    let mut file = match File::open(path) {
+    let mut file = match files::open_regular(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => return Ok(None),
         Err(error) => return Err(io(error)),
     };
     #[cfg(unix)]
@@ -124,4 +124,36 @@ fn read(path: &Path) -> Result<Option<[u8; 32]>, KeyError> {
     file.by_ref().take(66).read_to_end(&mut text).map_err(io)?;
     let key = text.strip_suffix(b"\n").and_then(crate::hex::decode32);
     key.map(Some).ok_or_else(|| KeyError::Malformed(path.to_owned()))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    /// Whatever takes a key's place, the start neither hangs nor puts another key there, and says what it found.
+    #[test]
+    fn a_key_is_a_regular_file() {
+        type Put = fn(&Path);
+        let places: [(&str, Put); 4] = [
+            ("a pipe, a device or a socket", |path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR, 0).unwrap()),
+            ("a pipe, a device or a socket", |path| symlink("/dev/zero", path).unwrap()),
+            ("a directory", |path| std::fs::create_dir(path).unwrap()),
+            ("No such file", |path| symlink("nothing", path).unwrap()),
+        ];
+        for name in [SIGNING_FILE, CONTENT_FILE] {
+            for (what, put) in places {
+                let home = tempfile::tempdir().unwrap();
+                let path = home.path().join(name);
+                put(&path);
+                let before = std::fs::symlink_metadata(&path).unwrap().file_type();
+                let error = LedgerKeys::load_or_create(home.path()).unwrap_err().to_string();
+                assert!(error.contains(what) && error.contains(path.to_str().unwrap()), "{error}");
+                assert_eq!(std::fs::symlink_metadata(&path).unwrap().file_type(), before);
+            }
+        }
+    }
 }

@@ -1,9 +1,8 @@
 //! The right edge of the tree: what is needed to append to it.
 
-use std::fs;
 use std::path::Path;
 
-use super::files::{FileError, Store, during};
+use super::files::{self, FileError, Store, during};
 use crate::merkle::{Hash, edge_root, leaf_hash, perfect_root};
 use crate::tiles::{self, TILE_WIDTH, TileKind, TileRef};
 
@@ -41,7 +40,7 @@ impl Edge {
         }
         for tile in tiles::partials(size) {
             let path = root.join(tile.path());
-            let bytes = fs::read(&path).map_err(during("read", &path))?;
+            let bytes = files::read_regular(&path).map_err(during("read", &path))?;
             match tile.kind {
                 TileKind::Entries => {
                     let good = tiles::entries(&bytes).take_while(Result::is_ok).count();

@@ -206,3 +206,24 @@ fn segments_follow_each_other() {
     assert!(String::from_utf8_lossy(&events[123]).contains(&id));
     assert!(events.is_sorted());
 }
+
+/// Invariant: nothing in the directory is waited for. A pipe among the journals is named, and appending goes on.
+#[cfg(unix)]
+#[test]
+fn a_pipe_among_the_journals_is_not_waited_for() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("ledger");
+    let ledger = Ledger::open(&dir, &keys(), LedgerOptions::default()).unwrap();
+    let name = "0123456789abcdef0123456789abcdef-000001.jsonl";
+    for name in [name.to_owned(), format!("{name}.new")] {
+        mknodat(CWD, dir.join(super::JOURNAL_DIR).join(name), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    }
+    ledger.append(&batch(&[1])).unwrap();
+    let error = ledger.close().unwrap_err().to_string();
+    assert!(error.contains(name) && error.contains("a pipe"), "{error}");
+    std::fs::remove_file(dir.join(super::JOURNAL_DIR).join(name)).unwrap();
+    std::fs::remove_file(dir.join(super::JOURNAL_DIR).join(format!("{name}.new"))).unwrap();
+    Ledger::open(&dir, &keys(), LedgerOptions::default()).unwrap().close().unwrap();
+    assert_eq!(size(&dir), 1);
+}

@@ -12,8 +12,20 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], String> {
     Ok(bytes)
 }
 
-fn private() -> OpenOptions {
+/// Options with which nothing is ever waited for: opening a pipe in the place of a file would wait for its other end.
+fn without_waiting() -> OpenOptions {
     let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    options
+}
+
+/// The same for files that are created readable by their owner only.
+fn private() -> OpenOptions {
+    let mut options = without_waiting();
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
@@ -25,15 +37,19 @@ fn private() -> OpenOptions {
 /// Opens a file for reading. What is not a regular file is refused and not waited for: a ledger may come from anybody,
 /// and opening or reading a pipe in it would never end.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-    }
-    let file = options.open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+    let regular = |kind: fs::FileType| {
+        let what = match (kind.is_file(), kind.is_dir()) {
+            (true, _) => return Ok(()),
+            (_, true) => "a directory",
+            (false, false) => "a pipe, a device or a socket",
+        };
+        Err(io::Error::other(format!("it is {what}, not a regular file")))
+    };
+    // Before it is opened, since opening alone sets some devices going; and after, since it may have been exchanged.
+    regular(fs::metadata(path)?.file_type())?;
+    let file = without_waiting().read(true).open(path)?;
+    regular(file.metadata()?.file_type())?;
+    Ok(file)
 }
 
 /// The content of a regular file.
@@ -235,5 +251,7 @@ mod tests {
         for path in [pipe.as_path(), home.path(), Path::new("/dev/zero")] {
             assert!(read_regular(path).unwrap_err().to_string().contains("regular"), "{}", path.display());
         }
+        let mut store = Store::new(home.path().to_owned(), false);
+        assert!(store.write("pipe", b"nobody reads this").is_err());
     }
 }

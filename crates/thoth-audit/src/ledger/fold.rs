@@ -1,7 +1,7 @@
 //! One round of folding journals into the tree, under its lock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use super::edge::{Edge, EdgeError};
@@ -134,7 +134,7 @@ impl<'i> Fold<'i> {
             }
             Status::Open => {}
         }
-        let mut file = match File::open(&path) {
+        let mut file = match files::open_regular(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             opened => opened.map_err(during("open", &path))?,
         };

@@ -4,7 +4,7 @@
 //! current state refers to; renaming `state` is the one commit; everything after it (checkpoint, removal of what is
 //! superseded) is repeated by the next round when the mark in the lock file says that it was interrupted.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ impl Integrator {
                 names.push(name);
             } else if name.strip_suffix(".new").is_some_and(is_journal) {
                 // Its maker retries if this happens before it has the lock.
-                if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+                if files::open_regular(&entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
                     files::remove(&entry.path()).map_err(during("remove", &entry.path()))?;
                 }
             }
