@@ -360,3 +360,27 @@ notifications = true
     let inline = "[mcp_servers]\nmemory = { command = \"npx\", args = [\"-y\"] }\nnone = { command = 'x' }\n";
     insta::assert_snapshot!(wrapped("/home/me/.codex/config.toml", inline));
 }
+
+/// A client that writes its file anew, in its own layout, does not keep an entry from being restored.
+#[test]
+fn a_client_rewrote_the_file() {
+    let env = WrapOptions { env: vec![("OURS".to_owned(), "1".to_owned())], ..options() };
+    for (path, text) in [
+        ("/h/.cursor/mcp.json", ONE),
+        (
+            "/h/.cursor/mcp.json",
+            r#"{"mcpServers": {"a": {"command": "\u006epx", /* c */}, "b": {"command": "x", "args": [1, null], "env": {}}}}"#,
+        ),
+        ("/p/opencode.json", r#"{"mcp": {"a": {"type": "local", "command": ["x", "1"]}}}"#),
+    ] {
+        let Recognised { shape, format, .. } = recognised(path, text);
+        for options in [&options(), &env] {
+            let wrapped = wrapped_with(path, text, options).text.replace(", /* c */", "");
+            let value: serde_json::Value = serde_json::from_str(&wrapped).unwrap();
+            let rewritten = serde_json::to_string_pretty(&value).unwrap();
+            let restored = unwrap(&parse(format, &rewritten), shape, &[]).unwrap().text;
+            let expected: serde_json::Value = serde_json::from_str(&text.replace(", /* c */", "")).unwrap();
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&restored).unwrap(), expected);
+        }
+    }
+}
