@@ -11,6 +11,9 @@ use crate::doctor::DoctorArgs;
 use crate::health::HealthArgs;
 use crate::manual::{CompletionsArgs, ManualArgs};
 use crate::policy::PolicyCommand;
+use crate::status::StatusArgs;
+use crate::unwrap_config::UnwrapArgs;
+use crate::wrap_config::WrapArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -38,6 +41,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Runs an MCP server behind the gate, on standard input and output
     Run(Box<RunArgs>),
+    /// Puts the servers of MCP clients behind the gate
+    WrapConfig(Box<WrapArgs>),
+    /// Restores what wrap-config changed
+    UnwrapConfig(UnwrapArgs),
+    /// Shows which servers are governed, and which are not and why
+    Status(StatusArgs),
     /// Checks and explains policies
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -120,13 +129,16 @@ pub(crate) struct RunArgs {
     /// Address of a policy server; this version decides locally and refuses to start with one
     #[arg(long, value_name = "URL")]
     pub(crate) enforcer_url: Option<String>,
+    /// What `thoth wrap-config` added to the entry that starts this; it is the one to read it again
+    #[arg(long, hide = true, value_name = "LIST", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) wrapped: Option<String>,
     /// The server's program and arguments
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
 
 /// A text with something in it, and nothing invisible around it.
-fn entry(text: &str) -> Result<String, &'static str> {
+pub(crate) fn entry(text: &str) -> Result<String, &'static str> {
     if text.is_empty() {
         Err("it is empty")
     } else if text.trim() != text {

@@ -68,6 +68,11 @@ impl Failure {
         self
     }
 
+    /// What happened, without what to do about it.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Something that scripts get beside the message; `code` replaces the general word.
     pub(crate) fn detail(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.details.insert(key.to_owned(), value.into());

@@ -6,6 +6,8 @@
 mod audit;
 mod checkup;
 mod cli;
+mod clients;
+mod config_file;
 mod demo;
 mod doctor;
 mod exit;
@@ -14,9 +16,13 @@ mod home;
 mod manual;
 mod policy;
 mod policy_files;
+mod rewriting;
 mod run;
 mod server_name;
+mod status;
 mod terminal;
+mod unwrap_config;
+mod wrap_config;
 
 use std::process::ExitCode;
 
@@ -31,6 +37,9 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(*arguments),
         Command::Policy(command) => policy::run(command),
         Command::Audit(command) => audit::run(command),
+        Command::WrapConfig(arguments) => wrap_config::run(*arguments),
+        Command::UnwrapConfig(arguments) => unwrap_config::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),

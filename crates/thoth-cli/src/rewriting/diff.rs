@@ -1,0 +1,113 @@
+//! Showing what would change, without showing secrets.
+
+use std::ops::Range;
+
+use similar::{ChangeTag, TextDiff};
+use thoth_endpoint::document::{Document, Node, Value};
+
+use crate::clients::ClientFile;
+use crate::terminal::{BAD, DIM, GOOD, harmless_text, styled};
+
+/// What stands in the place of a value that is not shown.
+const MASK: &str = "***";
+
+/// Names of tables whose values are secrets more often than not.
+const SECRET_TABLES: [&str; 6] = ["env", "envs", "environment", "headers", "http_headers", "requestoptions"];
+
+/// Parts of names whose values are secrets.
+const SECRET_NAMES: [&str; 8] =
+    ["token", "secret", "password", "passwd", "apikey", "api_key", "api-key", "authorization"];
+
+/// Beginnings of secrets that tell themselves.
+const SECRET_STARTS: [&str; 8] = ["sk-", "ghp_", "gho_", "github_pat_", "glpat-", "xox", "thoth_", "bearer "];
+
+/// A unified diff with one line of context. Values that may be secrets are masked on both sides.
+pub(super) fn shown(document: &Document, new: &str, file: &ClientFile) -> String {
+    let path = harmless_text(&file.path.to_string_lossy());
+    let Ok(changed) = Document::parse(document.format(), new.as_bytes()) else {
+        return format!("{path}: the change cannot be shown\n");
+    };
+    let (old, new) = (masked(document), masked(&changed));
+    let diff = TextDiff::from_lines(&*old, &*new);
+    let mut text =
+        format!("{}\n{}\n", styled(DIM, format_args!("--- {path}")), styled(DIM, format_args!("+++ {path}")));
+    let mut hunks = 0;
+    for hunk in diff.unified_diff().context_radius(1).iter_hunks() {
+        hunks += 1;
+        text += &format!("{}\n", styled(DIM, hunk.header()));
+        for change in hunk.iter_changes() {
+            let line = harmless_text(change.value().trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}'));
+            let line = line.replace("\\u{9}", "\t");
+            text += &match change.tag() {
+                ChangeTag::Delete => styled(BAD, format_args!("-{line}")),
+                ChangeTag::Insert => styled(GOOD, format_args!("+{line}")),
+                ChangeTag::Equal => format!(" {line}"),
+            };
+            text.push('\n');
+        }
+    }
+    if hunks == 0 {
+        text += "(only values that are not shown)\n";
+    }
+    text
+}
+
+/// The text of a document with every value masked that may be a secret.
+fn masked(document: &Document) -> String {
+    let mut spans = Vec::new();
+    find(document.root(), false, &mut spans);
+    spans.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
+    let text = document.text();
+    let (mut shown, mut at) = (String::with_capacity(text.len()), 0);
+    for span in spans.into_iter().filter(|span| !span.is_empty()) {
+        if span.start >= at {
+            shown += text.get(at..span.start).unwrap_or_default();
+            shown += MASK;
+            at = span.end;
+        }
+    }
+    shown += text.get(at..).unwrap_or_default();
+    shown
+}
+
+/// Finds the values to mask. The depth of a document is limited.
+fn find(node: &Node, secret: bool, spans: &mut Vec<Range<usize>>) {
+    match &node.value {
+        Value::Map(members) => {
+            for member in members {
+                let name = member.key.to_lowercase();
+                let table =
+                    SECRET_TABLES.contains(&&*name) && matches!(member.node.value, Value::Map(_) | Value::List(_));
+                find(&member.node, secret || table || is_secret_name(&name), spans);
+            }
+        }
+        Value::List(items) => {
+            let mut after_secret_flag = false;
+            for item in items {
+                find(item, secret || after_secret_flag, spans);
+                let word = item.text().unwrap_or_default();
+                after_secret_flag =
+                    word.starts_with('-') && !word.contains('=') && is_secret_name(&word.to_lowercase());
+            }
+        }
+        Value::Text(text) if !secret && !is_secret(text) => {}
+        Value::Bool(_) => {}
+        Value::Text(_) | Value::Other => {
+            if secret || matches!(node.value, Value::Text(_)) {
+                spans.push(node.span.clone());
+            }
+        }
+    }
+}
+
+fn is_secret_name(name: &str) -> bool {
+    SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
+/// Whether a text looks like a secret, or holds one: an assignment, an address with a password or a key in it.
+fn is_secret(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let assigned = text.match_indices('=').any(|(at, _)| text.get(..at).is_some_and(is_secret_name));
+    let user = text.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().unwrap_or_default().contains('@'));
+    assigned || user || SECRET_STARTS.iter().any(|start| text.starts_with(start))
+}

@@ -1,0 +1,318 @@
+//! `thoth status`: which servers are governed, and which are not and why.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::builder::styling::Style;
+use serde_json::{Value, json};
+use thoth_endpoint::entry::{self, Entry, State};
+use thoth_endpoint::hosts::Scope;
+
+use crate::clients::{ClientFile, Machine, Reach, Ungoverned, known_hosts, parse};
+use crate::config_file::{self, FileProblem};
+use crate::exit::{Outcome, finish};
+use crate::rewriting::{problem_json, ungoverned_json};
+use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
+
+/// The first five columns, their order and spelling are part of the contract.
+const COLUMNS: [&str; 7] = ["Server", "Governed", "Agent ID", "Session Intent", "Enforcement", "Client", "Scope"];
+const YES: &str = "✓";
+const ABSENT: &str = "—";
+
+/// The mode of a server whose launch names none.
+const DEFAULT_MODE: &str = "block";
+
+/// `thoth status`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 all files were read, whether their servers are governed or not; 1 a file could not be read.
+
+Examples:
+  thoth status
+  thoth status --json | jq '.servers[] | select(.governed | not) | .server'
+  thoth status .mcp.json")]
+pub(crate) struct StatusArgs {
+    /// Files of clients; without, those of the clients found on this machine, in all projects
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// One server.
+struct Row {
+    file: ClientFile,
+    entry: Entry,
+    /// Governed, and what the client would start is not there.
+    lost: bool,
+}
+
+/// Everything that was found.
+#[derive(Default)]
+struct Seen {
+    files: Vec<ClientFile>,
+    rows: Vec<Row>,
+    problems: Vec<(PathBuf, FileProblem)>,
+    ungoverned: Vec<Ungoverned>,
+}
+
+pub(crate) fn run(arguments: &StatusArgs) -> Outcome {
+    finish(status(arguments), arguments.json)
+}
+
+fn status(arguments: &StatusArgs) -> Outcome {
+    let machine = Machine::here()?;
+    let seen = look(arguments, &machine);
+    if arguments.json {
+        json_line(&seen.to_json().to_string())?;
+    } else {
+        seen.to_text(&machine, arguments).lines().try_for_each(line)?;
+    }
+    Ok(if seen.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn look(arguments: &StatusArgs, machine: &Machine) -> Seen {
+    let mut seen = Seen::default();
+    if arguments.files.is_empty() {
+        seen.files = machine.files(Reach::AllProjects);
+        seen.ungoverned = machine.ungoverned(&seen.files);
+    }
+    for path in &arguments.files {
+        match machine.named(path, None) {
+            Ok(file) => seen.files.push(file),
+            Err(problem) => seen.problems.push((path.clone(), problem)),
+        }
+    }
+    for file in &seen.files {
+        match config_file::read(&file.path).and_then(|found| parse(file, found.bytes())) {
+            Err(problem) => seen.problems.push((file.path.clone(), problem)),
+            Ok(document) => seen.rows.extend(entry::entries(&document, file.shape).into_iter().map(|entry| {
+                let lost = matches!(&entry.state, State::Governed(launch) if machine.lost(&launch.program));
+                Row { file: file.clone(), entry, lost }
+            })),
+        }
+    }
+    seen
+}
+
+impl Seen {
+    fn to_text(&self, machine: &Machine, arguments: &StatusArgs) -> String {
+        let mut text = String::new();
+        if self.rows.is_empty() {
+            self.without_servers(&mut text, arguments);
+        } else {
+            self.table(&mut text, machine);
+        }
+        self.lost(&mut text, machine);
+        self.not_governed(&mut text, machine);
+        let mut heading = Heading::new("Cannot be read:");
+        for (_, problem) in &self.problems {
+            heading.item(&mut text, BAD, &problem.message, problem.hint.as_deref());
+        }
+        text
+    }
+
+    fn without_servers(&self, text: &mut String, arguments: &StatusArgs) {
+        let mut clients: Vec<&str> = Vec::new();
+        for file in &self.files {
+            if !clients.contains(&file.host.name) {
+                clients.push(file.host.name);
+            }
+        }
+        if !self.problems.is_empty() && clients.is_empty() {
+            return;
+        }
+        if !arguments.files.is_empty() {
+            say(text, "no servers in what was named");
+        } else if clients.is_empty() {
+            say(text, "no MCP client was found on this machine");
+            remedy(text, &format!("install one, or name its file: `thoth status FILE`. Known are {}", known_hosts()));
+        } else {
+            say(text, format_args!("no MCP servers are configured; clients found: {}", clients.join(", ")));
+            remedy(text, "add a server in a client, then run `thoth wrap-config`");
+        }
+    }
+
+    fn table(&self, text: &mut String, machine: &Machine) {
+        let rows: Vec<_> = self.rows.iter().map(|row| row.cells(machine)).collect();
+        let mut widths = COLUMNS.map(|name| name.chars().count());
+        for row in &rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let written = |cells: &[String; 7], mark: Option<Style>| {
+            let columns = cells.iter().zip(widths).zip(COLUMNS).map(|((cell, width), column)| {
+                let cell = format!("{cell:width$}");
+                // Padded before it is coloured, so that the columns stay aligned.
+                mark.filter(|_| column == "Governed").map_or(cell.clone(), |style| styled(style, cell))
+            });
+            columns.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        say(text, styled(DIM, written(&COLUMNS.map(str::to_owned), None)));
+        for (row, cells) in self.rows.iter().zip(&rows) {
+            let is_governed = matches!(row.entry.state, State::Governed(_)) && !row.lost;
+            say(text, written(cells, Some(if is_governed { GOOD } else { CARE })));
+        }
+    }
+
+    fn lost(&self, text: &mut String, machine: &Machine) {
+        let mut heading = Heading::new("Governed, but not able to start:");
+        for row in self.rows.iter().filter(|row| row.lost) {
+            let State::Governed(launch) = &row.entry.state else { continue };
+            let what = format!("{}: there is no program `{}`", row.place(machine), launch.program);
+            heading.item(text, BAD, &what, Some("run `thoth wrap-config`, which writes the path of this one"));
+        }
+    }
+
+    fn not_governed(&self, text: &mut String, machine: &Machine) {
+        let mut heading = Heading::new("Not governed:");
+        for row in &self.rows {
+            if let Some((reason, remedy)) = row.reason() {
+                heading.item(text, CARE, &format!("{}: {reason}", row.place(machine)), Some(&remedy));
+            }
+        }
+        for one in &self.ungoverned {
+            let place = one
+                .path
+                .as_ref()
+                .map_or_else(|| ", if there are any".to_owned(), |path| format!(" ({})", machine.shown(path)));
+            let what = format!("{} of {}{place}: {}", one.what, one.host.name, one.advice.reason);
+            heading.item(text, CARE, &what, Some(one.advice.remedy));
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let problem = |(path, problem): &(PathBuf, FileProblem)| {
+            let mut json = problem_json(problem);
+            if let Value::Object(members) = &mut json {
+                members.insert("path".to_owned(), path.to_string_lossy().into());
+            }
+            json
+        };
+        json!({
+            "schema_version": 1,
+            "servers": self.rows.iter().map(Row::to_json).collect::<Vec<_>>(),
+            "not_governed": self.ungoverned.iter().map(ungoverned_json).collect::<Vec<_>>(),
+            "errors": self.problems.iter().map(problem).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Row {
+    fn cells(&self, machine: &Machine) -> [String; 7] {
+        let shown = |text: Option<&String>| text.map_or_else(|| ABSENT.to_owned(), |text| harmless_text(text));
+        let server = harmless_text(&self.entry.server);
+        let client = self.file.host.name.to_owned();
+        let scope = match (&self.entry.group, self.file.scope) {
+            (Some(group), _) => format!("local {}", machine.shown(Path::new(group))),
+            (None, Some(scope)) => scope.as_str().to_owned(),
+            (None, None) => ABSENT.to_owned(),
+        };
+        match &self.entry.state {
+            State::Governed(launch) => [
+                server,
+                YES.to_owned(),
+                shown(launch.agent_id.as_ref()),
+                shown(launch.session_intent.as_ref()),
+                shown(Some(&launch.enforcement_mode.clone().unwrap_or_else(|| DEFAULT_MODE.to_owned()))),
+                client,
+                scope,
+            ],
+            State::Plain(_) | State::NotWrappable(_) => {
+                let absent = || ABSENT.to_owned();
+                [server, absent(), absent(), absent(), absent(), client, scope]
+            }
+        }
+    }
+
+    /// Name and place, harmless.
+    fn place(&self, machine: &Machine) -> String {
+        let path = machine.shown(&self.file.path);
+        format!("`{}` ({}, {path}:{})", harmless_text(&self.entry.server), self.file.host.name, self.entry.place)
+    }
+
+    /// Why it is not governed, and what to do.
+    fn reason(&self) -> Option<(String, String)> {
+        match (&self.entry.state, self.file.not_ours) {
+            (State::Governed(_), _) => None,
+            (State::NotWrappable(reason), _) => Some((reason.to_string(), reason.remedy().to_owned())),
+            (State::Plain(_), Some(advice)) => Some((advice.reason.to_owned(), advice.remedy.to_owned())),
+            (State::Plain(_), None) => {
+                let how = match self.file.scope {
+                    None => format!(" '{}'", self.file.path.display()),
+                    Some(Scope::Project) => " in its project, or `thoth wrap-config --all` anywhere".to_owned(),
+                    Some(_) => String::new(),
+                };
+                let remedy = match self.file.scope {
+                    Some(Scope::Project) => format!("run `thoth wrap-config`{how}"),
+                    _ => format!("run `thoth wrap-config{how}`"),
+                };
+                Some(("the client starts it directly".to_owned(), remedy))
+            }
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let Entry { server, group, place, disabled, state } = &self.entry;
+        let mut json = json!({
+            "server": server,
+            "governed": matches!(state, State::Governed(_)),
+            "client": self.file.host.id,
+            "scope": if group.is_some() { Some("local") } else { self.file.scope.map(Scope::as_str) },
+            "group": group,
+            "path": self.file.path.to_string_lossy(),
+            "line": place.line,
+            "column": place.column,
+            "disabled": disabled,
+        });
+        let Value::Object(members) = &mut json else { return json };
+        if let State::Governed(launch) = state {
+            let mode = launch.enforcement_mode.as_deref().unwrap_or(DEFAULT_MODE);
+            members.insert("agent_id".to_owned(), launch.agent_id.clone().into());
+            members.insert("session_intent".to_owned(), launch.session_intent.clone().into());
+            members.insert("enforcement_mode".to_owned(), mode.into());
+            members.insert("tenant_id".to_owned(), launch.tenant_id.clone().into());
+            members.insert("policy".to_owned(), launch.policy.clone().into());
+            members.insert("program".to_owned(), launch.program.clone().into());
+            members.insert("starts".to_owned(), (!self.lost).into());
+        }
+        if let Some((reason, remedy)) = self.reason() {
+            let code = if let State::NotWrappable(reason) = state { reason.code() } else { "direct" };
+            members.insert("code".to_owned(), code.into());
+            members.insert("reason".to_owned(), reason.into());
+            members.insert("remedy".to_owned(), remedy.into());
+        }
+        json
+    }
+}
+
+/// A heading that is written before the first item below it.
+struct Heading(Option<&'static str>);
+
+impl Heading {
+    const fn new(text: &'static str) -> Self {
+        Self(Some(text))
+    }
+
+    fn item(&mut self, text: &mut String, style: Style, what: &str, how: Option<&str>) {
+        if let Some(heading) = self.0.take() {
+            let gap = if text.is_empty() { "" } else { "\n" };
+            say(text, format_args!("{gap}{}", styled(style, heading)));
+        }
+        say(text, format_args!("  {}", harmless_text(what)));
+        if let Some(how) = how {
+            remedy(text, how);
+        }
+    }
+}
+
+fn say(text: &mut String, what: impl std::fmt::Display) {
+    text.push_str(&format!("{what}\n"));
+}
+
+fn remedy(text: &mut String, how: &str) {
+    say(text, styled(DIM, format_args!("    -> {}", harmless_text(how))));
+}

@@ -1,0 +1,151 @@
+//! `thoth wrap-config`.
+
+mod options;
+mod program;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use thoth_endpoint::document::Document;
+use thoth_endpoint::entry::{self, State};
+use thoth_endpoint::wrap::{WrapOptions, wrap};
+
+use crate::cli::{ModeArg, entry as text};
+use crate::clients::{ClientFile, Machine};
+use crate::config_file::Backups;
+use crate::exit::{Failure, Outcome, finish};
+use crate::home::Home;
+use crate::rewriting::{self, Answer, Direction, Purpose, Selection, Task};
+
+/// `thoth wrap-config`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 done, 1 a file could not be changed or --check found something to do, 2 wrong command line.
+
+Examples:
+  thoth wrap-config --dry-run
+  thoth wrap-config
+  thoth wrap-config --host cursor --server github --session-intent code_review
+  thoth wrap-config --tenant-id acme --enforcement-mode observe --output wrapped.json claude_desktop_config.json
+  thoth wrap-config --check --json")]
+pub(crate) struct WrapArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// Change nothing, and end with exit code 1 if anything would have to be changed
+    #[arg(long, conflicts_with_all = ["output", "dry_run"])]
+    check: bool,
+    /// The agent that calls: a name or a DID; the client's name by default
+    #[arg(long, value_name = "ID")]
+    agent_id: Option<String>,
+    /// The organisation
+    #[arg(long, value_name = "ID")]
+    tenant_id: Option<String>,
+    /// How violations are answered
+    #[arg(long, value_name = "MODE", value_enum)]
+    enforcement_mode: Option<ModeArg>,
+    /// What sessions are for: for all servers that the intent map does not name
+    #[arg(long, value_name = "INTENT", value_parser = text)]
+    session_intent: Option<String>,
+    /// JSON object from a server's name to its intent; the default is `~/.thoth/intent_map.json`, unless --session-intent
+    /// is given
+    #[arg(long, value_name = "FILE")]
+    intent_map: Option<PathBuf>,
+    /// Policy file
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Environment variable for the servers; repeatable; one that a server has of its own keeps its value
+    #[arg(long, value_name = "KEY=VALUE")]
+    env: Vec<String>,
+    /// API key; not written without --embed-api-key
+    #[arg(long, value_name = "KEY")]
+    api_key: Option<String>,
+    /// Write the API key into the files, readable by every program that reads them
+    #[arg(long)]
+    embed_api_key: bool,
+    /// Absolute path of the `thoth` that clients start
+    #[arg(long, value_name = "PATH", conflicts_with = "auto_thoth_bin")]
+    thoth_bin: Option<PathBuf>,
+    /// Have clients start this very program by its absolute path
+    #[arg(long)]
+    auto_thoth_bin: bool,
+    /// Give the servers the current PATH
+    #[arg(long)]
+    inherit_path: bool,
+}
+
+pub(crate) fn run(arguments: WrapArgs) -> Outcome {
+    let json = arguments.selection.json;
+    finish(wrap_files(arguments), json)
+}
+
+fn wrap_files(mut arguments: WrapArgs) -> Outcome {
+    let machine = Machine::here()?;
+    let home = Home::locate()?;
+    let purpose = match (arguments.check, arguments.selection.dry_run) {
+        (true, _) => Purpose::Check,
+        (_, true) => Purpose::Show,
+        _ => Purpose::Write,
+    };
+    let mut notes = Vec::new();
+    let options = options::collect(&mut arguments, &home, &machine, &mut notes)?;
+    let program = program::choose(arguments.thoth_bin.as_deref(), arguments.auto_thoth_bin, &machine)?;
+    let is_chosen = arguments.thoth_bin.is_some() || arguments.auto_thoth_bin;
+    let selection = &arguments.selection;
+    let files = selection.files(&machine)?;
+    selection.check_servers(&files)?;
+    if files.is_empty() && !selection.host.is_empty() {
+        return Err(Failure::failed(format!("there is no file of {} on this machine", selection.host.join(" or ")))
+            .hint("start the client once, or name a file with --host and INPUT"));
+    }
+    let backups = Backups::new(home.path().join("backups"));
+    if purpose == Purpose::Write && selection.output.is_none() {
+        Home::open()?;
+    }
+    let change = |document: &Document, file: &ClientFile| {
+        // A server whose `thoth` is gone does not start; it gets one that is there.
+        let thoth = (is_chosen || has_lost_program(document, file, &machine)).then(|| program.command.clone());
+        let options = WrapOptions {
+            default_agent: file.host.id.to_owned(),
+            default_thoth: Some(program.command.clone()),
+            thoth,
+            servers: selection.server.clone(),
+            ..options.clone()
+        };
+        wrap(document, file.shape, &options)
+    };
+    let output = selection.output.as_deref();
+    let task = Task { purpose, output, backups, change: &change };
+    let ungoverned = if selection.files.is_empty() && selection.host.is_empty() {
+        let known: Vec<_> = files.iter().filter_map(|selected| selected.file.clone().ok()).collect();
+        machine.ungoverned(&known)
+    } else {
+        Vec::new()
+    };
+    let left_out = rewriting::left_out(selection, &machine);
+    if left_out > 0 {
+        notes.push(format!("{left_out} files of other projects were not looked at; --all includes them"));
+    }
+    let reports = task.run(files);
+    if reports.iter().any(|report| report.result.as_ref().is_ok_and(|done| done.changed)) {
+        notes.extend(program.note);
+    }
+    let answer = Answer {
+        machine: &machine,
+        direction: Direction::Wrap,
+        purpose,
+        reports: &reports,
+        ungoverned: &ungoverned,
+        notes: &notes,
+        output,
+    };
+    rewriting::print(&answer, selection.json)?;
+    Ok(rewriting::exit_code(purpose, &reports))
+}
+
+/// Whether a governed server of the file names a `thoth` that cannot be started.
+fn has_lost_program(document: &Document, file: &ClientFile, machine: &Machine) -> bool {
+    entry::entries(document, file.shape).iter().any(|entry| match &entry.state {
+        State::Governed(launch) => machine.lost(&launch.program),
+        State::Plain(_) | State::NotWrappable(_) => false,
+    })
+}
