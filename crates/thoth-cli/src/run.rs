@@ -66,6 +66,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
         },
         limits,
         policy_watch: watch,
+        predicates: Default::default(),
     };
     let code = thoth_proxy::run(&gate, options).map_err(|error| translate(&error))?;
     drop(gate);
@@ -80,8 +81,8 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
 fn translate(error: &RunError) -> Failure {
     let code = match error {
         RunError::Spawn(SpawnError::NotFound(NotFound::Nowhere(_) | NotFound::Missing { .. })) => Code::NotFound,
-        RunError::Spawn(SpawnError::NoCommand) => Code::Usage,
-        RunError::Spawn(_) => Code::NotExecutable,
+        RunError::Spawn(SpawnError::NoCommand) | RunError::Predicates(_) => Code::Usage,
+        RunError::Spawn(_) | RunError::Refused { .. } => Code::NotExecutable,
         RunError::System { .. } => Code::Failed,
     };
     Failure::new(code, error)

@@ -47,6 +47,7 @@ pub(crate) fn decide<'a>(
     let mut findings = Vec::with_capacity(2);
     let mut matched = Vec::new();
     let mut skipped: &'static [Stage] = &[];
+    stage::preflight::run(&session.preflight, &call.tool, session.caller.intent.as_deref(), &mut findings);
     match standing {
         Standing::Invalid { reason } => findings.push(no_policy(reason)),
         Standing::Valid(policy) => {

@@ -8,6 +8,8 @@ use thoth_audit::Leaves;
 use thoth_policy::{History, RateScope, ScopeList, Scratch, counted_name};
 use thoth_types::Caller;
 
+use crate::preflight::Preflight;
+
 /// Names of the latest calls that go into every record.
 const RECENT_NAMES: usize = 16;
 /// Calls of all tools remembered for rates. Where a window holds more, some of it is forgotten, and every limit over it
@@ -23,6 +25,7 @@ pub(crate) const REMEMBERED_TOOLS: usize = 4096;
 pub struct GateSession {
     pub(crate) caller: Caller,
     pub(crate) scope: ScopeList,
+    pub(crate) preflight: Preflight,
     pub(crate) random: [u8; 8],
     pub(crate) calls: u64,
     pub(crate) past: Past,
@@ -39,6 +42,7 @@ impl GateSession {
         Self {
             caller,
             scope,
+            preflight: Preflight::default(),
             random,
             calls: 0,
             past: Past::default(),
@@ -46,6 +50,13 @@ impl GateSession {
             scratch: Scratch::default(),
             leaves: Leaves::default(),
         }
+    }
+
+    /// The same under what the operator demands of it.
+    #[must_use]
+    pub fn under(mut self, preflight: Preflight) -> Self {
+        self.preflight = preflight;
+        self
     }
 
     /// Who calls in this session.

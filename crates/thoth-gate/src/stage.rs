@@ -5,5 +5,6 @@ pub(crate) mod identity;
 pub(crate) mod intent;
 pub(crate) mod limits;
 pub(crate) mod mode;
+pub(crate) mod preflight;
 pub(crate) mod rules;
 pub(crate) mod scope;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
 use thoth_audit::{ContentKey, ContentMode, Leaves};
-use thoth_gate::{Answer, Evidence, EvidenceError, Gate, GateSession, Moment, Outcome, Outcomes, Standing};
+use thoth_gate::{Answer, Evidence, EvidenceError, Gate, GateSession, Moment, Outcome, Outcomes, Preflight, Standing};
 use thoth_policy::{ScopeList, Sources};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{AgentId, Arguments, Caller, Decision, Listed, Mode, ReasonCode, ServerName, SessionId, ToolCall};
@@ -161,6 +161,52 @@ fn an_invalid_policy_blocks_in_every_mode() {
             "{mode}"
         );
     }
+}
+
+/// Invariant 5: what the operator demands of a session is stricter than any mode and any policy, and allows nothing.
+#[test]
+fn a_preflight_only_tightens() {
+    let only = |tools: &[&str]| Preflight::default().only(tools.iter().map(|tool| (*tool).to_owned()).collect());
+    let blocked = |code| Some((Decision::Block, code));
+    let not_for_intent = blocked(ReasonCode::ToolNotAllowedForSessionIntent);
+    let ancestor = blocked(ReasonCode::LineageAncestorBlocked);
+    let refuse = |preflight: Preflight| preflight.refuse_all(ReasonCode::LineageAncestorBlocked, "why".to_owned());
+    for mode in Mode::ALL {
+        let cases = [
+            (Preflight::default(), "read_a", None),
+            (only(&["read_a", "delete_a", "write_a"]), "read_a", None),
+            (only(&["read_a", "delete_a", "write_a"]), "delete_a", blocked(ReasonCode::RuleBlock)),
+            (only(&["read_a"]), "read_b", not_for_intent),
+            (only(&["read_a"]), "read_a ", not_for_intent),
+            (only(&["read_a"]), "READ_A", not_for_intent),
+            (only(&["read_*"]), "read_a", not_for_intent),
+            // The preflight's reason is told, also where the policy has one.
+            (only(&["read_a"]), "delete_a", not_for_intent),
+            (only(&[]), "read_a", not_for_intent),
+            (only(&["read_a"]).only(["read_b".to_owned()].into()), "read_a", not_for_intent),
+            (refuse(Preflight::default()), "read_a", ancestor),
+            (refuse(only(&["read_a"])), "read_b", ancestor),
+            (refuse(Preflight::default()), "delete_a", ancestor),
+        ];
+        for (preflight, tool, answer) in cases {
+            let mut world = world(POLICY, *mode);
+            world.session = session(*mode).under(preflight.clone());
+            let answered = call(&mut world, tool, at(0));
+            assert_eq!(answered, (answer, usize::from(answer.is_none())), "{mode} {tool} {preflight:?}");
+        }
+        // What passes is decided as it would be without.
+        for tool in ["read_a", "write_a", "delete_a", "other"] {
+            let (mut free, mut bound) = (world(POLICY, *mode), world(POLICY, *mode));
+            bound.session = session(*mode).under(only(&["read_a", "write_a", "delete_a", "other"]));
+            assert_eq!(call(&mut bound, tool, at(0)), call(&mut free, tool, at(0)), "{mode} {tool}");
+        }
+    }
+    let mut told = world(POLICY, Mode::Observe);
+    told.session = session(Mode::Observe).under(refuse(Preflight::default()));
+    call(&mut told, "delete_a", at(0));
+    let events = told.memory.events();
+    assert_eq!((&events[0]["reasonCode"], &events[0]["reason"]), (&"lineage_ancestor_blocked".into(), &"why".into()));
+    assert_eq!(events[0]["findings"].as_array().unwrap().len(), 2, "{}", events[0]);
 }
 
 #[test]

@@ -17,21 +17,25 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use thoth_audit::EventType;
+use thoth_endpoint::predicates::PredicateError;
+use thoth_endpoint::settings::Predicates;
 use thoth_gate::{Gate, GateSession, Incident};
 use thoth_mcp::FrameBuffer;
 use thoth_policy::ScopeList;
-use thoth_types::Caller;
 use thoth_types::json::Limits;
+use thoth_types::{Caller, ReasonCode};
 
 use crate::answer::RefusalStyle;
 use crate::blocking::Blocking;
 use crate::client_side::ClientSide;
 use crate::clock;
+use crate::demands::Demands;
 use crate::ending::{Cause, Ending, wind_down};
 use crate::lifeline::Lifeline;
+use crate::lineage::ancestors;
 use crate::notices::{NO_EVIDENCE, say};
 use crate::policy_watch::PolicyWatch;
-use crate::program::{find, own_environment};
+use crate::program::{Program, find, own_environment};
 use crate::server_side::ServerSide;
 use crate::session::Session;
 use crate::upstream::{SpawnError, Upstream, UpstreamInput, spawn};
@@ -61,6 +65,9 @@ pub struct StdioOptions {
     pub limits: Limits,
     /// Looks after changes of the policy file.
     pub policy_watch: PolicyWatch,
+    /// What the operator demands of every session, beside the policy: the environment's or a managed profile's, never a
+    /// workspace's. `None` demands nothing; a text that cannot be read keeps the session from beginning.
+    pub predicates: Predicates,
 }
 
 /// The session could not begin.
@@ -69,6 +76,17 @@ pub enum RunError {
     /// The upstream could not be started.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
+    /// What the operator demands of the session cannot be read.
+    #[error(transparent)]
+    Predicates(#[from] PredicateError),
+    /// The operator does not allow this server. It was not started.
+    #[error("{reason} ({code})")]
+    Refused {
+        /// The reason's stable code.
+        code: ReasonCode,
+        /// The reason, for a person.
+        reason: String,
+    },
     /// Something that every process needs is missing.
     #[error("cannot {what}: {source}")]
     System {
@@ -90,12 +108,18 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     let mut random = [0; 8];
     getrandom::fill(&mut random)
         .map_err(|error| RunError::System { what: "get randomness", source: io::Error::other(error) })?;
-    let gate_session = GateSession::new(options.caller, options.approved_scope, random);
+    let demands = Demands::parse(&options.predicates)?;
+    let (preflight, blocked) = demands.preflight(options.caller.intent.as_deref(), ancestors);
+    let gate_session = GateSession::new(options.caller, options.approved_scope, random).under(preflight);
     let fields = gate_session.caller().clone();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("watch for signals"))?;
 
-    let Upstream { input: upstream_input, stdout, mut child, group } =
-        spawn(&find(&options.command, &own_environment())?)?;
+    let program = find(&options.command, &own_environment())?;
+    allow_upstream(gate, &fields, &demands, &program)?;
+    if let Some(reason) = blocked {
+        say(&format!("every call is refused: {reason}"));
+    }
+    let Upstream { input: upstream_input, stdout, mut child, group } = spawn(&program)?;
     let session = Arc::new(Session::default());
     let to_client = Arc::new(ToClient(Mutex::new(Blocking(File::from(output)))));
     let to_upstream = Arc::new(upstream_input);
@@ -105,7 +129,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     let client_side =
         ClientSide::new(Arc::clone(gate), gate_session, Arc::clone(&session), options.limits, options.refusal_style);
     let server_side = ServerSide::new(Arc::clone(gate), fields.clone(), Arc::clone(&session), options.limits);
-    note(gate, &fields, EventType::SessionStarted, &describe(&options.command));
+    note(gate, &fields, EventType::SessionStarted, &describe(program.name, program.arguments));
     note(gate, &fields, EventType::PolicyLoaded, &format!("in force: {}", gate.policy_digest()));
 
     let up = ClientPump {
@@ -168,6 +192,16 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     Ok(ending.exit_code())
 }
 
+/// Refuses a server that the operator blocks before it is started: a program acts as soon as it runs, and refusing its
+/// calls alone would be too late.
+fn allow_upstream(gate: &Gate, fields: &Caller, demands: &Demands, program: &Program<'_>) -> Result<(), RunError> {
+    let Some(reason) = demands.blocked_upstream(program) else { return Ok(()) };
+    let code = ReasonCode::LineageUpstreamBinaryBlocked;
+    note(gate, fields, EventType::SessionStarted, &describe(program.name, program.arguments));
+    note(gate, fields, EventType::SessionEnded, &format!("the server was not started: {reason} ({code})"));
+    Err(RunError::Refused { code, reason })
+}
+
 /// Writes the answers that the server did not give, and gives up on a client that does not read them in time: it may be
 /// gone by now, or stuck, and must not keep us.
 fn last_answers(to_client: &Arc<ToClient>, replies: Vec<u8>) {
@@ -198,13 +232,8 @@ fn note(gate: &Gate, fields: &Caller, kind: EventType, detail: &str) {
 }
 
 /// The program's name only: its arguments may hold secrets.
-fn describe(command: &[OsString]) -> String {
-    let program = command.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
-    format!(
-        "upstream `{program}` with {} arguments, thoth {}",
-        command.len().saturating_sub(1),
-        env!("CARGO_PKG_VERSION")
-    )
+fn describe(program: &str, arguments: &[OsString]) -> String {
+    format!("upstream `{program}` with {} arguments, thoth {}", arguments.len(), env!("CARGO_PKG_VERSION"))
 }
 
 /// Our standard output; whole lines only, from either direction's thread.

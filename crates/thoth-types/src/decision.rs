@@ -151,6 +151,8 @@ words! {
 words! {
     /// The stages of the gate, in the order in which they run.
     Stage {
+        /// What the operator demands of the session.
+        Preflight => "preflight",
         /// User, endpoint, agent; blocked agents.
         Identity => "identity",
         /// What the session is for.
@@ -189,6 +191,12 @@ words! {
         IdentityMissing => "identity_missing",
         /// The tool is outside what the session's declared intent needs.
         IntentMismatch => "intent_mismatch",
+        /// The operator's list for the session's intent does not have the tool.
+        ToolNotAllowedForSessionIntent => "tool_not_allowed_for_session_intent",
+        /// The session was started under a process that the operator blocks, or that cannot be told.
+        LineageAncestorBlocked => "lineage_ancestor_blocked",
+        /// The server's program is one that the operator blocks.
+        LineageUpstreamBinaryBlocked => "lineage_upstream_binary_blocked",
         /// The tool is on the deny list.
         ToolDenied => "tool_denied",
         /// The tool is not in the approved scope or allow list.
