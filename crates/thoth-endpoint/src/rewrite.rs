@@ -86,9 +86,28 @@ pub(crate) enum Plan {
     Restore,
 }
 
-/// Carries out one plan per entry, where there is one. Entries that cannot be changed are returned with the reason, by
-/// their position.
+/// Carries out one plan per entry, where there is one, and says what became of the entries that were selected.
 pub(crate) fn carry_out(
+    document: &Document,
+    shape: &Shape,
+    tasks: Vec<(Option<Plan>, Option<Outcome>)>,
+) -> Result<Rewrite, WrapError> {
+    let (plans, mut outcomes): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
+    let (text, refused) = if plans.iter().any(Option::is_some) {
+        changed(document, shape, plans)?
+    } else {
+        (document.text().to_owned(), Vec::new())
+    };
+    for (index, reason) in refused {
+        if let Some(Some(outcome)) = outcomes.get_mut(index) {
+            outcome.change = Change::Skipped(reason);
+        }
+    }
+    Ok(Rewrite { text, outcomes: outcomes.into_iter().flatten().collect() })
+}
+
+/// The text with all plans carried out that can be, and why the others cannot, by their position.
+fn changed(
     document: &Document,
     shape: &Shape,
     mut plans: Vec<Option<Plan>>,
@@ -99,7 +118,7 @@ pub(crate) fn carry_out(
     };
     // One entry must not keep the others from being governed.
     let mut refused = Vec::new();
-    for index in 0..plans.len() {
+    for (index, _) in plans.iter().enumerate().filter(|(_, plan)| plan.is_some()) {
         let alone =
             plans.iter().enumerate().map(|(other, plan)| plan.clone().filter(|_| other == index)).collect::<Vec<_>>();
         if let Err(Why(why)) = attempt(document, shape, &alone) {

@@ -76,24 +76,8 @@ pub fn wrap(document: &Document, shape: &Shape, options: &WrapOptions) -> Result
     if let Some((name, _)) = options.env.iter().find(|(name, _)| !is_variable_name(name)) {
         return Err(WrapError::VariableName(name.escape_debug().to_string()));
     }
-    let slots = find(document, shape);
-    let mut plans = Vec::new();
-    let mut outcomes: Vec<Option<Outcome>> = Vec::new();
-    for slot in &slots {
-        let (plan, outcome) = options.plan(document, slot);
-        plans.push(plan);
-        outcomes.push(outcome);
-    }
-    if plans.iter().all(Option::is_none) {
-        return Ok(Rewrite { text: document.text().to_owned(), outcomes: outcomes.into_iter().flatten().collect() });
-    }
-    let (text, refused) = carry_out(document, shape, plans)?;
-    for (index, reason) in refused {
-        if let Some(Some(outcome)) = outcomes.get_mut(index) {
-            outcome.change = Change::Skipped(reason);
-        }
-    }
-    Ok(Rewrite { text, outcomes: outcomes.into_iter().flatten().collect() })
+    let tasks = find(document, shape).iter().map(|slot| options.task(document, slot)).collect();
+    carry_out(document, shape, tasks)
 }
 
 /// A list of names is written with commas, and a name that looks like an assignment would not be one.
@@ -103,7 +87,7 @@ fn is_variable_name(name: &str) -> bool {
 
 impl WrapOptions {
     /// What is to be done about an entry, and what will be said about it; nothing about an entry that is not selected.
-    fn plan(&self, document: &Document, slot: &Slot<'_>) -> (Option<Plan>, Option<Outcome>) {
+    fn task(&self, document: &Document, slot: &Slot<'_>) -> (Option<Plan>, Option<Outcome>) {
         if !self.servers.is_empty() && !self.servers.contains(&slot.server) {
             return (None, None);
         }
