@@ -9,10 +9,12 @@ mod applications;
 mod editors;
 mod path;
 mod recognise;
+mod reference;
 mod shape;
 mod terminals;
 
 pub use recognise::{Recognised, recognise};
+pub use reference::reference;
 pub use shape::{Servers, Shape};
 
 use crate::document::Format;
