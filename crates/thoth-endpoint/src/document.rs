@@ -10,7 +10,9 @@ mod edit;
 mod error;
 mod json;
 mod place;
+mod source;
 mod toml;
+mod yaml;
 
 pub use self::edit::{EditError, Edits, Plain};
 pub use self::error::DocumentError;
@@ -62,6 +64,8 @@ pub(crate) enum Form {
     Implicit,
     /// A TOML table whose members are on lines with its name and a dot before.
     Dotted,
+    /// A YAML list or map by indentation.
+    Block,
     /// In a way that is read, never changed.
     Fixed,
 }
@@ -142,7 +146,7 @@ impl Document {
         let read = match format {
             Format::Json => json::parse(text, start),
             Format::Toml => toml::parse(text, start),
-            Format::Yaml => Err(Fault::new(start, "this format is not read yet")),
+            Format::Yaml => yaml::parse(text, start),
         };
         let root = read.map_err(|fault| fault.placed(|at| places.of(text, at)))?;
         Ok(Self { format, text: text.to_owned(), start, places, root })

@@ -7,17 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::{Document, Form, Member, Node, Place, Value};
+use super::source::Source;
+use super::{Document, Form, Format, Member, Node, Place, Value};
 
+mod block;
 mod brackets;
 mod lines;
 mod meaning;
 mod sections;
-mod source;
+
 mod splice;
 mod write;
 
-use self::source::Source;
 use self::splice::Splices;
 
 /// A value to write.
@@ -119,7 +120,9 @@ impl<'d> Edits<'d> {
     pub fn token(&self, node: &Node) -> Option<&'d str> {
         match (&node.value, node.form) {
             (Value::Text(_) | Value::Bool(_) | Value::Other, Form::Token) => {
-                Some(self.source.slice(node.span.start, node.span.end)).filter(|token| !token.is_empty())
+                let token = self.source.slice(node.span.start, node.span.end);
+                let movable = self.document.format != Format::Yaml || write::is_movable(token);
+                (movable && !token.is_empty()).then_some(token)
             }
             _ => None,
         }
@@ -231,6 +234,7 @@ impl<'d> Edits<'d> {
             splices.rank(node.span.start);
             match node.form {
                 Form::Token => brackets::plan(self, node, changes, &mut splices)?,
+                Form::Block => block::plan(self, node, changes, &mut splices)?,
                 Form::Section | Form::Dotted => sections::plan(self, node, changes, &mut splices)?,
                 Form::Blank => return Err(self.refusal(node.span.start, "the file is empty")),
                 Form::Implicit => return Err(self.refusal(node.span.start, "a table without lines of its own")),
@@ -268,7 +272,7 @@ impl<'d> Edits<'d> {
         if !matches!(with, Plain::Text(_) | Plain::Raw(_)) {
             return Err(self.refusal(node.span.start, "only a single value can be written here"));
         }
-        if self.token(node).is_none() {
+        if node.form != Form::Token || matches!(node.value, Value::List(_) | Value::Map(_)) {
             return Err(self.refusal(node.span.start, "not a value that can be replaced alone"));
         }
         splices.replace(node.span.clone(), write::inline(self.document.format, with));

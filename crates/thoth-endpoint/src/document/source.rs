@@ -1,6 +1,6 @@
 //! Lines, white space and comments around a place of the text.
 
-use super::super::{Format, json};
+use super::{Format, json};
 
 /// A text and how its comments are written.
 #[derive(Debug, Clone, Copy)]

@@ -10,8 +10,8 @@
 //! | after the last, without comma | a comma after the last, then as above without a comma | the same |
 //! | before the first | element, comma, white space | the same |
 
+use super::super::source::Source;
 use super::super::{Form, Format, Node, Value};
-use super::source::Source;
 use super::splice::Splices;
 use super::{Changes, EditError, Edits, Plain, write};
 
@@ -73,7 +73,11 @@ impl<'d> Brackets<'d> {
         let source = edits.source;
         let (open, close) = (node.span.start, node.span.end.checked_sub(1)?);
         let elements: Vec<_> = match &node.value {
-            Value::Map(members) if members.iter().any(|one| one.node.form != Form::Token) => return None,
+            Value::Map(members)
+                if source.format == Format::Toml && members.iter().any(|one| one.node.form != Form::Token) =>
+            {
+                return None;
+            }
             Value::Map(members) => members.iter().map(|one| (one.key_span.start, one.node.span.end)).collect(),
             Value::List(items) => items.iter().map(|item| (item.span.start, item.span.end)).collect(),
             _ => return None,
@@ -99,7 +103,21 @@ impl<'d> Brackets<'d> {
         };
         let mut brackets = Self { source, open, close, elements, gap: " ".to_owned(), colon };
         brackets.gap = brackets.find_gap();
-        Some(brackets)
+        // In YAML, more than white space can stand before an element: an anchor, a tag, a `?`.
+        (source.format != Format::Yaml || brackets.are_bare()).then_some(brackets)
+    }
+
+    /// Whether nothing but white space and comments stands between the elements and their commas.
+    fn are_bare(&self) -> bool {
+        let mut at = self.open + 1;
+        for (index, (start, _)) in self.elements.iter().enumerate() {
+            if self.source.after_trivia(at) != *start {
+                return false;
+            }
+            let Some(comma) = self.comma(index) else { return index + 1 == self.elements.len() };
+            at = comma + 1;
+        }
+        true
     }
 
     /// The white space after a comma, as the collection has it, else as the file's colons suggest.

@@ -1,6 +1,6 @@
 //! Removing what stands on lines of its own.
 
-use super::source::Source;
+use super::super::source::Source;
 use super::splice::Splices;
 
 /// Removes spans that begin and end on lines of their own, in ascending order. With a span goes the line break before

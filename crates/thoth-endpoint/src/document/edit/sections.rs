@@ -3,8 +3,8 @@
 //! A member is added as a line break and a line at the end of the line before it. Members come before the headers of
 //! sub-tables, so "after" a sub-table means after the table's last own line.
 
+use super::super::source::Source;
 use super::super::{Form, Format, Member, Node, Value};
-use super::source::Source;
 use super::splice::Splices;
 use super::{Changes, EditError, Edits, lines, write};
 

@@ -3,6 +3,7 @@ use super::{Document, EditError, Edits, Member, Node, Plain};
 
 mod json;
 mod toml;
+mod yaml;
 
 fn parse(format: Format, text: &str) -> Document {
     Document::parse(format, text.as_bytes()).unwrap_or_else(|error| panic!("{error} in\n{text}"))

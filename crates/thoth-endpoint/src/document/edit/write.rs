@@ -52,6 +52,12 @@ fn is_word(name: &str) -> bool {
     ["y", "n", "yes", "no", "on", "off", "true", "false", "null"].iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
+/// Whether a YAML token means the same in a block and between brackets: a quoted one, or words without what has a
+/// meaning there.
+pub(super) fn is_movable(token: &str) -> bool {
+    token.starts_with(['"', '\'']) || !token.contains([',', '[', ']', '{', '}']) && !token.starts_with(['?', ':'])
+}
+
 /// A text between double quotes. The escapes mean the same in all three formats.
 fn quoted(text: &str) -> String {
     let mut token = String::with_capacity(text.len() + 2);
