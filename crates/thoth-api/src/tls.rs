@@ -72,7 +72,8 @@ pub enum TlsSettingError {
 }
 
 impl TlsSettings {
-    /// Reads the documented texts. An absent or blank one means its default.
+    /// Reads the documented texts: `true`, `1`, `false` or `0`; a bundle; pins, separated by commas. An absent or empty
+    /// one means its default.
     ///
     /// # Errors
     /// When a text is not what the documentation says, or the bundle holds no certificates.
@@ -110,11 +111,10 @@ fn provider() -> CryptoProvider {
 }
 
 fn truth(text: Option<&str>) -> Result<bool, TlsSettingError> {
-    let text = text.unwrap_or_default().trim();
-    match text.to_ascii_lowercase().as_str() {
-        "" | "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(TlsSettingError::NotTruth(shown(text))),
+    match text.unwrap_or_default() {
+        "" | "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        other => Err(TlsSettingError::NotTruth(shown(other))),
     }
 }
 
@@ -199,11 +199,11 @@ mod tests {
             (None, Some(true)),
             (Some(""), Some(true)),
             (Some("true"), Some(true)),
-            (Some(" Yes "), Some(true)),
             (Some("1"), Some(true)),
-            (Some("FALSE"), Some(false)),
+            (Some("false"), Some(false)),
             (Some("0"), Some(false)),
-            (Some("off"), Some(false)),
+            (Some("no"), None),
+            (Some("False"), None),
             (Some("flase"), None),
             (Some("/etc/ssl/ca.pem"), None),
         ] {

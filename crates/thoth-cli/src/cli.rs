@@ -13,6 +13,7 @@ use crate::manual::{CompletionsArgs, ManualArgs};
 use crate::policy::PolicyCommand;
 use crate::status::StatusArgs;
 use crate::unwrap_config::UnwrapArgs;
+use crate::update::UpdateArgs;
 use crate::wrap_config::WrapArgs;
 
 const EXIT_CODES: &str = "\
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     Health(HealthArgs),
     /// Checks everything that can keep the gate from working, and says what to do
     Doctor(DoctorArgs),
+    /// Replaces this program by the newest signed release
+    #[command(visible_alias = "self-update")]
+    Update(UpdateArgs),
     /// Shows or writes the manual pages
     Manual(ManualArgs),
     /// Prints a completion script for a shell

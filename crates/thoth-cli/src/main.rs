@@ -22,6 +22,7 @@ mod server_name;
 mod status;
 mod terminal;
 mod unwrap_config;
+mod update;
 mod wrap_config;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Update(arguments) => update::run(&arguments),
         Command::Manual(arguments) => manual::manual(&arguments),
         Command::Completions(arguments) => manual::completions(&arguments),
         Command::DemoServer => demo::server::run(),
