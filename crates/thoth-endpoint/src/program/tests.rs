@@ -44,7 +44,7 @@ fn environment(platform: Platform, variables: &[(&str, &str)]) -> Environment {
 
 /// One search, told in a line: the path, where it was found, how it starts, and what the child's `PATH` lacks.
 fn search(platform: Platform, variables: &[(&str, &str)], files: &[&str], program: &str) -> Result<String, NotFound> {
-    let directory = if platform == Windows { r"D:\work" } else { "/work" };
+    let directory = if platform == Windows { r"D:\job" } else { "/job" };
     let environment = environment(platform, variables);
     let search = Search { program, environment: &environment, directory };
     let resolved = resolve(platform, &search, &Files::new(platform, files))?;
@@ -96,7 +96,7 @@ fn names_are_looked_for_in_path_then_in_the_usual_directories() {
         ),
         (Linux, desktop, &["/home/u/.nvm/versions/node/..evil/bin/npx"], "npx", None),
         // Nobody's home, or one that depends on where we are, supplies nothing.
-        (Linux, &[("HOME", "u")], &["u/.local/bin/uvx", "/work/u/.local/bin/uvx"], "uvx", None),
+        (Linux, &[("HOME", "u")], &["u/.local/bin/uvx", "/job/u/.local/bin/uvx"], "uvx", None),
         (Linux, &[], &["/.local/bin/uvx"], "uvx", None),
         // One that cannot be executed is passed over, as shells do.
         (Linux, &[("PATH", "/a:/b")], &["/a/npx -", "/b/npx"], "npx", Some("/b/npx (PATH)")),
@@ -111,11 +111,11 @@ fn names_are_looked_for_in_path_then_in_the_usual_directories() {
 #[test]
 fn the_working_directory_is_never_searched() {
     for path in ["", ":", "/a:", ":/a", ".", "bin:./bin", "~/bin", "a:/a"] {
-        let files = ["/work/npx", "/work/bin/npx", "/npx", "npx", "~/bin/npx"];
+        let files = ["/job/npx", "/job/bin/npx", "/npx", "npx", "~/bin/npx"];
         assert!(search(Linux, &[("PATH", path)], &files, "npx").is_err(), "{path}");
     }
     for path in ["", ";", ".", r"bin;.\bin", r"D:bin", r"\bin", r"%APPDATA%\npm"] {
-        let files = [r"D:\work\npx.exe", r"D:\work\bin\npx.exe", r"D:\bin\npx.exe", r"\bin\npx.exe", "npx.exe"];
+        let files = [r"D:\job\npx.exe", r"D:\job\bin\npx.exe", r"D:\bin\npx.exe", r"\bin\npx.exe", "npx.exe"];
         assert!(search(Windows, &[("Path", path)], &files, "npx").is_err(), "{path}");
     }
     let probe = Files::new(Linux, &[]);
@@ -130,9 +130,9 @@ fn a_command_that_is_a_path_names_one_file() {
         (Linux, path, &["/opt/x", "/usr/bin/x"], "/opt/x", Some("/opt/x")),
         (Linux, path, &["/usr/bin/x"], "/opt/x", None),
         (Linux, path, &["/opt/x -"], "/opt/x", None),
-        (Linux, path, &["/work/x"], "./x", Some("/work/x")),
-        (Linux, path, &["/work/../y/x"], "../y/x", Some("/work/../y/x")),
-        (Linux, path, &["/work/bin/x", "/usr/bin/bin/x"], "bin/x", Some("/work/bin/x")),
+        (Linux, path, &["/job/x"], "./x", Some("/job/x")),
+        (Linux, path, &["/job/../y/x"], "../y/x", Some("/job/../y/x")),
+        (Linux, path, &["/job/bin/x", "/usr/bin/bin/x"], "bin/x", Some("/job/bin/x")),
         // The directory of a program that is installed where programs usually are is handed on; no other one is.
         (
             Linux,
@@ -146,14 +146,14 @@ fn a_command_that_is_a_path_names_one_file() {
         (Windows, &[], &[r"C:\x\s.exe"], r"C:\x\s", Some(r"C:\x\s.exe")),
         (Windows, &[], &[r"C:/x\s.cmd"], "c:/x/s", None),
         (Windows, &[], &["c:/x/s.cmd"], "c:/x/s", Some("c:/x/s.cmd batch")),
-        (Windows, &[], &[r"D:\work\s.bat"], r".\s", Some(r"D:\work\s.bat batch")),
-        (Windows, &[], &[r"D:\work\bin/s.exe"], "bin/s.exe", Some(r"D:\work\bin/s.exe")),
+        (Windows, &[], &[r"D:\job\s.bat"], r".\s", Some(r"D:\job\s.bat batch")),
+        (Windows, &[], &[r"D:\job\bin/s.exe"], "bin/s.exe", Some(r"D:\job\bin/s.exe")),
         (Windows, &[], &[r"D:\x\s.exe"], r"\x\s.exe", Some(r"D:\x\s.exe")),
         (Windows, &[], &[r"\\host\share\s.exe"], r"\\host\share\s.exe", Some(r"\\host\share\s.exe")),
         (Windows, &[], &[r"\\?\C:\s.exe"], r"\\?\C:\s.exe", None),
         // These need more than the working directory to mean something, or mean a stream of a file.
-        (Windows, &[], &[r"D:\work\s.exe", r"D:\s.exe"], "D:s.exe", None),
-        (Windows, &[], &[r"D:\work\s.bat:x.exe"], "s.bat:x.exe", None),
+        (Windows, &[], &[r"D:\job\s.exe", r"D:\s.exe"], "D:s.exe", None),
+        (Windows, &[], &[r"D:\job\s.bat:x.exe"], "s.bat:x.exe", None),
         (Windows, &[], &[r"C:\s.bat:x.exe"], r"C:\s.bat:x.exe", None),
         // A script is started by an interpreter, and a name that Windows would shorten is none.
         (Windows, &[], &[r"C:\x\s.py"], r"C:\x\s.py", None),
@@ -256,10 +256,7 @@ fn an_error_says_where_was_searched_and_what_to_do() {
         let error = told(platform, &[], &[], program);
         assert!(hint.is_none_or(|hint| error.contains(hint)), "{error}");
     }
-    assert_eq!(
-        told(Linux, &[], &[], "./x\u{1b}[2J"),
-        r"there is no file `/work/x\u{1b}[2J`; check the path after `--`"
-    );
+    assert_eq!(told(Linux, &[], &[], "./x\u{1b}[2J"), r"there is no file `/job/x\u{1b}[2J`; check the path after `--`");
     assert!(told(Linux, &[], &["/x -"], "/x").contains("`/x` is not an executable file; check the path after `--`"));
     assert!(told(Windows, &[], &[r"C:\s.py"], r"C:\s.py").contains("name the interpreter of a script first"));
     assert!(told(Windows, &[], &[], "D:s.exe").contains("give the full path with its drive"));
