@@ -16,6 +16,8 @@ const CONTENT_FILE: &str = "ledger-content.key";
 pub struct LedgerKeys {
     pub(crate) seed: Redacted<[u8; 32]>,
     pub(crate) content: ContentKey,
+    /// Where the signing key was read, for messages.
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// Why keys could not be had.
@@ -30,6 +32,17 @@ pub enum KeyError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// The signing key is gone, and there is a ledger that was signed with it.
+    #[error(
+        "`{}` is missing, with which the ledger `{}` is signed; restore the file, or move the ledger away as evidence, \
+         which still verifies, and begin a new one", key.display(), ledger.display()
+    )]
+    Lost {
+        /// The key file.
+        key: PathBuf,
+        /// The ledger.
+        ledger: PathBuf,
     },
     /// The file is not a key.
     #[error("`{}` is not a key: it must hold 64 hexadecimal digits and a newline", .0.display())]
@@ -51,7 +64,7 @@ impl LedgerKeys {
     /// Keys from 32 random bytes each.
     #[must_use]
     pub fn new(seed: [u8; 32], content: [u8; 32]) -> Self {
-        Self { seed: Redacted::new(seed), content: ContentKey::new(content) }
+        Self { seed: Redacted::new(seed), content: ContentKey::new(content), file: None }
     }
 
     /// The key for [`crate::digest`] and [`crate::content`].
@@ -60,27 +73,39 @@ impl LedgerKeys {
         &self.content
     }
 
-    /// Reads the keys from a directory, and creates what is missing, the directory included. Two processes may do so
-    /// at once: both get the same keys. What stands in a key's place and is no regular file is refused, never waited
-    /// for, and never replaced.
+    /// Reads the keys for the ledger in `ledger` from the directory `keys`, and creates what is missing, that directory
+    /// included. Two processes may do so at once: both get the same keys. What stands in a key's place and is no regular
+    /// file is refused, never waited for, and never replaced.
+    ///
+    /// A signing key is created only where there is no ledger yet: beside one, a missing key is a lost one, and another
+    /// would be refused by the ledger. A missing content key is created always: destroying it is how digests are
+    /// forgotten.
     ///
     /// # Errors
-    /// When a key cannot be read, written or trusted, see [`KeyError`].
-    pub fn load_or_create(dir: &Path) -> Result<Self, KeyError> {
-        files::create_private_dir(dir).map_err(|source| KeyError::Io {
+    /// When a key cannot be read, written or trusted, or was lost, see [`KeyError`].
+    pub fn load_or_create(keys: &Path, ledger: &Path) -> Result<Self, KeyError> {
+        // Looked at before the key is: another process that begins the ledger right now has written the key first.
+        let begun = crate::ledger::is_begun(ledger);
+        let signing = keys.join(SIGNING_FILE);
+        let seed = read(&signing)?;
+        if begun && seed.is_none() {
+            return Err(KeyError::Lost { key: signing, ledger: ledger.to_owned() });
+        }
+        files::create_private_dir(keys).map_err(|source| KeyError::Io {
             action: "create the key directory",
-            path: dir.to_owned(),
+            path: keys.to_owned(),
             source,
         })?;
-        Ok(Self::new(key(&dir.join(SIGNING_FILE))?, key(&dir.join(CONTENT_FILE))?))
+        let seed = seed.map_or_else(|| create(&signing), Ok)?;
+        let content = keys.join(CONTENT_FILE);
+        let hashing = read(&content)?.map_or_else(|| create(&content), Ok)?;
+        Ok(Self { file: Some(signing), ..Self::new(seed, hashing) })
     }
 }
 
-fn key(path: &Path) -> Result<[u8; 32], KeyError> {
+/// Creates a key file, unless another process is faster; then the key is that one's.
+fn create(path: &Path) -> Result<[u8; 32], KeyError> {
     let io = |action| move |source| KeyError::Io { action, path: path.to_owned(), source };
-    if let Some(key) = read(path)? {
-        return Ok(key);
-    }
     let mut fresh = Redacted::new(files::random::<32>().map_err(KeyError::NoRandomness)?);
     let name = crate::hex::encode(&files::random::<8>().map_err(KeyError::NoRandomness)?);
     let draft = path.with_extension(format!("{name}.new"));
@@ -150,7 +175,8 @@ mod tests {
                 let path = home.path().join(name);
                 put(&path);
                 let before = std::fs::symlink_metadata(&path).unwrap().file_type();
-                let error = LedgerKeys::load_or_create(home.path()).unwrap_err().to_string();
+                let error =
+                    LedgerKeys::load_or_create(home.path(), &home.path().join("ledger")).unwrap_err().to_string();
                 assert!(error.contains(what) && error.contains(path.to_str().unwrap()), "{error}");
                 assert_eq!(std::fs::symlink_metadata(&path).unwrap().file_type(), before);
             }

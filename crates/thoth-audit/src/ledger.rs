@@ -167,7 +167,7 @@ impl Ledger {
         let integrator = Integrator::new(dir.to_owned(), origin, keys, sync)?;
         let verifier = read_vkey(dir)?;
         if verifier.as_ref() != Some(&integrator.verifier()) {
-            return Err(LedgerError::WrongKey(dir.to_owned()));
+            return Err(LedgerError::WrongKey { dir: dir.to_owned(), key: keys.file.clone() });
         }
         let integrator = Arc::new(integrator);
         let others = left_overs(dir)?;
@@ -280,6 +280,20 @@ pub(crate) fn read_vkey(dir: &Path) -> Result<Option<Verifier>, LedgerError> {
     }
 }
 
+/// Whether there is a ledger in a directory, or what is left of one: another must not be begun over it.
+pub(crate) fn is_begun(dir: &Path) -> bool {
+    dir.join(VKEY_FILE).symlink_metadata().is_ok() || has_events(dir).is_ok_and(|has| has)
+}
+
+/// Whether there are files with events in a directory. An interrupted creation leaves none.
+fn has_events(dir: &Path) -> std::io::Result<bool> {
+    let mut found = Vec::new();
+    for below in [JOURNAL_DIR, TILE_DIR] {
+        files::walk(dir, below, &mut found)?;
+    }
+    Ok(!found.is_empty())
+}
+
 /// Whether there is anything that a process has left behind, or another one is at work.
 fn left_overs(dir: &Path) -> Result<bool, LedgerError> {
     let journals = dir.join(JOURNAL_DIR);
@@ -295,6 +309,9 @@ fn create(dir: &Path, keys: &LedgerKeys, sync: bool) -> Result<String, LedgerErr
     let _lock = lock.ok_or_else(|| LedgerError::Busy(dir.to_owned()))?;
     if let Some(verifier) = read_vkey(dir)? {
         return Ok(verifier.name().to_owned());
+    }
+    if has_events(dir).map_err(during("list", dir))? {
+        return Err(LedgerError::Headless { dir: dir.to_owned() });
     }
     // What an interrupted creation leaves is overwritten; anything else is not ours.
     let ours =

@@ -1,5 +1,6 @@
 //! `thoth run`.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -35,10 +36,11 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     let approved_scope = ScopeList::new(&caller.approved_scope)
         .map_err(|error| Failure::new(Code::Usage, format!("--approved-scope: {error}")))?;
     let (standing, watch) = policy(&home, &arguments)?;
-    let keys = LedgerKeys::load_or_create(&home.keys());
+    let directory = arguments.ledger.clone().unwrap_or_else(|| home.ledger());
+    let keys = LedgerKeys::load_or_create(&home.keys(), &directory);
     // Without keys there is no ledger and nothing is ever hashed for it.
     let content_key = keys.as_ref().map_or_else(|_| ContentKey::new([0; 32]), |keys| keys.content_key().clone());
-    let evidence = open_ledger(&home, &arguments, keys.map_err(|error| error.to_string()));
+    let evidence = open_ledger(&directory, &arguments, keys.map_err(|error| error.to_string()));
     let content = match arguments.content {
         ContentArg::Full => ContentMode::Full,
         ContentArg::Redacted => ContentMode::Redacted,
@@ -148,14 +150,13 @@ fn policy(home: &Home, arguments: &RunArgs) -> Result<(Standing, PolicyWatch), F
     Ok((standing, watch))
 }
 
-fn open_ledger(home: &Home, arguments: &RunArgs, keys: Result<LedgerKeys, String>) -> Result<Arc<Ledger>, String> {
-    let directory = arguments.ledger.clone().unwrap_or_else(|| home.ledger());
+fn open_ledger(directory: &Path, arguments: &RunArgs, keys: Result<LedgerKeys, String>) -> Result<Arc<Ledger>, String> {
     let durability = match arguments.durability {
         DurabilityArg::Process => Durability::Process,
         DurabilityArg::Power => Durability::Power,
     };
     let options = LedgerOptions { durability };
-    Ledger::open(&directory, &keys?, options).map(Arc::new).map_err(|error| error.to_string())
+    Ledger::open(directory, &keys?, options).map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// Stands in for a ledger that could not be opened: nothing can be recorded, so nothing goes out.

@@ -261,6 +261,26 @@ fn empty_words_are_usage_errors() {
     }
 }
 
+/// Defends: a key that was lost, or that something else stands in the place of, is told with what to do; it is not
+/// replaced, and nothing waits.
+#[test]
+fn a_lost_or_odd_signing_key_is_told_and_never_replaced() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    let key = folder.join("home/keys/ledger-signing.key");
+    let run = || thoth(folder, &["run", "--", "true"]);
+    assert!(!run().stderr.contains("no ledger"));
+    fs::remove_file(&key).unwrap();
+    let answer = run();
+    let told = format!("no ledger: `{}` is missing, with which the ledger `", key.display());
+    assert!(answer.stderr.contains(&told) && answer.stderr.contains("every call is refused"), "{}", answer.stderr);
+    assert!(!key.exists());
+    assert!(Command::new("mkfifo").arg(&key).status().unwrap().success());
+    let answer = run();
+    assert!(answer.stderr.contains("it is a pipe"), "{}", answer.stderr);
+    assert_eq!(thoth(folder, &["audit", "verify"]).code, 0, "the old ledger is still good evidence");
+}
+
 /// Defends: a policy is read from regular files only, so that no pipe and no device can hold up or fill the gate.
 #[test]
 fn a_policy_is_a_regular_file() {

@@ -336,7 +336,7 @@ fn bad_places_are_refused() {
     ledger(&dir, 1, 0);
     let before = snapshot(&dir);
     let other = Ledger::open(&dir, &LedgerKeys::new([3; 32], [2; 32]), LedgerOptions::default());
-    assert!(matches!(other.unwrap_err(), LedgerError::WrongKey(_)));
+    assert!(matches!(other.unwrap_err(), LedgerError::WrongKey { .. }));
     assert_eq!(snapshot(&dir), before);
     let full = home.path().join("full");
     fs::create_dir(&full).unwrap();
@@ -351,19 +351,63 @@ fn bad_places_are_refused() {
     }
 }
 
+/// Invariant: a lost key is never replaced, and another one is refused; both say what is where and what to do, and
+/// nothing is changed. What cannot be signed any more still verifies.
+#[test]
+fn a_lost_key_is_not_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    let (dir, keys) = (home.path().join("ledger"), home.path().join("keys"));
+    let open = || {
+        let keys = LedgerKeys::load_or_create(&keys, &dir).map_err(|error| error.to_string())?;
+        Ledger::open(&dir, &keys, LedgerOptions::default()).map_err(|error| error.to_string())
+    };
+    let ledger = open().unwrap();
+    ledger.append(&leaves(0, 2)).unwrap();
+    ledger.close().unwrap();
+    let (key, events) = (keys.join("ledger-signing.key"), snapshot(&dir));
+    let kept = home.path().join("kept.key");
+    let refused = |what: &str| {
+        let message = open().err().unwrap();
+        for told in [what, key.to_str().unwrap(), dir.to_str().unwrap(), "restore", "evidence"] {
+            assert!(message.contains(told), "{told}: {message}");
+        }
+        assert_eq!(snapshot(&dir), events);
+    };
+    fs::rename(&key, &kept).unwrap();
+    refused("is missing");
+    assert!(!key.exists());
+    // Another ledger elsewhere gets a new key, which the old ledger is not signed with.
+    drop(LedgerKeys::load_or_create(&keys, &home.path().join("elsewhere")).unwrap());
+    refused("another key");
+    assert_eq!(agree(&dir), 2);
+    fs::rename(&kept, &key).unwrap();
+    open().unwrap().close().unwrap();
+    assert_eq!(agree(&dir), 2);
+
+    // The same for the ledger's own copy of the public key, without which nobody can tell whose it is.
+    fs::remove_file(dir.join("log.vkey")).unwrap();
+    let headless = snapshot(&dir);
+    let message = open().err().unwrap();
+    assert!(message.contains("log.vkey` is missing") && message.contains("evidence"), "{message}");
+    fs::remove_file(&key).unwrap();
+    assert!(open().err().unwrap().contains("ledger-signing.key` is missing"));
+    assert_eq!(snapshot(&dir), headless);
+}
+
 /// Invariant: nobody else can read the ledger or the keys; exposed keys are refused; two creators get one key.
 #[test]
 fn files_are_private() {
     let home = tempfile::tempdir().unwrap();
     let key_dir = home.path().join("keys");
-    let made: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| LedgerKeys::load_or_create(&key_dir).unwrap())).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
     let dir = home.path().join("ledger");
-    for keys in &made {
-        Ledger::open(&dir, keys, LedgerOptions::default()).unwrap().close().unwrap();
-    }
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let keys = LedgerKeys::load_or_create(&key_dir, &dir).unwrap();
+                Ledger::open(&dir, &keys, LedgerOptions::default()).unwrap().close().unwrap();
+            });
+        }
+    });
     let mut found = Vec::new();
     files(home.path(), &mut found);
     for path in &found {
@@ -374,5 +418,5 @@ fn files_are_private() {
     }
     let key = key_dir.join("ledger-signing.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(LedgerKeys::load_or_create(&key_dir).unwrap_err().to_string().contains("chmod 600"));
+    assert!(LedgerKeys::load_or_create(&key_dir, &dir).unwrap_err().to_string().contains("chmod 600"));
 }

@@ -1,7 +1,9 @@
 //! Why a ledger refuses.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
+use super::VKEY_FILE;
 use super::files::FileError;
 use super::lines::LineError;
 use crate::checkpoint::CheckpointError;
@@ -14,8 +16,25 @@ pub enum LedgerError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The ledger belongs to another key.
-    #[error("the ledger `{}` was created under another signing key; use that key or another directory", .0.display())]
-    WrongKey(PathBuf),
+    #[error(
+        "the ledger `{}` is signed with another key than {}; restore the key that it was begun with, or move the ledger \
+         away as evidence, which still verifies, and begin a new one", dir.display(), Shown(key.as_deref())
+    )]
+    WrongKey {
+        /// The ledger.
+        dir: PathBuf,
+        /// The file that the other key is in.
+        key: Option<PathBuf>,
+    },
+    /// The directory has events, but not the key that they are signed with.
+    #[error(
+        "`{}` is missing, and `{}` holds events; restore the file, or move the directory away as evidence and begin a \
+         new ledger", dir.join(VKEY_FILE).display(), dir.display()
+    )]
+    Headless {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The directory holds something else.
     #[error("`{}` is not empty and not a ledger (it has `{found}`); choose another directory", dir.display())]
     NotALedger {
@@ -79,4 +98,16 @@ pub enum LedgerError {
     /// The background thread could not be started.
     #[error("cannot start the ledger's thread: {0}")]
     NoThread(std::io::Error),
+}
+
+/// A key's file in a message.
+struct Shown<'p>(Option<&'p Path>);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(path) => write!(f, "`{}`", path.display()),
+            None => f.write_str("the one given"),
+        }
+    }
 }
