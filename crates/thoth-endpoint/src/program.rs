@@ -186,7 +186,11 @@ impl fmt::Display for NotFound {
         match self {
             Self::Nowhere(nowhere) => nowhere.fmt(f),
             Self::Missing { path } => {
-                write!(f, "there is no file `{}`; check the path after `--`", Visible(path))
+                write!(f, "there is no file `{}`; check the path after `--`", Visible(path))?;
+                if path.contains(['~', '$', '%']) {
+                    f.write_str(", where `~` and variables are not expanded")?;
+                }
+                Ok(())
             }
             Self::NotExecutable { path, remedy } => {
                 write!(f, "`{}` is not an executable file; check the path after `--`, or {remedy}", Visible(path))

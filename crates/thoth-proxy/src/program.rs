@@ -47,9 +47,10 @@ pub(crate) struct Program<'c> {
 pub(crate) fn find<'c>(command: &'c [OsString], environment: &Environment) -> Result<Program<'c>, SpawnError> {
     let (name, arguments) = command.split_first().ok_or(SpawnError::NoCommand)?;
     let name = name.to_str().ok_or_else(|| SpawnError::NotUnicode(name.to_string_lossy().into_owned()))?;
-    // Only relative paths need it; without one they stay relative, which means the same.
-    let directory = std::env::current_dir().unwrap_or_default();
-    let search = Search { program: name, environment, directory: directory.to_str().unwrap_or(".") };
+    // Only relative paths need it. Where it cannot be told they stay relative, which means the same.
+    let directory = std::env::current_dir().ok();
+    let directory = directory.as_deref().and_then(Path::to_str).unwrap_or(".");
+    let search = Search { program: name, environment, directory };
     let resolved = program::resolve(Platform::current(), &search, &RealFiles).map_err(SpawnError::NotFound)?;
     if resolved.kind == Kind::BatchFile {
         let texts: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();

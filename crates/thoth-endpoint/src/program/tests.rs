@@ -257,6 +257,8 @@ fn an_error_says_where_was_searched_and_what_to_do() {
         assert!(hint.is_none_or(|hint| error.contains(hint)), "{error}");
     }
     assert_eq!(told(Linux, &[], &[], "./x\u{1b}[2J"), r"there is no file `/job/x\u{1b}[2J`; check the path after `--`");
+    let home = told(Linux, &[], &[], "~/bin/x");
+    assert!(home.ends_with("`/job/~/bin/x`; check the path after `--`, where `~` and variables are not expanded"));
     assert!(told(Linux, &[], &["/x -"], "/x").contains("`/x` is not an executable file; check the path after `--`"));
     assert!(told(Windows, &[], &[r"C:\s.py"], r"C:\s.py").contains("name the interpreter of a script first"));
     assert!(told(Windows, &[], &[], "D:s.exe").contains("give the full path with its drive"));
