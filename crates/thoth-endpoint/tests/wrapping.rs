@@ -384,3 +384,61 @@ fn a_client_rewrote_the_file() {
         }
     }
 }
+
+/// A map of extensions, of which some are not started by a command.
+#[test]
+fn goose() {
+    let text = "\
+GOOSE_MODE: smart_approve
+extensions:
+  developer:
+    type: builtin
+    enabled: true
+  memory:
+    args:
+    - -y  # yes
+    - '@modelcontextprotocol/server-memory'
+    cmd: npx
+    enabled: true
+    envs: {}
+    type: stdio
+  notes:
+    cmd: /home/ada/bin/notes # no arguments
+    type: stdio
+  remote:
+    type: streamable_http
+    uri: https://mcp.example.org/mcp
+";
+    let env = WrapOptions { env: vec![("OURS".to_owned(), "1".to_owned())], ..options() };
+    insta::assert_snapshot!(wrapped_with("/home/me/.config/goose/config.yaml", text, &env).text);
+}
+
+/// A list, with names inside, aliases and blocks of the hub.
+#[test]
+fn continues() {
+    let text = "\
+name: Local
+mcpServers:
+  - name: memory
+    command: npx
+    args: [-y, \"@modelcontextprotocol/server-memory\"]
+    env:
+      FILE: /data # one for all
+  - &base
+    name: shared
+    command: uvx
+  - <<: *base
+    name: merged
+  - name: aliased
+    command: *base
+  - uses: anthropic/memory-mcp
+  - name: text
+    args:
+      - run
+    command: 'it''s'
+";
+    let rewrite = wrapped_with("/home/me/.continue/config.yaml", text, &options());
+    let said: String =
+        rewrite.outcomes.iter().map(|outcome| format!("{}: {:?}\n", outcome.server, outcome.change)).collect();
+    insta::assert_snapshot!(format!("{}---\n{said}", rewrite.text));
+}

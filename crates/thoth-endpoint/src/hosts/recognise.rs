@@ -1,7 +1,9 @@
 //! Which client a file belongs to that somebody names.
 
 use super::path::matched_tail;
-use super::shape::{CLAUDE_CODE, CODE_WORKSPACE, CODEX, DEVCONTAINER, GOOSE, OPENCODE, VSCODE, VSCODE_SETTINGS, ZED};
+use super::shape::{
+    CLAUDE_CODE, CODE_WORKSPACE, CODEX, DEVCONTAINER, GOOSE, KIRO, OPENCODE, VSCODE, VSCODE_SETTINGS, ZED,
+};
 use super::{HOSTS, Host, OTHER, Shape};
 use crate::document::{Document, Format};
 use crate::entry::find;
@@ -35,9 +37,10 @@ pub fn recognise(path: &str, text: &str) -> Option<Recognised> {
 }
 
 /// Shapes that tell a client, the most common first.
-const KNOWN: [Recognised; 10] = [
+const KNOWN: [Recognised; 11] = [
     Recognised { host: &OTHER, shape: &CLAUDE_CODE, format: Format::Json },
     Recognised { host: &editors::VSCODE, shape: &VSCODE, format: Format::Json },
+    Recognised { host: &editors::KIRO, shape: &KIRO, format: Format::Json },
     Recognised { host: &editors::ZED, shape: &ZED, format: Format::Json },
     Recognised { host: &editors::VSCODE, shape: &DEVCONTAINER, format: Format::Json },
     Recognised { host: &editors::VSCODE, shape: &CODE_WORKSPACE, format: Format::Json },
@@ -102,6 +105,7 @@ mod tests {
             ("/tmp/a.json", "mcp", Some("opencode")),
             ("/tmp/a.json", "servers", Some("vscode")),
             ("/tmp/a.json", "other", None),
+            ("/tmp/config.toml", "", None),
             ("/tmp/opencode.jsonc", "mcp", Some("opencode")),
             ("/home/me/.kiro/agents/reviewer.json", "mcpServers", Some("kiro")),
             ("/home/me/.aws/amazonq/cli-agents/reviewer.json", "mcpServers", Some("amazon-q")),

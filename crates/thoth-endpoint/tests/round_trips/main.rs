@@ -9,10 +9,12 @@
 mod choices;
 mod json;
 mod toml;
+mod yaml;
 
 use proptest::prelude::{ProptestConfig, any, proptest};
 use proptest::{collection, prop_assert_eq};
 use thoth_endpoint::document::{Document, Format};
+use thoth_endpoint::entry::Reason;
 use thoth_endpoint::hosts::{HOSTS, Recognised, Shape, recognise};
 use thoth_endpoint::rewrite::{Change, Rewrite};
 use thoth_endpoint::unwrap::unwrap;
@@ -27,8 +29,8 @@ struct File {
     text: String,
     shape: &'static Shape,
     format: Format,
-    /// How many entries were left alone because they could not be restored.
-    unwritable: usize,
+    /// Why entries were left alone.
+    refused: Vec<String>,
     new_servers: usize,
 }
 
@@ -40,7 +42,7 @@ const SLOT: &str = "@slot@";
 impl File {
     fn new(path: &'static str, original: String) -> Self {
         let Some(Recognised { shape, format, .. }) = recognise(path, &original) else { panic!("{path}\n{original}") };
-        Self { path, text: original.clone(), original, shape, format, unwritable: 0, new_servers: 0 }
+        Self { path, text: original.clone(), original, shape, format, refused: Vec::new(), new_servers: 0 }
     }
 
     fn document(&self) -> Document {
@@ -48,9 +50,11 @@ impl File {
     }
 
     fn change(&mut self, rewrite: Rewrite) {
-        let is_unwritable =
-            |change: &Change| matches!(change, Change::Skipped(reason) if reason.code() == "unwritable");
-        self.unwritable += rewrite.outcomes.iter().filter(|outcome| is_unwritable(&outcome.change)).count();
+        for outcome in rewrite.outcomes {
+            if let Change::Skipped(Reason::Unwritable(why)) = outcome.change {
+                self.refused.push(why);
+            }
+        }
         self.text = rewrite.text;
     }
 
@@ -88,7 +92,7 @@ impl File {
         let server = match self.format {
             Format::Json => json::new_server(self.path, self.new_servers),
             Format::Toml => toml::new_server(self.new_servers),
-            Format::Yaml => panic!("not generated yet"),
+            Format::Yaml => yaml::new_server(&self.original, self.path, self.new_servers),
         };
         for text in [&mut self.original, &mut self.text] {
             if let Some((before, _)) = text.split_once(SLOT) {
@@ -126,8 +130,8 @@ fn options(choices: &mut Choices<'_>) -> WrapOptions {
     options
 }
 
-/// One random life of a file. Returns how many entries were refused.
-fn live(mut file: File, choices: &mut Choices<'_>) -> usize {
+/// One random life of a file. Returns why entries were refused.
+fn live(mut file: File, choices: &mut Choices<'_>) -> Vec<String> {
     file.document();
     for _ in 0..choices.below(7) {
         match choices.below(5) {
@@ -142,24 +146,31 @@ fn live(mut file: File, choices: &mut Choices<'_>) -> usize {
     file.edit(choices);
     file.unwrap(&[]);
     assert_eq!(file.text, file.original);
-    file.unwritable
+    file.refused
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Every JSON entry that has a command can be governed.
     #[test]
     fn json_files(bytes in collection::vec(any::<u8>(), 0..400)) {
         let mut choices = Choices::new(&bytes);
         let (path, text) = json::file(&mut choices);
-        prop_assert_eq!(live(File::new(path, text), &mut choices), 0);
+        prop_assert_eq!(live(File::new(path, text), &mut choices), Vec::<String>::new());
     }
 
     #[test]
     fn toml_files(bytes in collection::vec(any::<u8>(), 0..400)) {
         let mut choices = Choices::new(&bytes);
         let (path, text) = toml::file(&mut choices);
-        prop_assert_eq!(live(File::new(path, text), &mut choices), 0);
+        prop_assert_eq!(live(File::new(path, text), &mut choices), Vec::<String>::new());
+    }
+
+    #[test]
+    fn yaml_files(bytes in collection::vec(any::<u8>(), 0..400)) {
+        let mut choices = Choices::new(&bytes);
+        let (path, text) = yaml::file(&mut choices);
+        prop_assert_eq!(live(File::new(path, text), &mut choices), Vec::<String>::new());
     }
 }
