@@ -149,6 +149,82 @@ fn live(mut file: File, choices: &mut Choices<'_>) -> Vec<String> {
     file.refused
 }
 
+/// What makes a file unusual wherever it comes to stand, or malformed.
+const ODDITIES: [&str; 40] = [
+    "\n",
+    "\r\n",
+    "\n\n",
+    " ",
+    "  ",
+    "\t",
+    "\u{feff}",
+    "é",
+    "# c\n",
+    " # c",
+    "// c\n",
+    "/* c */",
+    ",",
+    ":",
+    "\"",
+    "'",
+    "{",
+    "}",
+    "[",
+    "]",
+    "- ",
+    "-",
+    "? ",
+    "&a ",
+    "*a",
+    "!!str ",
+    "<<: *a\n",
+    "|\n",
+    ">-\n",
+    "---\n",
+    "...\n",
+    "\\",
+    "\"\"\"",
+    "'''",
+    "[[a]]\n",
+    "[mcp_servers.s0.env]\n",
+    "[mcp_servers.s1]\n",
+    "mcp_servers.s0.env.Z = \"1\"\n",
+    "a.b = 1\n",
+    "\"a\": 1,",
+];
+
+/// The text with oddities, mostly between words, where they do least harm.
+fn odd(mut text: String, choices: &mut Choices<'_>) -> String {
+    for _ in 0..1 + choices.below(4) {
+        let oddity = choices.of(&ODDITIES);
+        let anywhere = choices.one_in(3);
+        let is_place = |c: char| anywhere || matches!(c, '\n' | ' ' | ':' | '=' | ',');
+        let places: Vec<usize> = text.char_indices().filter(|(_, c)| is_place(*c)).map(|(at, _)| at).collect();
+        // Two bytes, so that every place of a long file can be chosen.
+        let index = choices.below(256) * 256 + choices.below(256);
+        let at = places.get(index % places.len().max(1)).copied().unwrap_or(text.len());
+        text.insert_str(at, oddity);
+    }
+    text
+}
+
+/// The life of a file that may be written in any way at all. What is refused is left alone; nothing is damaged.
+fn live_oddly(path: &'static str, text: String, choices: &mut Choices<'_>) {
+    let Some(Recognised { format, .. }) = recognise(path, &text) else { return };
+    if Document::parse(format, text.as_bytes()).is_err() {
+        return;
+    }
+    let mut file = File::new(path, text);
+    for _ in 0..1 + choices.below(3) {
+        file.wrap(choices);
+        if choices.one_in(3) {
+            file.unwrap(&["s0".to_owned()]);
+        }
+    }
+    file.unwrap(&[]);
+    assert_eq!(file.text, file.original);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -172,5 +248,17 @@ proptest! {
         let mut choices = Choices::new(&bytes);
         let (path, text) = yaml::file(&mut choices);
         prop_assert_eq!(live(File::new(path, text), &mut choices), Vec::<String>::new());
+    }
+
+    #[test]
+    fn odd_files(bytes in collection::vec(any::<u8>(), 0..400)) {
+        let mut choices = Choices::new(&bytes);
+        let (path, text) = match choices.below(3) {
+            0 => json::file(&mut choices),
+            1 => toml::file(&mut choices),
+            _ => yaml::file(&mut choices),
+        };
+        let text = odd(text, &mut choices);
+        live_oddly(path, text, &mut choices);
     }
 }

@@ -8,7 +8,7 @@ const GOOSE: &str = "/h/.config/goose/config.yaml";
 /// At the indentation that the slot's comment shows.
 pub(crate) fn new_server(original: &str, path: &str, number: usize) -> String {
     let line = original.lines().find(|line| line.contains("@slot@")).unwrap_or_default();
-    let indent = &line[..line.len() - line.trim_start().len()];
+    let indent = " ".repeat(line.len() - line.trim_start().len());
     let end = if original.contains("\r\n") { "\r\n" } else { "\n" };
     if path == CONTINUE {
         format!("{indent}- name: new{number}{end}{indent}  command: x{end}")
