@@ -30,6 +30,6 @@ pub use refusal::{Refusal, RefusalCode, RefusedShape};
 pub use views::call_result::{CallResult, ResultType};
 pub use views::meta::Meta;
 pub use views::session::{CancelledView, InitializeRequest, InitializeResult};
-pub use views::tasks::{TaskMethod, TaskRequest, TaskState, TaskStatus};
-pub use views::tool_call::ToolCallView;
+pub use views::tasks::{MAX_TASK_ID_BYTES, TaskMethod, TaskRequest, TaskState, TaskStatus};
+pub use views::tool_call::{MAX_TOOL_NAME_BYTES, ToolCallView};
 pub use views::tools_list::{ToolEntry, ToolsListResult};

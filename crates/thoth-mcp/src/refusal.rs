@@ -118,6 +118,10 @@ refusal_codes! {
     CallWithoutId => "call_without_id", -32600, "`tools/call` without an id";
     /// A `tools/call` whose `name` is not a string.
     BadToolName => "bad_tool_name", -32602, "`params.name` is not a string";
+    /// A tool's name of more than [`MAX_TOOL_NAME_BYTES`](crate::MAX_TOOL_NAME_BYTES) bytes, called or listed.
+    ToolNameTooLong => "tool_name_too_long", -32602, "the tool's name is too long";
+    /// A task's id of more than [`MAX_TASK_ID_BYTES`](crate::MAX_TASK_ID_BYTES) bytes.
+    TaskIdTooLong => "task_id_too_long", -32602, "the task's id is too long";
     /// A `tools/call` whose `arguments` are neither an object nor `null`.
     ArgumentsNotObject => "arguments_not_object", -32602, "`params.arguments` is not an object";
     /// Another governed parameter is missing or of the wrong type.

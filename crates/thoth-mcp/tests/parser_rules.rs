@@ -85,6 +85,11 @@ fn with(members: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0",{members}}}"#)
 }
 
+/// Parameters with a tool's name of this many bytes.
+fn named(bytes: usize) -> String {
+    format!(r#"{{"name":"{}"}}"#, "x".repeat(bytes))
+}
+
 const NO_REPLY: Option<&str> = None;
 
 /// Asserts that one line is refused.
@@ -277,6 +282,7 @@ fn every_row_of_the_table_towards_the_server() {
         ("name missing", call("{}").into(), "bad_tool_name", id7),
         ("name null", call(r#"{"name":null}"#).into(), "bad_tool_name", id7),
         ("name number", call(r#"{"name":7}"#).into(), "bad_tool_name", id7),
+        ("name of 1,025 bytes", call(&named(1025)).into(), "tool_name_too_long", id7),
         ("params missing on tools/call", with(r#""id":7,"method":"tools/call""#).into(), "bad_tool_name", id7),
         ("params array", call(r#"["t"]"#).into(), "params_not_object", id7),
         ("params string", call(r#""t""#).into(), "params_not_object", id7),
@@ -363,6 +369,7 @@ fn every_meaningful_row_towards_the_client() {
 fn rows_that_are_tolerated() {
     let c2s = [
         ("extra top-level member", with(r#""id":7,"method":"ping","x-vendor":1"#)),
+        ("name of 1,024 bytes", call(&named(1024))),
         ("arguments null", call(r#"{"name":"t","arguments":null}"#)),
         ("arguments absent", call(r#"{"name":"t"}"#)),
         ("__proto__ argument key", call(r#"{"name":"t","arguments":{"__proto__":{"x":1}}}"#)),

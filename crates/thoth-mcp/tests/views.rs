@@ -3,8 +3,8 @@
 #![expect(clippy::panic, reason = "the helpers of these tests panic as the tests do")]
 
 use thoth_mcp::{
-    BatchRule, Decoder, Direction, Era, Frame, IdKey, Message, Notification, RefusalCode, RefusedShape, Request,
-    Response, ResultType, TaskMethod, TaskStatus,
+    BatchRule, Decoder, Direction, Era, Frame, IdKey, MAX_TASK_ID_BYTES, Message, Notification, RefusalCode,
+    RefusedShape, Request, Response, ResultType, TaskMethod, TaskStatus,
 };
 
 fn decoded<T>(direction: Direction, body: &str, look: impl FnOnce(Message<'_>) -> T) -> T {
@@ -111,6 +111,7 @@ fn a_page_of_tools() {
         (r#"{"tools":[7]}"#, RefusalCode::BadResult),
         (r#"{"tools":[{"name":"a","Description":"x"}]}"#, RefusalCode::FoldedKey),
         (r#"{"tools":[],"nextCursor":7}"#, RefusalCode::BadResult),
+        (&format!(r#"{{"tools":[{{"name":"{}"}}]}}"#, "é".repeat(513)), RefusalCode::ToolNameTooLong),
     ] {
         result(bad, |response| {
             let refusal = response.tools_list().expect("a result").expect_err(bad);
@@ -207,6 +208,33 @@ fn tasks_of_both_eras() {
             let state = said.task_state().expect("the method").expect("readable");
             assert_eq!((&*state.task_id, state.status), ("k", TaskStatus::InputRequired));
         });
+    }
+}
+
+/// Defends the bound on what a session remembers: a task's id is short wherever it comes from, and the longest passes.
+#[test]
+fn ids_of_tasks_have_a_length() {
+    for (bytes, refused) in [(MAX_TASK_ID_BYTES, None), (MAX_TASK_ID_BYTES + 1, Some(RefusalCode::TaskIdTooLong))] {
+        let id = "k".repeat(bytes);
+        request(&format!(r#""method":"tasks/get","params":{{"taskId":"{id}"}}"#), |request| {
+            assert_eq!(request.task_request().expect("the method").err().map(|refusal| refusal.code), refused);
+        });
+        let members = format!(r#""taskId":"{id}","status":"working""#);
+        let state = format!("{{{members}}}");
+        result(&state, |response| {
+            assert_eq!(response.task_state().expect("a result").err().map(|refusal| refusal.code), refused);
+        });
+        notification(&format!(r#""method":"notifications/tasks","params":{state}"#), |said| {
+            assert_eq!(said.task_state().expect("the method").err().map(|refusal| refusal.code), refused);
+        });
+        let related = format!(r#"{{"content":[],"_meta":{{"io.modelcontextprotocol/related-task":{state}}}}}"#);
+        let created = [format!(r#"{{"resultType":"task",{members}}}"#), format!(r#"{{"task":{state}}}"#), related];
+        for answer in created {
+            result(&answer, |response| {
+                let refusal = response.call_result().expect("a result").err();
+                assert_eq!(refusal.map(|refusal| refusal.code), refused, "{answer}");
+            });
+        }
     }
 }
 

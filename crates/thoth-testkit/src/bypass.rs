@@ -71,6 +71,9 @@ pub const ROWS: &[Row] = &[
     row("name with a trailing NUL", ALL, |tool, id| {
         params(id, &format!(r#""name":"safe","name\u0000":"{tool}","arguments":{HIDDEN}"#))
     }),
+    row("name of 2 KiB", ALL, |tool, id| {
+        params(id, &format!(r#""name":"{tool}{}","arguments":{HIDDEN}"#, "x".repeat(2048)))
+    }),
     row("method in another case", NOBODY, |tool, id| {
         message(
             id,

@@ -9,6 +9,7 @@ use crate::message::Response;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::views::fields;
 use crate::views::meta::Meta;
+use crate::views::tasks::check_id;
 
 /// What kind of answer it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +57,11 @@ impl<'d> CallResult<'d> {
         };
         let task = core_task.unwrap_or(result);
         let related = || Meta::read(result).ok().flatten().and_then(|meta| meta.related_task());
+        let task_id = fields::string(task, "taskId", wrong)?.or_else(related);
+        task_id.as_deref().map_or(Ok(()), |id| check_id(id, result))?;
         Ok(Self {
             is_error: fields::boolean(result, "isError", wrong)?.unwrap_or(false),
-            task_id: fields::string(task, "taskId", wrong)?.or_else(related),
+            task_id,
             status: fields::string(task, "status", wrong)?,
             input_requests: fields::object(result, "inputRequests", wrong)?,
             request_state: match fields::string(result, "requestState", wrong)? {
@@ -74,7 +77,7 @@ impl<'d> Response<'d> {
     /// The answer to a `tools/call`; `None` for an error. Which request it answers, only the caller knows.
     ///
     /// # Errors
-    /// When a governed member has the wrong type.
+    /// When a governed member has the wrong type or a task's id is too long.
     pub fn call_result(&self) -> Option<Result<CallResult<'d>, Refusal>> {
         self.result().map(|result| CallResult::read(result).map_err(|fault| self.refuse_fault(fault)))
     }

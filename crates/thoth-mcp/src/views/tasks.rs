@@ -9,6 +9,21 @@ use crate::message::{Notification, Request, Response};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::views::fields;
 
+/// The longest id of a task that is accepted, in bytes: a bound on what a session remembers of each. The protocol names
+/// no limit; servers use UUIDs. It is the same as for the ids of messages.
+pub const MAX_TASK_ID_BYTES: usize = 1024;
+
+/// Refuses a task's id that is too long.
+pub(super) fn check_id(id: &str, place: Value<'_>) -> Result<(), Fault> {
+    if id.len() > MAX_TASK_ID_BYTES { Err(Fault::at(RefusalCode::TaskIdTooLong, place)) } else { Ok(()) }
+}
+
+fn required_id<'d>(object: Value<'d>, wrong: RefusalCode) -> Result<Cow<'d, str>, Fault> {
+    let id = fields::required_string(object, "taskId", wrong)?;
+    check_id(&id, object)?;
+    Ok(id)
+}
+
 /// What is asked about a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TaskMethod {
@@ -79,7 +94,7 @@ impl<'d> TaskState<'d> {
     fn read(object: Value<'d>, wrong: RefusalCode) -> Result<Self, Fault> {
         let status = fields::required_string(object, "status", wrong)?;
         Ok(Self {
-            task_id: fields::required_string(object, "taskId", wrong)?,
+            task_id: required_id(object, wrong)?,
             status: match &*status {
                 "working" => TaskStatus::Working,
                 "input_required" => TaskStatus::InputRequired,
@@ -100,7 +115,7 @@ impl<'d> Request<'d> {
     /// What is asked about a task; `None` for another method.
     ///
     /// # Errors
-    /// When the task's id is missing or a governed parameter has the wrong type.
+    /// When the task's id is missing or too long, or a governed parameter has the wrong type.
     pub fn task_request(&self) -> Option<Result<TaskRequest<'d>, Refusal>> {
         let method = match &*self.method {
             "tasks/get" => TaskMethod::Get,
@@ -114,7 +129,7 @@ impl<'d> Request<'d> {
             let params = params.ok_or_else(|| Fault::at(wrong, self.object))?;
             Ok(TaskRequest {
                 method,
-                task_id: fields::required_string(params, "taskId", wrong)?,
+                task_id: required_id(params, wrong)?,
                 input_responses: fields::object(params, "inputResponses", wrong)?,
             })
         };
@@ -127,7 +142,7 @@ impl<'d> Response<'d> {
     /// knows.
     ///
     /// # Errors
-    /// When a governed member is missing or has the wrong type.
+    /// When a governed member is missing, is too long or has the wrong type.
     pub fn task_state(&self) -> Option<Result<TaskState<'d>, Refusal>> {
         self.result()
             .map(|result| TaskState::read(result, RefusalCode::BadResult).map_err(|fault| self.refuse_fault(fault)))
@@ -138,7 +153,7 @@ impl<'d> Notification<'d> {
     /// What `notifications/tasks` (modern) or `notifications/tasks/status` (legacy) says; `None` for another method.
     ///
     /// # Errors
-    /// When a governed parameter is missing or has the wrong type.
+    /// When a governed parameter is missing, is too long or has the wrong type.
     pub fn task_state(&self) -> Option<Result<TaskState<'d>, Refusal>> {
         if !matches!(&*self.method, "notifications/tasks" | "notifications/tasks/status") {
             return None;

@@ -13,6 +13,15 @@ use crate::views::meta::Meta;
 /// The method.
 pub(crate) const METHOD: &str = "tools/call";
 
+/// The longest name of a tool that is accepted, in bytes: a bound on what a session remembers of each. Revision 2025-11-25
+/// says that names should have at most 128 characters of ASCII; this leaves room for eight times that.
+pub const MAX_TOOL_NAME_BYTES: usize = 1024;
+
+/// Refuses a tool's name that is too long.
+pub(super) fn check_name(name: &str, place: Value<'_>) -> Result<(), Fault> {
+    if name.len() > MAX_TOOL_NAME_BYTES { Err(Fault::at(RefusalCode::ToolNameTooLong, place)) } else { Ok(()) }
+}
+
 /// The parameters of a `tools/call`.
 #[derive(Debug, Clone)]
 pub struct ToolCallView<'d> {
@@ -54,7 +63,9 @@ impl<'d> ToolCallView<'d> {
                 _ => return Err(Fault::at(wrong, value)),
             }
         }
+        let place = name.unwrap_or(params);
         let name = name.and_then(|name| name.as_str()).ok_or_else(|| Fault::at(RefusalCode::BadToolName, params))?;
+        check_name(&name, place)?;
         let (mut progress_token, mut traceparent) = (None, None);
         if let Some(meta) = meta.map(Meta::checked) {
             progress_token = meta.progress_token();

@@ -9,6 +9,7 @@ use crate::keys;
 use crate::message::Response;
 use crate::refusal::{Refusal, RefusalCode};
 use crate::views::fields;
+use crate::views::tool_call::check_name;
 
 /// One listed tool.
 #[derive(Debug, Clone)]
@@ -38,6 +39,7 @@ impl<'d> ToolsListResult<'d> {
             // A definition that a laxer host would read as another tool's must not reach it.
             keys::check(definition, keys::TOOL)?;
             let name = fields::required_string(definition, "name", wrong)?;
+            check_name(&name, definition)?;
             tools.push(ToolEntry { name, definition });
         }
         Ok(Self { tools, next_cursor: fields::string(result, "nextCursor", wrong)? })
@@ -48,7 +50,7 @@ impl<'d> Response<'d> {
     /// The answer to a `tools/list`; `None` for an error. Which request it answers, only the caller knows.
     ///
     /// # Errors
-    /// When it is not such an answer, or has a tool that two readers could read differently.
+    /// When it is not such an answer, has a tool that two readers could read differently, or one whose name is too long.
     pub fn tools_list(&self) -> Option<Result<ToolsListResult<'d>, Refusal>> {
         self.result().map(|result| ToolsListResult::read(result).map_err(|fault| self.refuse_fault(fault)))
     }
