@@ -64,6 +64,10 @@ fn add_items(source: Source<'_>, head: LineHead<'_>, items: &[&Plain], splices: 
 fn place(source: Source<'_>, node: &Node, before: usize) -> Option<(usize, usize)> {
     let after = node.members().get(before.checked_sub(1)?)?;
     let column = yaml::column(source, after.key_span.start)?;
+    // A text that keeps its last line breaks (`|+`) would keep the one of a new line too.
+    if source.slice(after.node.span.start, after.node.span.end).ends_with(['\n', '\r']) {
+        return None;
+    }
     Some((source.line_end_after_comments(after.node.span.end)?, column))
 }
 
