@@ -50,13 +50,15 @@ pub struct Pin([u8; 32]);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsSettingError {
     /// Not a truth value.
-    #[error("`{0}` is neither true nor false")]
+    #[error("THOTH_TLS_VERIFY is `{0}`, which is neither `true` nor `false`")]
     NotTruth(String),
     /// Not a pin.
-    #[error("`{0}` is not a certificate's SHA-256: 64 hexadecimal digits, with or without `sha256:` before them")]
+    #[error(
+        "THOTH_TLS_PINNED_CERT_SHA256 has `{0}`, which is not 64 hexadecimal digits with or without `sha256:` before them"
+    )]
     NotAPin(String),
     /// Too many pins.
-    #[error("there are more than {MAX_PINS} pins")]
+    #[error("THOTH_TLS_PINNED_CERT_SHA256 has more than {MAX_PINS} pins")]
     TooManyPins,
     /// The bundle holds no certificate, or something that is none.
     #[error("`{name}` is not a bundle of PEM certificates: {problem}")]

@@ -81,7 +81,8 @@ fn tls_settings() -> Result<TlsSettings, Failure> {
     };
     let ca_bundle = match text("THOTH_TLS_CA_BUNDLE")?.filter(|path| !path.is_empty()) {
         Some(path) => {
-            let pem = std::fs::read(&path).map_err(|error| bad(&format_args!("cannot read `{path}`: {error}")))?;
+            let pem = std::fs::read(&path)
+                .map_err(|error| bad(&format_args!("cannot read `{path}` of THOTH_TLS_CA_BUNDLE: {error}")))?;
             Some(CaBundle { name: path, pem })
         }
         None => None,

@@ -59,6 +59,12 @@ impl Target {
         }
     }
 
+    /// The platform of an artifact, by its documented name.
+    #[must_use]
+    pub fn of_file(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|target| target.file_name() == name)
+    }
+
     /// The word in a manifest.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
