@@ -11,6 +11,8 @@ use crate::doctor::DoctorArgs;
 use crate::health::HealthArgs;
 use crate::manual::{CompletionsArgs, ManualArgs};
 use crate::policy::PolicyCommand;
+use crate::reference::Page;
+use crate::set_api_key::SetApiKeyArgs;
 use crate::status::StatusArgs;
 use crate::unwrap_config::UnwrapArgs;
 use crate::update::UpdateArgs;
@@ -63,10 +65,18 @@ pub(crate) enum Command {
     /// Replaces this program by the newest signed release
     #[command(visible_alias = "self-update")]
     Update(UpdateArgs),
+    /// Saves the API key for a policy server
+    SetApiKey(SetApiKeyArgs),
     /// Shows or writes the manual pages
     Manual(ManualArgs),
     /// Prints a completion script for a shell
     Completions(CompletionsArgs),
+    /// Prints a page of the reference
+    #[command(hide = true)]
+    Reference {
+        /// Which
+        page: Page,
+    },
     /// The notes server of the demo
     #[command(hide = true)]
     DemoServer,

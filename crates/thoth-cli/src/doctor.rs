@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::checkup::{self, Check, Thoroughness, Verdict};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{self, Failure, Outcome};
 use crate::home::Home;
+use crate::settings;
 use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, line, styled};
 
 /// What `thoth doctor` ends with when the worst verdict is a warning.
@@ -23,6 +24,9 @@ Examples:
   thoth doctor
   thoth doctor --json | jq '.checks[] | select(.verdict != \"ok\")'")]
 pub(crate) struct DoctorArgs {
+    /// Show every setting instead: its value, and where that came from
+    #[arg(long)]
+    settings: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -30,6 +34,9 @@ pub(crate) struct DoctorArgs {
 
 pub(crate) fn run(arguments: &DoctorArgs) -> Outcome {
     let home = Home::locate()?;
+    if arguments.settings {
+        return exit::finish(settings::show(&home, arguments.json), arguments.json);
+    }
     let checks = checks(&home);
     let worst = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
     if arguments.json {

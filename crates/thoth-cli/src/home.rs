@@ -51,16 +51,14 @@ impl Home {
         self.0.join("policy.yaml")
     }
 
-    /// The default policy file; written from the starter policy on first use. The second value says whether it was
-    /// written just now.
-    pub(crate) fn policy(&self) -> Result<(PathBuf, bool), Failure> {
-        let path = self.policy_file();
-        if path.exists() {
-            return Ok((path, false));
-        }
-        let written = write_new(&self.0, &path, thoth_policy::STARTER)
-            .map_err(|error| Failure::failed(format!("cannot write `{}`: {error}", path.display())))?;
-        Ok((path, written))
+    /// The file of session intents by server, whether it exists or not.
+    pub(crate) fn intent_map(&self) -> PathBuf {
+        self.0.join("intent_map.json")
+    }
+
+    /// The file of the API key, whether it exists or not.
+    pub(crate) fn api_key(&self) -> PathBuf {
+        self.0.join("proxy_api_key.json")
     }
 }
 
@@ -104,8 +102,8 @@ pub(crate) fn private(path: &Path, care: Care) -> Result<(), Failure> {
 
 /// Creates a file with its whole content at once, private, and never over an existing one: of two processes that start
 /// together, one writes and the other reads what the first has written.
-fn write_new(directory: &Path, path: &Path, text: &str) -> io::Result<bool> {
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+pub(crate) fn write_new(path: &Path, text: &str) -> io::Result<bool> {
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
     file.write_all(text.as_bytes())?;
     match file.persist_noclobber(path) {
         Ok(_) => Ok(true),

@@ -16,9 +16,13 @@ mod home;
 mod manual;
 mod policy;
 mod policy_files;
+mod profile;
+mod reference;
 mod rewriting;
 mod run;
 mod server_name;
+mod set_api_key;
+mod settings;
 mod status;
 mod terminal;
 mod unwrap_config;
@@ -45,6 +49,8 @@ fn main() -> ExitCode {
         Command::Health(arguments) => health::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Update(arguments) => update::run(&arguments),
+        Command::SetApiKey(arguments) => set_api_key::run(arguments),
+        Command::Reference { page } => reference::run(page),
         Command::Manual(arguments) => manual::manual(&arguments),
         Command::Completions(arguments) => manual::completions(&arguments),
         Command::DemoServer => demo::server::run(),

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use thoth_audit::{ContentKey, ContentMode, Durability, Ledger, LedgerKeys, LedgerOptions};
+use thoth_endpoint::settings::Resolved;
 use thoth_policy::ScopeList;
 use thoth_proxy::{
     Evidence, EvidenceError, Gate, NotFound, PolicyWatch, RefusalStyle, RunError, SpawnError, Standing, StdioOptions,
@@ -17,25 +18,25 @@ use crate::cli::{ContentArg, DurabilityArg, ModeArg, RefusalArg, RunArgs};
 use crate::exit::{Code, Failure, Outcome};
 use crate::home::Home;
 use crate::policy_files::{self, PolicyFiles};
+use crate::profile;
 use crate::server_name;
+use crate::settings;
 use crate::terminal::note;
 
 pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
-    if arguments.enforcer_url.is_some() {
-        return Err(Failure::new(Code::Usage, "this version of Thoth decides locally and cannot ask a policy server")
-            .hint("remove --enforcer-url; the local policy then decides"));
-    }
     if arguments.command.first().is_none_or(|program| program.is_empty()) {
         return Err(Failure::usage("the server's command is empty")
             .hint("put a program after `--`, as in `thoth run -- npx -y @modelcontextprotocol/server-memory`"));
     }
-    // Held so that it can never be printed; nothing uses it while calls are decided locally.
-    let _api_key = arguments.api_key.take().map(Redacted::new);
+    let home = Home::locate()?;
+    let settings = settings::load(&home, &flags(&mut arguments))?;
+    settings::demand(&settings)?;
     let home = Home::open()?;
-    let caller = caller(&arguments)?;
+    let starter_written = profile::prepare(&home)?;
+    let caller = caller(&arguments, settings)?;
     let approved_scope = ScopeList::new(&caller.approved_scope)
         .map_err(|error| Failure::new(Code::Usage, format!("--approved-scope: {error}")))?;
-    let (standing, watch) = policy(&home, &arguments)?;
+    let (standing, watch) = policy(&home, &arguments, starter_written);
     let directory = arguments.ledger.clone().unwrap_or_else(|| home.ledger());
     let keys = LedgerKeys::load_or_create(&home.keys(), &directory);
     // Without keys there is no ledger and nothing is ever hashed for it.
@@ -90,22 +91,31 @@ fn translate(error: &RunError) -> Failure {
     Failure::new(code, error)
 }
 
-fn caller(arguments: &RunArgs) -> Result<Caller, Failure> {
-    fn id<T: FromStr<Err = IdError>>(flag: &str, text: Option<&String>) -> Result<Option<T>, Failure> {
-        text.map(|text| text.parse().map_err(|error| Failure::new(Code::Usage, format!("{flag}: {error}")))).transpose()
-    }
+/// The flags that are also settings. Their values are taken out of the arguments: one of them is a secret.
+fn flags(arguments: &mut RunArgs) -> settings::Flags {
+    let values = [
+        ("--tenant-id", arguments.tenant_id.take()),
+        ("--user-id", arguments.user_id.take()),
+        ("--agent-id", arguments.agent_id.take()),
+        ("--api-key", arguments.api_key.take()),
+        ("--enforcer-url", arguments.enforcer_url.take()),
+    ];
+    values.into_iter().filter_map(|(flag, value)| Some((flag, Redacted::new(value?)))).collect()
+}
+
+fn caller(arguments: &RunArgs, settings: Resolved) -> Result<Caller, Failure> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| Failure::failed(format!("cannot get randomness: {error}")))?;
     let session = format!("{:032x}", u128::from_be_bytes(random));
     let server = arguments.server_name.clone().unwrap_or_else(|| server_name::from_command(&arguments.command));
     let usage = |error: IdError| Failure::new(Code::Usage, error);
     Ok(Caller {
-        tenant: id("--tenant-id", arguments.tenant_id.as_ref())?,
-        user: id("--user-id", arguments.user_id.as_ref())?,
-        endpoint: None,
-        agent: id("--agent-id", arguments.agent_id.as_ref())?,
+        tenant: settings.tenant,
+        user: settings.user,
+        endpoint: settings.endpoint.map(|endpoint| endpoint.id),
+        agent: settings.agent,
         session: SessionId::from_str(&session).map_err(usage)?,
-        server: id("--server-name", Some(&server))?.ok_or_else(|| Failure::new(Code::Usage, "no server name"))?,
+        server: server.parse().map_err(|error| Failure::usage(format!("--server-name: {error}")))?,
         intent: arguments.session_intent.clone(),
         approved_scope: arguments.approved_scope.clone(),
         mode: match arguments.enforcement_mode {
@@ -119,20 +129,14 @@ fn caller(arguments: &RunArgs) -> Result<Caller, Failure> {
 
 /// Loads the policy. An invalid one is not an absent one: it refuses every call, and the session still begins, so that
 /// the host shows the reason instead of a server that does not start.
-fn policy(home: &Home, arguments: &RunArgs) -> Result<(Standing, PolicyWatch), Failure> {
-    let path = match &arguments.policy {
-        Some(path) => path.clone(),
-        None => {
-            let (path, written) = home.policy()?;
-            if written {
-                note(format_args!(
-                    "wrote a starter policy to {}: it allows reading, asks before writing, and blocks deleting",
-                    path.display()
-                ));
-            }
-            path
-        }
-    };
+fn policy(home: &Home, arguments: &RunArgs, starter_written: bool) -> (Standing, PolicyWatch) {
+    let path = arguments.policy.clone().unwrap_or_else(|| home.policy_file());
+    if starter_written && arguments.policy.is_none() {
+        note(format_args!(
+            "wrote a starter policy to {}: it allows reading, asks before writing, and blocks deleting",
+            path.display()
+        ));
+    }
     let mut files = PolicyFiles::new(path);
     let standing = match files.load() {
         Ok(policy) => {
@@ -147,7 +151,7 @@ fn policy(home: &Home, arguments: &RunArgs) -> Result<(Standing, PolicyWatch), F
         }
     };
     let watch = PolicyWatch::new(policy_files::reloader(files));
-    Ok((standing, watch))
+    (standing, watch)
 }
 
 fn open_ledger(directory: &Path, arguments: &RunArgs, keys: Result<LedgerKeys, String>) -> Result<Arc<Ledger>, String> {

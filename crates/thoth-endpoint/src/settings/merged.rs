@@ -28,6 +28,7 @@ pub struct Contest {
 #[derive(Debug, Clone)]
 pub struct Merged {
     pub(super) contests: Vec<Contest>,
+    pub(super) foreign: Vec<(&'static str, &'static str)>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -35,7 +36,7 @@ impl Written {
     /// Decides who wins.
     #[must_use]
     pub fn merge(self) -> Merged {
-        let Self { values, is_managed, mut warnings } = self;
+        let Self { values, foreign, is_managed, mut warnings } = self;
         let mut contests: Vec<_> =
             table::all().map(|setting| Contest { setting, winner: None, lost: Vec::new() }).collect();
         for given in values {
@@ -56,7 +57,7 @@ impl Written {
                 contest.winner = Some(given);
             }
         }
-        Merged { contests, warnings }
+        Merged { contests, foreign, warnings }
     }
 }
 

@@ -11,7 +11,7 @@ const HEAD: &str = "\
 
 <!-- Written by `thoth reference env` from the table in `crates/thoth-endpoint/src/settings/table`. Do not edit. -->
 
-`thoth settings` shows what holds on a machine and where each value came from.
+`thoth doctor --settings` shows what holds on a machine, flags apart, and where each value came from.
 
 ## Who wins
 

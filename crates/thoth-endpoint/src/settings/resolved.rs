@@ -36,7 +36,7 @@ impl fmt::Display for Problem {
 pub struct Row {
     /// The setting's name.
     pub name: &'static str,
-    /// The value that holds; `set` for a secret.
+    /// The value that holds, as it was written, which may have anything in it; `set` for a secret.
     pub value: Option<String>,
     /// Who gave it.
     pub source: Source,
@@ -97,7 +97,7 @@ impl Merged {
     /// managed file and on the command line, which somebody has just written.
     #[must_use]
     pub fn resolve(self, machine: &Machine<'_>) -> Resolved {
-        let Self { contests, warnings } = self;
+        let Self { contests, foreign, warnings } = self;
         let mut reading = Reading { values: Vec::new(), problems: Vec::new(), warnings };
         for contest in contests.iter().filter(|contest| !matches!(contest.setting.state, State::Elsewhere(_))) {
             let (value, is_wrong) = match reading.read(contest) {
@@ -106,7 +106,16 @@ impl Merged {
             };
             reading.values.push(Value { contest, value, is_wrong });
         }
-        reading.finish(machine)
+        let mut resolved = reading.finish(machine);
+        resolved.rows.extend(foreign.into_iter().map(|(name, program)| Row {
+            name,
+            value: None,
+            source: Source::Environment,
+            origin: Some(name.to_owned()),
+            state: Some(State::Elsewhere(program)),
+            notes: vec![format!("not read: of {program}")],
+        }));
+        resolved
     }
 }
 
@@ -237,7 +246,7 @@ impl Reading<'_> {
         let mut derived = |name, value: Option<&str>, note: Option<&str>| {
             if let Some(value) = value {
                 let notes = note.into_iter().map(str::to_owned).collect();
-                let value = Some(value.escape_debug().to_string());
+                let value = Some(value.to_owned());
                 rows.push(Row { name, value, source: Source::Derived, origin: None, state: None, notes });
             }
         };
@@ -286,11 +295,11 @@ fn row(held: &Value<'_>) -> Row {
     }));
     let value = held.value.as_deref().map(|value| match winner {
         Some(winner) if setting.secret => winner.text.to_string(),
-        _ => value.escape_debug().to_string(),
+        _ => value.to_owned(),
     });
     Row {
         name: setting.name(),
-        value: value.or_else(|| setting.otherwise.map(str::to_owned)),
+        value,
         source: winner.map_or(Source::Default, |winner| winner.origin.source),
         origin: winner.map(|winner| winner.origin.to_string()),
         state: Some(setting.state),

@@ -90,6 +90,8 @@ fn who_wins() {
     THOTH_API_KEY = set [flag --api-key] not used yet; THOTH_API_KEY does not count; named.json does not count; home.json does not count
     THOTH_ENDPOINT_CHECKIN_INTERVAL_SEC = 300 [environment THOTH_HEARTBEAT_INTERVAL_SECONDS] not used yet
     endpoint = dev-1 [derived -] Intune's device id
+    THOTH_VERSION = - [environment THOTH_VERSION] not read: of the installer
+    THOTH_ENFORCEMENT_MODE = - [environment THOTH_ENFORCEMENT_MODE] not read: of the SDKs
     warning: THOTH_INTUNE_DEVICE_ID and INTUNE_DEVICE_ID differ; the first counts
     ");
     insta::assert_snapshot!(shown(&resolve("", &flags[..2], &variables[..4], &files)), @"
@@ -209,7 +211,7 @@ fn wrong_values() {
     insta::assert_snapshot!(shown, @r"
     THOTH_TENANT_ID = - [default -] --tenant-id `` cannot be used
     THOTH_USER_ID = - [default -] THOTH_USER_ID `ada` cannot be used
-    THOTH_ENDPOINT_ID = the managed device id, the machine id's digest, the host name [default -] THOTH_ENDPOINT_ID `a\u{1b}[2Jb` cannot be used
+    THOTH_ENDPOINT_ID = - [default -] THOTH_ENDPOINT_ID `a\u{1b}[2Jb` cannot be used
     THOTH_ENV = prod [default -] THOTH_ENV `production` cannot be used
     THOTH_API_KEY = - [default -] --api-key cannot be used; THOTH_API_KEY does not count
     THOTH_AUTH_TOKEN = - [default -] THOTH_AUTH_TOKEN cannot be used

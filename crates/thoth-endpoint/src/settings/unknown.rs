@@ -1,5 +1,6 @@
 //! Variables that look like ours and are not.
 
+use super::setting::State;
 use super::table::{self, elsewhere};
 use crate::platform::Environment;
 
@@ -37,6 +38,18 @@ pub fn in_environment(environment: &Environment) -> Vec<Unknown> {
     let names = environment.iter().map(|(name, _)| name);
     let ours = names.filter(|name| name.starts_with(PREFIX) && !known().any(|known| known == *name));
     ours.map(|name| Unknown { name: name.to_owned(), meant: nearest(name, known()) }).collect()
+}
+
+/// The variables that are set and that belong to another program, each with that program.
+#[must_use]
+pub fn of_other_programs(environment: &Environment) -> Vec<(&'static str, &'static str)> {
+    let installer = table::all().filter_map(|setting| match setting.state {
+        State::Elsewhere(program) => Some((setting.name(), program)),
+        State::Effective | State::Planned | State::Refused => None,
+    });
+    let others =
+        elsewhere::PROGRAMS.iter().flat_map(|program| program.variables.iter().map(|name| (*name, program.name)));
+    installer.chain(others).filter(|(name, _)| environment.get(name).is_some()).collect()
 }
 
 /// The nearest of some names, if any is near.

@@ -135,6 +135,7 @@ pub struct Sources<'a> {
 #[derive(Debug, Clone)]
 pub struct Written {
     pub(super) values: Vec<Given>,
+    pub(super) foreign: Vec<(&'static str, &'static str)>,
     pub(super) is_managed: bool,
     pub(super) warnings: Vec<String>,
 }
@@ -167,5 +168,6 @@ pub fn written(sources: &Sources<'_>) -> Written {
     }
     let mut warnings: Vec<_> = sources.managed.iter().flat_map(|managed| managed.warnings.clone()).collect();
     warnings.extend(unknown::in_environment(sources.environment).iter().map(ToString::to_string));
-    Written { values, is_managed: sources.managed.is_some(), warnings }
+    let foreign = unknown::of_other_programs(sources.environment);
+    Written { values, foreign, is_managed: sources.managed.is_some(), warnings }
 }

@@ -1,0 +1,22 @@
+//! `thoth reference`: prints the pages of `docs/reference` that are made from tables in the program.
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::exit::Outcome;
+use crate::terminal::line;
+
+/// A page.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Page {
+    /// `docs/reference/env.md`
+    Env,
+}
+
+pub(crate) fn run(page: Page) -> Outcome {
+    match page {
+        Page::Env => line(thoth_endpoint::settings::reference().trim_end())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
