@@ -7,7 +7,7 @@ use std::str::FromStr as _;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use thoth_policy::{Diagnostic, Explanation, NoHistory, Policy, Query, Sources, Truth};
+use thoth_policy::{Diagnostic, Explanation, NoHistory, Policy, Query, Sources, Truth, worth_showing};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Effect};
 
@@ -95,25 +95,38 @@ fn check(arguments: CheckArgs) -> Outcome {
                     "file": name,
                     "rules": policy.rule_table().count(),
                     "policy_digest": policy.digest(),
-                    "warnings": policy.warnings().iter().map(diagnostic).collect::<Vec<_>>(),
+                    "warnings": findings(policy.warnings()),
+                    "warnings_total": policy.warnings().len(),
                     "errors": [],
+                    "errors_total": 0,
                 });
                 line(report)?;
             } else {
-                for warning in policy.warnings() {
+                let (shown, rest) = worth_showing(policy.warnings());
+                for warning in shown {
                     line(format_args!("{}: {warning}", styled(CARE, "warning")))?;
+                }
+                if rest > 0 {
+                    line(format_args!("… and {rest} more warnings"))?;
                 }
                 line(format_args!("{} {name}", styled(GOOD, "valid")))?;
                 fields(&[("rules", policy.rule_table().count().to_string()), ("digest", policy.digest().to_owned())])?;
             }
             Ok(ExitCode::SUCCESS)
         }
-        Err(problem) => finish(Err(invalid(&name, &problem).detail("warnings", json!([]))), arguments.json),
+        Err(problem) => {
+            let failure = invalid(&name, &problem).detail("warnings", json!([])).detail("warnings_total", 0);
+            finish(Err(failure), arguments.json)
+        }
     }
 }
 
-/// One finding of the loader, for scripts.
-fn diagnostic(finding: &Diagnostic) -> serde_json::Value {
+/// Findings of the loader, for scripts; no more than people are shown.
+fn findings(all: &[Diagnostic]) -> Vec<serde_json::Value> {
+    worth_showing(all).0.iter().map(finding).collect()
+}
+
+fn finding(finding: &Diagnostic) -> serde_json::Value {
     json!({
         "code": finding.code.as_str(),
         "message": finding.message,
@@ -125,11 +138,12 @@ fn diagnostic(finding: &Diagnostic) -> serde_json::Value {
 }
 
 fn invalid(file: &str, problem: &Problem) -> Failure {
-    let errors: Vec<_> = problem.error().diagnostics.iter().map(diagnostic).collect();
+    let errors = &problem.error().diagnostics;
     Failure::new(Code::InvalidPolicy, format!("the policy is invalid\n{}", problem.rendered()))
         .detail("valid", false)
         .detail("file", file)
-        .detail("errors", errors)
+        .detail("errors", findings(errors))
+        .detail("errors_total", errors.len())
 }
 
 /// What stands for the file's name where the built-in starter policy was used.

@@ -319,6 +319,35 @@ fn warnings_of_a_policy_are_shown() {
     assert!(run.stderr.contains(warning["message"].as_str().unwrap()), "{}", run.stderr);
 }
 
+/// Defends: however broken a policy is, what is shown of it has an end, and how much there is besides is told.
+#[test]
+fn a_policy_with_very_many_errors_or_warnings_shows_some() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    let keys: String = (0..2_500).map(|n| format!("key-{n}: 1\n")).collect();
+    let rule = |n| format!("  - {{ name: r{n}, match: {{ tool: t{n} }}, approval: auto, override: [base] }}\n");
+    let rules: String = (0..250).map(rule).collect();
+    let head = "version: \"1\"\ndefaults: { approval: block }\n";
+    fs::write(folder.join("errors.yaml"), format!("{head}{keys}")).unwrap();
+    fs::write(
+        folder.join("warnings.yaml"),
+        format!("{head}rules:\n  - {{ name: base, match: {{ tool: x }}, approval: approve }}\n{rules}"),
+    )
+    .unwrap();
+    for (what, code, total) in [("errors", 3, 2_500), ("warnings", 0, 250)] {
+        let file = format!("{what}.yaml");
+        let answer = thoth(folder, &["policy", "check", "--json", &file]);
+        let report = answer.json();
+        assert_eq!((answer.code, report[what].as_array().unwrap().len()), (code, 100), "{}", answer.stdout);
+        assert_eq!(report[format!("{what}_total")], total);
+        assert!(answer.stdout.len() < 100_000, "{} bytes", answer.stdout.len());
+        let answer = thoth(folder, &["policy", "check", &file]);
+        let told = answer.stdout + &answer.stderr;
+        assert!(told.contains(&format!("and {} more", total - 100)), "{told}");
+        assert_eq!(told.matches("warning: ").count() + told.matches("error[").count(), 100);
+    }
+}
+
 /// Defends: the demo shows its server under the server's own name.
 #[test]
 fn the_demo_names_its_server() {

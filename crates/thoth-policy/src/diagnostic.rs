@@ -103,6 +103,15 @@ impl fmt::Debug for Diagnostic {
     }
 }
 
+/// How many findings are shown at once: more than anybody mends in one go, and a bound on what a broken file prints.
+pub const MAX_SHOWN: usize = 100;
+
+/// The first [`MAX_SHOWN`] findings, and how many there are besides.
+#[must_use]
+pub fn worth_showing(findings: &[Diagnostic]) -> (&[Diagnostic], usize) {
+    findings.split_at_checked(MAX_SHOWN).map_or((findings, 0), |(shown, rest)| (shown, rest.len()))
+}
+
 /// Source lines longer than this are not shown: a snippet is for a person.
 const MAX_SNIPPET_LINE: usize = 400;
 
@@ -235,10 +244,14 @@ impl LoadError {
         }
     }
 
-    /// All messages with their source lines, for a terminal.
+    /// The messages that are [`worth_showing`] with their source lines, and how many more there are, for a terminal.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
-        let parts: Vec<String> = self.diagnostics.iter().map(|d| d.render(color)).collect();
+        let (shown, rest) = worth_showing(&self.diagnostics);
+        let mut parts: Vec<String> = shown.iter().map(|d| d.render(color)).collect();
+        if rest > 0 {
+            parts.push(format!("… and {rest} more; {} in all", self.diagnostics.len()));
+        }
         parts.join("\n\n")
     }
 }

@@ -38,7 +38,7 @@ mod window;
 mod yaml;
 
 pub use compile::load;
-pub use diagnostic::{Diagnostic, DiagnosticCode, LoadError};
+pub use diagnostic::{Diagnostic, DiagnosticCode, LoadError, MAX_SHOWN, worth_showing};
 pub use evaluate::{RuleVerdict, Scratch};
 pub use explain::{ConditionTrace, Explanation, RuleTrace};
 pub use name::counted_name;
