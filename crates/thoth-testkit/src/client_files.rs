@@ -33,7 +33,7 @@ pub struct ClientFile {
     pub place: &'static str,
     /// Its servers that are started by a command.
     pub started: usize,
-    /// Its other entries: remote servers, and what comes with an extension.
+    /// Its other entries: remote servers, what comes with an extension, a command that only a shell could start.
     pub others: usize,
 }
 
@@ -97,7 +97,7 @@ pub const CLIENT_FILES: &[ClientFile] = &[
     file("claude-code", "windows-user.json", ".claude.json", 3, 0),
     file("claude-code", "any-project.json", ".mcp.json", 2, 1),
     file("cursor", "linux-user.json", ".cursor/mcp.json", 2, 1),
-    file("cursor", "macos-user.json", ".cursor/mcp.json", 2, 1),
+    file("cursor", "macos-user.json", ".cursor/mcp.json", 1, 2),
     file("cursor", "windows-user.json", ".cursor/mcp.json", 2, 1),
     file("cursor", "any-project.json", ".cursor/mcp.json", 2, 0),
     file("vscode", "linux-user.json", ".config/Code/User/mcp.json", 2, 1).read_as(Syntax::Jsonc),
