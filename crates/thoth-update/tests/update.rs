@@ -210,9 +210,11 @@ fn a_manifest_that_is_not_good_changes_nothing() {
         ("nothing for us", of(&|r| r.artifacts.clear()), "no_artifact"),
     ] {
         let artifact = Answer::Bytes(artifact.clone());
+        let hasty = if matches!(answer, Answer::Silence) { "--hasty-server" } else { "" };
         let scene = Scene::new("bin", [(MANIFEST_NAME, answer), (file_name(), artifact)]);
-        for flags in [&[][..], &["--force"][..]] {
-            assert_eq!(scene.update(flags).first().unwrap(), code, "{case}");
+        for force in ["", "--force"] {
+            let said = scene.update(&[force, hasty]);
+            assert_eq!(said.first().unwrap(), code, "{case}: {said:?}");
         }
         scene.assert_untouched(case);
         assert!(!scene.server.asked().contains(&format!("/r/{}", file_name())), "{case}");
@@ -243,7 +245,7 @@ fn an_artifact_that_is_not_the_signed_one_changes_nothing() {
     ] {
         let size = if case == "slow" { good.repeat(10) } else { good.clone() };
         let scene = Scene::new("bin", [(MANIFEST_NAME, manifest("0.2.0", &size)), (file_name(), answer)]);
-        let said = scene.update(&["--hasty"]);
+        let said = scene.update(&[if ["silence", "slow"].contains(&case) { "--hasty-server" } else { "" }]);
         assert_eq!(said.first().unwrap(), code, "{case}: {said:?}");
         scene.assert_untouched(case);
     }
@@ -268,7 +270,7 @@ fn a_program_that_does_not_start_is_not_installed() {
         ("talks without end", script("while :; do echo thoth 0.2.0; done"), "took longer than 1 seconds"),
     ] {
         let scene = Scene::offering("0.2.0", artifact);
-        let said = scene.update(&["--hasty"]);
+        let said = scene.update(&[if words.contains("took longer") { "--hasty-start" } else { "" }]);
         assert_eq!(said.first().unwrap(), "does_not_start", "{case}: {said:?}");
         assert!(said.concat().contains(words), "{case}: {said:?}");
         scene.assert_untouched(case);
@@ -288,16 +290,18 @@ fn a_program_that_fails_in_place_is_rolled_back() {
 /// Killed at any step, the program in place is a whole one and runs; the next update works and cleans up.
 #[test]
 fn kill_9_at_any_step_leaves_a_whole_program() {
-    let scene = Scene::offering("0.2.0", subject("0.2.0", "good"));
-    for (step, after) in [
-        ("begun", "0.1.0"),
-        ("downloading", "0.1.0"),
-        ("downloaded", "0.1.0"),
-        ("checked", "0.1.0"),
-        ("tried", "0.1.0"),
-        ("kept", "0.1.0"),
-        ("replaced", "0.2.0"),
-        ("done", "0.2.0"),
+    let small = Scene::offering("0.2.0", script(&format!("echo thoth 0.2.0; exit\n{}", "#".repeat(100_000))));
+    let whole = Scene::offering("0.2.0", subject("0.2.0", "good"));
+    for (step, after, scene) in [
+        ("begun", "0.1.0", &small),
+        ("downloading", "0.1.0", &small),
+        ("downloaded", "0.1.0", &small),
+        ("checked", "0.1.0", &small),
+        ("tried", "0.1.0", &small),
+        ("kept", "0.1.0", &small),
+        // Here it is the new one that must be able to update.
+        ("replaced", "0.2.0", &whole),
+        ("done", "0.2.0", &whole),
     ] {
         fs::remove_file(&scene.program).unwrap();
         fs::hard_link(SUBJECT, &scene.program).unwrap();
