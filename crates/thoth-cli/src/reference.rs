@@ -12,11 +12,14 @@ use crate::terminal::line;
 pub(crate) enum Page {
     /// `docs/reference/env.md`
     Env,
+    /// `docs/reference/clients.md`
+    Clients,
 }
 
 pub(crate) fn run(page: Page) -> Outcome {
     match page {
         Page::Env => line(thoth_endpoint::settings::reference().trim_end())?,
+        Page::Clients => line(thoth_endpoint::hosts::reference().trim_end())?,
     }
     Ok(ExitCode::SUCCESS)
 }
