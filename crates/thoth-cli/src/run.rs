@@ -33,6 +33,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     settings::demand(&settings)?;
     let home = Home::open()?;
     let starter_written = profile::prepare(&home)?;
+    let predicates = settings.predicates.clone();
     let caller = caller(&arguments, settings)?;
     let approved_scope = ScopeList::new(&caller.approved_scope)
         .map_err(|error| Failure::new(Code::Usage, format!("--approved-scope: {error}")))?;
@@ -69,7 +70,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
         },
         limits,
         policy_watch: watch,
-        predicates: Default::default(),
+        predicates,
     };
     let code = thoth_proxy::run(&gate, options).map_err(|error| translate(&error))?;
     drop(gate);

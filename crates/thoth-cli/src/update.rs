@@ -6,9 +6,12 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 use thoth_api::{CaBundle, TlsSettings};
+use thoth_endpoint::settings::Tls;
 use thoth_update::{Channel, Installed, Patience, REPOSITORY, Release, Standing, Step, UpdateError, Updater};
 
 use crate::exit::{Failure, Outcome, finish};
+use crate::home::Home;
+use crate::settings;
 use crate::terminal::{CARE, GOOD, json_line, line, note, styled};
 
 /// `thoth update`
@@ -74,12 +77,9 @@ fn tls_settings() -> Result<TlsSettings, Failure> {
         Failure::failed(error)
             .hint("correct or unset THOTH_TLS_VERIFY, THOTH_TLS_CA_BUNDLE, THOTH_TLS_PINNED_CERT_SHA256")
     };
-    let text = |name: &str| match std::env::var(name) {
-        Ok(text) => Ok(Some(text)),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(error) => Err(bad(&format_args!("cannot read {name}: {error}"))),
-    };
-    let ca_bundle = match text("THOTH_TLS_CA_BUNDLE")?.filter(|path| !path.is_empty()) {
+    let settings = settings::load(&Home::locate()?, &Vec::new())?;
+    let Tls { verify, ca_bundle, pins } = settings.tls.map_err(|error| bad(&error))?;
+    let ca_bundle = match ca_bundle {
         Some(path) => {
             let pem = std::fs::read(&path)
                 .map_err(|error| bad(&format_args!("cannot read `{path}` of THOTH_TLS_CA_BUNDLE: {error}")))?;
@@ -87,7 +87,6 @@ fn tls_settings() -> Result<TlsSettings, Failure> {
         }
         None => None,
     };
-    let (verify, pins) = (text("THOTH_TLS_VERIFY")?, text("THOTH_TLS_PINNED_CERT_SHA256")?);
     TlsSettings::parse(verify.as_deref(), ca_bundle, pins.as_deref()).map_err(|error| bad(&error))
 }
 

@@ -102,6 +102,8 @@ fn what_stops_a_session() {
         (&[], &[("THOTH_USER_ID", "ada")]),
         (&[], &[("THOTH_ENV", "production")]),
         (&[], &[("THOTH_REQUIRE_NON_ROOT", "yes")]),
+        (&[], &[("THOTH_INTENT_TOOL_ALLOWLIST", "triage")]),
+        (&[], &[("THOTH_BLOCKED_LINEAGE_UPSTREAM_BINARIES", ",")]),
         (&["--tenant-id", ""], &[]),
         (&["--api-key", "sesame-0123456789 sesame"], &[]),
         (&[], &[("THOTH_EXPECTED_PROXY_UID", &*other)]),
@@ -130,6 +132,10 @@ fn what_stops_a_session() {
           hint: change or unset THOTH_ENV; docs/reference/env.md says what it takes
         2 error: THOTH_REQUIRE_NON_ROOT is `yes`: it is neither `true` nor `false`
           hint: change or unset THOTH_REQUIRE_NON_ROOT; docs/reference/env.md says what it takes
+        2 error: THOTH_INTENT_TOOL_ALLOWLIST is `triage`: at character 1, `triage` has no `=`; write `intent=tool|tool`
+          hint: change or unset THOTH_INTENT_TOOL_ALLOWLIST; docs/reference/env.md says what it takes
+        2 error: THOTH_BLOCKED_LINEAGE_UPSTREAM_BINARIES is `,`: at character 1, the token is empty; remove the separator or write a name
+          hint: change or unset THOTH_BLOCKED_LINEAGE_UPSTREAM_BINARIES; docs/reference/env.md says what it takes
         2 error: --tenant-id cannot be used: tenant id is empty
           hint: change --tenant-id, or leave it out
         2 error: --api-key cannot be used: it is empty or has white space or a control character
@@ -140,6 +146,30 @@ fn what_stops_a_session() {
           hint: `thoth doctor --settings` shows who demands that
         ")
     });
+}
+
+/// Defends: what the operator demands reaches the data path: a server that is ruled out is not started, and a call that
+/// its intent does not allow is refused, in every mode.
+#[test]
+fn demands_reach_the_data_path() {
+    let scratch = tempfile::tempdir().unwrap();
+    let output = run(scratch.path(), &[], &[("THOTH_BLOCKED_LINEAGE_UPSTREAM_BINARIES", "python,TRUE")]);
+    assert_eq!(output.status.code(), Some(126), "{}", stderr(&output));
+    assert!(stderr(&output).contains("lineage_upstream_binary_blocked"), "{}", stderr(&output));
+
+    for (intent, code) in
+        [("triage", "\"reason_code\":\"tool_not_allowed_for_session_intent\""), ("other", "\"code\":-32603")]
+    {
+        let scratch = tempfile::tempdir().unwrap();
+        let flags = ["run", "--enforcement-mode", "observe", "--session-intent", intent, "--policy", "policy.yaml"];
+        fs::write(scratch.path().join("policy.yaml"), "version: \"1\"\ndefaults: { approval: auto }\n").unwrap();
+        let words: Vec<_> = flags.into_iter().chain(["--", "cat"]).collect();
+        let variables = [("THOTH_INTENT_TOOL_ALLOWLIST", "triage=read,other=pay")];
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"pay","arguments":{}}}"#;
+        let output = thoth(scratch.path(), &words, &variables, &format!("{call}\n"));
+        let answer = String::from_utf8(output.stdout.clone()).unwrap();
+        assert!(answer.contains(code), "{intent}: {answer} {}", stderr(&output));
+    }
 }
 
 /// Defends: as root, nothing written lets a session run; a stage that is written as production does not.
@@ -169,7 +199,7 @@ fn unknown_variables_are_told() {
     let said: String = stderr(&output).lines().filter(|line| line.contains("settings:")).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(said, @"
     thoth: settings: the variable `THOTH_TENNANT_ID` is not known; did you mean `THOTH_TENANT_ID`?
-    thoth: settings: THOTH_TLS_VERIFY is `off`: it is neither `true` nor `false`; nothing uses it yet
+    thoth: settings: THOTH_TLS_VERIFY is `off`: it is neither `true` nor `false`; `thoth update` stops at it
     ");
 }
 
@@ -217,7 +247,7 @@ fn doctor_shows_the_settings() {
     insta::assert_snapshot!(format!("{}\n{}\n{}", row("THOTH_API_KEY"), row("endpoint"), row("THOTH_TLS_VERIFY")), @r#"
     {"name":"THOTH_API_KEY","notes":["not used yet"],"origin":"THOTH_API_KEY","source":"environment","state":"not_used_yet","value":"set"}
     {"name":"endpoint","notes":["as named"],"origin":null,"source":"derived","state":null,"value":"laptop-7"}
-    {"name":"THOTH_TLS_VERIFY","notes":[],"origin":null,"source":"default","state":"not_used_yet","value":"true"}
+    {"name":"THOTH_TLS_VERIFY","notes":[],"origin":null,"source":"default","state":"in_use_by_update","value":"true"}
     "#);
     assert!(!scratch.path().join("home").exists(), "a command that reads has written");
 }

@@ -23,6 +23,6 @@ pub use guards::{GuardError, Guards, Process};
 pub use kind::{Kind, is_dns_label};
 pub use merged::{Contest, Loss, Merged};
 pub use reference::reference;
-pub use resolved::{Predicates, Problem, Resolved, Row};
+pub use resolved::{Predicates, Problem, Resolved, Row, Tls};
 pub use setting::{Setting, State};
 pub use written::{FileValue, Given, Origin, Source, Sources, Text, Written, written};

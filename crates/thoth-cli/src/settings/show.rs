@@ -56,6 +56,7 @@ fn to_json(resolved: &Resolved, problems: &[String]) -> Value {
 const fn state(state: State) -> &'static str {
     match state {
         State::Effective => "in_use",
+        State::Update => "in_use_by_update",
         State::Planned => "not_used_yet",
         State::Refused => "refused",
         State::Elsewhere(_) => "not_read",

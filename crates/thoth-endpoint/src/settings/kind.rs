@@ -5,6 +5,8 @@ use std::str::FromStr as _;
 
 use thoth_types::{AgentId, EndpointId, TenantId, UserId};
 
+use crate::predicates::{IntentTools, PredicateError, Tokens};
+
 /// The longest interval, in seconds: a day.
 const MAX_SECONDS: u64 = 86_400;
 /// The longest e-mail address, and the longest part before its `@` (RFC 5321 4.5.3.1).
@@ -42,6 +44,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// SHA-256 digests, separated by commas.
     Pins,
+    /// Tools by session intent.
+    IntentTools,
+    /// Parts of names, separated by commas.
+    Tokens,
     /// A path.
     Path,
     /// The number of a user.
@@ -76,6 +82,9 @@ impl Kind {
             Self::Seconds => seconds(text).map(|seconds| seconds.to_string()),
             Self::Choice(words) => same(words.contains(&text), &format!("it is not one of {}", quoted(words))),
             Self::Pins => same(text.split(',').all(is_pin), "it is not a list of SHA-256 digests in hexadecimal"),
+            Self::IntentTools => predicate(text, &IntentTools::parse(text)),
+            // Which variable it stands in is known to whoever asks.
+            Self::Tokens => predicate(text, &Tokens::parse("", text)),
             Self::Uid => same(text.parse::<u32>().is_ok(), "it is not the number of a user"),
         }
     }
@@ -94,6 +103,7 @@ impl Kind {
             Self::Seconds => "duration".to_owned(),
             Self::Choice(words) => quoted(words),
             Self::Pins => "digests".to_owned(),
+            Self::IntentTools | Self::Tokens => "list".to_owned(),
             Self::Path => "path".to_owned(),
             Self::Uid => "number".to_owned(),
         }
@@ -106,6 +116,13 @@ fn quoted(words: &[&str]) -> String {
 
 fn identifier<T>(text: &str, read: Result<T, impl Display>) -> Result<String, String> {
     read.map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn predicate<T>(text: &str, read: &Result<T, PredicateError>) -> Result<String, String> {
+    match read {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("at character {}, {}", error.character, error.problem)),
+    }
 }
 
 fn is_word(text: &str) -> bool {
@@ -201,6 +218,8 @@ mod tests {
             ),
             (Kind::Choice(&["dev", "prod"]), &[("dev", "dev")], &["Dev", "production", ""]),
             (Kind::Pins, &[(&pin, &pin), (&pins, &pins)], &["", "sha256:", "abc", &digits, "sha1:ab"]),
+            (Kind::IntentTools, &[("a=b|c,d=e", "a=b|c,d=e")], &["a", "a=", "a=b,,c=d", "a=b,a=c", ""]),
+            (Kind::Tokens, &[("a, b", "a, b")], &["", "a,,b", "a\n,b,"]),
             (Kind::Uid, &[("0", "0"), ("4294967295", "4294967295")], &["-1", "root", "4294967296", ""]),
             (Kind::Word, &[("fleet-1", "fleet-1")], &["", "a b", "a\n", "a\u{7f}"]),
             (Kind::Secret, &[("k", "k")], &["", "a b"]),

@@ -10,7 +10,7 @@ use super::guards::Guards;
 use super::kind::{Kind, is_dns_label};
 use super::merged::{Contest, Loss, Merged};
 use super::setting::{Setting, State};
-use super::table::{guards, keys, predicates, server, who};
+use super::table::{guards, keys, predicates, server, tls, who};
 use super::written::{Given, Origin, Source};
 use crate::identity::{self, Endpoint, Machine};
 
@@ -59,6 +59,17 @@ pub struct Predicates {
     pub blocked_upstream_binaries: Option<String>,
 }
 
+/// The texts of the TLS settings, for the client to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// `THOTH_TLS_VERIFY`
+    pub verify: Option<String>,
+    /// `THOTH_TLS_CA_BUNDLE`: a path.
+    pub ca_bundle: Option<String>,
+    /// `THOTH_TLS_PINNED_CERT_SHA256`
+    pub pins: Option<String>,
+}
+
 /// The settings that hold.
 #[derive(Debug, Clone)]
 pub struct Resolved {
@@ -78,6 +89,8 @@ pub struct Resolved {
     pub failure_decision: FailureDecision,
     /// What is checked before the policy.
     pub predicates: Predicates,
+    /// What connections are checked against; what is wrong with that, where it cannot be used.
+    pub tls: Result<Tls, String>,
     /// The key for the policy server. Nothing uses it yet.
     pub api_key: Option<Redacted<String>>,
     /// The policy server's address for decisions, where tenant and domain are written.
@@ -168,7 +181,12 @@ impl Reading<'_> {
                 if stops {
                     self.problems.push(Problem { setting: setting.name(), origin: origin.clone(), message });
                 } else {
-                    self.warnings.push(format!("{message}; nothing uses it yet"));
+                    let whom = if setting.state == State::Update {
+                        "`thoth update` stops at it"
+                    } else {
+                        "nothing uses it yet"
+                    };
+                    self.warnings.push(format!("{message}; {whom}"));
                 }
                 Err(Wrong)
             }
@@ -204,6 +222,18 @@ impl Reading<'_> {
             user: self.owned(&guards::EXPECTED_PROXY_USER),
             uid: self.value(&guards::EXPECTED_PROXY_UID).and_then(|uid| uid.parse().ok()),
         }
+    }
+
+    /// What connections are checked against. A wrong value is no absent one.
+    fn tls(&self) -> Result<Tls, String> {
+        let settings = [&tls::TLS_VERIFY, &tls::TLS_CA_BUNDLE, &tls::TLS_PINNED_CERT_SHA256];
+        let wrong =
+            |held: &&Value<'_>| held.is_wrong && settings.iter().any(|setting| held.contest.setting.is(setting));
+        if let Some(given) = self.values.iter().find(wrong).and_then(|held| held.contest.winner.as_ref()) {
+            return Err(note(given, "cannot be used"));
+        }
+        let [verify, ca_bundle, pins] = settings.map(|setting| self.owned(setting));
+        Ok(Tls { verify, ca_bundle, pins })
     }
 
     /// The two addresses, where both parts are written.
@@ -267,6 +297,7 @@ impl Reading<'_> {
                 blocked_ancestor_tokens: self.owned(&predicates::BLOCKED_LINEAGE_ANCESTOR_TOKENS),
                 blocked_upstream_binaries: self.owned(&predicates::BLOCKED_LINEAGE_UPSTREAM_BINARIES),
             },
+            tls: self.tls(),
             api_key: self.owned(&keys::API_KEY).map(Redacted::new),
             enforce_url,
             grid_url,

@@ -35,6 +35,8 @@ pub struct Setting {
 pub enum State {
     /// It has an effect.
     Effective,
+    /// Only `thoth update` uses it.
+    Update,
     /// It is read, checked and shown, and nothing uses it: there is no policy server to talk to yet.
     Planned,
     /// Thoth does not start while it is set.
@@ -44,11 +46,12 @@ pub enum State {
 }
 
 impl State {
-    /// For tables: `in use`, `not used yet`, `refused`, `not read`.
+    /// For tables.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
             Self::Effective => "in use",
+            Self::Update => "in use by `thoth update`",
             Self::Planned => "not used yet",
             Self::Refused => "refused",
             Self::Elsewhere(_) => "not read",
@@ -96,6 +99,10 @@ impl Setting {
 
     pub(super) const fn planned(self) -> Self {
         Self { state: State::Planned, ..self }
+    }
+
+    pub(super) const fn update(self) -> Self {
+        Self { state: State::Update, ..self }
     }
 
     pub(super) const fn refused(self) -> Self {

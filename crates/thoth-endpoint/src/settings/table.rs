@@ -60,7 +60,11 @@ pub static GROUPS: &[Group] = &[
             default domain: nothing is ever sent to anybody whom nobody named.",
         rows: server::ROWS,
     },
-    Group { title: "TLS", about: "For connections to the policy server.", rows: tls::ROWS },
+    Group {
+        title: "TLS",
+        about: "For connections: those of `thoth update`, and later those to the policy server.",
+        rows: tls::ROWS,
+    },
     Group {
         title: "Process guards",
         about: "`thoth run` does not start where a guard is violated.",
@@ -68,7 +72,8 @@ pub static GROUPS: &[Group] = &[
     },
     Group {
         title: "Predicates",
-        about: "Checked for each call before the policy; they only ever refuse.",
+        about: "What an operator demands of every session, before the policy is asked. They only ever refuse, in every mode. A text \
+            that cannot be read keeps `thoth run` from starting.",
         rows: predicates::ROWS,
     },
     Group { title: "Places", about: "", rows: places::ROWS },

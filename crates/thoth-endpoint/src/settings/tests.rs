@@ -203,6 +203,8 @@ fn wrong_values() {
         ("THOTH_TLS_PINNED_CERT_SHA256", "abc"),
         ("THOTH_ENDPOINT_ID", "a\u{1b}[2Jb"),
         ("THOTH_APEX_DOMAIN", "localhost"),
+        ("THOTH_INTENT_TOOL_ALLOWLIST", "triage"),
+        ("THOTH_BLOCKED_LINEAGE_ANCESTOR_TOKENS", "a,,b"),
     ];
     let resolved =
         resolve(r#"{"expected_proxy_uid": "x"}"#, &[("--tenant-id", ""), ("--api-key", secret)], &variables, &[]);
@@ -221,11 +223,13 @@ fn wrong_values() {
     THOTH_TLS_PINNED_CERT_SHA256 = - [default -] THOTH_TLS_PINNED_CERT_SHA256 `abc` cannot be used
     THOTH_REQUIRE_NON_ROOT = true [default -] THOTH_REQUIRE_NON_ROOT `yes` cannot be used
     THOTH_EXPECTED_PROXY_UID = - [default -] /etc/thoth/thoth-config.json:1:24 `x` cannot be used; THOTH_EXPECTED_PROXY_UID `root` does not count
+    THOTH_INTENT_TOOL_ALLOWLIST = - [default -] THOTH_INTENT_TOOL_ALLOWLIST `triage` cannot be used
+    THOTH_BLOCKED_LINEAGE_ANCESTOR_TOKENS = - [default -] THOTH_BLOCKED_LINEAGE_ANCESTOR_TOKENS `a,,b` cannot be used
     endpoint = host [derived -] the host name
     warning: THOTH_AUTH_TOKEN cannot be used: it is empty or has white space or a control character; nothing uses it yet
     warning: THOTH_APEX_DOMAIN is `localhost`: it is not a domain name; nothing uses it yet
-    warning: THOTH_TLS_VERIFY is `no`: it is neither `true` nor `false`; nothing uses it yet
-    warning: THOTH_TLS_PINNED_CERT_SHA256 is `abc`: it is not a list of SHA-256 digests in hexadecimal; nothing uses it yet
+    warning: THOTH_TLS_VERIFY is `no`: it is neither `true` nor `false`; `thoth update` stops at it
+    warning: THOTH_TLS_PINNED_CERT_SHA256 is `abc`: it is not a list of SHA-256 digests in hexadecimal; `thoth update` stops at it
     problem: --tenant-id cannot be used: tenant id is empty
     problem: THOTH_USER_ID is `ada`: it is not an e-mail address
     problem: THOTH_ENDPOINT_ID is `a\u{1b}[2Jb`: endpoint id `a\u{1b}[2Jb` has a control character or surrounding white space
@@ -234,7 +238,28 @@ fn wrong_values() {
     problem: this version of Thoth decides locally and cannot ask a policy server
     problem: THOTH_REQUIRE_NON_ROOT is `yes`: it is neither `true` nor `false`
     problem: /etc/thoth/thoth-config.json:1:24: `expected_proxy_uid` is `x`: it is not the number of a user
+    problem: THOTH_INTENT_TOOL_ALLOWLIST is `triage`: at character 1, `triage` has no `=`; write `intent=tool|tool`
+    problem: THOTH_BLOCKED_LINEAGE_ANCESTOR_TOKENS is `a,,b`: at character 3, the token is empty; remove the separator or write a name
     ");
+}
+
+/// Defends: a TLS setting that cannot be used is never taken for an absent one, and what would weaken connections of a
+/// managed machine stands in its managed file.
+#[test]
+fn what_connections_are_checked_against() {
+    let tls = |managed: &str, variables: &[(&str, &str)]| {
+        let tls = resolve(managed, &[], variables, &[]).tls;
+        tls.map(|tls| [tls.verify, tls.ca_bundle, tls.pins].map(Option::unwrap_or_default).join(" "))
+    };
+    let weak = [("THOTH_TLS_VERIFY", "0"), ("THOTH_TLS_CA_BUNDLE", "/ca.pem")];
+    assert_eq!(tls("", &[]).as_deref(), Ok("true  "));
+    assert_eq!(tls("", &weak).as_deref(), Ok("false /ca.pem "));
+    assert_eq!(tls("{}", &weak).as_deref(), Ok("true  "));
+    assert_eq!(tls(r#"{"tls_ca_bundle": "/corp.pem"}"#, &weak).as_deref(), Ok("true /corp.pem "));
+    for wrong in [("THOTH_TLS_VERIFY", "off"), ("THOTH_TLS_PINNED_CERT_SHA256", "abc")] {
+        assert!(tls("", &[wrong]).is_err_and(|error| error.contains(wrong.0)), "{wrong:?}");
+        assert!(resolve("", &[], &[wrong], &[]).problems.is_empty(), "{wrong:?}: `thoth run` does not use it");
+    }
 }
 
 /// A secret that is used is not shown either, nor are those that it displaces.
