@@ -268,6 +268,6 @@ pub(crate) fn parse(file: &ClientFile, bytes: &[u8]) -> Result<Document, FilePro
             Some(place) => FileProblem::new(format!("{path}:{place}: {}", error.message())).at(place),
             None => FileProblem::new(format!("{path}: {}", error.message())),
         };
-        problem.hint("correct the file; it was left as it is")
+        problem.hint("correct the file, then run this again")
     })
 }

@@ -17,6 +17,7 @@ use thoth_endpoint::rewrite::{Change, Outcome, Rewrite, WrapError};
 use crate::clients::{ClientFile, Machine, Reach, known_hosts, parse};
 use crate::config_file::{self, Backups, FileProblem};
 use crate::exit::Failure;
+use crate::terminal::harmless_text;
 
 pub(crate) use report::{Answer, print, problem_json, ungoverned_json};
 
@@ -135,7 +136,7 @@ impl Selection {
             }
         }
         let Some(unknown) = self.server.iter().find(|name| !names.contains(*name)) else { return Ok(()) };
-        let names: Vec<_> = names.into_iter().collect();
+        let names: Vec<_> = names.iter().map(|name| harmless_text(name)).collect();
         let hint = if names.is_empty() {
             "there are no servers".to_owned()
         } else {

@@ -269,6 +269,9 @@ impl Row {
             "disabled": disabled,
         });
         let Value::Object(members) = &mut json else { return json };
+        for name in ["agent_id", "session_intent", "enforcement_mode"] {
+            members.insert(name.to_owned(), Value::Null);
+        }
         if let State::Governed(launch) = state {
             let mode = launch.enforcement_mode.as_deref().unwrap_or(DEFAULT_MODE);
             members.insert("agent_id".to_owned(), launch.agent_id.clone().into());

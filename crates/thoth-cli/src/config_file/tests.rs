@@ -143,7 +143,7 @@ fn attributes_are_kept() {
 #[test]
 fn what_others_write_meanwhile_is_never_lost() {
     let (mut outrun, mut marked) = (0, 0);
-    for seed in 0..600_u64 {
+    for seed in 0..100_u64 {
         let scene = Scene::new("0");
         let random = Cell::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let written = Cell::new(0);
@@ -171,7 +171,7 @@ fn what_others_write_meanwhile_is_never_lost() {
         // The one backup is of what was replaced.
         assert_eq!(scene.others(), [fs::read_to_string(done.backup.unwrap()).unwrap()], "seed {seed}");
     }
-    assert!(marked > 100 && outrun > 300, "{marked} {outrun}");
+    assert!(marked > 15 && outrun > 50, "{marked} {outrun}");
 }
 
 /// Defends: something that is no file of ours, put in place at the last moment, is put back as it was.

@@ -101,7 +101,8 @@ fn find(node: &Node, secret: bool, spans: &mut Vec<Range<usize>>) {
 }
 
 fn is_secret_name(name: &str) -> bool {
-    SECRET_NAMES.iter().any(|part| name.contains(part))
+    let last = name.rsplit(|c: char| !c.is_alphanumeric()).next();
+    last == Some("key") || SECRET_NAMES.iter().any(|part| name.contains(part))
 }
 
 /// Whether a text looks like a secret, or holds one: an assignment, an address with a password or a key in it.
