@@ -27,7 +27,7 @@ pub struct Process {
 pub enum GuardError {
     /// It runs as root.
     #[error(
-        "this runs as root, and `THOTH_REQUIRE_NON_ROOT` forbids that (it is also true where `THOTH_ENV` is written as `staging` or `prod`)"
+        "this runs as root, which `THOTH_REQUIRE_NON_ROOT` forbids (by default where `THOTH_ENV` says `staging` or `prod`)"
     )]
     Root,
     /// It runs as somebody else.
@@ -111,7 +111,7 @@ mod tests {
         }
         insta::assert_snapshot!(seen, @"
         runs
-        this runs as root, and `THOTH_REQUIRE_NON_ROOT` forbids that (it is also true where `THOTH_ENV` is written as `staging` or `prod`)
+        this runs as root, which `THOTH_REQUIRE_NON_ROOT` forbids (by default where `THOTH_ENV` says `staging` or `prod`)
         runs
         runs
         this runs as `bob`, and `THOTH_EXPECTED_PROXY_USER` demands `ada`

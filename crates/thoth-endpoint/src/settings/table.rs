@@ -55,14 +55,14 @@ pub static GROUPS: &[Group] = &[
     },
     Group {
         title: "Policy server",
-        about: "This version decides locally and calls no server. With a tenant and an apex domain it derives two \
-            addresses, `https://enforce.<tenant>.<apex>` and `https://grid.<tenant>.<apex>`, and shows them. There is no \
-            default domain: nothing is ever sent to anybody whom nobody named.",
+        about: "This version decides locally and sends nothing to a server. With a tenant and an apex domain it derives \
+            two addresses, `https://enforce.<tenant>.<apex>` and `https://grid.<tenant>.<apex>`; only `thoth doctor` looks \
+            whether they can be reached. There is no default domain: nothing is ever sent to anybody whom nobody named.",
         rows: server::ROWS,
     },
     Group {
         title: "TLS",
-        about: "For connections: those of `thoth update`, and later those to the policy server.",
+        about: "For the connections of `thoth update` and `thoth doctor`, and later for those to the policy server.",
         rows: tls::ROWS,
     },
     Group {
