@@ -21,7 +21,7 @@ use crate::wrap_config::WrapArgs;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    something could not be done
+  1    something could not be done, or is not as it should be (`thoth wrap-config --check`)
   2    wrong command line
   3    invalid policy
   4    the ledger does not verify

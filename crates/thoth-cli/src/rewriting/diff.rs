@@ -11,6 +11,12 @@ use crate::terminal::{BAD, DIM, GOOD, harmless_text, styled};
 /// What stands in the place of a value that is not shown.
 const MASK: &str = "***";
 
+/// The longest line that is shown whole, in bytes, and the most that is shown of a longer one, in characters.
+const LONG: usize = 2000;
+
+/// How much is shown around a change in a long line, in characters.
+const AROUND: usize = 60;
+
 /// Names of tables whose values are secrets more often than not.
 const SECRET_TABLES: [&str; 6] = ["env", "envs", "environment", "headers", "http_headers", "requestoptions"];
 
@@ -35,13 +41,14 @@ pub(super) fn shown(document: &Document, new: &str, file: &ClientFile) -> String
     for hunk in diff.unified_diff().context_radius(1).iter_hunks() {
         hunks += 1;
         text += &format!("{}\n", styled(DIM, hunk.header()));
-        for change in hunk.iter_changes() {
-            let line = harmless_text(change.value().trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}'));
-            let line = line.replace("\\u{9}", "\t");
-            text += &match change.tag() {
-                ChangeTag::Delete => styled(BAD, format_args!("-{line}")),
-                ChangeTag::Insert => styled(GOOD, format_args!("+{line}")),
-                ChangeTag::Equal => format!(" {line}"),
+        let changes: Vec<_> = hunk.iter_changes().map(|change| (change.tag(), plain(change.value()))).collect();
+        let lines = |tag| changes.iter().filter(move |(of, _)| *of == tag).map(|(_, line)| line.as_str());
+        let (mut removed, mut added) = (lines(ChangeTag::Delete), lines(ChangeTag::Insert));
+        for (tag, line) in &changes {
+            text += &match tag {
+                ChangeTag::Delete => styled(BAD, format_args!("-{}", clipped(line, added.next()))),
+                ChangeTag::Insert => styled(GOOD, format_args!("+{}", clipped(line, removed.next()))),
+                ChangeTag::Equal => format!(" {}", clipped(line, None)),
             };
             text.push('\n');
         }
@@ -50,6 +57,28 @@ pub(super) fn shown(document: &Document, new: &str, file: &ClientFile) -> String
         text += "(only values that are not shown)\n";
     }
     text
+}
+
+/// A line without its end, and harmless.
+fn plain(line: &str) -> String {
+    harmless_text(line.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}')).replace("\\u{9}", "\t")
+}
+
+/// A line, or, of a long one, what is not as in its counterpart. Some files are one line of megabytes.
+fn clipped(line: &str, other: Option<&str>) -> String {
+    if line.len() <= LONG {
+        return line.to_owned();
+    }
+    let other = other.unwrap_or_default();
+    let same = |(a, b): &(char, char)| a == b;
+    let before = line.chars().zip(other.chars()).take_while(same).count();
+    let after = line.chars().rev().zip(other.chars().rev()).take_while(same).count();
+    let start = before.saturating_sub(AROUND);
+    let end = line.chars().count().saturating_sub(after).max(before) + AROUND;
+    let length = end.saturating_sub(start).min(LONG);
+    let shown: String = line.chars().skip(start).take(length).collect();
+    let (cut_before, cut_after) = (start > 0, start + length < line.chars().count());
+    format!("{}{shown}{}", if cut_before { "…" } else { "" }, if cut_after { "…" } else { "" })
 }
 
 /// The text of a document with every value masked that may be a secret.
@@ -111,4 +140,42 @@ fn is_secret(text: &str) -> bool {
     let assigned = text.match_indices('=').any(|(at, _)| text.get(..at).is_some_and(is_secret_name));
     let user = text.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().unwrap_or_default().contains('@'));
     assigned || user || SECRET_STARTS.iter().any(|start| text.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Defends: of a file that is one long line, the change is shown and not the file.
+    #[test]
+    fn long_lines_are_clipped_around_the_change() {
+        let line = |middle: &str| format!("{}{middle}{}", "a".repeat(5000), "b".repeat(5000));
+        let (old, new) = (line("old"), line("newer"));
+        let around = |middle: &str| format!("…{}{middle}{}…", "a".repeat(60), "b".repeat(60));
+        assert_eq!((clipped(&old, Some(&new)), clipped(&new, Some(&old))), (around("old"), around("newer")));
+        assert_eq!(clipped("short", None), "short");
+        assert_eq!(clipped(&old, None).chars().count(), LONG + 1);
+    }
+
+    /// Defends: values that may be secrets are not in what is shown, whatever they are called and wherever they are.
+    #[test]
+    fn secrets_are_masked() {
+        for (text, expected) in [
+            (r#"{"env": {"A": "x", "B": 1, "C": true}}"#, r#"{"env": {"A": ***, "B": ***, "C": true}}"#),
+            (
+                r#"{"headers": {"a": ["x", {"b": "y"}]}, "args": ["x"]}"#,
+                r#"{"headers": {"a": [***, {"b": ***}]}, "args": ["x"]}"#,
+            ),
+            (
+                r#"{"apiKey": "x", "oauthToken": "x", "key": "x", "keyboard": "x"}"#,
+                r#"{"apiKey": ***, "oauthToken": ***, "key": ***, "keyboard": "x"}"#,
+            ),
+            (r#"["--api-key", "x", "--key", "y", "z"]"#, r#"["--api-key", ***, "--key", ***, "z"]"#),
+            (r#"["--token=x", "A_SECRET=x", "--path=x", "sk-x", "Bearer x"]"#, r#"[***, ***, "--path=x", ***, ***]"#),
+            (r#"["https://u:p@h/x", "https://h/x@y", "https://h/?api_key=x"]"#, r#"[***, "https://h/x@y", ***]"#),
+        ] {
+            let document = Document::parse(thoth_endpoint::document::Format::Json, text.as_bytes()).unwrap();
+            assert_eq!(masked(&document), expected);
+        }
+    }
 }
