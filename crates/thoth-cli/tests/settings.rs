@@ -344,6 +344,21 @@ fn the_key_is_saved() {
     }
 }
 
+/// Defends: a link to a file elsewhere stays one, and the file behind it gets the key.
+#[test]
+fn a_link_stays_a_link() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (home, behind) = (scratch.path().join("home"), scratch.path().join("elsewhere.json"));
+    assert!(run(scratch.path(), &[], &[]).status.success());
+    let path = home.join("proxy_api_key.json");
+    fs::rename(&path, &behind).unwrap();
+    std::os::unix::fs::symlink(&behind, &path).unwrap();
+    assert!(thoth(scratch.path(), &["set-api-key"], &[], SECRET).status.success());
+    assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+    let saved: Value = serde_json::from_slice(&fs::read(&behind).unwrap()).unwrap();
+    assert_eq!((&saved["api_key"], mode(&behind)), (&Value::from(SECRET), 0o600));
+}
+
 /// Defends: what is no key changes nothing, and no message repeats it.
 #[test]
 fn what_is_no_key_changes_nothing() {

@@ -8,7 +8,7 @@ use thoth_endpoint::settings::{Resolved, Row, Source, State};
 use super::{load, process};
 use crate::exit::{Failure, Outcome};
 use crate::home::Home;
-use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, line, styled};
+use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
 
 /// What it ends with when there are warnings and no problem; the same as `thoth doctor`.
 const WARNED: u8 = 5;
@@ -23,7 +23,7 @@ pub(crate) fn show(home: &Home, json: bool) -> Outcome {
     let violated = resolved.guards.check(&process).err().map(|error| error.to_string());
     let problems: Vec<_> = resolved.problems.iter().map(ToString::to_string).chain(violated).collect();
     if json {
-        line(to_json(&resolved, &problems))?;
+        json_line(&to_json(&resolved, &problems).to_string())?;
     } else {
         print(&resolved, &problems)?;
     }
