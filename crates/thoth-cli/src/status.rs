@@ -42,20 +42,21 @@ pub(crate) struct StatusArgs {
 }
 
 /// One server.
-struct Row {
-    file: ClientFile,
-    entry: Entry,
+pub(crate) struct Row {
+    pub(crate) file: ClientFile,
+    pub(crate) entry: Entry,
     /// Governed, and what the client would start is not there.
-    lost: bool,
+    pub(crate) lost: bool,
 }
 
 /// Everything that was found.
 #[derive(Default)]
-struct Seen {
-    files: Vec<ClientFile>,
-    rows: Vec<Row>,
-    problems: Vec<(PathBuf, FileProblem)>,
-    ungoverned: Vec<Ungoverned>,
+pub(crate) struct Seen {
+    pub(crate) files: Vec<ClientFile>,
+    pub(crate) rows: Vec<Row>,
+    /// Files that cannot be read.
+    pub(crate) problems: Vec<(PathBuf, FileProblem)>,
+    pub(crate) ungoverned: Vec<Ungoverned>,
 }
 
 pub(crate) fn run(arguments: &StatusArgs) -> Outcome {
@@ -64,7 +65,7 @@ pub(crate) fn run(arguments: &StatusArgs) -> Outcome {
 
 fn status(arguments: &StatusArgs) -> Outcome {
     let machine = Machine::here()?;
-    let seen = look(arguments, &machine);
+    let seen = look(&arguments.files, &machine);
     if arguments.json {
         json_line(&seen.to_json().to_string())?;
     } else {
@@ -73,13 +74,14 @@ fn status(arguments: &StatusArgs) -> Outcome {
     Ok(if seen.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn look(arguments: &StatusArgs, machine: &Machine) -> Seen {
+/// Reads the named files, or without names those of all clients found on this machine, in all projects.
+pub(crate) fn look(files: &[PathBuf], machine: &Machine) -> Seen {
     let mut seen = Seen::default();
-    if arguments.files.is_empty() {
+    if files.is_empty() {
         seen.files = machine.files(Reach::AllProjects);
         seen.ungoverned = machine.ungoverned(&seen.files);
     }
-    for path in &arguments.files {
+    for path in files {
         match machine.named(path, None) {
             Ok(file) => seen.files.push(file),
             Err(problem) => seen.problems.push((path.clone(), problem)),
