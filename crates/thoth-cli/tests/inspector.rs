@@ -1,9 +1,10 @@
-//! What the README says under "Govern my machine", done by a new user: a Claude Desktop file, our commands, and the MCP
-//! inspector's command line as the client, which reads the same file.
+//! What the README says under "Govern my machine", done by a new user: a Claude Desktop file, the README's commands in a
+//! shell, and the MCP inspector's command line as the client, which reads the same file.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -11,37 +12,52 @@ use serde_json::Value;
 use thoth_testkit::fixtures::Fixtures;
 use thoth_testkit::machine::{DESKTOP_PATH, Machine};
 
+/// A Claude Desktop file. `MEMORY` stands for the path of the server's own file.
 const CONFIG: &str = r#"{
   "mcpServers": {
     "memory": {
       "command": "npx",
-      "args": ["-y", "@modelcontextprotocol/server-memory"]
+      "args": ["-y", "@modelcontextprotocol/server-memory"],
+      "env": {"MEMORY_FILE_PATH": "MEMORY"}
     },
     "search": { "url": "https://example.org/mcp" }
   },
   "globalShortcut": "Ctrl+Space"
 }"#;
 
-/// A new user's machine: Claude Desktop is configured, Thoth has never run.
+/// A new user's machine: Claude Desktop is configured, Thoth is where `cargo install` puts it and has never run.
 struct NewUser {
     machine: Machine,
     fixtures: Fixtures,
     config: PathBuf,
+    original: String,
 }
 
 impl NewUser {
     fn new() -> Self {
         let machine = Machine::new(env!("CARGO_BIN_EXE_thoth")).unwrap();
         let config = machine.home().join(".config/Claude/claude_desktop_config.json");
-        machine.write(&config, CONFIG.as_bytes()).unwrap();
+        let original = CONFIG.replace("MEMORY\"", &format!("{}\"", machine.home().join("memory.jsonl").display()));
+        machine.write(&config, original.as_bytes()).unwrap();
         // `npx` finds its packages in the folder that it is started in, and asks no registry for anything.
         machine.write(&machine.home().join(".npmrc"), b"offline=true\nupdate-notifier=false\n").unwrap();
-        Self { machine, fixtures: Fixtures::locate().unwrap(), config }
+        let user = Self { machine, fixtures: Fixtures::locate().unwrap(), config, original };
+        fs::create_dir_all(user.installed().parent().unwrap()).unwrap();
+        symlink(user.machine.thoth(), user.installed()).unwrap();
+        user
     }
 
-    fn thoth(&self, words: &[&str]) -> String {
-        let output = self.machine.run(words).unwrap();
-        assert!(output.status.success(), "{words:?}: {output:?}");
+    fn installed(&self) -> PathBuf {
+        self.machine.home().join(".cargo/bin/thoth")
+    }
+
+    /// Types a line into the user's shell.
+    fn shell(&self, line: &str) -> String {
+        let path = format!("{}:{DESKTOP_PATH}", self.installed().parent().unwrap().display());
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(line).current_dir(self.machine.project()).env_clear();
+        let output = command.env("PATH", path).env("HOME", self.machine.home()).output().unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -56,40 +72,68 @@ impl NewUser {
         command.output().unwrap()
     }
 
-    fn call(&self, tool: &str, arguments: &str) -> Output {
-        self.inspect(&["--method", "tools/call", "--tool-name", tool, "--tool-args-json", arguments])
+    /// Calls a tool; an answer is `Ok`, a refusal is `Err`, both as the inspector shows them.
+    fn call(&self, tool: &str, arguments: &str) -> Result<String, String> {
+        let output = self.inspect(&["--method", "tools/call", "--tool-name", tool, "--tool-args-json", arguments]);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
     fn calls(&self) -> Vec<String> {
-        let words =
-            |call: &Value| ["agentId", "toolName", "decision"].map(|key| call[key].as_str().unwrap_or("-").to_owned());
+        let keys = ["agentId", "toolName", "enforcementMode", "decision"];
+        let words = |call: &Value| keys.map(|key| call[key].as_str().unwrap_or("-").to_owned()).join(" ");
         let events = self.machine.ledger().unwrap();
-        let calls = events.iter().filter(|event| event["eventType"] == "TOOL_CALL_PRE");
-        calls.map(|call| words(call).join(" ")).collect()
+        events.iter().filter(|event| event["eventType"] == "TOOL_CALL_PRE").map(words).collect()
     }
 }
 
+/// The commands of the README's section, without their comments.
+fn commands() -> Vec<&'static str> {
+    let readme = include_str!("../../../README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with("Govern my machine\n")).unwrap();
+    let typed = section.lines().filter_map(|line| line.strip_prefix("$ "));
+    typed.map(|line| line.split('#').next().unwrap_or_default().trim()).collect()
+}
+
 #[test]
-fn the_inspector_goes_through_the_gate() {
+fn the_readmes_commands_lead_the_inspector_through_the_gate() {
+    let [install, dry_run, wrap, status, observe, unwrap] = *commands() else { panic!("{:?}", commands()) };
     let user = NewUser::new();
-    user.thoth(&["wrap-config"]);
-    assert_ne!(fs::read(&user.config).unwrap(), CONFIG.as_bytes());
-    let status = user.thoth(&["status"]);
-    assert!(status.contains("memory") && status.contains("search"), "{status}");
+    let file = || fs::read_to_string(&user.config).unwrap();
+    assert_eq!(install, "cargo install --locked --path crates/thoth-cli");
+
+    assert!(user.shell(dry_run).contains("+      \"args\": [\"run\", "));
+    assert_eq!(file(), user.original, "a dry run changes nothing");
+    user.shell(wrap);
+    let program = format!("\"command\": {:?}", user.installed());
+    assert!(file().contains(&program), "the desktop finds no `thoth` by name: {}", file());
+    let shown = user.shell(status);
+    let governed = |line: &str| line.starts_with("memory") && line.contains('✓');
+    assert!(shown.lines().any(governed) && shown.contains("`search` (Claude Desktop, "), "{shown}");
 
     let listed = user.inspect(&["--method", "tools/list"]);
     assert!(listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains("read_graph"), "{listed:?}");
-    let read = user.call("read_graph", "{}");
-    assert!(read.status.success() && String::from_utf8_lossy(&read.stdout).contains("entities"), "{read:?}");
-    let blocked = user.call("delete_entities", r#"{"entityNames": ["a"]}"#);
-    assert!(!blocked.status.success(), "{blocked:?}");
-    let told = String::from_utf8_lossy(&blocked.stderr).contains("`delete_entities` blocked");
-    assert!(told, "the reason reaches the client: {blocked:?}");
-    assert_eq!(user.calls(), ["claude-desktop read_graph ALLOW", "claude-desktop delete_entities BLOCK"]);
+    assert!(user.call("read_graph", "{}").unwrap().contains("entities"));
+    let delete = || user.call("delete_entities", r#"{"entityNames": []}"#);
+    let create = || user.call("create_entities", r#"{"entities": []}"#);
+    assert!(delete().unwrap_err().contains("`delete_entities` blocked"), "the reason reaches the client");
+    assert!(create().unwrap_err().contains("`create_entities`"), "nobody can approve yet");
+    user.shell(observe);
+    create().unwrap();
+    delete().unwrap_err();
+    assert_eq!(
+        user.calls(),
+        [
+            "claude-desktop read_graph block ALLOW",
+            "claude-desktop delete_entities block BLOCK",
+            "claude-desktop create_entities block STEP_UP",
+            "claude-desktop create_entities observe ALLOW",
+            "claude-desktop delete_entities observe BLOCK",
+        ]
+    );
 
-    user.thoth(&["unwrap-config"]);
-    assert_eq!(fs::read(&user.config).unwrap(), CONFIG.as_bytes(), "every byte is back");
-    let read = user.call("read_graph", "{}");
-    assert!(read.status.success(), "{read:?}");
-    assert_eq!(user.calls().len(), 2, "what is not governed is not recorded");
+    user.shell(unwrap);
+    assert_eq!(file(), user.original, "every byte is back");
+    assert!(user.call("read_graph", "{}").is_ok());
+    assert_eq!(user.calls().len(), 5, "what is not governed is not recorded");
 }

@@ -107,4 +107,14 @@ mod tests {
         let page = include_str!("../../../../docs/reference/clients.md");
         assert!(page == reference(), "write it anew: `thoth reference clients > docs/reference/clients.md`");
     }
+
+    /// The page for people names every client, and the README counts them.
+    #[test]
+    fn every_client_is_named() {
+        let page = include_str!("../../../../docs/clients.md").replace('\n', " ");
+        for host in HOSTS {
+            assert!(page.contains(host.name), "{}", host.name);
+        }
+        assert!(include_str!("../../../../README.md").contains("[thirteen more clients]") && HOSTS.len() == 4 + 13);
+    }
 }
