@@ -101,6 +101,23 @@ pub fn all_files(size: u64) -> BTreeMap<String, TileRef> {
     files
 }
 
+/// Whether this is the path of a tile or bundle, of a tree of whatever size.
+#[must_use]
+pub fn is_tile_path(path: &str) -> bool {
+    let three = |digits: &str| digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit());
+    let parse = || {
+        let (dir, rest) = path.split_once('/')?;
+        let (level, rest) = rest.split_once('/')?;
+        let level_fits = level == "entries" || level.parse::<u8>().is_ok_and(|n| n.to_string() == level);
+        let (number, width) = rest.split_once(".p/").map_or((rest, None), |(number, width)| (number, Some(width)));
+        let width_fits = width.is_none_or(|width| width.parse::<u8>().is_ok_and(|n| n > 0 && n.to_string() == width));
+        let (upper, last) = number.rsplit_once('/').map_or(("", number), |(upper, last)| (upper, last));
+        let upper_fits = upper.is_empty() || upper.split('/').all(|part| part.strip_prefix('x').is_some_and(three));
+        Some(dir == TILE_DIR && level_fits && width_fits && upper_fits && three(last))
+    };
+    parse().unwrap_or(false)
+}
+
 /// Splits a tile's bytes into hashes; a rest that is no whole hash is left out, so compare lengths first.
 pub fn hashes(bytes: &[u8]) -> impl Iterator<Item = Hash> + '_ {
     bytes.chunks_exact(32).filter_map(|chunk| Hash::try_from(chunk).ok())
@@ -160,6 +177,12 @@ mod tests {
         assert_eq!(tile(TileKind::Hashes(0), 1_234_067, 256), "tile/0/x001/x234/067");
         assert_eq!(tile(TileKind::Entries, 0, 1), "tile/entries/000.p/1");
         assert_eq!(tile(TileKind::Hashes(63), 1000, 255), "tile/63/x001/000.p/255");
+        for path in ["tile/0/x001/x234/067", "tile/entries/000.p/1", "tile/63/x001/000.p/255"] {
+            assert!(is_tile_path(path), "{path}");
+        }
+        for path in ["tile/0/1", "tile/00/000", "tile/0/000.p/0", "tile/0/000.p/01", "tile/0/001/000", "tile/x/000"] {
+            assert!(!is_tile_path(path), "{path}");
+        }
     }
 
     /// "A tree of size 70,000 will be represented by 273 full level 0 tiles, one partial level 0 tile of width 112, one

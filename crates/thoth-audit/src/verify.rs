@@ -22,7 +22,7 @@ use crate::ledger::{CHECKPOINT_FILE, JOURNAL_DIR, QUARANTINE_DIR, STATE_FILE, VK
 use crate::merkle::{self, Hash};
 use crate::note::Verifier;
 use crate::tile_source::TileSource;
-use crate::tiles::TILE_DIR;
+use crate::tiles::{TILE_DIR, is_tile_path};
 use fault::at;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -88,22 +88,37 @@ impl Report {
     }
 }
 
+/// Whether an update of the tree has ended. The mark that says so is not signed, so it excuses nothing that is signed:
+/// it only lets stand what an interrupted update leaves beside that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Update {
+    Ended,
+    Interrupted,
+}
+
 /// Verifies a ledger: its key, head and state; every entry, tile and level; the canonical form of every event; what
 /// is pending in journals; and that there is nothing else. A ledger that others are writing to can be verified too.
 ///
 /// # Errors
-/// The first fault, with the file and the place in it.
+/// The first fault, with the file and the place in it. [`Fault::Interrupted`] comes last, after everything else was found
+/// good, and has the report.
 pub fn verify(dir: &Path, options: &VerifyOptions<'_>) -> Result<Report, VerifyError> {
-    let _lock = lock(dir)?;
+    let lock = lock(dir)?;
+    let marked = lock.as_ref().map_or(Ok(false), TreeLock::is_marked).map_err(at(LOCK_FILE))?;
+    let update = if marked { Update::Interrupted } else { Update::Ended };
     let verifier = verifier_key(dir, options.vkey)?;
     let checkpoint = read(dir, CHECKPOINT_FILE)?;
-    let head = Checkpoint::open(&checkpoint, &verifier).map_err(at(CHECKPOINT_FILE))?;
+    let published = Checkpoint::open(&checkpoint, &verifier).map_err(at(CHECKPOINT_FILE))?;
     let state_note = read(dir, STATE_FILE)?;
     let state = State::open(&state_note, &verifier.renamed(&key_name(verifier.name()))).map_err(at(STATE_FILE))?;
-    if state.checkpoint(&head.origin) != head {
-        return Err(VerifyError::new(CHECKPOINT_FILE, Fault::HeadsDiffer { state: state.size, checkpoint: head.size }));
+    let head = state.checkpoint(&published.origin);
+    // The state is written first, so an update that was interrupted may have left the checkpoint behind.
+    let behind = update == Update::Interrupted && published.size < head.size;
+    if head != published && !behind {
+        let differ = Fault::HeadsDiffer { state: state.size, checkpoint: published.size };
+        return Err(VerifyError::new(CHECKPOINT_FILE, differ));
     }
-    no_others(dir, head.size)?;
+    no_others(dir, head.size, update)?;
     let mut report = Report {
         origin: head.origin.clone(),
         vkey: verifier.to_vkey(),
@@ -114,18 +129,21 @@ pub fn verify(dir: &Path, options: &VerifyOptions<'_>) -> Result<Report, VerifyE
         extends: None,
     };
     tree::check(dir, &head, &mut report)?;
-    journals::check(dir, &head.origin, &state, &mut report)?;
+    if behind {
+        extends(dir, &head, &checkpoint, &verifier)?;
+    }
+    journals::check(dir, &head.origin, &state, update, &mut report)?;
     if let Some(earlier) = options.checkpoint {
         report.extends = Some(extends(dir, &head, earlier, &verifier)?);
     }
-    Ok(report)
+    match update {
+        Update::Ended => Ok(report),
+        Update::Interrupted => Err(VerifyError::new(LOCK_FILE, Fault::Interrupted(Box::new(report)))),
+    }
 }
 
 fn lock(dir: &Path) -> Result<Option<TreeLock>, VerifyError> {
     match TreeLock::shared(dir, PATIENCE) {
-        Ok(Some(lock)) if lock.is_marked().map_err(at(LOCK_FILE))? => {
-            Err(VerifyError::new(LOCK_FILE, Fault::Interrupted))
-        }
         Ok(Some(lock)) => Ok(Some(lock)),
         Ok(None) => Err(VerifyError::new(LOCK_FILE, Fault::Busy)),
         // A copy without a lock file is one that nobody writes to.
@@ -152,21 +170,26 @@ fn verifier_key(dir: &Path, pinned: Option<&str>) -> Result<Verifier, VerifyErro
     Ok(verifier)
 }
 
-/// Nothing may lie in the directory that verification does not look at.
-fn no_others(dir: &Path, size: u64) -> Result<(), VerifyError> {
+/// Nothing may lie in the directory that verification does not look at, except tiles of an update that was interrupted:
+/// those that nothing refers to yet, those that nothing refers to any more, and drafts.
+fn no_others(dir: &Path, size: u64, update: Update) -> Result<(), VerifyError> {
     let expected = crate::tiles::all_files(size);
     let mut found = Vec::new();
     files::walk(dir, "", &mut found).map_err(at("."))?;
     found.sort();
     for (path, plain) in found {
         let top = path.split('/').next().unwrap_or_default();
+        let left_over = |path: &str| {
+            let draft = path.strip_suffix(".new").is_some_and(|name| [CHECKPOINT_FILE, STATE_FILE].contains(&name));
+            update == Update::Interrupted && (draft || is_tile_path(path))
+        };
         let known = match top {
             CHECKPOINT_FILE | STATE_FILE | VKEY_FILE | LOCK_FILE => top == path,
-            TILE_DIR => expected.contains_key(&path),
+            TILE_DIR => expected.contains_key(&path) || left_over(&path),
             // Looked at one by one later on.
             JOURNAL_DIR => true,
             QUARANTINE_DIR => return Err(VerifyError::new(&path, Fault::Quarantined)),
-            _ => false,
+            _ => left_over(&path),
         };
         if !known || !plain {
             return Err(VerifyError::new(&path, Fault::Unexpected));

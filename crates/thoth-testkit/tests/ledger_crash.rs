@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use thoth_audit::verify::Fault;
 use thoth_audit::{Ledger, LedgerKeys, LedgerOptions, VerifyOptions, verify};
 use thoth_testkit::independent_verifier::verify_ledger;
 
@@ -75,7 +76,8 @@ fn contents(dir: &Path, round: u64) -> HashMap<String, u64> {
     ids
 }
 
-/// Invariant: an append that has returned is in the ledger once, after any combination of kill -9 at any moment.
+/// Invariant: an append that has returned is in the ledger once, after any combination of kill -9 at any moment. Until the
+/// ledger is opened again, its verdict is that it is good, interrupted or torn, and never another.
 ///
 /// `THOTH_KILL_ROUNDS` sets the number of rounds. All rounds work on one ledger, so every crash meets what the ones
 /// before have left; every 20 rounds it is checked as a whole.
@@ -111,6 +113,13 @@ fn acknowledged_events_survive_kill_9() {
         }
         let marked = fs::metadata(dir.join("integrate.lock")).is_ok_and(|lock| lock.len() > 0);
         interrupted += u64::from(marked);
+        // Whatever the moment, the dead leave nothing that looks like tampering.
+        if dice.below(5) == 0 {
+            match (marked, verify(&dir, &VerifyOptions::default()).map_err(|error| error.fault)) {
+                (false, Ok(_)) | (true, Err(Fault::Interrupted(_))) | (_, Err(Fault::Torn)) => {}
+                (_, verdict) => panic!("round {round}, marked {marked}: {verdict:?}"),
+            }
+        }
         let last = round + 1 == rounds;
         if dice.below(2) == 0 || last || round % 20 == 19 {
             // Recovery: opening and closing folds everything that the dead have left.

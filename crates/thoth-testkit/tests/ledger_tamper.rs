@@ -1,6 +1,7 @@
 //! No byte of a ledger can be changed without verification failing and naming the file.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -203,6 +204,111 @@ fn a_torn_tail_is_dropped_and_recorded() {
     let start = bytes[..cut].iter().rposition(|b| *b == b'\n').unwrap() + 1;
     let said = format!("journal {name} ended in a torn write at byte {start}: {} bytes dropped", cut - start);
     assert!(text[1].contains("LEDGER_RECOVERED") && text[1].contains(&said), "{text:?}");
+}
+
+/// One moment of an update: files by their path in the ledger.
+type Moment = BTreeMap<PathBuf, Vec<u8>>;
+
+fn moment(dir: &Path) -> Moment {
+    snapshot(dir).into_iter().map(|(path, bytes)| (path.strip_prefix(dir).unwrap().to_owned(), bytes)).collect()
+}
+
+fn owned((path, bytes): (&PathBuf, &Vec<u8>)) -> (PathBuf, Vec<u8>) {
+    (path.clone(), bytes.clone())
+}
+
+fn place(dir: &Path, files: &Moment) {
+    let files: Vec<_> = files.iter().map(|(path, bytes)| (dir.join(path), bytes.clone())).collect();
+    restore(dir, &files);
+}
+
+/// Invariant: wherever an update of the tree was interrupted, that is what is said, with all that is there; and it is
+/// said of nothing else. The mark of an interruption is under no signature, so it must excuse nothing that is.
+#[test]
+fn an_interrupted_update_is_told_from_tampering() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("ledger");
+    ledger(&dir, 250, 30);
+    let before = moment(&dir);
+    open(&dir).close().unwrap();
+    assert_eq!(agree(&dir), 280);
+    let after = moment(&dir);
+    let lock = PathBuf::from("integrate.lock");
+    let with = |base: &Moment, more: &Moment, only: &dyn Fn(&Path) -> bool| {
+        let mut files = base.clone();
+        files.extend(more.iter().filter(|(path, _)| only(path)).map(owned));
+        files.insert(lock.clone(), b"1".to_vec());
+        files
+    };
+    let is_tile = |path: &Path| path.starts_with("tile");
+    let marked = with(&before, &after, &|_| false);
+    let tiles_written = with(&before, &after, &is_tile);
+    let mut drafted = tiles_written.clone();
+    drafted.insert("state.new".into(), after[Path::new("state")][..20].to_vec());
+    let committed = with(&tiles_written, &after, &|path| path == Path::new("state"));
+    let published = with(&committed, &after, &|path| path == Path::new("checkpoint"));
+    let cleared = with(&after, &before, &|path| path.starts_with("journal"));
+    let ended = with(&after, &before, &|_| false);
+    let moments = [
+        ("marked", marked, 250, 30),
+        ("tiles written", tiles_written, 250, 30),
+        ("state drafted", drafted, 250, 30),
+        ("state committed", committed, 280, 0),
+        ("checkpoint published", published, 280, 0),
+        ("old tiles removed", cleared, 280, 0),
+        ("journals removed", ended, 280, 0),
+    ];
+    let fault = || verify(&dir, &VerifyOptions::default()).map(drop).map_err(|error| error.fault);
+    for (name, files, size, pending) in &moments {
+        place(&dir, files);
+        let Err(Fault::Interrupted(report)) = fault() else { panic!("{name}: {:?}", fault()) };
+        assert_eq!((report.size, report.pending), (*size, *pending), "{name}");
+        // Without the mark the same is a fault, unless nothing was left over.
+        fs::write(dir.join(&lock), "").unwrap();
+        let whole = ["marked", "journals removed"].contains(name);
+        assert_eq!(fault().is_ok(), whole, "{name}: {:?}", fault());
+        // With the mark, every file that what is signed consists of still counts.
+        let expected: Vec<_> = thoth_audit::tiles::all_files(*size).into_keys().map(PathBuf::from).collect();
+        let signed = |path: &PathBuf| !is_tile(path) || expected.contains(path);
+        for (path, bytes) in
+            files.iter().filter(|(path, _)| **path != lock && signed(path) && !path.ends_with("state.new"))
+        {
+            for at in [0, bytes.len() / 2, bytes.len() - 1] {
+                let mut changed = files.clone();
+                changed.get_mut(path).unwrap()[at] ^= 1;
+                place(&dir, &changed);
+                let fault = fault();
+                assert!(!matches!(fault, Ok(()) | Err(Fault::Interrupted(_))), "{name}: {path:?} at {at}: {fault:?}");
+            }
+            let removable = path.starts_with("journal");
+            let mut changed = files.clone();
+            changed.remove(path);
+            place(&dir, &changed);
+            let fault = fault();
+            assert_eq!(matches!(fault, Err(Fault::Interrupted(_))), removable, "{name}: {path:?} gone: {fault:?}");
+        }
+        for stranger in ["x", "tile/x", "tile/0/00", "tile/0/000.p/256", "tile/0/x00/000", "journal/x", "log.vkey.new"]
+        {
+            let mut changed = files.clone();
+            changed.insert(stranger.into(), b"x".to_vec());
+            place(&dir, &changed);
+            assert!(matches!(fault(), Err(Fault::Unexpected)), "{name}: {stranger}: {:?}", fault());
+        }
+        place(&dir, files);
+        open(&dir).close().unwrap();
+        assert_eq!(agree(&dir), 280, "{name}");
+    }
+    // The order of the writes is never the other way round: a head that is ahead of the state is no interruption.
+    place(&dir, &with(&with(&before, &after, &is_tile), &after, &|path| path == Path::new("checkpoint")));
+    assert!(matches!(fault(), Err(Fault::HeadsDiffer { .. })), "{:?}", fault());
+    // Nor is a checkpoint of another history that the same key has signed.
+    place(&dir, &before.iter().filter(|(path, _)| !path.starts_with("journal")).map(owned).collect());
+    let other = open(&dir);
+    other.append(&leaves(7000, 7001)).unwrap();
+    other.close().unwrap();
+    assert_eq!(agree(&dir), 251);
+    place(&dir, &with(&after, &moment(&dir), &|path| path == Path::new("checkpoint")));
+    assert!(matches!(fault(), Err(Fault::NotAnExtension { .. })), "{:?}", fault());
 }
 
 /// Invariant: damage in the middle of a journal is never passed over: it is reported, set aside, and fails

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Report;
 use crate::checkpoint::CheckpointError;
 use crate::ledger::LineError;
 use crate::tile_source::TileError;
@@ -48,9 +49,13 @@ pub enum Fault {
     /// It should not be there.
     #[error("does not belong in a ledger")]
     Unexpected,
-    /// An integration was interrupted.
-    #[error("an update of the ledger was interrupted; any program that opens the ledger completes it")]
-    Interrupted,
+    /// An integration was interrupted. This is said only where everything else was found good: whatever is signed is
+    /// there and verifies, and besides it there are at most the left-overs that such an interruption can leave.
+    #[error(
+        "an update of the ledger was interrupted; the {} events that are signed are whole; \
+         any program that opens the ledger completes the update", .0.size
+    )]
+    Interrupted(Box<Report>),
     /// Somebody keeps the ledger locked.
     #[error("another process keeps the ledger locked")]
     Busy,
@@ -131,7 +136,7 @@ impl Fault {
             Self::Tile(TileError::Short(_) | TileError::OutOfTree { .. }) => "bad_tile",
             Self::Missing => "missing",
             Self::Unexpected => "unexpected_file",
-            Self::Interrupted => "interrupted",
+            Self::Interrupted(_) => "interrupted",
             Self::Busy => "busy",
             Self::BadKey => "bad_key",
             Self::OtherKey => "other_key",

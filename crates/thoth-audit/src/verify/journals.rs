@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::fault::{Fault, VerifyError, at};
 use super::tree::Events;
-use super::{Report, is_live};
+use super::{Report, Update, is_live};
 use crate::ledger::files::open_regular;
 use crate::ledger::journal_name::is_journal;
 use crate::ledger::lines::{self, Lines};
@@ -15,7 +15,13 @@ use crate::ledger::state::{State, Status};
 use crate::ledger::{JOURNAL_DIR, QUARANTINE_DIR};
 
 /// Checks every journal from its first byte, and that none is missing.
-pub(super) fn check(dir: &Path, origin: &str, state: &State, report: &mut Report) -> Result<(), VerifyError> {
+pub(super) fn check(
+    dir: &Path,
+    origin: &str,
+    state: &State,
+    update: Update,
+    report: &mut Report,
+) -> Result<(), VerifyError> {
     let mut names = BTreeSet::new();
     match fs::read_dir(dir.join(JOURNAL_DIR)) {
         Ok(entries) => {
@@ -43,7 +49,7 @@ pub(super) fn check(dir: &Path, origin: &str, state: &State, report: &mut Report
     }
     let mut events = Events::new();
     for name in &names {
-        journal(dir, name, origin, state, report, &mut events)?;
+        journal(dir, name, origin, state, update, report, &mut events)?;
     }
     Ok(())
 }
@@ -53,6 +59,7 @@ fn journal(
     name: &str,
     origin: &str,
     state: &State,
+    update: Update,
     report: &mut Report,
     events: &mut Events,
 ) -> Result<(), VerifyError> {
@@ -65,7 +72,10 @@ fn journal(
     };
     let live = is_live(&file).map_err(at(&path))?;
     let draft = name.strip_suffix(".new").is_some_and(is_journal) && live;
-    if !draft && (!is_journal(name) || mark.is_some_and(|mark| mark.status != Status::Open)) {
+    let done = mark.is_some_and(|mark| mark.status == Status::Done);
+    // All of it is in the tree: only the end of the update is missing, which removes it.
+    let excused = mark.is_none_or(|mark| mark.status == Status::Open) || (done && update == Update::Interrupted);
+    if !draft && (!is_journal(name) || !excused) {
         return Err(VerifyError::new(&path, Fault::Unexpected));
     }
     let mut bytes = Vec::new();
@@ -84,6 +94,9 @@ fn journal(
         match lines.next_leaf() {
             Some(Ok(leaf)) => {
                 let event_type = events.event_type(leaf).ok_or_else(|| fail(Fault::NotCanonical))?;
+                if done && offset >= recorded {
+                    return Err(fail(Fault::NotAsRecorded));
+                }
                 if offset >= recorded {
                     report.pending += 1;
                     report.count(event_type);
@@ -91,7 +104,10 @@ fn journal(
             }
             Some(Err(error)) => return Err(fail(error.into())),
             None if !met => return Err(fail(Fault::NotAsRecorded)),
-            None if !live && offset < u64::try_from(bytes.len()).unwrap_or(u64::MAX) => return Err(fail(Fault::Torn)),
+            // What a finished journal has behind its last line was recorded as dropped.
+            None if !done && !live && offset < u64::try_from(bytes.len()).unwrap_or(u64::MAX) => {
+                return Err(fail(Fault::Torn));
+            }
             None => return Ok(()),
         }
     }
