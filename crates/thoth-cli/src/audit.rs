@@ -1,17 +1,20 @@
-//! `thoth audit`: reading and verifying a ledger. None of it needs the machine that wrote it.
+//! `thoth audit`: reading and verifying a ledger, for which the machine that wrote it is not needed; and repairing it, for
+//! which its key is.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
 use thoth_audit::prove::ProveError;
 use thoth_audit::tail::Follower;
-use thoth_audit::verify::{VerifyError, VerifyOptions, verify};
+use thoth_audit::verify::{Fault, Report, VerifyError, VerifyOptions, verify};
+use thoth_audit::{Ledger, LedgerKeys, LedgerOptions};
 
 use crate::exit::{Code, Failure, Outcome, finish};
 use crate::home::Home;
-use crate::terminal::{DIM, GOOD, fields, json_line, line, styled};
+use crate::terminal::{CARE, DIM, GOOD, fields, json_line, line, note, styled};
 
 /// By what a ledger is told from any other directory.
 const LEDGER_PARTS: [&str; 5] = ["log.vkey", "checkpoint", "state", "tile", "journal"];
@@ -23,6 +26,8 @@ const FOLLOW_INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) enum AuditCommand {
     /// Verifies a ledger: every event, every hash, the signature
     Verify(VerifyArgs),
+    /// Completes an update of the ledger that was interrupted, as the next session would
+    Repair(RepairArgs),
     /// Prints the latest events
     Tail(TailArgs),
     /// Prints a proof that one event is in the ledger
@@ -45,6 +50,21 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "KEY")]
     pub(crate) vkey: Option<String>,
     /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `thoth audit repair`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Nothing is changed unless all that is signed verifies. The signing key is needed, in `~/.thoth/keys`.
+
+Example:
+  thoth audit repair")]
+pub(crate) struct RepairArgs {
+    /// Ledger directory; the default is `~/.thoth/ledger`
+    pub(crate) dir: Option<PathBuf>,
+    /// Print one JSON object: the verdict after the repair
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -91,6 +111,10 @@ pub(crate) fn run(command: AuditCommand) -> Outcome {
         AuditCommand::Verify(arguments) => {
             let json = arguments.json;
             finish(check(arguments).map_err(|failure| failure.detail("verified", false)), json)
+        }
+        AuditCommand::Repair(arguments) => {
+            let json = arguments.json;
+            finish(repair(arguments).map_err(|failure| failure.detail("verified", false)), json)
         }
         AuditCommand::Tail(arguments) => {
             let json = arguments.json;
@@ -153,12 +177,36 @@ fn check(arguments: VerifyArgs) -> Outcome {
         })?),
     };
     let options = VerifyOptions { checkpoint: checkpoint.as_deref(), vkey: arguments.vkey.as_deref() };
-    let report = verify(&path, &options).map_err(|error| not_verified(&path, &error))?;
-    if arguments.json {
-        line(report.to_json())?;
-        return Ok(ExitCode::SUCCESS);
+    match verify(&path, &options) {
+        Ok(report) if arguments.json => line(report.to_json())?,
+        Ok(report) => {
+            line(format_args!("{} {}", styled(GOOD, "verified"), path.display()))?;
+            show(&report)?;
+        }
+        Err(VerifyError { fault: Fault::Interrupted(report), .. }) if !arguments.json => {
+            line(format_args!("{} {}", styled(CARE, "interrupted"), path.display()))?;
+            show(&report)?;
+            note(Interrupted(&path));
+            return Ok(ExitCode::from(Code::Interrupted as u8));
+        }
+        Err(error) => return Err(not_verified(&path, &error)),
     }
-    line(format_args!("{} {}", styled(GOOD, "verified"), path.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What an interrupted update means, and what to do about it.
+struct Interrupted<'p>(&'p Path);
+
+impl std::fmt::Display for Interrupted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(
+            "all that is signed verifies, but an update of the ledger was interrupted; the next session completes ",
+        )?;
+        write!(f, "it, and so does `thoth audit repair {}`", self.0.display())
+    }
+}
+
+fn show(report: &Report) -> Result<(), Failure> {
     let mut rows = vec![
         ("events", report.size.to_string()),
         ("root", hex(&report.root)),
@@ -175,11 +223,35 @@ fn check(arguments: VerifyArgs) -> Outcome {
     for (kind, count) in &report.events {
         line(format_args!("  {}", styled(DIM, format_args!("{count:8}  {}", kind.escape_debug()))))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+fn repair(arguments: RepairArgs) -> Outcome {
+    let path = directory(arguments.dir, Code::NotVerified)?;
+    if let Err(error) = verify(&path, &VerifyOptions::default()) {
+        if !matches!(error.fault, Fault::Interrupted(_) | Fault::Torn) {
+            return Err(not_verified(&path, &error).hint("nothing was changed: no interruption leaves this"));
+        }
+        let cannot = |why: &dyn std::fmt::Display| {
+            Failure::failed(format!("cannot repair the ledger: {why}")).detail("dir", path.display().to_string())
+        };
+        let keys = LedgerKeys::load_or_create(&Home::locate()?.keys(), &path).map_err(|e| cannot(&e))?;
+        let opened = Ledger::open(&path, &keys, LedgerOptions::default());
+        opened.and_then(|ledger| ledger.close()).map_err(|e| cannot(&e))?;
+    }
+    check(VerifyArgs { dir: Some(path), checkpoint: None, vkey: None, json: arguments.json })
 }
 
 fn not_verified(path: &Path, error: &VerifyError) -> Failure {
-    Failure::new(Code::NotVerified, format!("not verified: {error}"))
+    let failure = match &error.fault {
+        Fault::Interrupted(report) => {
+            let report = serde_json::from_str::<Map<String, Value>>(&report.to_json()).unwrap_or_default();
+            let failure = Failure::new(Code::Interrupted, Interrupted(path));
+            report.into_iter().fold(failure, |failure, (key, value)| failure.detail(&key, value))
+        }
+        _ => Failure::new(Code::NotVerified, format!("not verified: {error}")),
+    };
+    failure
         .detail("code", error.fault.as_str())
         .detail("dir", path.display().to_string())
         .detail("file", error.file.as_str())
@@ -223,9 +295,9 @@ fn tail(arguments: TailArgs) -> Outcome {
 /// One event in one line of columns: when, what, how it came out, where, which tool, why. Control characters cannot get
 /// through to the terminal, since JSON escapes them and the rest is escaped here.
 fn summary(event: &str) -> String {
-    let value: serde_json::Value = serde_json::from_str(event).unwrap_or_default();
+    let value: Value = serde_json::from_str(event).unwrap_or_default();
     let text = |key: &str| {
-        let text = value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let text = value.get(key).and_then(Value::as_str).unwrap_or_default();
         text.escape_debug().to_string()
     };
     let outcome = ["decision", "outcome", "refusalCode"].into_iter().map(text).find(|word| !word.is_empty());

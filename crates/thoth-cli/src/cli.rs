@@ -25,6 +25,7 @@ Exit codes:
   2    wrong command line
   3    invalid policy
   4    the ledger does not verify
+  5    what is signed in the ledger verifies, and an update of it was interrupted (`thoth audit repair`)
   126  the server's program cannot be executed (`thoth run`)
   127  the server's program was not found (`thoth run`)
   141  whoever read standard output has gone away

@@ -18,6 +18,8 @@ pub(crate) enum Code {
     InvalidPolicy = 3,
     /// A ledger does not verify.
     NotVerified = 4,
+    /// All that is signed in a ledger verifies, but an update of it was interrupted.
+    Interrupted = 5,
     /// The upstream's program cannot be executed.
     NotExecutable = 126,
     /// The upstream's program was not found.
@@ -34,6 +36,7 @@ impl Code {
             Self::Usage => "usage",
             Self::InvalidPolicy => "invalid_policy",
             Self::NotVerified => "not_verified",
+            Self::Interrupted => "interrupted",
             Self::NotExecutable => "not_executable",
             Self::NotFound => "not_found",
             Self::Closed => "closed",

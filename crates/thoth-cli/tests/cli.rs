@@ -261,6 +261,43 @@ fn empty_words_are_usage_errors() {
     }
 }
 
+/// Defends: an interrupted update is a verdict of its own, told only where all that is signed verifies, and repaired only
+/// there and only with the key.
+#[test]
+fn an_interrupted_ledger_is_told_and_repaired() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    for name in ["ledger", "damaged"] {
+        ledger(&folder.join(name), &EVENTS);
+        fs::write(folder.join(name).join("integrate.lock"), "1").unwrap();
+    }
+    let entries = folder.join("damaged/tile/entries/000.p/3");
+    let text = fs::read(&entries).unwrap();
+    fs::write(&entries, [&text[..40], b"x", &text[41..]].concat()).unwrap();
+
+    let answer = thoth(folder, &["audit", "verify", "ledger"]);
+    assert_eq!((answer.code, answer.stdout.lines().next()), (5, Some("interrupted ledger")), "{}", answer.stderr);
+    assert!(answer.stdout.contains("events  3") && answer.stderr.contains("thoth audit repair ledger"));
+    let answer = thoth(folder, &["audit", "verify", "ledger", "--json"]);
+    let report = answer.json();
+    assert_eq!((answer.code, &report["verified"], &report["code"]), (5, &false.into(), &"interrupted".into()));
+    assert_eq!((&report["size"], &report["pending"]), (&3.into(), &0.into()));
+
+    let answer = thoth(folder, &["audit", "repair", "ledger"]);
+    assert!(answer.code == 1 && answer.stderr.contains("ledger-signing.key` is missing"), "{}", answer.stderr);
+    let keys = folder.join("home/keys");
+    fs::create_dir_all(&keys).unwrap();
+    fs::write(keys.join("ledger-signing.key"), format!("{}\n", "01".repeat(32))).unwrap();
+    chmod(&keys.join("ledger-signing.key"), 0o600);
+    let answer = thoth(folder, &["audit", "repair", "damaged"]);
+    assert!(answer.code == 4 && answer.stderr.contains("nothing was changed"), "{}", answer.stderr);
+    assert_eq!(fs::read(folder.join("damaged/integrate.lock")).unwrap(), b"1");
+    for _ in 0..2 {
+        let answer = thoth(folder, &["audit", "repair", "ledger"]);
+        assert_eq!((answer.code, answer.stdout.lines().next()), (0, Some("verified ledger")), "{}", answer.stderr);
+    }
+}
+
 /// Defends: a key that was lost, or that something else stands in the place of, is told with what to do; it is not
 /// replaced, and nothing waits.
 #[test]
