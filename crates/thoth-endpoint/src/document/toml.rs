@@ -3,6 +3,7 @@
 //! The parser bounds brackets but not dotted keys, and what it builds is dropped recursively: [`survey`] bounds both
 //! first. It also finds texts that are never closed, so that both agree on what is inside a text.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use toml_edit::{InlineTable, Item, Key, Table, Value as Read};
@@ -12,7 +13,7 @@ use super::{Fault, Form, MAX_DEPTH, Member, Node, Value};
 /// Reads the text from byte `start` on.
 pub(super) fn parse(text: &str, start: usize) -> Result<Node, Fault> {
     let body = text.get(start..).unwrap_or_default();
-    survey(body).map_err(|fault| fault.moved(start))?;
+    survey(body).and_then(|()| late_tables(body)).map_err(|fault| fault.moved(start))?;
     let document = toml_edit::Document::parse(body).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         Fault::new(start + at, explain(error.message()))
@@ -151,6 +152,33 @@ fn survey(body: &str) -> Result<(), Fault> {
             _ => false,
         };
         at = next;
+    }
+    Ok(())
+}
+
+/// Bounds the tables that are defined after their sub-tables, each of which the parser takes out of a list of all.
+fn late_tables(body: &str) -> Result<(), Fault> {
+    /// Of lists that are walked; about a second.
+    const MOST: usize = 50_000_000;
+    let mut implied = HashSet::new();
+    let (mut headers, mut walked, mut at) = (0_usize, 0_usize, 0);
+    for line in body.split_inclusive('\n') {
+        if let Some(header) = line.trim_ascii_start().strip_prefix('[') {
+            headers += 1;
+            let path: String =
+                header.chars().take_while(|one| *one != ']').filter(|one| !" \t\"'".contains(*one)).collect();
+            if implied.contains(&path) {
+                walked = walked.saturating_add(headers);
+            }
+            // Longer ones are too few to matter.
+            if path.len() < 1000 {
+                implied.extend(path.match_indices('.').filter_map(|(dot, _)| path.get(..dot)).map(str::to_owned));
+            }
+        }
+        if walked > MOST {
+            return Err(Fault::new(at, "too many tables after their own sub-tables"));
+        }
+        at += line.len();
     }
     Ok(())
 }

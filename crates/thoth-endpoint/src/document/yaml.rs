@@ -113,7 +113,8 @@ impl Builder<'_> {
         let plain = matches!(style, ScalarStyle::Plain);
         let span = match style {
             ScalarStyle::Literal | ScalarStyle::Folded => self.long_text(span),
-            _ if span.is_empty() => self.nothing(span),
+            // After an anchor or a tag, the parser's place is the better one.
+            _ if span.is_empty() && !anchored && !tagged => self.nothing(span),
             _ => span,
         };
         let value = match text {

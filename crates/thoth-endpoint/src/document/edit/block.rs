@@ -17,6 +17,7 @@ pub(super) fn plan(
 ) -> Result<(), EditError> {
     let source = edits.source;
     let refuse = |why: &str| edits.refusal(node.span.start, why);
+    let all = elements(source, node).ok_or_else(|| refuse("a list whose items cannot be told apart"))?;
     for (before, added) in &changes.added {
         if let Value::List(_) = node.value {
             let head = own_line(source, node.span.start)
@@ -35,7 +36,6 @@ pub(super) fn plan(
         }
     }
     if !changes.removed.is_empty() {
-        let all = elements(source, node).ok_or_else(|| refuse("a list whose items cannot be told apart"))?;
         if changes.removed.len() == all.len() {
             return clear(source, node, splices).ok_or_else(|| refuse("nothing would be left here"));
         }

@@ -64,6 +64,17 @@ fn depth_is_bounded() {
     assert_eq!(error(&("a = ".to_owned() + &"[".repeat(100) + &"]".repeat(100))), "1:85: nested too deep");
 }
 
+/// The parser's time for these grows with their square.
+#[test]
+fn late_tables_are_bounded() {
+    let late = |count: usize| -> String {
+        let subtables = (0..count).map(|index| format!("[a{index}.b]\n"));
+        subtables.chain((0..count).map(|index| format!("[ \"a{index}\" ]\n"))).collect()
+    };
+    assert!(Document::parse(Format::Toml, late(500).as_bytes()).is_ok());
+    assert_eq!(error(&late(20_000)), "22361:1: too many tables after their own sub-tables");
+}
+
 /// Each way to write a table, and where it stands.
 #[test]
 fn the_tree_knows_its_places() {

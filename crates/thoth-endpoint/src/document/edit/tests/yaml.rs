@@ -173,6 +173,12 @@ fn what_has_no_certain_place_is_refused() {
         let result = edits.replace(at(&document, path), text("x"));
         assert!(matches!(result, Err(EditError::Unsupported { .. })), "{before}: {result:?}");
     }
+    for list in ["- &x\n- a\n", "- !!str\n- a\n", "- a\n- &y\n- b", "- a\n- &z"] {
+        let written = edited(Yaml, list, |document, edits| edits.prepend(document.root(), vec![text("x")]));
+        let Ok(written) = written else { continue };
+        let back = edited(Yaml, &written, |document, edits| edits.remove_items(document.root(), 0..1));
+        assert_eq!(back.as_deref(), Ok(list));
+    }
     let document = parse(Yaml, "a: x, y\nb: C:\\p q\nc: [d]\n");
     let edits = Edits::new(&document);
     assert_eq!(edits.token(at(&document, "a")), None, "it would be two items between brackets");
