@@ -1,16 +1,24 @@
 //! What `thoth health` and `thoth doctor` look at. Each check is a file; none changes anything.
 
+mod clients;
 mod clock;
+mod enforcer;
+mod identity;
 mod ledger;
 mod policy;
 mod profile;
+mod programs;
 
 use serde_json::{Value, json};
 
+pub(crate) use clients::{Count, clients, needed};
 pub(crate) use clock::clock;
+pub(crate) use enforcer::enforcer;
+pub(crate) use identity::{identity, settings};
 pub(crate) use ledger::{Thoroughness, ledger};
 pub(crate) use policy::policy;
 pub(crate) use profile::profile;
+pub(crate) use programs::programs;
 
 /// How a check came out; the later ones are worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::checkup::{self, Check, Thoroughness, Verdict};
-use crate::exit::{self, Failure, Outcome};
+use crate::clients::Machine;
+use crate::exit::{Failure, Outcome, finish};
 use crate::home::Home;
 use crate::settings;
+use crate::status::look;
 use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, line, styled};
 
 /// What `thoth doctor` ends with when the worst verdict is a warning.
@@ -22,6 +24,7 @@ Exit codes: 0 all is well, 5 there are warnings, 1 something does not work or is
 
 Examples:
   thoth doctor
+  thoth doctor --settings
   thoth doctor --json | jq '.checks[] | select(.verdict != \"ok\")'")]
 pub(crate) struct DoctorArgs {
     /// Show every setting instead: its value, and where that came from
@@ -33,9 +36,13 @@ pub(crate) struct DoctorArgs {
 }
 
 pub(crate) fn run(arguments: &DoctorArgs) -> Outcome {
+    finish(examine(arguments), arguments.json)
+}
+
+fn examine(arguments: &DoctorArgs) -> Outcome {
     let home = Home::locate()?;
     if arguments.settings {
-        return exit::finish(settings::show(&home, arguments.json), arguments.json);
+        return settings::show(&home, arguments.json);
     }
     let checks = checks(&home);
     let worst = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
@@ -53,13 +60,35 @@ pub(crate) fn run(arguments: &DoctorArgs) -> Outcome {
 }
 
 fn checks(home: &Home) -> Vec<Check> {
+    let mut checks = Vec::new();
+    match settings::load(home, &Vec::new()) {
+        Ok(resolved) => {
+            checks.push(checkup::settings(&resolved, Some(&settings::process(&resolved))));
+            checks.push(checkup::identity(&resolved));
+            checks.extend(checkup::enforcer(&resolved));
+        }
+        Err(failure) => {
+            checks.push(Check::failure(
+                "settings",
+                failure.message(),
+                "the administrator of this machine writes that file",
+            ));
+        }
+    }
     let ledger = checkup::ledger(&home.ledger(), &home.keys(), Thoroughness::Thorough);
-    vec![
-        checkup::profile(home.path()),
-        checkup::policy(&home.policy_file()).check,
-        checkup::clock(Timestamp::now(), ledger.newest),
-        ledger.check,
-    ]
+    checks.push(checkup::profile(home.path()));
+    checks.push(checkup::policy(&home.policy_file()).check);
+    checks.push(ledger.check);
+    checks.push(checkup::clock(Timestamp::now(), ledger.newest));
+    match Machine::here() {
+        Ok(machine) => {
+            let seen = look(&[], &machine);
+            checks.extend(checkup::programs(&checkup::needed(&seen), &machine.environment));
+            checks.push(checkup::clients(&seen));
+        }
+        Err(failure) => checks.push(Check::failure("clients", failure.message(), "set HOME to your home directory")),
+    }
+    checks
 }
 
 /// One check a line, aligned, its remedy below it.

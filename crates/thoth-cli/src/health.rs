@@ -9,10 +9,13 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::checkup::{self, Check, Thoroughness, Verdict};
-use crate::exit::Outcome;
+use crate::checkup::{self, Check, Count, Thoroughness, Verdict};
+use crate::clients::Machine;
+use crate::exit::{Outcome, finish};
 use crate::home::Home;
-use crate::terminal::{BAD, GOOD, harmless_text, line, styled};
+use crate::settings;
+use crate::status::look;
+use crate::terminal::{BAD, DIM, GOOD, harmless_text, line, styled};
 
 /// `thoth health`
 #[derive(Debug, Args)]
@@ -29,29 +32,54 @@ pub(crate) struct HealthArgs {
 }
 
 pub(crate) fn run(arguments: &HealthArgs) -> Outcome {
+    finish(judge(arguments), arguments.json)
+}
+
+fn judge(arguments: &HealthArgs) -> Outcome {
     let home = Home::locate()?;
+    let resolved = settings::load(&home, &Vec::new());
+    let settings = match &resolved {
+        // A fleet's health checks may run as another user than the gate does.
+        Ok(resolved) => checkup::settings(resolved, None),
+        Err(failure) => {
+            Check::failure("settings", failure.message(), "the administrator of this machine writes that file")
+        }
+    };
+    // Nothing registers anywhere while calls are decided here: what can be wrong are the values that onboarding wrote.
+    let registration_ok = settings.verdict < Verdict::Failure;
     let policy = checkup::policy(&home.policy_file());
     let ledger = checkup::ledger(&home.ledger(), &home.keys(), Thoroughness::Cheap);
     let clock = checkup::clock(Timestamp::now(), ledger.newest);
-    let checks = [checkup::profile(home.path()), policy.check, ledger.check, clock];
+    let seen = look(&[], &Machine::here()?);
+    let clients = checkup::clients(&seen);
+    let checks = [settings, checkup::profile(home.path()), policy.check, ledger.check, clock, clients];
     let healthy = checks.iter().all(|check| check.verdict < Verdict::Failure);
     let problems: Vec<&Check> = checks.iter().filter(|check| check.verdict >= Verdict::Warning).collect();
     if arguments.json {
         let verdicts: serde_json::Map<String, Value> =
             checks.iter().map(|check| (check.name.to_owned(), Value::from(check.verdict.as_str()))).collect();
+        let resolved = resolved.as_ref().ok();
         line(json!({
             "schema_version": 1,
             "healthy": healthy,
+            "registration_ok": registration_ok,
+            "decided_by": "local",
             "version": env!("CARGO_PKG_VERSION"),
+            "endpoint_id": resolved.and_then(|resolved| Some(resolved.endpoint.as_ref()?.id.to_string())),
+            "tenant_id": resolved.and_then(|resolved| Some(resolved.tenant.as_ref()?.to_string())),
             "checks": verdicts,
             "policy_digest": policy.digest,
             "ledger_events": ledger.events,
+            "clients": Count::of(&seen).to_json(),
             "problems": problems.iter().map(|check| check.to_json()).collect::<Vec<_>>(),
         }))?;
     } else {
         line(if healthy { styled(GOOD, "healthy") } else { styled(BAD, "not healthy") })?;
         for check in problems {
             line(format_args!("  {}: {}", check.name, harmless_text(&check.evidence)))?;
+            if let Some(remedy) = &check.remedy {
+                line(format_args!("    {}", styled(DIM, format_args!("-> {}", harmless_text(remedy)))))?;
+            }
         }
     }
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })

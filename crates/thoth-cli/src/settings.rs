@@ -4,6 +4,7 @@ mod key_file;
 mod machine;
 mod managed_file;
 mod show;
+mod tls;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::terminal::note;
 pub(crate) use key_file::{KeyFile, read as read_key_file};
 pub(crate) use machine::host_name;
 pub(crate) use show::show;
+pub(crate) use tls::tls;
 
 /// Flags of `thoth run` and their values.
 pub(crate) type Flags = Vec<(&'static str, Redacted<String>)>;

@@ -5,8 +5,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
-use thoth_api::{CaBundle, TlsSettings};
-use thoth_endpoint::settings::Tls;
 use thoth_update::{Channel, Installed, Patience, REPOSITORY, Release, Standing, Step, UpdateError, Updater};
 
 use crate::exit::{Failure, Outcome, finish};
@@ -42,7 +40,7 @@ pub(crate) fn run(arguments: &UpdateArgs) -> Outcome {
 
 fn update(arguments: &UpdateArgs) -> Outcome {
     let channel = Channel::official().map_err(|error| failure(&error.into()))?.ok_or_else(from_source)?;
-    let tls = tls_settings()?;
+    let tls = settings::tls(&settings::load(&Home::locate()?, &Vec::new())?)?;
     if !tls.verify {
         note("the server's certificate is not checked (THOTH_TLS_VERIFY); the release's own signature is");
     }
@@ -69,25 +67,6 @@ fn update(arguments: &UpdateArgs) -> Outcome {
         line(state.text())?
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The TLS settings of this machine.
-fn tls_settings() -> Result<TlsSettings, Failure> {
-    let bad = |error: &dyn std::fmt::Display| {
-        Failure::failed(error)
-            .hint("correct or unset THOTH_TLS_VERIFY, THOTH_TLS_CA_BUNDLE, THOTH_TLS_PINNED_CERT_SHA256")
-    };
-    let settings = settings::load(&Home::locate()?, &Vec::new())?;
-    let Tls { verify, ca_bundle, pins } = settings.tls.map_err(|error| bad(&error))?;
-    let ca_bundle = match ca_bundle {
-        Some(path) => {
-            let pem = std::fs::read(&path)
-                .map_err(|error| bad(&format_args!("cannot read `{path}` of THOTH_TLS_CA_BUNDLE: {error}")))?;
-            Some(CaBundle { name: path, pem })
-        }
-        None => None,
-    };
-    TlsSettings::parse(verify.as_deref(), ca_bundle, pins.as_deref()).map_err(|error| bad(&error))
 }
 
 fn from_source() -> Failure {

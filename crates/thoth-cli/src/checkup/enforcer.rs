@@ -1,0 +1,46 @@
+//! The policy server, where one is configured: can it be reached, and is it who it says?
+
+use thoth_api::{TlsSettings, Url, Verdict as Finding, probe};
+use thoth_endpoint::settings::Resolved;
+
+use super::Check;
+use crate::settings;
+
+const NAME: &str = "enforcer";
+
+/// Asks the policy server's hosts for a connection. Nothing is asked of anybody where none is configured.
+pub(crate) fn enforcer(resolved: &Resolved) -> Vec<Check> {
+    let urls: Vec<&String> = resolved.enforce_url.iter().chain(&resolved.grid_url).collect();
+    if urls.is_empty() {
+        return vec![Check::skipped(NAME, "none is configured; calls are decided here")];
+    }
+    let tls = match settings::tls(resolved) {
+        Ok(tls) => tls,
+        Err(failure) => {
+            let remedy = "correct THOTH_TLS_VERIFY, THOTH_TLS_CA_BUNDLE or THOTH_TLS_PINNED_CERT_SHA256";
+            return vec![Check::failure(NAME, failure.message().to_owned(), remedy)];
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    urls.into_iter()
+        .map(|text| match (&runtime, Url::parse(text)) {
+            (Ok(runtime), Ok(url)) => reach(runtime, &url, &tls),
+            (Err(error), _) => Check::skipped(NAME, format!("cannot look: {error}")),
+            (_, Err(error)) => Check::failure(NAME, format!("{text}: {error}"), "correct the tenant and the domain"),
+        })
+        .collect()
+}
+
+fn reach(runtime: &tokio::runtime::Runtime, url: &Url, tls: &TlsSettings) -> Check {
+    let seen = runtime.block_on(probe(url, tls));
+    // The first step that fails is why the others could not be tried.
+    let bad = seen.findings.iter().find(|finding| finding.verdict == Finding::Bad);
+    match bad {
+        None => Check::ok(NAME, format!("{} can be reached, but this version decides without it", seen.host)),
+        Some(finding) => Check::warning(
+            NAME,
+            format!("{}: {}: {}", seen.host, finding.step.as_str(), finding.evidence),
+            finding.remedy.unwrap_or("ask whoever runs the policy server"),
+        ),
+    }
+}
