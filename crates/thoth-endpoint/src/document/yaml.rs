@@ -223,7 +223,7 @@ impl Builder<'_> {
         let Some(open) = self.open.last() else { return span };
         let at = match &open.key {
             Some((_, key)) => colon(self.source, key.end),
-            None if open.form == Form::Block => {
+            None if open.form != Form::Token => {
                 Some(self.source.after_trivia(open.end)).filter(|at| self.is_at(*at, "-"))
             }
             None => None,
@@ -240,7 +240,8 @@ impl Builder<'_> {
         let Range { start, end } = self.nothing(span.clone());
         let header = if start == end && start != span.start { self.source.after_blanks(start) } else { span.start };
         let content = self.source.slice(header, span.end);
-        let keeps = content.lines().next().is_some_and(|line| line.contains('+'));
+        let header_line = content.lines().next().unwrap_or_default();
+        let keeps = !header_line.starts_with(['|', '>']) || header_line.contains('+');
         let end = if keeps { span.end } else { header + content.trim_end().len() };
         header..end
     }

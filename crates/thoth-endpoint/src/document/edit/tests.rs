@@ -1,3 +1,5 @@
+//! What edits write, and that taking them back leaves nothing; one table per format.
+
 use super::super::Format;
 use super::{Document, EditError, Edits, Member, Node, Plain};
 

@@ -1,3 +1,5 @@
+//! Reading JSON: faults in words, bounds, places.
+
 use std::ops::Range;
 
 use super::super::{Document, Format, MAX_DEPTH, Value};

@@ -1,3 +1,5 @@
+//! Reading TOML: faults in words, bounds, places.
+
 use super::super::{Document, Form, Format, Node, Value};
 
 fn error(text: &str) -> String {

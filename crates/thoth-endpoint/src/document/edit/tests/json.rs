@@ -1,3 +1,5 @@
+//! Edits of JSON with comments.
+
 use super::super::super::Format::Json;
 use super::{EditError, Edits, Plain, at, edited, inserts, member, parse, prepends, removes, text};
 

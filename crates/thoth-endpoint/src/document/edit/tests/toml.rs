@@ -1,3 +1,5 @@
+//! Edits of TOML.
+
 use super::super::super::Format::Toml;
 use super::{EditError, Edits, Plain, at, edited, inserts, member, parse, prepends, removes, text};
 

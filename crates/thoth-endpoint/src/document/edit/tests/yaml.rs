@@ -1,3 +1,5 @@
+//! Edits of YAML.
+
 use super::super::super::Format::Yaml;
 use super::{EditError, Edits, Plain, at, edited, inserts, member, parse, prepends, removes, text};
 
@@ -151,6 +153,8 @@ fn what_has_no_certain_place_is_refused() {
         ("{&x b: 1}", "", "b"),
         ("[b: 1]", "0", "b"),
         ("b: |+\n  long\n\n\nc: 1\n", "", "b"),
+        ("b: |+\n  long\n\n", "", "b"),
+        ("b: &x\n- |+\n  long\n\n# c", "", "b"),
         ("- \tb: 1\n", "0", "b"),
     ] {
         let result = edited(Yaml, before, |document, edits| {
