@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use thoth_audit::{EventType, RefusalFields};
-use thoth_gate::{Answer, Gate, GateSession, Incident, Permit, Refused, Round};
+use thoth_gate::{Answer, Gate, GateSession, Incident, Outcome, Outcomes, Permit, Refused, Round};
 use thoth_mcp::{
     Decoder, Direction, Era, Frame, Framed, IdKey, InFlightError, Message, Notification, Refusal, RefusalCode, Request,
     Response, TaskMethod,
@@ -105,7 +105,19 @@ impl ClientSide {
         }
         let (turn, incidents) = making.finish();
         self.record(&incidents);
+        self.settle_abandoned();
         turn
+    }
+
+    /// Cancelled calls that had to give way to others have no answer: one that comes now is refused.
+    fn settle_abandoned(&self) {
+        let mut outcomes = Outcomes::default();
+        for ticket in self.session.lock().take_abandoned() {
+            outcomes.settle(self.caller(), &ticket, &Outcome::without_answer("no_answer"), clock::now());
+        }
+        if let Err(error) = self.gate.record(&mut outcomes) {
+            NO_EVIDENCE.say(&format!("an outcome could not be recorded: {error}"));
+        }
     }
 
     /// The client's input ended; a line without its newline is refused.
@@ -379,7 +391,7 @@ fn token() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use thoth_audit::{ContentKey, ContentMode, Leaves};
     use thoth_gate::{Evidence, EvidenceError, Standing};
@@ -392,10 +404,13 @@ mod tests {
     #[derive(Default)]
     struct Disk {
         full: AtomicBool,
+        outcomes: AtomicUsize,
     }
 
     impl Evidence for Disk {
-        fn append(&self, _: &Leaves) -> Result<(), EvidenceError> {
+        fn append(&self, leaves: &Leaves) -> Result<(), EvidenceError> {
+            let unanswered = |leaf: &&[u8]| String::from_utf8_lossy(leaf).contains(r#""outcome":"no_answer""#);
+            self.outcomes.fetch_add(leaves.iter().filter(unanswered).count(), Ordering::Relaxed);
             if self.full.load(Ordering::Relaxed) { Err(EvidenceError("full".into())) } else { Ok(()) }
         }
     }
@@ -471,5 +486,22 @@ mod tests {
         }
         assert_eq!(send(&mut world, &batch(&request(8, "ping"))), (1, vec![]));
         assert!(world.session.lock().from_client.get(&IdKey::integer(5)).is_some_and(|open| open.cancelled));
+    }
+
+    /// Evidence is complete: each call that went out has an outcome, also when it was called off and had to give way.
+    #[test]
+    fn cancelled_calls_that_give_way_have_an_outcome() {
+        const CALLS: u32 = 4096;
+        let mut world = world();
+        for id in 0..CALLS {
+            let cancel =
+                format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#);
+            let lines = format!("{}\n{cancel}", request(id, "tools/call"));
+            assert_eq!(send(&mut world, &lines).0, 2);
+        }
+        assert_eq!(world.disk.outcomes.load(Ordering::Relaxed), 0, "they may still be answered");
+        assert_eq!(send(&mut world, &request(CALLS, "tools/call")), (1, vec![]));
+        assert_eq!(world.disk.outcomes.load(Ordering::Relaxed), 4096);
+        assert_eq!(world.session.lock().from_client.len(), 1);
     }
 }

@@ -58,6 +58,7 @@ pub(crate) struct State {
     pub(crate) from_client: InFlight<Open>,
     /// The server's requests that the client has not answered.
     pub(crate) from_server: InFlight<Open>,
+    abandoned: Vec<Ticket>,
     negotiated: Option<String>,
     tools: HashSet<String>,
     pages: HashSet<String>,
@@ -71,6 +72,7 @@ impl Default for State {
         Self {
             from_client: InFlight::new(MAX_OPEN),
             from_server: InFlight::new(MAX_OPEN),
+            abandoned: Vec::new(),
             negotiated: None,
             tools: HashSet::new(),
             pages: HashSet::new(),
@@ -158,21 +160,37 @@ impl State {
 
     /// Opens a client's request.
     pub(crate) fn open_from_client(&mut self, key: IdKey, open: Open) -> Result<(), InFlightError> {
-        open_in(&mut self.from_client, key, open)
+        open_in(&mut self.from_client, &mut self.abandoned, key, open)
     }
 
     /// Opens a server's request.
     pub(crate) fn open_from_server(&mut self, key: IdKey, open: Open) -> Result<(), InFlightError> {
-        open_in(&mut self.from_server, key, open)
+        open_in(&mut self.from_server, &mut self.abandoned, key, open)
+    }
+
+    /// The calls that have given way since the last time. Nobody waits for them any more, and their outcomes are still to
+    /// be recorded.
+    pub(crate) fn take_abandoned(&mut self) -> Vec<Ticket> {
+        std::mem::take(&mut self.abandoned)
     }
 }
 
 /// Opens a request. Cancelled ones, which may never be answered, give way when there are too many. Their ids stay taken
-/// until then: MCP forbids using an id twice, and a late answer would be taken for the new request's.
-fn open_in(table: &mut InFlight<Open>, key: IdKey, open: Open) -> Result<(), InFlightError> {
+/// until then: MCP forbids using an id twice, and a late answer would be taken for the new request's. A call that has not
+/// gone out yet stays, for its ticket is still to come.
+fn open_in(
+    table: &mut InFlight<Open>,
+    abandoned: &mut Vec<Ticket>,
+    key: IdKey,
+    open: Open,
+) -> Result<(), InFlightError> {
     if table.len() >= MAX_OPEN {
-        for (key, open) in table.drain().filter(|(_, open)| !open.cancelled) {
-            table.insert(key, open)?;
+        for (key, open) in table.drain() {
+            if !open.cancelled || matches!(open.asked, Asked::Call(None)) {
+                table.insert(key, open)?;
+            } else if let Asked::Call(Some(ticket)) = open.asked {
+                abandoned.push(ticket);
+            }
         }
     }
     table.insert(key, open)
@@ -222,10 +240,13 @@ mod tests {
     #[test]
     fn cancelled_requests_give_way() {
         let mut state = State::default();
+        let undecided = Open { asked: Asked::Call(None), ..open(true) };
+        state.open_from_client(IdKey::text("a call that has not gone out"), undecided).unwrap();
         for id in 0..10_000 {
             state.open_from_client(IdKey::integer(id), open(id != 7)).unwrap();
         }
         assert!(state.from_client.get(&IdKey::integer(7)).is_some());
+        assert!(state.from_client.get(&IdKey::text("a call that has not gone out")).is_some());
         assert_eq!(state.open_from_client(IdKey::integer(7), open(false)), Err(InFlightError::InUse));
         let late = state.open_from_client(IdKey::integer(9_999), open(false));
         assert_eq!(late, Err(InFlightError::InUse), "a late answer would be taken for the new request's");
