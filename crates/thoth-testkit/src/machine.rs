@@ -23,6 +23,7 @@ pub struct Machine {
     folder: tempfile::TempDir,
     thoth: PathBuf,
     path: String,
+    variables: Vec<(String, String)>,
 }
 
 impl Machine {
@@ -31,7 +32,8 @@ impl Machine {
     /// # Errors
     /// When its folders cannot be made.
     pub fn new(thoth: impl Into<PathBuf>) -> io::Result<Self> {
-        let machine = Self { folder: tempfile::tempdir()?, thoth: thoth.into(), path: DESKTOP_PATH.to_owned() };
+        let folder = tempfile::tempdir()?;
+        let machine = Self { folder, thoth: thoth.into(), path: DESKTOP_PATH.to_owned(), variables: Vec::new() };
         for folder in [machine.home(), machine.project()] {
             DirBuilder::new().mode(0o700).create(folder)?;
         }
@@ -42,6 +44,13 @@ impl Machine {
     #[must_use]
     pub fn with_path(self, path: impl Into<String>) -> Self {
         Self { path: path.into(), ..self }
+    }
+
+    /// The same, with one more variable for commands of Thoth.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The user's home.
@@ -80,7 +89,8 @@ impl Machine {
     pub fn run<W: AsRef<std::ffi::OsStr>>(&self, words: impl IntoIterator<Item = W>) -> io::Result<Output> {
         let mut command = Command::new(&self.thoth);
         command.args(words).current_dir(self.project()).env_clear();
-        command.env("PATH", &self.path).env("HOME", self.home()).output()
+        let variables = self.variables.iter().map(|(name, value)| (name, value));
+        command.env("PATH", &self.path).env("HOME", self.home()).envs(variables).output()
     }
 
     /// Every event of the user's ledger, which verifies.

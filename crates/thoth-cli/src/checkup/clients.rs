@@ -70,7 +70,7 @@ pub(crate) fn clients(seen: &Seen) -> Check {
     };
     if count.broken > 0 {
         let evidence = format!("what starts {} is not there any more", names(&|_, lost| lost));
-        return Check::failure(NAME, evidence, "run `thoth wrap-config --auto-thoth-bin`");
+        return Check::failure(NAME, evidence, "run `thoth wrap-config`, which writes the path of this program");
     }
     if count.ungoverned > 0 {
         let evidence = format!(

@@ -6,7 +6,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use rustix::fs::statvfs;
 use thoth_audit::tail::Follower;
-use thoth_audit::{VerifyOptions, verify};
+use thoth_audit::verify::Fault;
+use thoth_audit::{VerifyError, VerifyOptions, verify};
 
 use super::Check;
 use crate::audit::is_ledger;
@@ -81,6 +82,20 @@ pub(crate) fn ledger(directory: &Path, keys: &Path, thoroughness: Thoroughness) 
                 newest,
             }
         }
+        Err(VerifyError { fault: Fault::Busy, .. }) => LedgerState {
+            check: Check::ok(NAME, format!("{shown}, being written to; not verified")),
+            events: size(directory),
+            newest,
+        },
+        Err(VerifyError { fault: Fault::Interrupted(report), .. }) => LedgerState {
+            check: Check::warning(
+                NAME,
+                format!("{shown}: nothing is lost, but its last update was interrupted"),
+                format!("run `thoth audit repair {shown}`; the next `thoth run` does it too"),
+            ),
+            events: Some(report.size + report.pending),
+            newest,
+        },
         Err(error) => LedgerState {
             check: Check::failure(
                 NAME,
