@@ -55,13 +55,19 @@ impl Case {
         fs::read(&self.path).unwrap()
     }
 
-    fn value(&self) -> Value {
-        read(&self.fixtures, self.file.syntax, &self.path).unwrap_or_else(|error| panic!("{}: {error}", self.name()))
+    fn file(&self) -> (Syntax, &Path) {
+        (self.file.syntax, &self.path)
     }
 
     fn name(&self) -> String {
         format!("{}/{}", self.file.host, self.file.name)
     }
+}
+
+/// What the clients read in their files.
+fn values(cases: &[Case]) -> Vec<Value> {
+    let files: Vec<_> = cases.iter().map(Case::file).collect();
+    read(&Fixtures::locate().unwrap(), &files).unwrap()
 }
 
 fn place(machine: &Machine, file: &ClientFile) -> PathBuf {
@@ -150,38 +156,47 @@ fn wrapped(host: &str, name: &str, entry: &mut Value) {
     }
 }
 
+/// What wrapping makes of a whole file, and how many of its entries start a server and how many do not.
+fn all_wrapped(host: &str, original: &Value) -> (Value, (usize, usize)) {
+    let mut expected = original.clone();
+    let mut count = (0, 0);
+    each_server(host, &mut expected, &mut |name, entry| {
+        // The older place of OpenCode's servers holds their newer table.
+        if (host, name) == ("opencode", "servers") {
+            return;
+        }
+        *(if words(host, entry).is_some() { &mut count.0 } else { &mut count.1 }) += 1;
+        wrapped(host, name, entry);
+    });
+    (expected, count)
+}
+
 /// Each client reads what wrapping wrote, finds its servers behind the gate and everything else as it was; undoing it
 /// gives back every byte. Also after the client wrote the file anew, which keeps the value and nothing else.
 #[test]
 fn every_client_reads_its_wrapped_file_and_leads_to_the_gate() {
-    for file in CLIENT_FILES {
-        let case = Case::new(file);
-        let original = case.value();
-        let mut expected = original.clone();
-        let (mut started, mut others) = (0, 0);
-        each_server(file.host, &mut expected, &mut |name, entry| {
-            // The older place of OpenCode's servers holds their newer table.
-            if file.host == "opencode" && name == "servers" {
-                return;
-            }
-            *(if words(file.host, entry).is_some() { &mut started } else { &mut others }) += 1;
-            wrapped(file.host, name, entry);
-        });
-        assert_eq!((started, others), (file.started, file.others), "{}", case.name());
-
+    let cases: Vec<Case> = CLIENT_FILES.iter().map(Case::new).collect();
+    let originals = values(&cases);
+    cases.iter().for_each(Case::wrap);
+    let once = values(&cases);
+    for ((case, original), once) in cases.iter().zip(&originals).zip(&once) {
+        let (expected, count) = all_wrapped(case.file.host, original);
+        assert_eq!(count, (case.file.started, case.file.others), "{}", case.name());
+        assert_eq!(*once, expected, "{}", case.name());
+        let bytes = case.bytes();
         case.wrap();
-        assert_eq!(case.value(), expected, "{}", case.name());
-        let once = case.bytes();
-        case.wrap();
-        assert!(case.bytes() == once, "{}: wrapping twice is wrapping once", case.name());
+        assert!(case.bytes() == bytes, "{}: wrapping twice is wrapping once", case.name());
         case.unwrap();
         assert!(case.bytes() == case.original, "{}: not restored:\n{}", case.name(), case.text());
-
         case.wrap();
-        rewrite(&case.fixtures, file.syntax, &case.path).unwrap();
-        assert_eq!(case.value(), expected, "{}: the test's own rewriting", case.name());
-        case.unwrap();
-        assert_eq!(case.value(), original, "{}", case.name());
+    }
+
+    let files: Vec<_> = cases.iter().map(Case::file).collect();
+    rewrite(&Fixtures::locate().unwrap(), &files).unwrap();
+    assert_eq!(values(&cases), once, "the test's own rewriting");
+    cases.iter().for_each(Case::unwrap);
+    for ((case, original), restored) in cases.iter().zip(&originals).zip(values(&cases)) {
+        assert_eq!(restored, *original, "{}", case.name());
     }
 }
 
@@ -194,7 +209,8 @@ impl Case {
     fn memory(&self) -> (Vec<String>, Vec<(String, String)>) {
         let mut found = None;
         let host = self.file.host;
-        each_server(host, &mut self.value(), &mut |name, entry| {
+        let mut value = values(std::slice::from_ref(self)).remove(0);
+        each_server(host, &mut value, &mut |name, entry| {
             if name.contains("memory") && found.is_none() {
                 let own = &entry[field(host, "env")];
                 let variables = own.as_object().into_iter().flatten();

@@ -170,38 +170,54 @@ pub enum ReadError {
     Answer(#[from] serde_json::Error),
 }
 
-/// The value of a file, as a client reads it.
+/// The values of files, as their clients read them.
 ///
 /// # Errors
-/// When it is not written as its client demands.
-pub fn read(fixtures: &Fixtures, syntax: Syntax, path: &Path) -> Result<Value, ReadError> {
-    Ok(serde_json::from_slice(&reader(fixtures, "read", syntax, path)?)?)
+/// When one is not written as its client demands.
+pub fn read(fixtures: &Fixtures, files: &[(Syntax, &Path)]) -> Result<Vec<Value>, ReadError> {
+    let by_node = javascript(fixtures, "read", files)?;
+    let mut lines = by_node.split(|byte| *byte == b'\n');
+    let mut values = Vec::new();
+    for (syntax, path) in files {
+        let own = if *syntax == Syntax::Toml { Some(python(fixtures, "read", path)?) } else { None };
+        let text = own.as_deref().or_else(|| lines.next()).unwrap_or_default();
+        values.push(serde_json::from_slice(text)?);
+    }
+    Ok(values)
 }
 
-/// Writes the file anew as a client does that changes a setting: comments and layout are gone, the value is the same.
+/// Writes files anew as a client does that changes a setting: comments and layout are gone, the value is the same.
 ///
 /// # Errors
-/// When it is not written as its client demands.
-pub fn rewrite(fixtures: &Fixtures, syntax: Syntax, path: &Path) -> Result<(), ReadError> {
-    reader(fixtures, "rewrite", syntax, path).map(drop)
+/// When one is not written as its client demands.
+pub fn rewrite(fixtures: &Fixtures, files: &[(Syntax, &Path)]) -> Result<(), ReadError> {
+    javascript(fixtures, "rewrite", files)?;
+    let mut toml = files.iter().filter(|(syntax, _)| *syntax == Syntax::Toml);
+    toml.try_for_each(|(_, path)| python(fixtures, "rewrite", path).map(drop))
 }
 
-fn reader(fixtures: &Fixtures, mode: &str, syntax: Syntax, path: &Path) -> Result<Vec<u8>, ReadError> {
-    let mut command = if syntax == Syntax::Toml {
-        let mut command = Command::new("python3");
-        command.arg(fixtures.program("readers/config_toml.py")?).arg(mode);
-        command
-    } else {
-        let mut command = Command::new("node");
-        command.env("NODE_PATH", fixtures.node_modules()?).arg(fixtures.program("readers/config.cjs")?).arg(mode);
-        command.arg(match syntax {
+/// One process for all files: starting it takes longer than reading them.
+fn javascript(fixtures: &Fixtures, mode: &str, files: &[(Syntax, &Path)]) -> Result<Vec<u8>, ReadError> {
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", fixtures.node_modules()?).arg(fixtures.program("readers/config.cjs")?).arg(mode);
+    for (syntax, path) in files {
+        let name = match syntax {
+            Syntax::Json => "json",
             Syntax::Jsonc => "jsonc",
             Syntax::Yaml => "yaml",
-            Syntax::Json | Syntax::Toml => "json",
-        });
-        command
-    };
-    let output = command.arg(path).output()?;
+            Syntax::Toml => continue,
+        };
+        command.arg(name).arg(path);
+    }
+    answer(&mut command)
+}
+
+fn python(fixtures: &Fixtures, mode: &str, path: &Path) -> Result<Vec<u8>, ReadError> {
+    answer(Command::new("python3").arg(fixtures.program("readers/config_toml.py")?).arg(mode).arg(path))
+}
+
+fn answer(command: &mut Command) -> Result<Vec<u8>, ReadError> {
+    let output = command.output()?;
     if output.status.success() {
         Ok(output.stdout)
     } else {
