@@ -207,18 +207,20 @@ fn health_for_people() {
     });
 }
 
+/// Exit code and JSON of `thoth health`, a key a line.
+fn health_json(machine: &Machine) -> String {
+    let told = told(machine, &["health", "--json"]);
+    let (code, json) = told.split_once('\n').unwrap();
+    let mut json: Value = serde_json::from_str(json).unwrap();
+    json["version"] = "VERSION".into();
+    format!("{code}\n{json:#}")
+}
+
 /// Defends: what a fleet's scripts read; the keys are a contract.
 #[test]
 fn health_for_scripts() {
-    let json = |machine: Machine| {
-        let told = told(&machine, &["health", "--json"]);
-        let (code, json) = told.split_once('\n').unwrap();
-        let mut json: Value = serde_json::from_str(json).unwrap();
-        json["version"] = "VERSION".into();
-        format!("{code}\n{json:#}")
-    };
     plainly(|| {
-        insta::assert_snapshot!(json(healthy()), @r#"
+        insta::assert_snapshot!(health_json(&healthy()), @r#"
     exit code 0
     {
       "checks": {
@@ -251,8 +253,13 @@ fn health_for_scripts() {
     }
     "#)
     });
+}
+
+/// Defends: the same of a machine where nothing is right.
+#[test]
+fn health_for_scripts_of_a_broken_machine() {
     plainly(|| {
-        insta::assert_snapshot!(json(broken()), @r#"
+        insta::assert_snapshot!(health_json(&broken()), @r#"
     exit code 1
     {
       "checks": {
