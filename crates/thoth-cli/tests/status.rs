@@ -36,7 +36,9 @@ fn status(machine: &Machine) -> (i32, String) {
 }
 
 const DESKTOP: &str = ".config/Claude/claude_desktop_config.json";
-const FILES: &str = r#"{"mcpServers": {"files": {"command": "npx", "args": ["-y", "files", "/"]}, "git": {"command": "uvx", "args": ["git"], "disabled": true}}}"#;
+/// On two lines: the first grows by the length of this program's path.
+const FILES: &str = r#"{"mcpServers": {"files": {"command": "npx", "args": ["-y", "files", "/"]},
+"git": {"command": "uvx", "args": ["git"], "disabled": true}}}"#;
 
 #[test]
 fn a_machine_in_good_order() {
@@ -92,7 +94,7 @@ fn a_half_governed_machine() {
     shared  —         —               —               —            Claude Code     project
 
     Not governed:
-      `git` (Claude Desktop, ~/.config/Claude/claude_desktop_config.json:1:225): the client starts it directly
+      `git` (Claude Desktop, ~/.config/Claude/claude_desktop_config.json:2:1): the client starts it directly
         -> run `thoth wrap-config`
       `far` (Claude Code, ~/.claude.json:1:17): remote server at mcp.example.com
         -> this version governs stdio servers: bridge it with a stdio client such as `npx mcp-remote URL` and wrap that, or put it behind an HTTP gateway
