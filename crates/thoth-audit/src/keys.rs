@@ -73,6 +73,18 @@ impl LedgerKeys {
         &self.content
     }
 
+    /// Where the key that signs the ledger stands in a directory of keys.
+    #[must_use]
+    pub fn signing_file(keys: &Path) -> PathBuf {
+        keys.join(SIGNING_FILE)
+    }
+
+    /// Where the key that content is hashed with stands in a directory of keys.
+    #[must_use]
+    pub fn content_file(keys: &Path) -> PathBuf {
+        keys.join(CONTENT_FILE)
+    }
+
     /// Reads the keys for the ledger in `ledger` from the directory `keys`, and creates what is missing, that directory
     /// included. Two processes may do so at once: both get the same keys. What stands in a key's place and is no regular
     /// file is refused, never waited for, and never replaced.
@@ -86,7 +98,7 @@ impl LedgerKeys {
     pub fn load_or_create(keys: &Path, ledger: &Path) -> Result<Self, KeyError> {
         // Looked at before the key is: another process that begins the ledger right now has written the key first.
         let begun = crate::ledger::is_begun(ledger);
-        let signing = keys.join(SIGNING_FILE);
+        let signing = Self::signing_file(keys);
         let seed = read(&signing)?;
         if begun && seed.is_none() {
             return Err(KeyError::Lost { key: signing, ledger: ledger.to_owned() });
@@ -97,7 +109,7 @@ impl LedgerKeys {
             source,
         })?;
         let seed = seed.map_or_else(|| create(&signing), Ok)?;
-        let content = keys.join(CONTENT_FILE);
+        let content = Self::content_file(keys);
         let hashing = read(&content)?.map_or_else(|| create(&content), Ok)?;
         Ok(Self { file: Some(signing), ..Self::new(seed, hashing) })
     }

@@ -187,7 +187,7 @@ fn check(arguments: VerifyArgs) -> Outcome {
             line(format_args!("{} {}", styled(CARE, "interrupted"), path.display()))?;
             show(&report)?;
             note(Interrupted(&path));
-            return Ok(ExitCode::from(Code::Interrupted as u8));
+            return Ok(ExitCode::from(Code::Warned as u8));
         }
         Err(error) => return Err(not_verified(&path, &error)),
     }
@@ -246,7 +246,7 @@ fn not_verified(path: &Path, error: &VerifyError) -> Failure {
     let failure = match &error.fault {
         Fault::Interrupted(report) => {
             let report = serde_json::from_str::<Map<String, Value>>(&report.to_json()).unwrap_or_default();
-            let failure = Failure::new(Code::Interrupted, Interrupted(path));
+            let failure = Failure::new(Code::Warned, Interrupted(path));
             report.into_iter().fold(failure, |failure, (key, value)| failure.detail(&key, value))
         }
         _ => Failure::new(Code::NotVerified, format!("not verified: {error}")),

@@ -25,7 +25,7 @@ Exit codes:
   2    wrong command line
   3    invalid policy
   4    the ledger does not verify
-  5    what is signed in the ledger verifies, and an update of it was interrupted (`thoth audit repair`)
+  5    works, and should be looked after: warnings (`thoth doctor`), an interrupted update of the ledger (`thoth audit`)
   126  the server's program cannot be executed (`thoth run`)
   127  the server's program was not found (`thoth run`)
   141  whoever read standard output has gone away

@@ -8,14 +8,11 @@ use serde_json::json;
 
 use crate::checkup::{self, Check, Thoroughness, Verdict};
 use crate::clients::Machine;
-use crate::exit::{Failure, Outcome, finish};
+use crate::exit::{Code, Failure, Outcome, finish};
 use crate::home::Home;
 use crate::settings;
 use crate::status::look;
-use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, line, styled};
-
-/// What `thoth doctor` ends with when the worst verdict is a warning.
-const WARNED: u8 = 5;
+use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
 
 /// `thoth doctor`
 #[derive(Debug, Args)]
@@ -48,13 +45,13 @@ fn examine(arguments: &DoctorArgs) -> Outcome {
     let worst = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
     if arguments.json {
         let checks: Vec<_> = checks.iter().map(Check::to_json).collect();
-        line(json!({ "schema_version": 1, "worst": worst.as_str(), "checks": checks }))?;
+        json_line(&json!({ "schema_version": 1, "worst": worst.as_str(), "checks": checks }).to_string())?;
     } else {
         print(&checks)?;
     }
     Ok(match worst {
         Verdict::Ok | Verdict::Skipped => ExitCode::SUCCESS,
-        Verdict::Warning => ExitCode::from(WARNED),
+        Verdict::Warning => ExitCode::from(Code::Warned as u8),
         Verdict::Failure => ExitCode::FAILURE,
     })
 }
@@ -76,7 +73,7 @@ fn checks(home: &Home) -> Vec<Check> {
         }
     }
     let ledger = checkup::ledger(&home.ledger(), &home.keys(), Thoroughness::Thorough);
-    checks.push(checkup::profile(home.path()));
+    checks.push(checkup::profile(home));
     checks.push(checkup::policy(&home.policy_file()).check);
     checks.push(ledger.check);
     checks.push(checkup::clock(Timestamp::now(), ledger.newest));
@@ -85,6 +82,7 @@ fn checks(home: &Home) -> Vec<Check> {
             let seen = look(&[], &machine);
             checks.extend(checkup::programs(&checkup::needed(&seen), &machine.environment));
             checks.push(checkup::clients(&seen));
+            checks.extend(checkup::policies(&seen));
         }
         Err(failure) => checks.push(Check::failure("clients", failure.message(), "set HOME to your home directory")),
     }

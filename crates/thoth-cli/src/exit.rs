@@ -18,8 +18,9 @@ pub(crate) enum Code {
     InvalidPolicy = 3,
     /// A ledger does not verify.
     NotVerified = 4,
-    /// All that is signed in a ledger verifies, but an update of it was interrupted.
-    Interrupted = 5,
+    /// It works, and should be looked after: `doctor` has warnings, or all that is signed in a ledger verifies and an
+    /// update of it was interrupted.
+    Warned = 5,
     /// The upstream's program cannot be executed.
     NotExecutable = 126,
     /// The upstream's program was not found.
@@ -36,7 +37,7 @@ impl Code {
             Self::Usage => "usage",
             Self::InvalidPolicy => "invalid_policy",
             Self::NotVerified => "not_verified",
-            Self::Interrupted => "interrupted",
+            Self::Warned => "warned",
             Self::NotExecutable => "not_executable",
             Self::NotFound => "not_found",
             Self::Closed => "closed",

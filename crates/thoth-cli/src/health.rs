@@ -15,7 +15,7 @@ use crate::exit::{Outcome, finish};
 use crate::home::Home;
 use crate::settings;
 use crate::status::look;
-use crate::terminal::{BAD, DIM, GOOD, harmless_text, line, styled};
+use crate::terminal::{BAD, DIM, GOOD, harmless_text, json_line, line, styled};
 
 /// `thoth health`
 #[derive(Debug, Args)]
@@ -52,14 +52,15 @@ fn judge(arguments: &HealthArgs) -> Outcome {
     let clock = checkup::clock(Timestamp::now(), ledger.newest);
     let seen = look(&[], &Machine::here()?);
     let clients = checkup::clients(&seen);
-    let checks = [settings, checkup::profile(home.path()), policy.check, ledger.check, clock, clients];
+    let mut checks = vec![settings, checkup::profile(&home), policy.check, ledger.check, clock, clients];
+    checks.extend(checkup::policies(&seen));
     let healthy = checks.iter().all(|check| check.verdict < Verdict::Failure);
     let problems: Vec<&Check> = checks.iter().filter(|check| check.verdict >= Verdict::Warning).collect();
     if arguments.json {
         let verdicts: serde_json::Map<String, Value> =
             checks.iter().map(|check| (check.name.to_owned(), Value::from(check.verdict.as_str()))).collect();
         let resolved = resolved.as_ref().ok();
-        line(json!({
+        let answer = json!({
             "schema_version": 1,
             "healthy": healthy,
             "registration_ok": registration_ok,
@@ -72,7 +73,8 @@ fn judge(arguments: &HealthArgs) -> Outcome {
             "ledger_events": ledger.events,
             "clients": Count::of(&seen).to_json(),
             "problems": problems.iter().map(|check| check.to_json()).collect::<Vec<_>>(),
-        }))?;
+        });
+        json_line(&answer.to_string())?;
     } else {
         line(if healthy { styled(GOOD, "healthy") } else { styled(BAD, "not healthy") })?;
         for check in problems {

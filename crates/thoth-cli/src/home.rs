@@ -28,6 +28,11 @@ impl Home {
     /// The directory, and whether it was chosen with `THOTH_HOME`.
     fn find() -> Result<(Self, bool), Failure> {
         match (std::env::var_os("THOTH_HOME"), std::env::home_dir()) {
+            // A relative one would be in whatever directory the client starts servers in: a project's.
+            (Some(path), _) if !path.is_empty() && PathBuf::from(&path).is_relative() => {
+                Err(Failure::usage("THOTH_HOME is not an absolute path")
+                    .hint("give the full path of a directory of yours"))
+            }
             (Some(path), _) if !path.is_empty() => Ok((Self(PathBuf::from(path)), true)),
             (_, Some(home)) if !home.as_os_str().is_empty() => Ok((Self(home.join(".thoth")), false)),
             _ => Err(Failure::failed("there is no home directory").hint("set THOTH_HOME to a directory of yours")),
@@ -52,6 +57,11 @@ impl Home {
     }
 
     /// The file of session intents by server, whether it exists or not.
+    /// Copies of other programs' files, made before they are changed.
+    pub(crate) fn backups(&self) -> PathBuf {
+        self.0.join("backups")
+    }
+
     pub(crate) fn intent_map(&self) -> PathBuf {
         self.0.join("intent_map.json")
     }

@@ -13,8 +13,8 @@ use crate::settings;
 use crate::terminal::note;
 
 /// Permission bits that others must not have: on files with secrets, and on files that decide something.
-const SECRET: u32 = 0o077;
-const DECIDING: u32 = 0o022;
+pub(crate) const SECRET: u32 = 0o077;
+pub(crate) const DECIDING: u32 = 0o022;
 
 /// Creates what is missing in an open home and closes what others can get at. Says whether the starter policy was written
 /// just now.

@@ -359,3 +359,25 @@ fn conformance_of_json_to_the_published_schemas() {
         }
     }
 }
+
+/// Defends: the policy that a server really has is looked at, and not only the profile's.
+#[test]
+fn policies_of_single_servers_are_looked_at() {
+    let machine = healthy();
+    let policy = machine.home().join("own.yaml");
+    machine.write(&policy, b"version: \"1\"\n").unwrap();
+    let words = ["wrap-config", "--server", "notes", "--policy", policy.to_str().unwrap()];
+    assert!(machine.run(words).unwrap().status.success());
+    let judged = || {
+        let output = machine.run(["doctor", "--json"]).unwrap();
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let check = json["checks"].as_array().unwrap().iter().find(|check| check["check"] == "policies").cloned();
+        check.map(|check| {
+            (check["verdict"].as_str().unwrap().to_owned(), check["evidence"].as_str().unwrap().to_owned())
+        })
+    };
+    assert_eq!(judged().unwrap().0, "ok");
+    fs::remove_file(&policy).unwrap();
+    let (verdict, evidence) = judged().unwrap();
+    assert!(verdict == "failure" && evidence.starts_with("notes: there is no "), "{evidence}");
+}

@@ -203,12 +203,24 @@ fn unknown_variables_are_told() {
     ");
 }
 
+/// Defends: a client's file cannot make a directory of its project the home.
+#[test]
+fn a_home_is_an_absolute_path() {
+    let scratch = tempfile::tempdir().unwrap();
+    for words in [&["run", "--", "/bin/true"][..], &["doctor"], &["policy", "check", "x.yaml"]] {
+        let said = thoth(scratch.path(), words, &[("THOTH_HOME", "home")], "");
+        let refused = String::from_utf8(said.stderr).unwrap().contains("THOTH_HOME is not an absolute path");
+        assert_eq!(refused, words != ["policy", "check", "x.yaml"], "{words:?}");
+        assert!(!said.status.success() && !scratch.path().join("home").exists(), "{words:?}");
+    }
+}
+
 /// Defends: people and scripts see what holds and from where, and no secret.
 #[test]
 fn doctor_shows_the_settings() {
     let scratch = tempfile::tempdir().unwrap();
     let variables = [
-        ("THOTH_HOME", "home"),
+        ("THOTH_HOME", "/nowhere/home"),
         ("THOTH_TENANT_ID", "acme"),
         ("THOTH_APEX_DOMAIN", "example.org"),
         ("THOTH_API_KEY", SECRET),
@@ -235,7 +247,7 @@ fn doctor_shows_the_settings() {
     THOTH_APEX_DOMAIN                    example.org                       environment                       not used yet
     THOTH_ENDPOINT_CHECKIN_INTERVAL_SEC  300                               THOTH_HEARTBEAT_INTERVAL_SECONDS  not used yet
     THOTH_REQUIRE_NON_ROOT               false                             default
-    THOTH_HOME                           home                              environment
+    THOTH_HOME                           /nowhere/home                     environment
     endpoint                             laptop-7                          derived                           as named
     enforce address                      https://enforce.acme.example.org  derived                           not used yet
     grid address                         https://grid.acme.example.org     derived                           not used yet

@@ -65,8 +65,8 @@ pub struct StdioOptions {
     pub limits: Limits,
     /// Looks after changes of the policy file.
     pub policy_watch: PolicyWatch,
-    /// What the operator demands of every session, beside the policy: the environment's or a managed profile's, never a
-    /// workspace's. `None` demands nothing; a text that cannot be read keeps the session from beginning.
+    /// What the operator demands beside the policy. `None` demands nothing; a text that cannot be read keeps the session
+    /// from beginning.
     pub predicates: Predicates,
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rustix::fs::statvfs;
 use thoth_audit::tail::Follower;
 use thoth_audit::verify::Fault;
-use thoth_audit::{VerifyError, VerifyOptions, verify};
+use thoth_audit::{LedgerKeys, VerifyError, VerifyOptions, verify};
 
 use super::Check;
 use crate::audit::is_ledger;
@@ -46,18 +46,27 @@ pub(crate) struct LedgerState {
     pub(crate) newest: Option<Timestamp>,
 }
 
-/// Looks at the ledger in `directory`, which is signed with a key in `keys`.
+/// Looks at the ledger in `directory`, which is signed with a key in `keys`. Of what is wrong with it and what is wrong
+/// with its disk, the worse is told.
 pub(crate) fn ledger(directory: &Path, keys: &Path, thoroughness: Thoroughness) -> LedgerState {
-    let shown = directory.display();
-    let alone = |check| LedgerState { check, events: None, newest: None };
-    if let Some(check) = room(directory) {
-        return alone(check);
+    let mut state = contents(directory, keys, thoroughness);
+    if let Some(room) = room(directory)
+        && room.verdict > state.check.verdict
+    {
+        state.check = room;
     }
+    state
+}
+
+fn contents(directory: &Path, keys: &Path, thoroughness: Thoroughness) -> LedgerState {
+    let shown = directory.display();
+    let newest = newest(directory);
+    let alone = |check| LedgerState { check, events: None, newest };
     if !is_ledger(directory) {
         let evidence = format!("there is no ledger in {shown} yet; the first `thoth run` begins it");
         return alone(Check::skipped(NAME, evidence));
     }
-    let key = keys.join("ledger-signing.key");
+    let key = LedgerKeys::signing_file(keys);
     if !key.exists() {
         let evidence = format!(
             "its signing key {} is gone, so that nothing can be added and every call is refused",
@@ -66,7 +75,6 @@ pub(crate) fn ledger(directory: &Path, keys: &Path, thoroughness: Thoroughness) 
         let remedy = format!("restore the key, or move {shown} away as evidence and begin a new ledger");
         return alone(Check::failure(NAME, evidence, remedy));
     }
-    let newest = newest(directory);
     if let Some(size) = size(directory)
         && size > thoroughness.events()
     {

@@ -2,29 +2,36 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::PathBuf;
+
+use thoth_audit::LedgerKeys;
 
 use super::Check;
+use crate::home::Home;
+use crate::profile::{DECIDING, SECRET};
 
 const NAME: &str = "profile";
-/// What stands in the directory, and the bits that others must not have: nobody else may write the policy, and nobody
+/// What stands in the directory, and the bits that others must not have: nobody else may change what decides, and nobody
 /// else may read keys, evidence or copies of other programs' configuration.
-const ENTRIES: &[(&str, u32)] = &[
-    ("", 0o022),
-    ("policy.yaml", 0o022),
-    ("intent_map.json", 0o022),
-    ("proxy_api_key.json", 0o077),
-    ("keys", 0o077),
-    ("keys/ledger-signing.key", 0o077),
-    ("keys/ledger-content.key", 0o077),
-    ("ledger", 0o077),
-    ("backups", 0o077),
-];
+fn entries(home: &Home) -> [(PathBuf, u32); 9] {
+    let keys = home.keys();
+    [
+        (home.path().to_owned(), DECIDING),
+        (home.policy_file(), DECIDING),
+        (home.intent_map(), DECIDING),
+        (home.api_key(), SECRET),
+        (LedgerKeys::signing_file(&keys), SECRET),
+        (LedgerKeys::content_file(&keys), SECRET),
+        (keys, SECRET),
+        (home.ledger(), SECRET),
+        (home.backups(), SECRET),
+    ]
+}
 
 /// Looks at the modes and owners of everything that is there.
-pub(crate) fn profile(home: &Path) -> Check {
-    let shown = home.display();
-    match fs::metadata(home) {
+pub(crate) fn profile(home: &Home) -> Check {
+    let shown = home.path().display();
+    match fs::metadata(home.path()) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Check::skipped(NAME, format!("there is no {shown} yet; the first `thoth run` creates it"));
         }
@@ -39,8 +46,7 @@ pub(crate) fn profile(home: &Path) -> Check {
         Ok(_) => {}
     }
     let us = rustix::process::geteuid().as_raw();
-    for (name, forbidden) in ENTRIES {
-        let path = if name.is_empty() { home.to_owned() } else { home.join(name) };
+    for (path, forbidden) in entries(home) {
         let Ok(metadata) = fs::metadata(&path) else { continue };
         let shown = path.display();
         let mode = metadata.permissions().mode() & 0o777;
@@ -50,8 +56,8 @@ pub(crate) fn profile(home: &Path) -> Check {
             return Check::failure(NAME, format!("{shown} belongs to user {owner}, and we are user {us}"), remedy);
         }
         if mode & forbidden != 0 {
-            let letters = if *forbidden == 0o022 { "go-w" } else { "go-rwx" };
-            let what = if *forbidden == 0o022 { "others can change" } else { "others can get at" };
+            let letters = if forbidden == DECIDING { "go-w" } else { "go-rwx" };
+            let what = if forbidden == DECIDING { "others can change" } else { "others can get at" };
             let remedy = format!("run `chmod {letters} {shown}`");
             return Check::failure(NAME, format!("{what} {shown} (mode {mode:o})"), remedy);
         }

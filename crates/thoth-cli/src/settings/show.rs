@@ -6,12 +6,10 @@ use serde_json::{Value, json};
 use thoth_endpoint::settings::{Resolved, Row, Source, State};
 
 use super::{load, process};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Code, Failure, Outcome};
 use crate::home::Home;
 use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
 
-/// What it ends with when there are warnings and no problem; the same as `thoth doctor`.
-const WARNED: u8 = 5;
 /// How wide a column may make all others go.
 const WIDEST: usize = 48;
 
@@ -29,7 +27,7 @@ pub(crate) fn show(home: &Home, json: bool) -> Outcome {
     }
     Ok(match (problems.is_empty(), resolved.warnings.is_empty()) {
         (false, _) => ExitCode::FAILURE,
-        (true, false) => ExitCode::from(WARNED),
+        (true, false) => ExitCode::from(Code::Warned as u8),
         (true, true) => ExitCode::SUCCESS,
     })
 }
