@@ -13,7 +13,7 @@ use crate::clients::{ClientFile, Machine, Reach, Ungoverned, known_hosts, parse}
 use crate::config_file::{self, FileProblem};
 use crate::exit::{Outcome, finish};
 use crate::rewriting::{problem_json, ungoverned_json};
-use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
+use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, quoted, styled};
 
 /// The first five columns, their order and spelling are part of the contract.
 const COLUMNS: [&str; 7] = ["Server", "Governed", "Agent ID", "Session Intent", "Enforcement", "Client", "Scope"];
@@ -244,7 +244,7 @@ impl Row {
             (State::Plain(_), Some(advice)) => Some((advice.reason.to_owned(), advice.remedy.to_owned())),
             (State::Plain(_), None) => {
                 let how = match self.file.scope {
-                    None => format!(" '{}'", self.file.path.display()),
+                    None => format!(" {}", quoted(self.file.path.display())),
                     Some(Scope::Project) => " in its project, or `thoth wrap-config --all` anywhere".to_owned(),
                     Some(_) => String::new(),
                 };
@@ -258,7 +258,7 @@ impl Row {
     }
 
     fn to_json(&self) -> Value {
-        let Entry { server, group, place, disabled, state } = &self.entry;
+        let Entry { server, group, place, disabled, state, .. } = &self.entry;
         let mut json = json!({
             "server": server,
             "governed": matches!(state, State::Governed(_)),

@@ -23,6 +23,10 @@ pub struct Entry {
     pub disabled: bool,
     /// Whether it is governed.
     pub state: State,
+    /// The names of environment variables that the entry itself sets and that the gate would read before its server
+    /// does: every `THOTH_*`, and `PATH`; as written, in any case. What wrapping added is not among them. A YAML
+    /// reference stands for the names that cannot be seen behind it.
+    pub variables: Vec<String>,
 }
 
 /// Whether a server is governed.
@@ -74,6 +78,12 @@ pub enum Reason {
     /// The command is a whole command line, which `thoth run` would take for a program's name.
     #[error("its command is a whole command line")]
     CommandLine,
+    /// It sets variables that the gate reads, in a file that its user does not control.
+    #[error("it sets {}, which would govern the gate itself", listed(.names))]
+    OwnSettings {
+        /// Their names, as written.
+        names: Vec<String>,
+    },
     /// It is Thoth, as a server of its own or without one.
     #[error("it is Thoth itself, without a server behind `--`")]
     Thoth,
@@ -96,6 +106,7 @@ impl Reason {
             Self::Extension => "extension",
             Self::Referenced => "referenced",
             Self::CommandLine => "command_line",
+            Self::OwnSettings { .. } => "own_settings",
             Self::Thoth => "thoth",
             Self::Malformed(_) => "malformed",
             Self::Unwritable(_) => "unwritable",
@@ -115,12 +126,30 @@ impl Reason {
             Self::Extension => "configure the server with a command of its own, or remove the extension",
             Self::Referenced => "write its command here, in place of the reference",
             Self::CommandLine => "put the program alone in the command, and each argument in the list of arguments",
+            Self::OwnSettings { .. } => {
+                "remove the variable from the entry; use `thoth wrap-config --env` for settings of yours"
+            }
             Self::Thoth => "put the server's command behind `--`, or leave the entry as it is",
             Self::Malformed(_) => "correct the entry",
             Self::Unwritable(_) => "write the entry in the usual way, or put `thoth run --` before its command by hand",
         }
     }
 }
+
+/// Names in a sentence, harmless.
+pub(crate) fn listed(names: &[String]) -> String {
+    names.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether the gate takes its settings from a variable of that name, on one platform or another, or whether the name is
+/// a reference behind which such variables can be.
+pub(crate) fn is_setting(name: &str) -> bool {
+    let is_ours = name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+    is_ours || name.starts_with(['*', '<'])
+}
+
+/// How the names of our variables begin.
+const PREFIX: &str = "THOTH_";
 
 /// The servers of a file, in order of appearance. A name that appears twice gives two entries.
 #[must_use]
@@ -130,12 +159,21 @@ pub fn entries(document: &Document, shape: &Shape) -> Vec<Entry> {
 
 impl Slot<'_> {
     pub(crate) fn entry(&self, document: &Document) -> Entry {
+        let reading = self.reading(document);
+        let added = match &reading {
+            Ok(Reading::Launch(launch, _)) => launch.added.as_ref().map(|added| added.variables.as_slice()),
+            _ => None,
+        };
+        let names = self.start.as_ref().map(|start| start.variables(document)).unwrap_or_default();
+        let is_own = |name: &String| !added.unwrap_or_default().contains(name);
+        let is_read = |name: &String| is_setting(name) || name.eq_ignore_ascii_case("PATH");
         Entry {
+            variables: names.into_iter().filter(is_read).filter(is_own).collect(),
             server: self.server.clone(),
             group: self.group.clone(),
             place: document.place(self.at),
             disabled: self.disabled,
-            state: match self.reading(document) {
+            state: match reading {
                 Err(reason) => State::NotWrappable(reason),
                 Ok(Reading::Launch(launch, _)) => State::Governed(launch),
                 Ok(Reading::Thoth) => State::NotWrappable(Reason::Thoth),

@@ -7,6 +7,8 @@ use std::fmt;
 
 /// The subcommand that governs a server.
 const RUN: &str = "run";
+/// How the program's name begins.
+const THOTH: &str = "thoth";
 /// What separates our flags from the server's command.
 const SEPARATOR: &str = "--";
 /// The flag that says what was added.
@@ -101,44 +103,71 @@ pub(crate) enum Reading {
 }
 
 /// Reads the words of a command.
+///
+/// Only the program decides who governs: the words after it can be written by anybody, as in a file of a cloned project.
 pub(crate) fn read<S: AsRef<str>>(program: &str, arguments: &[S]) -> Reading {
-    if is_relative(program) {
+    if !is_gate(program) {
         return Reading::Other;
     }
-    let is_thoth = is_thoth(program);
+    // Another program whose name only begins so is a server like any other, where it is not started as we write it.
+    let otherwise = || if is_thoth(program) { Reading::Thoth } else { Reading::Other };
     let words: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
     let runs = words.first() == Some(&RUN);
     let separator = words.iter().position(|word| *word == SEPARATOR);
-    let (Some(separator), true) = (separator, runs) else {
-        return if is_thoth { Reading::Thoth } else { Reading::Other };
-    };
+    let (Some(separator), true) = (separator, runs) else { return otherwise() };
     let (flags, upstream) =
         (words.get(1..separator).unwrap_or_default(), words.get(separator + 1..).unwrap_or_default());
+    if upstream.first().is_none_or(|program| program.is_empty()) {
+        return otherwise();
+    }
     let mut launch = Launch { program: program.to_owned(), ..Launch::default() };
     launch.upstream = upstream.iter().map(|word| (*word).to_owned()).collect();
     launch.read_flags(flags);
-    // A renamed program is recognised by what only we write.
-    if !is_thoth && launch.added.is_none() {
-        Reading::Other
-    } else if upstream.first().is_none_or(|program| program.is_empty()) {
-        Reading::Thoth
-    } else {
-        Reading::Launch(Box::new(launch), separator + 1)
-    }
+    Reading::Launch(Box::new(launch), separator + 1)
 }
 
-/// Whether the last component of a path is `thoth` or `thoth.exe`, on whatever platform it was written.
+/// How a client's file names the user's home directory, before a separator. What else a client fills in can be chosen
+/// by the project that it has open.
+const HOMES: [&str; 6] = ["~", "$HOME", "${HOME}", "${userHome}", "${env:HOME}", "%USERPROFILE%"];
+
+/// Whether an entry that starts this program with `run … -- COMMAND` is taken for governed.
+///
+/// The file's name begins with `thoth`, in any case. It is found through `PATH`, or stands at an absolute path or below
+/// the home directory (`~`, `$HOME`, `${HOME}`, `${userHome}`, `${env:HOME}`, `%USERPROFILE%`): never at a path that
+/// depends on the directory in which the client happens to run, and that a project can have brought along. Characters
+/// and placeholders that a client or its shell would put something else for are refused.
+#[must_use]
+pub fn is_gate(program: &str) -> bool {
+    let name = file_name(program);
+    let is_named = name.get(..THOTH.len()).is_some_and(|start| start.eq_ignore_ascii_case(THOTH));
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+'));
+    let is_bare = name.len() == program.len();
+    is_named && is_plain && (is_bare || is_fixed(program))
+}
+
+/// Whether a path leads to the same place from every directory.
+fn is_fixed(path: &str) -> bool {
+    let homes = HOMES.into_iter().filter_map(|home| path.strip_prefix(home));
+    let below_home = homes.into_iter().find(|rest| rest.starts_with(['/', '\\']));
+    let drive = || path.strip_prefix(|c: char| c.is_ascii_alphabetic()).and_then(|rest| rest.strip_prefix(':'));
+    let Some(rest) = below_home.or_else(drive).or(Some(path)).filter(|rest| rest.starts_with(['/', '\\'])) else {
+        return false;
+    };
+    // Linux has a name for the current directory that looks absolute.
+    let is_current = rest.contains("proc/") && rest.contains("/cwd/");
+    let is_literal = |c: char| !c.is_control() && !"$%{}`\"*?<>|;&".contains(c);
+    !is_current && rest.chars().all(is_literal)
+}
+
+/// Whether the program is called `thoth` or `thoth.exe`, wherever it is.
 fn is_thoth(program: &str) -> bool {
-    let name = program.rsplit(['/', '\\']).next().unwrap_or(program).to_ascii_lowercase();
-    name.strip_suffix(".exe").unwrap_or(&name) == "thoth"
+    let name = file_name(program).to_ascii_lowercase();
+    name.strip_suffix(".exe").unwrap_or(&name) == THOTH
 }
 
-/// Whether a program is looked for from the directory in which the client happens to run, which can be that of a project
-/// with a program of its own by this name. A placeholder that the client fills in is no such path.
-fn is_relative(program: &str) -> bool {
-    let is_path = program.contains(['/', '\\']);
-    let has_drive = program.split_once(':').is_some_and(|(drive, _)| drive.len() == 1);
-    is_path && !has_drive && !program.starts_with(['/', '\\', '~', '$', '%', '{'])
+/// The last component of a path, on whatever platform it was written.
+fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
 impl Launch {
@@ -215,9 +244,9 @@ mod tests {
             ("/opt/thoth/bin/thoth", "run -- npx", "launch"),
             (r"C:\Program Files\Thoth\THOTH.EXE", "run --policy p -- npx", "launch"),
             ("thoth-nightly", "run --wrapped -- npx", "launch"),
-            ("${env:THOTH}", "run --wrapped=args -- npx", "launch"),
-            ("thoth-nightly", "run -- npx", "other"),
-            ("thoth-nightly", "run -- npx --wrapped", "other"),
+            ("thoth-nightly", "run -- npx", "launch"),
+            ("thoth-weather", "--city x", "other"),
+            ("thoth-weather", "run --", "other"),
             ("uv", "run --directory . -- server", "other"),
             ("npx", "thoth run -- npx", "other"),
             ("thoth", "run npx", "thoth"),
@@ -225,10 +254,6 @@ mod tests {
             ("thoth", "", "thoth"),
             ("thoth", "demo-server", "thoth"),
             ("thoth", "trust serve -- x", "thoth"),
-            ("mythoth", "run -- npx", "other"),
-            ("./thoth", "run -- npx", "other"),
-            (r"bin\thoth.exe", "run --wrapped -- npx", "other"),
-            ("~/bin/thoth", "run -- npx", "launch"),
             ("", "", "other"),
         ] {
             let found = match read(program, &words(arguments)) {
@@ -237,6 +262,67 @@ mod tests {
                 Reading::Other => "other",
             };
             assert_eq!(found, expected, "{program} {arguments}");
+        }
+    }
+
+    /// Defends: a project cannot have its own program taken for the gate, whatever words follow it.
+    #[test]
+    fn only_the_gate_governs() {
+        for program in [
+            "thoth",
+            "Thoth.exe",
+            "thoth-0.3",
+            "/opt/thoth/bin/thoth",
+            "/home/o'brien/my tools/thoth",
+            r"C:\Program Files\Thoth\thoth.exe",
+            "d:/thoth",
+            r"\\server\tools\thoth.exe",
+            "~/bin/thoth",
+            "$HOME/bin/thoth",
+            "${HOME}/bin/thoth",
+            "${userHome}/bin/thoth",
+            "${env:HOME}/bin/thoth",
+            r"%USERPROFILE%\bin\thoth.exe",
+        ] {
+            assert!(is_gate(program), "{program}");
+        }
+        for program in [
+            "",
+            "bash",
+            "node",
+            "/bin/bash",
+            "mythoth",
+            "/opt/thoth/bash",
+            "thoth/",
+            "./thoth",
+            "bin/thoth",
+            r"bin\thoth.exe",
+            "C:thoth",
+            r"C:bin\thoth.exe",
+            "${workspaceFolder}/bin/thoth",
+            "${workspaceFolder}thoth",
+            "/${workspaceFolder}/bin/thoth",
+            "~/${workspaceFolderBasename}/thoth",
+            "${env:THOTH}",
+            "${env:THOTH}/thoth",
+            "${HOMES}/thoth",
+            "$PWD/thoth",
+            "%CD%/thoth",
+            "{{project}}/thoth",
+            "~mallory/bin/thoth",
+            "/proc/self/cwd/thoth",
+            "//proc/7/cwd/bin/thoth",
+            "thoth; evil",
+            "thoth&evil",
+            "thoth$x",
+            "/; evil; /thoth",
+            "/`evil`/thoth",
+            "/a\n/thoth",
+        ] {
+            assert!(!is_gate(program), "{program}");
+            for arguments in ["run -- evil", "run --wrapped -- evil", "run --wrapped=args --policy p -- evil"] {
+                assert_eq!(read(program, &words(arguments)), Reading::Other, "{program} {arguments}");
+            }
         }
     }
 

@@ -72,6 +72,9 @@ pub enum WrapError {
     /// A name that no environment variable can have, or that could not be written down again.
     #[error("`{0}` cannot be the name of an environment variable")]
     VariableName(String),
+    /// A program that would not be taken for Thoth when the file is read again; see [`crate::launch::is_gate`].
+    #[error("`{0}` is no absolute path of a program whose name begins with `thoth`")]
+    Program(String),
     /// Each entry could be changed alone, and not all together. A fault of ours; the file is as it was.
     #[error("the file cannot be changed without damage: {0}")]
     Damage(String),

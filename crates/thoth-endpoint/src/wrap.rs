@@ -7,9 +7,9 @@ use std::str::FromStr;
 use thoth_types::ServerName;
 
 use crate::document::Document;
-use crate::entry::{Slot, Start, State, find};
+use crate::entry::{Entry, Reason, Slot, Start, State, find, is_setting, listed};
 use crate::hosts::Shape;
-use crate::launch::Launch;
+use crate::launch::{Launch, is_gate};
 use crate::rewrite::{Change, Outcome, Plan, Rewrite, WrapError, carry_out, outcome, variable};
 
 /// The program that is written where none is chosen: found through `PATH`.
@@ -24,6 +24,7 @@ pub struct WrapOptions {
     /// The agent id of newly governed servers: the client's name.
     pub default_agent: String,
     /// The program that newly governed servers are started by, where `thoth` does not choose one; `thoth` without it.
+    /// One that [`is_gate`] accepts, as `thoth` too.
     pub default_thoth: Option<String>,
     /// The program to start.
     pub thoth: Option<String>,
@@ -43,6 +44,8 @@ pub struct WrapOptions {
     pub env: Vec<(String, String)>,
     /// Only servers with these names; all of them if empty.
     pub servers: Vec<String>,
+    /// The file belongs to a project, and so to whoever wrote that. An entry there must not govern the gate itself.
+    pub of_project: bool,
 }
 
 /// Values of environment variables can be secrets.
@@ -60,6 +63,7 @@ impl fmt::Debug for WrapOptions {
             .field("intents", &self.intents)
             .field("env", &self.env.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("servers", &self.servers)
+            .field("of_project", &self.of_project)
             .finish()
     }
 }
@@ -75,6 +79,10 @@ impl fmt::Debug for WrapOptions {
 pub fn wrap(document: &Document, shape: &Shape, options: &WrapOptions) -> Result<Rewrite, WrapError> {
     if let Some((name, _)) = options.env.iter().find(|(name, _)| !is_variable_name(name)) {
         return Err(WrapError::VariableName(name.escape_debug().to_string()));
+    }
+    let programs = [&options.thoth, &options.default_thoth].into_iter().flatten();
+    if let Some(program) = programs.into_iter().find(|program| !is_gate(program)) {
+        return Err(WrapError::Program(program.escape_debug().to_string()));
     }
     let tasks = find(document, shape).iter().map(|slot| options.task(document, slot)).collect();
     carry_out(document, shape, tasks)
@@ -92,7 +100,16 @@ impl WrapOptions {
             return (None, None);
         }
         let mut warnings = Vec::new();
-        let (plan, change) = match slot.entry(document).state {
+        let Entry { state, variables, .. } = slot.entry(document);
+        let own: Vec<String> = variables.into_iter().filter(|name| is_setting(name)).collect();
+        if self.of_project && !own.is_empty() && !matches!(state, State::NotWrappable(_)) {
+            let change = Change::Skipped(Reason::OwnSettings { names: own });
+            return (None, Some(outcome(document, slot, change, warnings)));
+        }
+        if !own.is_empty() {
+            warnings.push(format!("it sets {}, which governs `thoth run` too", listed(&own)));
+        }
+        let (plan, change) = match state {
             State::NotWrappable(reason) => (None, Change::Skipped(reason)),
             State::Plain(_) => (Some(self.fresh(document, slot, &mut warnings)), Change::Wrapped),
             State::Governed(launch) => match self.update(document, slot, &launch, &mut warnings) {

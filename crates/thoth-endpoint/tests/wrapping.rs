@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use thoth_endpoint::document::{Document, Format};
-use thoth_endpoint::entry::{Entry, State, entries};
+use thoth_endpoint::entry::{Entry, Reason, State, entries};
 use thoth_endpoint::hosts::{Recognised, Shape, recognise};
 use thoth_endpoint::rewrite::{Change, Rewrite, WrapError};
 use thoth_endpoint::unwrap::unwrap;
@@ -242,7 +242,7 @@ fn wrapping_again() {
         (WrapOptions { env: env(&[("MINE", "1")]), ..options() }, Change::Unchanged, "--wrapped=env.OURS,env.MORE"),
         (WrapOptions { thoth: Some("thoth".to_owned()), ..options() }, Change::Updated, r#""command": "thoth""#),
         (
-            WrapOptions { servers: vec!["t".to_owned()], thoth: Some("no".to_owned()), ..options() },
+            WrapOptions { servers: vec!["t".to_owned()], thoth: Some("thoth-0".to_owned()), ..options() },
             Change::Unchanged,
             "thoth",
         ),
@@ -314,6 +314,121 @@ fn names_of_variables() {
         let bad = WrapOptions { env: vec![(name.to_owned(), String::new())], ..options() };
         assert!(matches!(wrap(&parse(Format::Json, ONE), shape, &bad), Err(WrapError::VariableName(_))), "{name:?}");
     }
+}
+
+/// Defends: nothing is written that would not be taken for governed when it is read again.
+#[test]
+fn programs_that_are_not_ours() {
+    let shape = recognised("/h/.cursor/mcp.json", ONE).shape;
+    for program in ["bash", "./thoth", "/opt/x/node", "${workspaceFolder}/thoth", ""] {
+        let chosen = Some(program.to_owned());
+        for bad in [
+            WrapOptions { thoth: chosen.clone(), ..options() },
+            WrapOptions { default_thoth: chosen.clone(), ..options() },
+        ] {
+            let said = wrap(&parse(Format::Json, ONE), shape, &bad).unwrap_err();
+            assert_eq!(said, WrapError::Program(program.to_owned()));
+        }
+    }
+}
+
+/// Defends: a cloned project cannot have its own words taken for a governed server; it is wrapped like any other.
+#[test]
+fn a_project_that_pretends() {
+    for (command, args) in [
+        ("bash", r#"["run", "--wrapped", "--", "evil"]"#),
+        ("node", r#"["run", "--wrapped=args", "--", "evil"]"#),
+        ("${workspaceFolder}/bin/thoth", r#"["run", "--", "evil"]"#),
+        ("./bin/thoth", r#"["run", "--wrapped", "--", "evil"]"#),
+    ] {
+        let text = format!(r#"{{"mcpServers": {{"s": {{"command": "{command}", "args": {args}}}}}}}"#);
+        assert!(matches!(entry("/p/.mcp.json", &text).state, State::Plain(_)), "{command}");
+        assert!(wrapped("/p/.mcp.json", &text).contains(&format!(r#""--wrapped", "--", "{command}", "run""#)));
+    }
+}
+
+/// Which variables of an entry the gate would read before its server does, wherever a client writes them.
+#[test]
+fn variables_that_govern_the_gate() {
+    for (path, text, expected) in [
+        ("/p/.mcp.json", r#"{"mcpServers": {"s": {"command": "x", "env": {"A": "1", "MY_THOTH_X": "2"}}}}"#, &[][..]),
+        (
+            "/p/.mcp.json",
+            r#"{"mcpServers": {"s": {"command": "x", "env": {"THOTH_HOME": "hush", "Path": "hush", "thoth_Policy": "", "THOTH_HOME": "2"}}}}"#,
+            &["THOTH_HOME", "Path", "thoth_Policy"],
+        ),
+        (
+            "/p/.mcp.json",
+            r#"{"mcpServers": {"s": {"command": "x", "env": {"THOTH_HOME": "a"}, "env": {"A": "1"}}}}"#,
+            &["THOTH_HOME"],
+        ),
+        (
+            "/p/.mcp.json",
+            r#"{"mcpServers": {"s": {"command": "thoth", "args": ["run", "--wrapped=env.THOTH_ENV", "--", "x"], "env": {"THOTH_ENV": "dev", "THOTH_HOME": "a"}}}}"#,
+            &["THOTH_HOME"],
+        ),
+        (
+            "/p/opencode.json",
+            r#"{"mcp": {"s": {"type": "local", "command": ["x"], "environment": {"THOTH_X": "1"}}}}"#,
+            &["THOTH_X"],
+        ),
+        (
+            "/h/.config/zed/settings.json",
+            r#"{"context_servers": {"s": {"command": {"path": "x", "env": {"THOTH_X": "1"}}}}}"#,
+            &["THOTH_X"],
+        ),
+        ("/h/.codex/config.toml", "[mcp_servers.s]\ncommand = 'x'\nenv.THOTH_X = '1'\n", &["THOTH_X"]),
+        (
+            "/p/.continue/mcpServers/a.yaml",
+            "mcpServers:\n  - {name: s, command: x, env: {<<: *e, PATH: /x}}\n",
+            &["<<", "PATH"],
+        ),
+        ("/p/.continue/mcpServers/a.yaml", "mcpServers:\n  - name: s\n    command: x\n    env: *e\n", &["*e"]),
+        ("/p/.continue/mcpServers/a.yaml", "mcpServers:\n  - name: s\n    command: x\n    <<: *e\n", &["<<"]),
+        ("/p/.mcp.json", r#"{"mcpServers": {"s": {"command": "x", "env": ["THOTH_X=hush", "A=1"]}}}"#, &["THOTH_X"]),
+    ] {
+        let Recognised { shape, format, .. } = recognised(path, text);
+        let text = if format == Format::Yaml { format!("e: &e {{THOTH_X: hush}}\n{text}") } else { text.to_owned() };
+        let found = entries(&parse(format, &text), shape);
+        assert_eq!(found.iter().map(|entry| entry.variables.as_slice()).collect::<Vec<_>>(), [expected], "{text}");
+        assert!(!format!("{found:?}").contains("hush"), "{found:?}");
+    }
+}
+
+/// Defends: an entry of a project does not choose the settings of the gate that governs it; one's own entry may.
+#[test]
+fn settings_that_an_entry_brings_along() {
+    let path = "/p/.mcp.json";
+    let reading = |text: &str| (parse(Format::Json, text), recognised(path, text).shape);
+    let env = r#""env": {"THOTH_HOME": "hush", "PATH": "hush", "THOTH_ENV": "hush"}"#;
+    let names = vec!["THOTH_HOME".to_owned(), "THOTH_ENV".to_owned()];
+    let skipped = Change::Skipped(Reason::OwnSettings { names });
+    let project = WrapOptions { of_project: true, ..options() };
+    for (start, change) in [
+        (r#""command": "x""#, Change::Wrapped),
+        (r#""command": "thoth", "args": ["run", "--wrapped", "--", "x"]"#, Change::Unchanged),
+    ] {
+        let text = format!(r#"{{"mcpServers": {{"s": {{{start}, {env}}}}}}}"#);
+        let (document, shape) = reading(&text);
+        let update = WrapOptions { tenant_id: Some("acme".to_owned()), ..project.clone() };
+        for options in [&project, &update] {
+            let rewrite = wrap(&document, shape, options).unwrap();
+            assert_eq!((&rewrite.outcomes[0].change, &rewrite.text), (&skipped, &text));
+        }
+        let own = wrap(&document, shape, &options()).unwrap();
+        assert_eq!(own.outcomes[0].change, change);
+        assert_eq!(own.outcomes[0].warnings, ["it sets THOTH_HOME, THOTH_ENV, which governs `thoth run` too"]);
+    }
+    let Change::Skipped(reason) = skipped else { panic!() };
+    assert_eq!(reason.code(), "own_settings");
+    assert_eq!(reason.to_string(), "it sets THOTH_HOME, THOTH_ENV, which would govern the gate itself");
+    // What wrapping itself adds to a project's entry does not count, and neither does a server's PATH.
+    let ours = WrapOptions { env: vec![("THOTH_HOME".to_owned(), "/h".to_owned())], ..project.clone() };
+    let text = r#"{"mcpServers": {"s": {"command": "x", "env": {"PATH": "/bin"}}}}"#;
+    let rewrite = wrapped_with(path, text, &ours);
+    assert_eq!((&rewrite.outcomes[0].change, rewrite.outcomes[0].warnings.len()), (&Change::Wrapped, 0));
+    let (document, shape) = reading(&rewrite.text);
+    assert_eq!(wrap(&document, shape, &project).unwrap().outcomes[0].change, Change::Unchanged);
 }
 
 /// Secrets of a file never get into what is printed for debugging.

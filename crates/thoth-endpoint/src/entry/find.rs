@@ -99,6 +99,9 @@ fn is_disabled(entry: &Node) -> bool {
     is("disabled", true) || is("enabled", false)
 }
 
+/// The name under which YAML takes the members of another table over.
+const MERGE: &str = "<<";
+
 /// The fields that hold a remote server's address, in one client or another.
 const ADDRESSES: [&str; 4] = ["url", "serverUrl", "httpUrl", "uri"];
 
@@ -124,7 +127,7 @@ fn start<'d>(document: &Document, entry: &'d Node, shape: &Shape) -> Result<Star
     let Some(command) = command else {
         return Err(if address.is_some() || REMOTE.contains(&&*plain_kind) {
             Reason::Remote { host: address.and_then(Node::text).and_then(host) }
-        } else if ["uses", "<<"].into_iter().any(|name| entry.get(name).is_some()) {
+        } else if ["uses", MERGE].into_iter().any(|name| entry.get(name).is_some()) {
             Reason::Referenced
         } else if entry.get("source").and_then(Node::text) == Some("extension") || entry.get("settings").is_some() {
             Reason::Extension
@@ -213,6 +216,34 @@ impl Start<'_> {
     /// Whether it has a table of environment variables, or can get one.
     pub(crate) fn can_hold_variables(&self) -> bool {
         self.env.is_none_or(|env| matches!(env.node.value, Value::Map(_)))
+    }
+
+    /// The names of the environment variables that it sets, in order, each once; for what stands elsewhere in YAML, the
+    /// reference as it is written.
+    pub(crate) fn variables(&self, document: &Document) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let mut add = |name: &str| {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        };
+        for member in self.table.members() {
+            if member.key == MERGE && document.format() == Format::Yaml {
+                add(MERGE);
+            }
+            // Which of two with one name counts is for the client to say.
+            if member.key != self.env_name {
+                continue;
+            }
+            if is_alias(document, &member.node) {
+                add(source(document, &member.node));
+            }
+            member.node.members().iter().for_each(|variable| add(&variable.key));
+            // As containers are given them: `NAME=value`.
+            let items = member.node.items().iter().filter_map(Node::text);
+            items.for_each(|item| add(item.split('=').next().unwrap_or_default()));
+        }
+        names
     }
 
     /// The words of the command; what is not a text, as it is written.

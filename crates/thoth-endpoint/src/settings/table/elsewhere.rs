@@ -7,6 +7,8 @@ pub struct Program {
     pub name: &'static str,
     /// Its variables, apart from those that are also the endpoint's.
     pub variables: &'static [&'static str],
+    /// Those of them whose values are secrets.
+    pub secrets: &'static [&'static str],
 }
 
 /// All of them.
@@ -30,6 +32,7 @@ pub static PROGRAMS: &[Program] = &[
             "THOTH_TASK_CONTEXT_JSON",
             "THOTH_TOOL_INVENTORY",
         ],
+        secrets: &["THOTH_EVENT_INGEST_TOKEN"],
     },
     Program {
         name: "`thothctl`",
@@ -39,6 +42,7 @@ pub static PROGRAMS: &[Program] = &[
             "THOTH_AUTH_SESSION_FILE",
             "THOTH_ORG_API_KEY",
         ],
+        secrets: &["THOTH_ADMIN_BEARER_TOKEN", "THOTH_ORG_API_KEY"],
     },
     Program {
         name: "the bootstrap script",
@@ -64,6 +68,7 @@ pub static PROGRAMS: &[Program] = &[
             "THOTH_WEBHOOK_SECRET",
             "THOTH_WEBHOOK_URL",
         ],
+        secrets: &["THOTH_WEBHOOK_SECRET"],
     },
 ];
 
@@ -71,4 +76,23 @@ pub static PROGRAMS: &[Program] = &[
 #[must_use]
 pub fn program(variable: &str) -> Option<&'static str> {
     PROGRAMS.iter().find(|program| program.variables.contains(&variable)).map(|program| program.name)
+}
+
+/// Whether a variable of another program holds a secret.
+#[must_use]
+pub fn is_secret(variable: &str) -> bool {
+    PROGRAMS.iter().any(|program| program.secrets.contains(&variable))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_among_the_variables() {
+        for program in PROGRAMS {
+            assert!(program.secrets.iter().all(|secret| program.variables.contains(secret)), "{}", program.name);
+        }
+        assert!(is_secret("THOTH_ORG_API_KEY") && !is_secret("THOTH_ADMIN_BEARER_TOKEN_FILE"));
+    }
 }
