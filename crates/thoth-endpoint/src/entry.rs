@@ -24,8 +24,9 @@ pub struct Entry {
     /// Whether it is governed.
     pub state: State,
     /// The names of environment variables that the entry itself sets and that the gate would read before its server
-    /// does: every `THOTH_*`, and `PATH`; as written, in any case. What wrapping added is not among them. A YAML
-    /// reference stands for the names that cannot be seen behind it.
+    /// does: every `THOTH_*`, the home directory, what loads code into programs, and `PATH`; as written, in any case. What
+    /// wrapping added is not among them, unless it says where the gate's own files are. A YAML reference stands for the
+    /// names that cannot be seen behind it.
     pub variables: Vec<String>,
 }
 
@@ -144,12 +145,19 @@ pub(crate) fn listed(names: &[String]) -> String {
 /// Whether the gate takes its settings from a variable of that name, on one platform or another, or whether the name is
 /// a reference behind which such variables can be.
 pub(crate) fn is_setting(name: &str) -> bool {
-    let is_ours = name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
-    is_ours || name.starts_with(['*', '<'])
+    begins(name, "THOTH_") || moves_the_gate(name) || name.starts_with(['*', '<'])
 }
 
-/// How the names of our variables begin.
-const PREFIX: &str = "THOTH_";
+/// Whether a variable of that name says which policy and ledger the gate has, or puts other code into its process. Such
+/// ones are never taken for ours, whatever a file says about who added them.
+fn moves_the_gate(name: &str) -> bool {
+    let homes = ["THOTH_HOME", "HOME", "USERPROFILE"];
+    homes.into_iter().any(|home| name.eq_ignore_ascii_case(home)) || begins(name, "LD_") || begins(name, "DYLD_")
+}
+
+fn begins(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
 
 /// The servers of a file, in order of appearance. A name that appears twice gives two entries.
 #[must_use]
@@ -165,7 +173,7 @@ impl Slot<'_> {
             _ => None,
         };
         let names = self.start.as_ref().map(|start| start.variables(document)).unwrap_or_default();
-        let is_own = |name: &String| !added.unwrap_or_default().contains(name);
+        let is_own = |name: &String| moves_the_gate(name) || !added.unwrap_or_default().contains(name);
         let is_read = |name: &String| is_setting(name) || name.eq_ignore_ascii_case("PATH");
         Entry {
             variables: names.into_iter().filter(is_read).filter(is_own).collect(),

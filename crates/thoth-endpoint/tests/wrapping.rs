@@ -386,6 +386,11 @@ fn variables_that_govern_the_gate() {
         ("/p/.continue/mcpServers/a.yaml", "mcpServers:\n  - name: s\n    command: x\n    env: *e\n", &["*e"]),
         ("/p/.continue/mcpServers/a.yaml", "mcpServers:\n  - name: s\n    command: x\n    <<: *e\n", &["<<"]),
         ("/p/.mcp.json", r#"{"mcpServers": {"s": {"command": "x", "env": ["THOTH_X=hush", "A=1"]}}}"#, &["THOTH_X"]),
+        (
+            "/p/.mcp.json",
+            r#"{"mcpServers": {"s": {"command": "x", "env": {"Home": "hush", "LD_PRELOAD": "hush", "HOMES": "1"}}}}"#,
+            &["Home", "LD_PRELOAD"],
+        ),
     ] {
         let Recognised { shape, format, .. } = recognised(path, text);
         let text = if format == Format::Yaml { format!("e: &e {{THOTH_X: hush}}\n{text}") } else { text.to_owned() };
@@ -407,6 +412,8 @@ fn settings_that_an_entry_brings_along() {
     for (start, change) in [
         (r#""command": "x""#, Change::Wrapped),
         (r#""command": "thoth", "args": ["run", "--wrapped", "--", "x"]"#, Change::Unchanged),
+        // A project can write this too.
+        (r#""command": "thoth", "args": ["run", "--wrapped=env.THOTH_HOME", "--", "x"]"#, Change::Unchanged),
     ] {
         let text = format!(r#"{{"mcpServers": {{"s": {{{start}, {env}}}}}}}"#);
         let (document, shape) = reading(&text);
@@ -423,7 +430,7 @@ fn settings_that_an_entry_brings_along() {
     assert_eq!(reason.code(), "own_settings");
     assert_eq!(reason.to_string(), "it sets THOTH_HOME, THOTH_ENV, which would govern the gate itself");
     // What wrapping itself adds to a project's entry does not count, and neither does a server's PATH.
-    let ours = WrapOptions { env: vec![("THOTH_HOME".to_owned(), "/h".to_owned())], ..project.clone() };
+    let ours = WrapOptions { env: vec![("THOTH_TENANT_ID".to_owned(), "acme".to_owned())], ..project.clone() };
     let text = r#"{"mcpServers": {"s": {"command": "x", "env": {"PATH": "/bin"}}}}"#;
     let rewrite = wrapped_with(path, text, &ours);
     assert_eq!((&rewrite.outcomes[0].change, rewrite.outcomes[0].warnings.len()), (&Change::Wrapped, 0));
