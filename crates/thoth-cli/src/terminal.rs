@@ -67,6 +67,11 @@ pub(crate) fn harmless_text(text: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
+/// A text as one word of a shell's command line, for commands that people copy.
+pub(crate) fn quoted(text: impl Display) -> String {
+    format!("'{}'", text.to_string().replace('\'', r"'\''"))
+}
+
 /// Rows of a label and a value, the values aligned.
 pub(crate) fn fields(rows: &[(&str, String)]) -> Result<(), Failure> {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
