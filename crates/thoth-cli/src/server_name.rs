@@ -98,7 +98,8 @@ fn named(word: &str) -> Option<&str> {
     good.then_some(name)
 }
 
-fn looks_like_secret(name: &str) -> bool {
+/// Whether a text begins as a well-known token does, or has a run of letters and digits as long as that of a key.
+pub(crate) fn looks_like_secret(name: &str) -> bool {
     let long_run = name
         .split(|c: char| !c.is_ascii_alphanumeric())
         .any(|run| run.len() >= LONGEST_MIXED_RUN && run.contains(|c: char| c.is_ascii_digit()));

@@ -6,6 +6,7 @@ use similar::{ChangeTag, TextDiff};
 use thoth_endpoint::document::{Document, Node, Value};
 
 use crate::clients::ClientFile;
+use crate::server_name::looks_like_secret;
 use crate::terminal::{BAD, DIM, GOOD, harmless_text, styled};
 
 /// What stands in the place of a value that is not shown.
@@ -21,11 +22,48 @@ const AROUND: usize = 60;
 const SECRET_TABLES: [&str; 6] = ["env", "envs", "environment", "headers", "http_headers", "requestoptions"];
 
 /// Parts of names whose values are secrets.
-const SECRET_NAMES: [&str; 8] =
-    ["token", "secret", "password", "passwd", "apikey", "api_key", "api-key", "authorization"];
+const SECRET_NAMES: [&str; 14] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "apikey",
+    "api_key",
+    "api-key",
+    "auth",
+    "bearer",
+    "credential",
+    "cookie",
+    "header",
+];
+
+/// Whole names whose values are secrets: `--pat`, and the letters that programs use for passwords, keys, variables,
+/// headers, users and tokens.
+const SECRET_WORDS: [&str; 8] = ["key", "pat", "-p", "-k", "-e", "-h", "-u", "-t"];
 
 /// Beginnings of secrets that tell themselves.
-const SECRET_STARTS: [&str; 8] = ["sk-", "ghp_", "gho_", "github_pat_", "glpat-", "xox", "thoth_", "bearer "];
+const SECRET_STARTS: [&str; 18] = [
+    "sk-",
+    "sk_",
+    "pk_",
+    "rk_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "xox",
+    "xapp-",
+    "thoth_",
+    "bearer ",
+    "eyj",
+    "aiza",
+    "akia",
+    "npm_",
+    "hf_",
+];
 
 /// A unified diff with one line of context. Values that may be secrets are masked on both sides.
 pub(super) fn shown(document: &Document, new: &str, file: &ClientFile) -> String {
@@ -130,16 +168,16 @@ fn find(node: &Node, secret: bool, spans: &mut Vec<Range<usize>>) {
 }
 
 fn is_secret_name(name: &str) -> bool {
-    let last = name.rsplit(|c: char| !c.is_alphanumeric()).next();
-    last == Some("key") || SECRET_NAMES.iter().any(|part| name.contains(part))
+    let last = name.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    SECRET_WORDS.contains(&last) || SECRET_WORDS.contains(&name) || SECRET_NAMES.iter().any(|part| name.contains(part))
 }
 
 /// Whether a text looks like a secret, or holds one: an assignment, an address with a password or a key in it.
 fn is_secret(text: &str) -> bool {
     let text = text.to_lowercase();
-    let assigned = text.match_indices('=').any(|(at, _)| text.get(..at).is_some_and(is_secret_name));
+    let assigned = text.match_indices(['=', ':']).any(|(at, _)| text.get(..at).is_some_and(is_secret_name));
     let user = text.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().unwrap_or_default().contains('@'));
-    assigned || user || SECRET_STARTS.iter().any(|start| text.starts_with(start))
+    assigned || user || looks_like_secret(&text) || SECRET_STARTS.iter().any(|start| text.starts_with(start))
 }
 
 #[cfg(test)]
@@ -172,6 +210,18 @@ mod tests {
             ),
             (r#"["--api-key", "x", "--key", "y", "z"]"#, r#"["--api-key", ***, "--key", ***, "z"]"#),
             (r#"["--token=x", "A_SECRET=x", "--path=x", "sk-x", "Bearer x"]"#, r#"[***, ***, "--path=x", ***, ***]"#),
+            (
+                r#"["-y", "mcp-remote", "https://h/sse", "--header", "Authorization: Bearer x", "-H", "x", "--pat", "x"]"#,
+                r#"["-y", "mcp-remote", "https://h/sse", "--header", ***, "-H", ***, "--pat", ***]"#,
+            ),
+            (
+                r#"["--header=X-Api-Key: s", "X-API-KEY:s", "-e", "PW=s", "-p", "s"]"#,
+                r#"[***, ***, "-e", ***, "-p", ***]"#,
+            ),
+            (
+                r#"["eyJhbGciOiJI.e30.x", "AIzaSyA", "AKIAIOSF", "0a1b2c3d4e5f6a7b8c9d0e1f", "@scope/server-files@1.2.3"]"#,
+                r#"[***, ***, ***, ***, "@scope/server-files@1.2.3"]"#,
+            ),
             (r#"["https://u:p@h/x", "https://h/x@y", "https://h/?api_key=x"]"#, r#"[***, "https://h/x@y", ***]"#),
         ] {
             let document = Document::parse(thoth_endpoint::document::Format::Json, text.as_bytes()).unwrap();
