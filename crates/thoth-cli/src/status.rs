@@ -20,6 +20,9 @@ const COLUMNS: [&str; 7] = ["Server", "Governed", "Agent ID", "Session Intent", 
 const YES: &str = "✓";
 const ABSENT: &str = "—";
 
+/// The widest cell, in characters; `--json` has everything.
+const WIDEST_CELL: usize = 60;
+
 /// The mode of a server whose launch names none.
 const DEFAULT_MODE: &str = "block";
 
@@ -138,7 +141,7 @@ impl Seen {
     }
 
     fn table(&self, text: &mut String, machine: &Machine) {
-        let rows: Vec<_> = self.rows.iter().map(|row| row.cells(machine)).collect();
+        let rows: Vec<_> = self.rows.iter().map(|row| row.cells(machine).map(|cell| short(&cell))).collect();
         let mut widths = COLUMNS.map(|name| name.chars().count());
         for row in &rows {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -294,6 +297,18 @@ impl Row {
     }
 }
 
+/// A cell that is not so wide that it hides the others, and in which no spaces draw columns of their own.
+fn short(cell: &str) -> String {
+    let mut before = None;
+    let visible = |c: char| match (before.replace(c), c) {
+        (None | Some(' '), ' ') => '·',
+        _ => c,
+    };
+    let text: String = cell.chars().map(visible).collect();
+    let cut = text.chars().count() > WIDEST_CELL;
+    if cut { text.chars().take(WIDEST_CELL - 1).chain(['…']).collect() } else { text }
+}
+
 /// A heading that is written before the first item below it.
 struct Heading(Option<&'static str>);
 
@@ -320,4 +335,18 @@ fn say(text: &mut String, what: impl std::fmt::Display) {
 
 fn remedy(text: &mut String, how: &str) {
     say(text, styled(DIM, format_args!("    -> {}", harmless_text(how))));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Defends: a name can neither draw a row of the table nor push the rest of it out of sight.
+    #[test]
+    fn cells_stay_cells() {
+        assert_eq!(short("my server"), "my server");
+        assert_eq!(short("  a   \u{2713}  b"), "··a ··\u{2713} ·b");
+        let long = short(&"n".repeat(70_000));
+        assert_eq!((long.chars().count(), long.ends_with('\u{2026}')), (WIDEST_CELL, true));
+    }
 }
