@@ -153,6 +153,24 @@ fn not_wrappable() {
         (cursor, r#"{"command": 5}"#, "malformed", "its command is not a text"),
         (cursor, r#"{"command": "x", "args": "y"}"#, "malformed", "its arguments are not a list"),
         (cursor, "null", "malformed", "it is not a table"),
+        (
+            cursor,
+            r#"{"command": "x", "httpUrl": "https://hush.example"}"#,
+            "malformed",
+            "it has both a command and an address",
+        ),
+        (
+            cursor,
+            r#"{"command": "thoth", "args": ["run", "--", "x"], "url": "https://hush.example"}"#,
+            "malformed",
+            "it has both a command and an address",
+        ),
+        (
+            cursor,
+            r#"{"type": "custom", "command": "x", "endpoint": "https://hush.example"}"#,
+            "malformed",
+            "it has both a command and an address",
+        ),
         (cursor, r#"{"command": "npx -y x"}"#, "command_line", "its command is a whole command line"),
         (
             cursor,
@@ -203,6 +221,19 @@ fn commands_that_only_look_like_command_lines() {
         let text = format!(r#"{{"mcpServers": {{"s": {{"command": "{command}"}}}}}}"#);
         assert!(matches!(entry("/h/.cursor/mcp.json", &text).state, State::Plain(_)), "{command}");
         wrapped("/h/.cursor/mcp.json", &text);
+    }
+}
+
+/// Where it is said that the command counts, or where there is no address behind the name, a server is like any other.
+#[test]
+fn a_command_beside_an_address_that_does_not_count() {
+    for beside in [
+        r#""type": "stdio", "url": "https://a.example""#,
+        r#""transport": "STDIO", "httpUrl": "https://a.example""#,
+        r#""type": "local", "uri": "https://a.example""#,
+        r#""url": null, "serverUrl": "", "httpUrl": " ""#,
+    ] {
+        wrapped("/h/.cursor/mcp.json", &format!(r#"{{"mcpServers": {{"s": {{"command": "x", {beside}}}}}}}"#));
     }
 }
 

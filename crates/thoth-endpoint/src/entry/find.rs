@@ -103,7 +103,7 @@ fn is_disabled(entry: &Node) -> bool {
 const MERGE: &str = "<<";
 
 /// The fields that hold a remote server's address, in one client or another.
-const ADDRESSES: [&str; 4] = ["url", "serverUrl", "httpUrl", "uri"];
+const ADDRESSES: [&str; 7] = ["url", "serverUrl", "server_url", "httpUrl", "http_url", "uri", "endpoint"];
 
 /// What `type` or `transport` says of remote servers, in one client or another; without regard to case and separators.
 const REMOTE: [&str; 7] = ["http", "sse", "streamablehttp", "remote", "ws", "websocket", "httpsse"];
@@ -141,6 +141,12 @@ fn start<'d>(document: &Document, entry: &'d Node, shape: &Shape) -> Result<Star
         return Err(Reason::Remote { host: address.and_then(Node::text).and_then(host) });
     }
     let empty = |node: &Node| node.text().is_some_and(|text| text.trim().is_empty());
+    // Which of the two counts differs by client.
+    let has_address =
+        ADDRESSES.into_iter().filter_map(|name| entry.get(name)).any(|node| !is_null(document, node) && !empty(node));
+    if has_address && !LOCAL.contains(&&*plain_kind) {
+        return Err(Reason::Malformed("it has both a command and an address"));
+    }
     match &command.node.value {
         Value::Text(_) if empty(&command.node) => Err(Reason::NoCommand),
         Value::Text(_) => Ok(Start {
