@@ -86,7 +86,7 @@ impl Machine {
         let mut seen = HashSet::new();
         let mut look = |project: Option<&str>| {
             for candidate in hosts::locate(&self.places(project)) {
-                for path in pattern::existing(&candidate.pattern) {
+                for path in pattern::existing(&candidate.pattern, candidate.location.path) {
                     let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
                     if !path.is_dir() && seen.insert(identity) {
                         let location = candidate.location;
@@ -131,8 +131,8 @@ impl Machine {
     fn traces(&self, spot: &BlindSpot, projects: &[String]) -> Vec<PathBuf> {
         let mut paths = Vec::new();
         for project in std::iter::once(None).chain(projects.iter().map(|project| Some(project.as_str()))) {
-            let pattern = hosts::locate_blind_spot(spot, &self.places(project));
-            for path in pattern.iter().flat_map(|pattern| pattern::existing(pattern)) {
+            let pattern = hosts::locate_blind_spot(spot, &self.places(project)).zip(spot.path);
+            for path in pattern.iter().flat_map(|(pattern, template)| pattern::existing(pattern, template)) {
                 if !paths.contains(&path) {
                     paths.push(path);
                 }
@@ -219,7 +219,7 @@ impl Machine {
         let candidates = hosts::locate(&self.places(None));
         let lists = candidates.iter().filter(|one| one.host.id == "claude-code" && one.location.scope == Scope::User);
         let mut projects = Vec::new();
-        for path in lists.flat_map(|candidate| pattern::existing(&candidate.pattern)) {
+        for path in lists.flat_map(|candidate| pattern::existing(&candidate.pattern, candidate.location.path)) {
             let Ok(found) = config_file::read(&path) else { continue };
             let Ok(document) = Document::parse(Format::Json, found.bytes()) else { continue };
             if let Some(Value::Map(members)) = document.root().get("projects").map(|node| &node.value) {

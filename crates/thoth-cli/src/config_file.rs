@@ -15,7 +15,7 @@ use rustix::fs::{Access, AtFlags, CWD, OFlags};
 use thoth_endpoint::document::Place;
 
 use crate::exit::Failure;
-use crate::terminal::harmless_text;
+use crate::terminal::{harmless_text, quoted};
 
 mod backup;
 mod leftover;
@@ -247,7 +247,7 @@ fn replaceable(path: &Path, found: &Found) -> Result<(), FileProblem> {
     }
     if mode & 0o200 == 0 || !may(&found.target, Access::WRITE_OK) {
         return Err(FileProblem::new(format!("`{shown}` is read-only (mode {mode:03o})"))
-            .hint(format_args!("run `chmod u+w '{target}'`, or write to another file with --output")));
+            .hint(format_args!("run `chmod u+w {}`, or write to another file with --output", quoted(target))));
     }
     let links = fs::metadata(&found.target).map_or(1, |metadata| metadata.nlink());
     if links > 1 {
@@ -261,7 +261,7 @@ fn replaceable(path: &Path, found: &Found) -> Result<(), FileProblem> {
     if mode & 0o222 == 0 || !may(directory, Access::WRITE_OK | Access::EXEC_OK) {
         let directory = directory.display();
         return Err(FileProblem::new(format!("the directory of `{shown}` is read-only (mode {mode:03o})"))
-            .hint(format_args!("run `chmod u+w '{directory}'`, or write to another file with --output")));
+            .hint(format_args!("run `chmod u+w {}`, or write to another file with --output", quoted(directory))));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::ValueEnum as _;
+use thoth_endpoint::settings::table::{self, elsewhere};
 use thoth_endpoint::wrap::WrapOptions;
 use thoth_types::{AgentId, IdError, Redacted, TenantId};
 
@@ -15,11 +16,12 @@ use crate::config_file;
 use crate::exit::{Code, Failure};
 use crate::home::Home;
 use crate::policy_files::PolicyFiles;
+use crate::terminal::quoted;
 
 const API_KEY: &str = "THOTH_API_KEY";
 
-/// Variables that hold secrets of ours.
-const SECRETS: [&str; 4] = [API_KEY, "THOTH_RUNTIME_BEARER_TOKEN", "THOTH_AUTH_TOKEN", "THOTH_ORG_API_KEY"];
+/// Parts of the names of variables that nobody knows and that hold secrets, as far as one can tell.
+const SECRET_WORDS: [&str; 4] = ["KEY", "TOKEN", "SECRET", "PASSWORD"];
 
 /// Reads the options; takes the API key out of the arguments.
 pub(super) fn collect(
@@ -93,6 +95,18 @@ fn intents(arguments: &WrapArgs, home: &Home) -> Result<BTreeMap<String, String>
     Ok(map)
 }
 
+/// Whether a variable of Thoth's holds a secret.
+fn holds_secret(name: &str) -> bool {
+    if let Some(known) = table::all().find(|setting| setting.names.contains(&name)) {
+        return known.secret;
+    }
+    if elsewhere::program(name).is_some() {
+        return elsewhere::is_secret(name);
+    }
+    let name = name.to_ascii_uppercase();
+    name.starts_with("THOTH_") && SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
 /// `--env`, `--inherit-path` and an API key that is to be embedded.
 fn variables(
     arguments: &mut WrapArgs,
@@ -108,7 +122,7 @@ fn variables(
         if name.chars().any(|c| c.is_control() || c.is_whitespace() || c == ',') || value.contains('\0') {
             return Err(Failure::usage(format!("--env: `{name}` cannot be the name of an environment variable")));
         }
-        if SECRETS.contains(&name) && !arguments.embed_api_key {
+        if holds_secret(name) && !arguments.embed_api_key {
             return Err(Failure::usage(format!(
                 "--env: `{name}` holds a secret, which is not written into clients' files"
             ))
@@ -144,8 +158,39 @@ fn variables(
         machine.environment.get("THOTH_HOME").filter(|_| !variables.iter().any(|(name, _)| name == "THOTH_HOME"))
     {
         notes.push(format!(
-            "THOTH_HOME is set here, and clients do not know it; --env 'THOTH_HOME={home}' tells the servers"
+            "THOTH_HOME is set here, and clients do not know it; --env {} tells the servers",
+            quoted(format_args!("THOTH_HOME={home}"))
         ));
     }
     Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Defends: whatever any program of ours reads a secret from is known as such, and what only says where one is, is not.
+    #[test]
+    fn secrets_are_known() {
+        for name in [
+            "THOTH_API_KEY",
+            "THOTH_GOVAPI_API_KEY",
+            "THOTH_GOVAPI_BEARER_TOKEN",
+            "THOTH_RUNTIME_BEARER_TOKEN",
+            "THOTH_AUTH_TOKEN",
+            "THOTH_ADMIN_BEARER_TOKEN",
+            "THOTH_EVENT_INGEST_TOKEN",
+            "THOTH_ORG_API_KEY",
+            "THOTH_WEBHOOK_SECRET",
+            "THOTH_NEW_PASSWORD",
+            "thoth_api_key",
+        ] {
+            assert!(holds_secret(name), "{name}");
+        }
+        for name in
+            ["THOTH_API_KEY_FILE", "THOTH_API_KEY_ID", "THOTH_ADMIN_BEARER_TOKEN_FILE", "THOTH_HOME", "GITHUB_TOKEN"]
+        {
+            assert!(!holds_secret(name), "{name}");
+        }
+    }
 }
