@@ -30,6 +30,11 @@ pub(crate) fn prepare(home: &Home) -> Result<bool, Failure> {
     file(&home.policy_file(), thoth_policy::STARTER, DECIDING)
 }
 
+/// That the starter policy is new, and what it does.
+pub(crate) fn starter_note(path: &Path) -> String {
+    format!("wrote a starter policy to {}: it allows reading, asks before writing, and blocks deleting", path.display())
+}
+
 /// Sees to one file. Says whether it was written just now.
 fn file(path: &Path, text: &str, forbidden: u32) -> Result<bool, Failure> {
     let shown = path.display();

@@ -133,10 +133,7 @@ fn caller(arguments: &RunArgs, settings: Resolved) -> Result<Caller, Failure> {
 fn policy(home: &Home, arguments: &RunArgs, starter_written: bool) -> (Standing, PolicyWatch) {
     let path = arguments.policy.clone().unwrap_or_else(|| home.policy_file());
     if starter_written && arguments.policy.is_none() {
-        note(format_args!(
-            "wrote a starter policy to {}: it allows reading, asks before writing, and blocks deleting",
-            path.display()
-        ));
+        note(profile::starter_note(&path));
     }
     let mut files = PolicyFiles::new(path);
     let standing = match files.load() {

@@ -15,6 +15,7 @@ use crate::clients::{ClientFile, Machine};
 use crate::config_file::Backups;
 use crate::exit::{Failure, Outcome, finish};
 use crate::home::Home;
+use crate::profile;
 use crate::rewriting::{self, Answer, Direction, Purpose, Selection, Task};
 
 /// `thoth wrap-config`
@@ -99,7 +100,11 @@ fn wrap_files(mut arguments: WrapArgs) -> Outcome {
     }
     let backups = Backups::new(home.path().join("backups"));
     if purpose == Purpose::Write && selection.output.is_none() {
-        Home::open()?;
+        let home = Home::open()?;
+        // The first session must not be the one that finds no policy to look at.
+        if profile::prepare(&home)? {
+            notes.push(profile::starter_note(&home.policy_file()));
+        }
     }
     let change = |document: &Document, file: &ClientFile| {
         // A server whose `thoth` is gone does not start; it gets one that is there.

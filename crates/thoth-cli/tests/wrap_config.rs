@@ -130,6 +130,53 @@ fn every_way_of_writing_a_file_survives() {
     }
 }
 
+/// Defends: a directory whose name holds a star is that one, and files of others are left alone.
+#[test]
+fn a_star_in_a_name_is_no_pattern() {
+    let desk = Desk::new("{}");
+    let place = |name: &str| desk.machine.home().join(name).join(".mcp.json");
+    for name in ["x/a*b", "x/aXb"] {
+        desk.machine.write(&place(name), PLAIN.as_bytes()).unwrap();
+    }
+    let mut command = Command::new(THOTH);
+    command.args(["wrap-config"]).env_clear().env("HOME", desk.machine.home());
+    let output = command.current_dir(desk.machine.home().join("x/a*b")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = |name: &str| fs::read_to_string(place(name)).unwrap();
+    assert!(text("x/a*b").contains("--wrapped"));
+    assert_eq!(text("x/aXb"), PLAIN);
+}
+
+/// Defends: after the first run there is the policy that the servers are governed by, and it is said; looking writes none.
+#[test]
+fn the_first_run_writes_the_starter_policy() {
+    let desk = Desk::new(PLAIN);
+    let policy = desk.machine.home().join(".thoth/policy.yaml");
+    desk.done(&["wrap-config", "--dry-run"]);
+    desk.thoth(&["wrap-config", "--check"]);
+    assert!(!policy.exists());
+    let told = desk.done(&["wrap-config"]).stdout;
+    assert!(told.contains("note: wrote a starter policy to HOME/.thoth/policy.yaml"), "{told}");
+    assert!(policy.is_file());
+    let told = desk.done(&["wrap-config"]).stdout;
+    assert!(!told.contains("starter"), "{told}");
+}
+
+/// Defends: a command that people are told to run is one, whatever their files are called.
+#[test]
+fn commands_in_hints_can_be_run() {
+    let desk = Desk::new("{}");
+    let file = desk.machine.home().join("it's mine/$(x).json");
+    desk.machine.write(&file, PLAIN.as_bytes()).unwrap();
+    let told = desk.done(&["status", file.to_str().unwrap()]).stdout;
+    let command = told.split("run `").nth(1).unwrap().split('`').next().unwrap().replacen("thoth", THOTH, 1);
+    let command = command.replace("HOME/", "\"$HOME\"/").replace("'\"$HOME\"/", "\"$HOME\"'/");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &command]).env_clear().env("HOME", desk.machine.home()).current_dir(desk.machine.project());
+    assert!(shell.output().unwrap().status.success(), "{command}");
+    assert!(fs::read_to_string(&file).unwrap().contains("--wrapped"));
+}
+
 /// Defends: a link stays one, the file behind it keeps its mode, and a private backup of what it held is named.
 #[test]
 fn links_modes_and_backups() {
@@ -204,7 +251,7 @@ fn a_full_disk_changes_nothing() {
     assert_eq!((desk.backups(), listed(desk.file().parent().unwrap())), (vec![], vec![desk.file()]));
 }
 
-const WRONG: [&str; 27] = [
+const WRONG: [&str; 31] = [
     "--host nothing",
     "--server nothing",
     "--agent-id=",
@@ -221,10 +268,14 @@ const WRONG: [&str; 27] = [
     "--env =x",
     "--env A=1 --env A=2",
     "--env THOTH_API_KEY=hush",
+    "--env THOTH_GOVAPI_API_KEY=hush",
+    "--env THOTH_ADMIN_BEARER_TOKEN=hush",
+    "--env THOTH_NEW_PASSWORD=hush",
     "--embed-api-key",
     "--thoth-bin thoth",
     "--thoth-bin /missing/thoth",
     "--thoth-bin /etc/passwd",
+    "--thoth-bin /bin/true",
     "--thoth-bin /bin/sh --auto-thoth-bin",
     "--output out.json",
     "--output - --json file.json",
@@ -300,6 +351,15 @@ fn wrong_options_touch_nothing() {
     --env THOTH_API_KEY=hush
       error: --env: `THOTH_API_KEY` holds a secret, which is not written into clients' files
         hint: run `thoth set-api-key`; or add --embed-api-key to write it all the same
+    --env THOTH_GOVAPI_API_KEY=hush
+      error: --env: `THOTH_GOVAPI_API_KEY` holds a secret, which is not written into clients' files
+        hint: run `thoth set-api-key`; or add --embed-api-key to write it all the same
+    --env THOTH_ADMIN_BEARER_TOKEN=hush
+      error: --env: `THOTH_ADMIN_BEARER_TOKEN` holds a secret, which is not written into clients' files
+        hint: run `thoth set-api-key`; or add --embed-api-key to write it all the same
+    --env THOTH_NEW_PASSWORD=hush
+      error: --env: `THOTH_NEW_PASSWORD` holds a secret, which is not written into clients' files
+        hint: run `thoth set-api-key`; or add --embed-api-key to write it all the same
     --embed-api-key
       error: --embed-api-key: there is no key
         hint: add --api-key, or set THOTH_API_KEY
@@ -310,6 +370,9 @@ fn wrong_options_touch_nothing() {
       error: --thoth-bin: `/missing/thoth` does not exist
     --thoth-bin /etc/passwd
       error: --thoth-bin: `/etc/passwd` is not an executable file
+    --thoth-bin /bin/true
+      error: --thoth-bin: `/bin/true` has a name that does not begin with `thoth`, or a character that clients replace
+        hint: only by its name can an entry be told from one that is not governed
     --thoth-bin /bin/sh --auto-thoth-bin
       error: the argument '--thoth-bin <PATH>' cannot be used with '--auto-thoth-bin'
     --output out.json
@@ -338,6 +401,8 @@ fn options_reach_the_entry() {
     desk.machine
         .write(&desk.machine.project().join("team.yaml"), b"version: \"1\"\ndefaults: { approval: auto }\n")
         .unwrap();
+    let other = desk.machine.home().join("thoth-2");
+    fs::copy("/bin/true", &other).unwrap();
     desk.done(&[
         "wrap-config",
         "--agent-id",
@@ -354,10 +419,11 @@ fn options_reach_the_entry() {
         "B=x=y",
         "--inherit-path",
         "--thoth-bin",
-        "/bin/true",
+        other.to_str().unwrap(),
     ]);
-    let text = desk.text().replace(desk.machine.project().canonicalize().unwrap().to_str().unwrap(), "DIR");
-    insta::assert_snapshot!(text, @r#"{"mcpServers": {"notes": {"command": "/bin/true", "args": ["run", "--agent-id", "claude", "--server-name", "notes", "--tenant-id", "acme", "--enforcement-mode", "observe", "--session-intent", "note_taking", "--policy", "DIR/team.yaml", "--wrapped=env,env.A,env.B,env.PATH", "--", "notes-server", "--all"], "env": {"A": "1", "B": "x=y", "PATH": "/usr/bin:/bin"}}}}"#);
+    let text = desk.text().replace(desk.machine.home().to_str().unwrap(), "HOME");
+    let text = text.replace(desk.machine.project().canonicalize().unwrap().to_str().unwrap(), "DIR");
+    insta::assert_snapshot!(text, @r#"{"mcpServers": {"notes": {"command": "HOME/thoth-2", "args": ["run", "--agent-id", "claude", "--server-name", "notes", "--tenant-id", "acme", "--enforcement-mode", "observe", "--session-intent", "note_taking", "--policy", "DIR/team.yaml", "--wrapped=env,env.A,env.B,env.PATH", "--", "notes-server", "--all"], "env": {"A": "1", "B": "x=y", "PATH": "/usr/bin:/bin"}}}}"#);
     // A governed entry keeps its program and all else, unless something else is chosen.
     assert_eq!(desk.changes(&["wrap-config"]), ["notes unchanged"]);
     assert_eq!(

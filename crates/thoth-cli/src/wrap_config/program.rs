@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use thoth_endpoint::launch::is_gate;
 use thoth_endpoint::platform::{Environment, Platform};
 use thoth_endpoint::program::desktop_environment;
 
@@ -33,6 +34,10 @@ pub(super) fn choose(given: Option<&Path>, absolute: bool, machine: &Machine) ->
     let command = path.into_os_string().into_string().map_err(|path| {
         Failure::failed(format!("the path of this program is not UTF-8: `{}`", path.display())).hint("give --thoth-bin")
     })?;
+    if !is_gate(&command) {
+        return Err(Failure::failed(format!("`{command}` cannot be told from other programs by its path"))
+            .hint("its file's name has to begin with `thoth`; rename it, or give --thoth-bin"));
+    }
     let note = (!absolute).then(|| {
         format!("written with its full path, `{command}`: programs started from the desktop do not find `thoth`")
     });
@@ -59,5 +64,10 @@ fn checked(path: &Path) -> Result<String, Failure> {
     if !is_executable(path) {
         return Err(refused("is not an executable file"));
     }
-    path.to_str().map(str::to_owned).ok_or_else(|| refused("is not UTF-8"))
+    let command = path.to_str().ok_or_else(|| refused("is not UTF-8"))?;
+    if !is_gate(command) {
+        return Err(refused("has a name that does not begin with `thoth`, or a character that clients replace")
+            .hint("only by its name can an entry be told from one that is not governed"));
+    }
+    Ok(command.to_owned())
 }
