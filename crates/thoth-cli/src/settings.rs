@@ -30,7 +30,7 @@ pub(crate) type Flags = Vec<(&'static str, Redacted<String>)>;
 /// What holds, and what is wrong with it. Fails where the managed file cannot be trusted or understood.
 pub(crate) fn load(home: &Home, flags: &Flags) -> Result<Resolved, Failure> {
     let environment = environment(std::env::vars_os())?;
-    let path = managed::path(Platform::current(), &environment);
+    let path = managed::path(Platform::current());
     let managed = managed_file::read(Path::new(&path), managed_file::ROOT)?;
     Ok(resolve(home, flags, &environment, managed.as_ref()))
 }
@@ -67,10 +67,7 @@ fn environment<K: AsRef<OsStr>, V: AsRef<OsStr>>(
     let mut ours = Vec::new();
     for (name, value) in variables {
         let Some(name) = name.as_ref().to_str() else { continue };
-        if !(name.starts_with("THOTH_")
-            || name.eq_ignore_ascii_case("ProgramData")
-            || unknown::known().any(|k| k == name))
-        {
+        if !(name.starts_with("THOTH_") || unknown::known().any(|k| k == name)) {
             continue;
         }
         let value = value.as_ref();

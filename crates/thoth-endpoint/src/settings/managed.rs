@@ -11,24 +11,22 @@ use super::setting::Setting;
 use super::table::{self, who};
 use super::unknown;
 use crate::document::Place;
-use crate::platform::{Environment, Platform};
+use crate::platform::Platform;
 
 /// The largest managed file, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
 /// What stands for the name of the user as whom Thoth runs.
 const USERNAME: &str = "{{USERNAME}}";
 
-/// Where the managed file is.
+/// Where the managed file is. No variable says so, not even `ProgramData`: a client sets the variables of what it starts.
 #[must_use]
-pub fn path(platform: Platform, environment: &Environment) -> String {
-    match platform {
-        Platform::MacOs => "/Library/Application Support/Thoth/thoth-config.json".to_owned(),
-        Platform::Linux => "/etc/thoth/thoth-config.json".to_owned(),
-        Platform::Windows => {
-            let data = environment.get("ProgramData").unwrap_or(r"C:\ProgramData");
-            format!(r"{}\Thoth\thoth-config.json", data.trim_end_matches('\\'))
-        }
-    }
+pub fn path(platform: Platform) -> String {
+    let path = match platform {
+        Platform::MacOs => "/Library/Application Support/Thoth/thoth-config.json",
+        Platform::Linux => "/etc/thoth/thoth-config.json",
+        Platform::Windows => r"C:\ProgramData\Thoth\thoth-config.json",
+    };
+    path.to_owned()
 }
 
 /// Who owns a file or directory and who may write to it, on Unix.
@@ -135,7 +133,7 @@ impl Managed {
     ///
     /// # Errors
     /// [`ManagedError::Malformed`], with the place: no JSON object, a key twice, a value of another kind, a placeholder that
-    /// is not known or has no value.
+    /// is not known or has no value, a guard or a predicate that says nothing.
     pub fn parse(
         path: &str,
         bytes: &[u8],
@@ -172,6 +170,10 @@ impl Managed {
             let value = if setting.is(&who::ALLOWED_PATHS) { for_platform(value, platform) } else { value };
             let value = scalar(&value).map_err(wrong)?;
             let value = replaced(&value, user).map_err(wrong)?;
+            // What was meant to refuse something must not fall away with the value of a template.
+            if value.is_empty() && table::is_demand(setting) {
+                return Err(wrong("is empty; remove the key if it demands nothing".to_owned()));
+            }
             if value.is_empty() {
                 managed.warnings.push(format!("{path}:{place}: `{key}` is empty and counts as not written"));
             } else {
@@ -240,14 +242,12 @@ mod tests {
 
     #[test]
     fn every_platform_has_its_place() {
-        let environment = |platform| Environment::new(platform, [("ProgramData".to_owned(), r"D:\Data\".to_owned())]);
-        let paths = Platform::ALL.map(|platform| path(platform, &environment(platform)));
+        let paths = Platform::ALL.map(path);
         insta::assert_snapshot!(paths.join("\n"), @r"
         /etc/thoth/thoth-config.json
         /Library/Application Support/Thoth/thoth-config.json
-        D:\Data\Thoth\thoth-config.json
+        C:\ProgramData\Thoth\thoth-config.json
         ");
-        assert_eq!(path(Platform::Windows, &Environment::default()), r"C:\ProgramData\Thoth\thoth-config.json");
     }
 
     /// Defends: only what root alone can have written is obeyed.
@@ -337,6 +337,34 @@ mod tests {
         assert_eq!(latin.to_string(), "f:2:7: it is not UTF-8 text");
         let big = Managed::parse("f", &vec![b' '; MAX_BYTES + 1], Platform::Linux, &|| None).unwrap_err();
         assert!(big.to_string().contains("larger"), "{big}");
+    }
+
+    /// Defends: a template without a value does not switch off what refuses; of anything else it is told.
+    #[test]
+    fn demands_are_not_empty() {
+        for (key, empty, good) in [
+            ("intent_tool_allowlist", "\"\"", false),
+            ("intent_tool_allowlist", "[]", false),
+            ("blocked_lineage_ancestor_tokens", "\"\"", false),
+            ("blocked_lineage_upstream_binaries", "[\"\"]", false),
+            ("require_non_root", "\"\"", false),
+            ("expected_proxy_user", "\"\"", false),
+            ("expected_proxy_uid", "\"\"", false),
+            ("allowed_paths", "\"\"", true),
+            ("tenant_id", "\"\"", true),
+        ] {
+            let said = parse(&format!("{{\"{key}\": {empty}}}"));
+            match said {
+                Ok(managed) => assert!(good && managed.entries.is_empty() && managed.warnings.len() == 1, "{key}"),
+                Err(error) => {
+                    let column = key.len() + 6;
+                    let expected = format!(
+                        "/etc/thoth/thoth-config.json:1:{column}: `{key}` is empty; remove the key if it demands nothing"
+                    );
+                    assert!(!good && error.to_string() == expected, "{error}");
+                }
+            }
+        }
     }
 
     /// Defends: a user's name cannot bend a path.

@@ -4,7 +4,7 @@ use super::managed::path;
 use super::setting::{Setting, State};
 use super::table::elsewhere::PROGRAMS;
 use super::table::{GROUPS, Group, all};
-use crate::platform::{Environment, Platform};
+use crate::platform::Platform;
 
 const HEAD: &str = "\
 # Settings
@@ -61,16 +61,13 @@ pub fn reference() -> String {
 fn managed_file(page: &mut String) {
     page.push_str("\n## The managed file\n\n| platform | path |\n|---|---|\n");
     for platform in Platform::ALL {
-        let path = match platform {
-            Platform::Windows => path(platform, &Environment::default()).replace(r"C:\ProgramData", "%ProgramData%"),
-            Platform::Linux | Platform::MacOs => path(platform, &Environment::default()),
-        };
-        line(page, format_args!("| {} | `{path}` |", platform.as_str()));
+        line(page, format_args!("| {} | `{}` |", platform.as_str(), path(platform)));
     }
     page.push_str(
         "\nOne JSON object. It must belong to root, and nobody else may be able to write to it or to its directory; otherwise, \
          and when\nit cannot be read or understood, `thoth run` does not start. `{{USERNAME}}` in a value stands for the name \
-         of the user as whom\nThoth runs. Keys that are not known are told.\n\n| key | setting |\n|---|---|\n",
+         of the user as whom\nThoth runs. Keys that are not known are told, and so are keys whose value is empty; a guard or a \
+         predicate whose value\nis empty keeps `thoth run` from starting.\n\n| key | setting |\n|---|---|\n",
     );
     for setting in all() {
         if let Some(key) = setting.key {

@@ -79,6 +79,11 @@ pub static GROUPS: &[Group] = &[
     Group { title: "Places", about: "", rows: places::ROWS },
 ];
 
+/// Whether a setting only ever refuses: a guard or a predicate. Left out by mistake, nothing would be refused.
+pub(super) fn is_demand(setting: &Setting) -> bool {
+    guards::ROWS.iter().chain(predicates::ROWS).any(|row| row.is(setting))
+}
+
 /// All settings of the endpoint.
 pub fn all() -> impl Iterator<Item = &'static Setting> {
     GROUPS.iter().flat_map(|group| group.rows.iter().copied())
