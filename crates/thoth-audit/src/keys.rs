@@ -85,6 +85,21 @@ impl LedgerKeys {
         keys.join(CONTENT_FILE)
     }
 
+    /// Reads the keys for the ledger in `ledger` from the directory `keys`, and creates nothing: none where neither the
+    /// keys nor the ledger have been made yet. A content key that is missing is made by the next [`Self::load_or_create`].
+    ///
+    /// # Errors
+    /// When [`Self::load_or_create`] would fail for what is there.
+    pub fn load(keys: &Path, ledger: &Path) -> Result<Option<Self>, KeyError> {
+        let signing = Self::signing_file(keys);
+        let content = read(&Self::content_file(keys))?.unwrap_or_default();
+        match read(&signing)? {
+            Some(seed) => Ok(Some(Self { file: Some(signing), ..Self::new(seed, content) })),
+            None if crate::ledger::is_begun(ledger) => Err(KeyError::Lost { key: signing, ledger: ledger.to_owned() }),
+            None => Ok(None),
+        }
+    }
+
     /// Reads the keys for the ledger in `ledger` from the directory `keys`, and creates what is missing, that directory
     /// included. Two processes may do so at once: both get the same keys. What stands in a key's place and is no regular
     /// file is refused, never waited for, and never replaced.

@@ -153,6 +153,20 @@ impl std::fmt::Debug for Ledger {
 }
 
 impl Ledger {
+    /// Whether these keys could open the ledger in a directory; nothing is written. Where there is none yet, any could.
+    ///
+    /// # Errors
+    /// As [`Self::open`], for what can be told without writing: [`LedgerError::WrongKey`] where the ledger is another
+    /// key's.
+    pub fn check_key(dir: &Path, keys: &LedgerKeys) -> Result<(), LedgerError> {
+        let Some(verifier) = read_vkey(dir)? else { return Ok(()) };
+        let integrator = Integrator::new(dir.to_owned(), verifier.name().to_owned(), keys, false)?;
+        if integrator.verifier() == verifier {
+            return Ok(());
+        }
+        Err(LedgerError::WrongKey { dir: dir.to_owned(), key: keys.file.clone() })
+    }
+
     /// Opens the ledger in a directory, and creates it when there is none. What other processes left behind when
     /// they died is repaired in the background.
     ///
@@ -164,12 +178,8 @@ impl Ledger {
             Some(verifier) => verifier.name().to_owned(),
             None => create(dir, keys, sync)?,
         };
-        let integrator = Integrator::new(dir.to_owned(), origin, keys, sync)?;
-        let verifier = read_vkey(dir)?;
-        if verifier.as_ref() != Some(&integrator.verifier()) {
-            return Err(LedgerError::WrongKey { dir: dir.to_owned(), key: keys.file.clone() });
-        }
-        let integrator = Arc::new(integrator);
+        Self::check_key(dir, keys)?;
+        let integrator = Arc::new(Integrator::new(dir.to_owned(), origin, keys, sync)?);
         let others = left_overs(dir)?;
         let journal = Journal::create(Arc::clone(&integrator), options.durability)?;
         let signals = Arc::new(Signals::default());

@@ -12,6 +12,8 @@ mod programs;
 
 use serde_json::{Value, json};
 
+use crate::exit::Failure;
+
 pub(crate) use clients::{Count, clients, needed};
 pub(crate) use clock::clock;
 pub(crate) use enforcer::enforcer;
@@ -74,6 +76,16 @@ impl Check {
 
     pub(crate) fn failure(name: &'static str, evidence: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { name, verdict: Verdict::Failure, evidence: evidence.into(), remedy: Some(remedy.into()) }
+    }
+
+    /// A failure of something that a check needs.
+    pub(crate) fn failed(name: &'static str, failure: &Failure) -> Self {
+        Self {
+            name,
+            verdict: Verdict::Failure,
+            evidence: failure.message().to_owned(),
+            remedy: failure.remedy().map(str::to_owned),
+        }
     }
 
     pub(crate) fn to_json(&self) -> Value {

@@ -62,14 +62,11 @@ fn checks(home: &Home) -> Vec<Check> {
         Ok(resolved) => {
             checks.push(checkup::settings(&resolved, Some(&settings::process(&resolved))));
             checks.push(checkup::identity(&resolved));
-            checks.extend(checkup::enforcer(&resolved));
+            checks.push(checkup::enforcer(&resolved));
         }
         Err(failure) => {
-            checks.push(Check::failure(
-                "settings",
-                failure.message(),
-                "the administrator of this machine writes that file",
-            ));
+            checks.push(Check::failed("settings", &failure));
+            checks.extend(["identity", "enforcer"].map(|name| Check::skipped(name, "the settings cannot be read")));
         }
     }
     let ledger = checkup::ledger(&home.ledger(), &home.keys(), Thoroughness::Thorough);
@@ -84,7 +81,7 @@ fn checks(home: &Home) -> Vec<Check> {
             checks.push(checkup::clients(&seen));
             checks.extend(checkup::policies(&seen));
         }
-        Err(failure) => checks.push(Check::failure("clients", failure.message(), "set HOME to your home directory")),
+        Err(failure) => checks.push(Check::failed("clients", &failure)),
     }
     checks
 }

@@ -77,6 +77,11 @@ impl Failure {
         &self.message
     }
 
+    /// What to do, where that is known.
+    pub(crate) fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Something that scripts get beside the message; `code` replaces the general word.
     pub(crate) fn detail(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.details.insert(key.to_owned(), value.into());

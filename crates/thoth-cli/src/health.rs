@@ -41,9 +41,7 @@ fn judge(arguments: &HealthArgs) -> Outcome {
     let settings = match &resolved {
         // A fleet's health checks may run as another user than the gate does.
         Ok(resolved) => checkup::settings(resolved, None),
-        Err(failure) => {
-            Check::failure("settings", failure.message(), "the administrator of this machine writes that file")
-        }
+        Err(failure) => Check::failed("settings", failure),
     };
     // Nothing registers anywhere while calls are decided here: what can be wrong are the values that onboarding wrote.
     let registration_ok = settings.verdict < Verdict::Failure;

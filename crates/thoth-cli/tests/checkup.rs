@@ -126,7 +126,7 @@ fn doctor_on_a_broken_machine() {
         insta::assert_snapshot!(told(&broken(), &["doctor"]), @"
         exit code 1
         failure  settings  THOTH_USER_ID is `nobody in particular`: it is not an e-mail address
-                           -> run `thoth doctor --settings`, which says where each value comes from
+                           -> change or unset what is named; `thoth doctor --settings` says where each value comes from
         ok       identity  machine laptop-7 (as named)
         skipped  enforcer  none is configured; calls are decided here
         failure  profile   others can get at HOME/.thoth/proxy_api_key.json (mode 644)
@@ -188,7 +188,7 @@ fn health_for_people() {
         exit code 1
         not healthy
           settings: THOTH_USER_ID is `nobody in particular`: it is not an e-mail address
-            -> run `thoth doctor --settings`, which says where each value comes from
+            -> change or unset what is named; `thoth doctor --settings` says where each value comes from
           profile: others can get at HOME/.thoth/proxy_api_key.json (mode 644)
             -> run `chmod go-rwx HOME/.thoth/proxy_api_key.json`
           policy: invalid, so that every call is refused: HOME/.thoth/policy.yaml:2:1: unknown key `rule` in the policy
@@ -288,7 +288,7 @@ fn health_for_scripts_of_a_broken_machine() {
         {
           "check": "settings",
           "evidence": "THOTH_USER_ID is `nobody in particular`: it is not an e-mail address",
-          "remedy": "run `thoth doctor --settings`, which says where each value comes from",
+          "remedy": "change or unset what is named; `thoth doctor --settings` says where each value comes from",
           "verdict": "failure"
         },
         {
@@ -380,4 +380,27 @@ fn policies_of_single_servers_are_looked_at() {
     fs::remove_file(&policy).unwrap();
     let (verdict, evidence) = judged().unwrap();
     assert!(verdict == "failure" && evidence.starts_with("notes: there is no "), "{evidence}");
+}
+
+/// Defends: what makes `thoth run` refuse every call is a failure here too.
+#[test]
+fn what_stops_sessions_is_a_failure() {
+    type Damage = fn(&std::path::Path);
+    let rows: [(&str, &str, Damage); 5] = [
+        ("ledger", "keys/ledger-signing.key", |path| fs::write(path, "zz").unwrap()),
+        ("ledger", "keys/ledger-signing.key", |path| fs::write(path, format!("{}\n", "ab".repeat(32))).unwrap()),
+        ("ledger", "keys/ledger-signing.key", |path| fs::remove_file(path).unwrap()),
+        ("ledger", "keys/ledger-content.key", |path| fs::write(path, "zz").unwrap()),
+        ("profile", "intent_map.json", |path| {
+            fs::remove_file(path).unwrap();
+            fs::create_dir(path).unwrap();
+        }),
+    ];
+    for (name, path, damage) in rows {
+        let machine = healthy();
+        damage(&machine.home().join(".thoth").join(path));
+        let output = machine.run(["health", "--json"]).unwrap();
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((output.status.code(), &json["checks"][name]), (Some(1), &Value::from("failure")), "{path}: {json}");
+    }
 }

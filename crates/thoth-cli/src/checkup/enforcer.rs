@@ -1,5 +1,7 @@
 //! The policy server, where one is configured: can it be reached, and is it who it says?
 
+use std::cmp::Ordering;
+
 use thoth_api::{TlsSettings, Url, Verdict as Finding, probe};
 use thoth_endpoint::settings::Resolved;
 
@@ -9,26 +11,32 @@ use crate::settings;
 const NAME: &str = "enforcer";
 
 /// Asks the policy server's hosts for a connection. Nothing is asked of anybody where none is configured.
-pub(crate) fn enforcer(resolved: &Resolved) -> Vec<Check> {
+pub(crate) fn enforcer(resolved: &Resolved) -> Check {
     let urls: Vec<&String> = resolved.enforce_url.iter().chain(&resolved.grid_url).collect();
     if urls.is_empty() {
-        return vec![Check::skipped(NAME, "none is configured; calls are decided here")];
+        return Check::skipped(NAME, "none is configured; calls are decided here");
     }
     let tls = match settings::tls(resolved) {
         Ok(tls) => tls,
-        Err(failure) => {
-            let remedy = "correct THOTH_TLS_VERIFY, THOTH_TLS_CA_BUNDLE or THOTH_TLS_PINNED_CERT_SHA256";
-            return vec![Check::failure(NAME, failure.message().to_owned(), remedy)];
-        }
+        Err(failure) => return Check::failed(NAME, &failure),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    urls.into_iter()
-        .map(|text| match (&runtime, Url::parse(text)) {
-            (Ok(runtime), Ok(url)) => reach(runtime, &url, &tls),
-            (Err(error), _) => Check::skipped(NAME, format!("cannot look: {error}")),
-            (_, Err(error)) => Check::failure(NAME, format!("{text}: {error}"), "correct the tenant and the domain"),
-        })
-        .collect()
+    let checks = urls.into_iter().map(|text| match (&runtime, Url::parse(text)) {
+        (Ok(runtime), Ok(url)) => reach(runtime, &url, &tls),
+        (Err(error), _) => Check::skipped(NAME, format!("cannot look: {error}")),
+        (_, Err(error)) => Check::failure(NAME, format!("{text}: {error}"), "correct the tenant and the domain"),
+    });
+    // Both hosts are one server's; what is wrong with either is wrong with it.
+    checks.reduce(worse).unwrap_or_else(|| Check::skipped(NAME, "it has no address"))
+}
+
+/// Of two findings the worse one; of two that are as good as each other, both.
+fn worse(one: Check, other: Check) -> Check {
+    match one.verdict.cmp(&other.verdict) {
+        Ordering::Less => other,
+        Ordering::Greater => one,
+        Ordering::Equal => Check { evidence: format!("{}; {}", one.evidence, other.evidence), ..one },
+    }
 }
 
 fn reach(runtime: &tokio::runtime::Runtime, url: &Url, tls: &TlsSettings) -> Check {

@@ -8,19 +8,20 @@ use super::Check;
 /// runs the gate.
 pub(crate) fn settings(resolved: &Resolved, process: Option<&Process>) -> Check {
     const NAME: &str = "settings";
-    const REMEDY: &str = "run `thoth doctor --settings`, which says where each value comes from";
+    const REMEDY: &str = "change or unset what is named; `thoth doctor --settings` says where each value comes from";
     let [first, rest @ ..] = resolved.problems.as_slice() else {
         if let Some(Err(error)) = process.map(|process| resolved.guards.check(process)) {
             return Check::failure(NAME, error.to_string(), "run it as another user, or change what demands that");
         }
         let warning = process.and_then(|process| resolved.guards.warning(process)).map(str::to_owned);
-        return match resolved.warnings.first().cloned().or(warning) {
-            Some(warning) => Check::warning(NAME, warning, REMEDY),
-            None => Check::ok(NAME, "all understood"),
+        let warnings: Vec<String> = resolved.warnings.iter().cloned().chain(warning).collect();
+        return match warnings.as_slice() {
+            [] => Check::ok(NAME, "all understood"),
+            warnings => Check::warning(NAME, warnings.join("; "), REMEDY),
         };
     };
-    let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
-    Check::failure(NAME, format!("{first}{more}"), REMEDY)
+    let problems: Vec<String> = std::iter::once(first).chain(rest).map(ToString::to_string).collect();
+    Check::failure(NAME, problems.join("; "), REMEDY)
 }
 
 /// As which machine, person and organisation calls are recorded.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rustix::fs::statvfs;
 use thoth_audit::tail::Follower;
 use thoth_audit::verify::Fault;
-use thoth_audit::{LedgerKeys, VerifyError, VerifyOptions, verify};
+use thoth_audit::{Ledger, LedgerKeys, VerifyError, VerifyOptions, verify};
 
 use super::Check;
 use crate::audit::is_ledger;
@@ -66,14 +66,9 @@ fn contents(directory: &Path, keys: &Path, thoroughness: Thoroughness) -> Ledger
         let evidence = format!("there is no ledger in {shown} yet; the first `thoth run` begins it");
         return alone(Check::skipped(NAME, evidence));
     }
-    let key = LedgerKeys::signing_file(keys);
-    if !key.exists() {
-        let evidence = format!(
-            "its signing key {} is gone, so that nothing can be added and every call is refused",
-            key.display()
-        );
+    if let Some(evidence) = key_trouble(directory, keys) {
         let remedy = format!("restore the key, or move {shown} away as evidence and begin a new ledger");
-        return alone(Check::failure(NAME, evidence, remedy));
+        return alone(Check::failure(NAME, format!("every call is refused: {evidence}"), remedy));
     }
     if let Some(size) = size(directory)
         && size > thoroughness.events()
@@ -115,6 +110,15 @@ fn contents(directory: &Path, keys: &Path, thoroughness: Thoroughness) -> Ledger
             events: None,
             newest,
         },
+    }
+}
+
+/// Why a session could not sign what it adds.
+fn key_trouble(directory: &Path, keys: &Path) -> Option<String> {
+    match LedgerKeys::load(keys, directory) {
+        Ok(None) => None,
+        Ok(Some(keys)) => Ledger::check_key(directory, &keys).err().map(|error| error.to_string()),
+        Err(error) => Some(error.to_string()),
     }
 }
 

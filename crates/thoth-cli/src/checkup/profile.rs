@@ -12,19 +12,19 @@ use crate::profile::{DECIDING, SECRET};
 
 const NAME: &str = "profile";
 /// What stands in the directory, and the bits that others must not have: nobody else may change what decides, and nobody
-/// else may read keys, evidence or copies of other programs' configuration.
-fn entries(home: &Home) -> [(PathBuf, u32); 9] {
+/// else may read keys, evidence or copies of other programs' configuration. And whether it is a directory.
+fn entries(home: &Home) -> [(PathBuf, u32, bool); 9] {
     let keys = home.keys();
     [
-        (home.path().to_owned(), DECIDING),
-        (home.policy_file(), DECIDING),
-        (home.intent_map(), DECIDING),
-        (home.api_key(), SECRET),
-        (LedgerKeys::signing_file(&keys), SECRET),
-        (LedgerKeys::content_file(&keys), SECRET),
-        (keys, SECRET),
-        (home.ledger(), SECRET),
-        (home.backups(), SECRET),
+        (home.path().to_owned(), DECIDING, true),
+        (home.policy_file(), DECIDING, false),
+        (home.intent_map(), DECIDING, false),
+        (home.api_key(), SECRET, false),
+        (LedgerKeys::signing_file(&keys), SECRET, false),
+        (LedgerKeys::content_file(&keys), SECRET, false),
+        (keys, SECRET, true),
+        (home.ledger(), SECRET, true),
+        (home.backups(), SECRET, true),
     ]
 }
 
@@ -46,9 +46,17 @@ pub(crate) fn profile(home: &Home) -> Check {
         Ok(_) => {}
     }
     let us = rustix::process::geteuid().as_raw();
-    for (path, forbidden) in entries(home) {
+    for (path, forbidden, is_directory) in entries(home) {
         let Ok(metadata) = fs::metadata(&path) else { continue };
         let shown = path.display();
+        if metadata.is_dir() != is_directory || !(metadata.is_dir() || metadata.is_file()) {
+            let what = if is_directory { "a directory" } else { "a regular file" };
+            return Check::failure(
+                NAME,
+                format!("{shown} is not {what}"),
+                "move it away; the next `thoth run` makes a new one",
+            );
+        }
         let mode = metadata.permissions().mode() & 0o777;
         let owner = metadata.uid();
         if owner != us && owner != 0 {
