@@ -10,6 +10,9 @@ use crate::entry::{Reason, Slot, Start, Style, find};
 use crate::hosts::Shape;
 use crate::launch::{Added, Launch, Reading};
 
+/// How many servers of one file are looked after.
+pub const MAX_SERVERS: usize = 10_000;
+
 /// A changed file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rewrite {
@@ -75,9 +78,9 @@ pub enum WrapError {
     /// A program that would not be taken for Thoth when the file is read again; see [`crate::launch::is_gate`].
     #[error("`{0}` is no absolute path of a program whose name begins with `thoth`")]
     Program(String),
-    /// Each entry could be changed alone, and not all together. A fault of ours; the file is as it was.
-    #[error("the file cannot be changed without damage: {0}")]
-    Damage(String),
+    /// More servers than any client has: nobody could look at what would become of them.
+    #[error("the file names {0} servers, and more than {MAX_SERVERS} are not changed at once")]
+    TooMany(usize),
 }
 
 /// What an entry is to become.
@@ -89,57 +92,70 @@ pub(crate) enum Plan {
     Restore,
 }
 
+/// The servers of a file, if they are few enough to be changed.
+pub(crate) fn slots<'d>(document: &'d Document, shape: &Shape) -> Result<Vec<Slot<'d>>, WrapError> {
+    let slots = find(document, shape);
+    if slots.len() > MAX_SERVERS { Err(WrapError::TooMany(slots.len())) } else { Ok(slots) }
+}
+
 /// Carries out one plan per entry, where there is one, and says what became of the entries that were selected.
-pub(crate) fn carry_out(
-    document: &Document,
-    shape: &Shape,
-    tasks: Vec<(Option<Plan>, Option<Outcome>)>,
-) -> Result<Rewrite, WrapError> {
+pub(crate) fn carry_out(document: &Document, shape: &Shape, tasks: Vec<(Option<Plan>, Option<Outcome>)>) -> Rewrite {
     let (plans, mut outcomes): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
-    let (text, refused) = if plans.iter().any(Option::is_some) {
-        changed(document, shape, plans)?
-    } else {
-        (document.text().to_owned(), Vec::new())
-    };
-    for (index, reason) in refused {
+    let (text, refused) = changed(document, shape, &plans);
+    for (index, why) in refused {
         if let Some(Some(outcome)) = outcomes.get_mut(index) {
-            outcome.change = Change::Skipped(reason);
+            outcome.change = Change::Skipped(Reason::Unwritable(why));
         }
     }
-    Ok(Rewrite { text, outcomes: outcomes.into_iter().flatten().collect() })
+    Rewrite { text, outcomes: outcomes.into_iter().flatten().collect() }
 }
 
 /// The text with all plans carried out that can be, and why the others cannot, by their position.
-fn changed(
-    document: &Document,
-    shape: &Shape,
-    mut plans: Vec<Option<Plan>>,
-) -> Result<(String, Vec<(usize, Reason)>), WrapError> {
-    let why = match attempt(document, shape, &plans) {
-        Ok(text) => return Ok((text, Vec::new())),
-        Err(Why(why)) => why,
-    };
-    // One entry must not keep the others from being governed.
+///
+/// One entry must not keep the others from being governed, and each attempt reads the whole file several times. So
+/// entries that are refused on their own leave together; where only the whole says no, halves are tried.
+fn changed(document: &Document, shape: &Shape, plans: &[Option<Plan>]) -> (String, Vec<(usize, String)>) {
+    let mut text = document.text().to_owned();
+    let mut accepted: Vec<Option<Plan>> = vec![None; plans.len()];
     let mut refused = Vec::new();
-    for (index, _) in plans.iter().enumerate().filter(|(_, plan)| plan.is_some()) {
-        let alone =
-            plans.iter().enumerate().map(|(other, plan)| plan.clone().filter(|_| other == index)).collect::<Vec<_>>();
-        if let Err(Why(why)) = attempt(document, shape, &alone) {
-            refused.push((index, Reason::Unwritable(why)));
+    let all: Vec<usize> = plans.iter().enumerate().filter(|(_, plan)| plan.is_some()).map(|(at, _)| at).collect();
+    let mut groups: Vec<_> = Some(all).filter(|all| !all.is_empty()).into_iter().collect();
+    let mut attempts = attempts_for(text.len());
+    while let Some(mut group) = groups.pop() {
+        let mut tried = accepted.clone();
+        for index in &group {
+            if let (Some(place), Some(plan)) = (tried.get_mut(*index), plans.get(*index)) {
+                place.clone_from(plan);
+            }
+        }
+        attempts = attempts.saturating_sub(1);
+        let is_in = |(index, _): &(usize, String)| group.binary_search(index).is_ok();
+        match attempt(document, shape, &tried) {
+            Ok(changed) => (text, accepted) = (changed, tried),
+            Err(Fault::Entries(faults)) if faults.iter().any(is_in) => {
+                refused.extend(faults.iter().filter(|fault| is_in(fault)).cloned());
+                group.retain(|index| faults.binary_search_by_key(index, |(refused, _)| *refused).is_err());
+                groups.extend(Some(group).filter(|group| !group.is_empty()));
+            }
+            Err(_) if group.len() > 1 && attempts > 0 => {
+                let right = group.split_off(group.len() / 2);
+                groups.extend([right, group]);
+            }
+            Err(fault) => {
+                let why = fault.to_string();
+                refused.extend(group.into_iter().map(|index| (index, why.clone())));
+            }
         }
     }
-    if refused.is_empty() {
-        return Err(WrapError::Damage(why));
-    }
-    for (index, _) in &refused {
-        if let Some(plan) = plans.get_mut(*index) {
-            *plan = None;
-        }
-    }
-    attempt(document, shape, &plans).map(|text| (text, refused)).map_err(|Why(why)| WrapError::Damage(why))
+    (text, refused)
 }
 
-/// Why a change is not made.
+/// How often a text of that many bytes is tried before what is left is refused: seconds, not minutes.
+const fn attempts_for(bytes: usize) -> usize {
+    32 + (1 << 20) / (bytes + 1)
+}
+
+/// Why a change is not made to one entry.
 #[derive(Debug)]
 struct Why(String);
 
@@ -155,8 +171,25 @@ impl From<EditError> for Why {
     }
 }
 
+/// Why changes are not made.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    /// Because of these entries, by their positions in ascending order; at least one.
+    #[error("{}", .0.first().map(|(_, why)| why.as_str()).unwrap_or_default())]
+    Entries(Vec<(usize, String)>),
+    /// Because of what becomes of the whole text.
+    #[error("{0}")]
+    Whole(String),
+}
+
+impl From<EditError> for Fault {
+    fn from(error: EditError) -> Self {
+        Self::Whole(error.to_string())
+    }
+}
+
 /// All plans in one, or why not.
-fn attempt(document: &Document, shape: &Shape, plans: &[Option<Plan>]) -> Result<String, Why> {
+fn attempt(document: &Document, shape: &Shape, plans: &[Option<Plan>]) -> Result<String, Fault> {
     let planned: Vec<bool> = plans.iter().map(Option::is_some).collect();
     let bare = restore(document, shape, &planned)?;
     if plans.iter().flatten().all(|plan| matches!(plan, Plan::Restore)) {
@@ -165,38 +198,48 @@ fn attempt(document: &Document, shape: &Shape, plans: &[Option<Plan>]) -> Result
     let bare = reparse(document, &bare)?;
     let text = govern(&bare, shape, plans)?;
     let governed = reparse(document, &text)?;
-    let slots = find(&governed, shape);
-    for (plan, slot) in plans.iter().zip(&slots) {
-        let Some(Plan::Govern { launch, .. }) = plan else { continue };
-        let Ok(Reading::Launch(found, _)) = slot.reading(&governed) else {
-            return Err("the result is not governed".into());
-        };
-        if !found.has_settings_of(launch) {
-            return Err("the result does not read back as it was meant".into());
+    each(&find(&governed, shape), plans, |slot, plan| {
+        let Some(Plan::Govern { launch, .. }) = plan else { return Ok(()) };
+        match slot.reading(&governed) {
+            Ok(Reading::Launch(found, _)) if found.has_settings_of(launch) => Ok(()),
+            Ok(Reading::Launch(..)) => Err("the result does not read back as it was meant".into()),
+            _ => Err("the result is not governed".into()),
         }
-    }
+    })?;
     let only_governed: Vec<bool> = plans.iter().map(|plan| matches!(plan, Some(Plan::Govern { .. }))).collect();
     if restore(&governed, shape, &only_governed)? == bare.text() {
         Ok(text)
     } else {
-        Err("it could not be restored to the byte".into())
+        Err(Fault::Whole("it could not be restored to the byte".to_owned()))
     }
 }
 
-fn reparse(document: &Document, text: &str) -> Result<Document, Why> {
+fn reparse(document: &Document, text: &str) -> Result<Document, Fault> {
     Document::parse(document.format(), text.as_bytes())
-        .map_err(|error| Why(format!("the result would be malformed: {error}")))
+        .map_err(|error| Fault::Whole(format!("the result would be malformed: {error}")))
+}
+
+/// Does something for each entry, and names all for which it cannot be done.
+fn each<'d, T>(
+    slots: &[Slot<'d>],
+    given: &[T],
+    mut act: impl FnMut(&Slot<'d>, &T) -> Result<(), Why>,
+) -> Result<(), Fault> {
+    let done = slots.iter().zip(given).enumerate();
+    let faults: Vec<_> =
+        done.filter_map(|(index, (slot, given))| act(slot, given).err().map(|Why(why)| (index, why))).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Fault::Entries(faults)) }
 }
 
 /// Takes `thoth run` off the chosen entries that have it.
-fn restore(document: &Document, shape: &Shape, chosen: &[bool]) -> Result<String, Why> {
-    let slots = find(document, shape);
+fn restore(document: &Document, shape: &Shape, chosen: &[bool]) -> Result<String, Fault> {
     let mut edits = Edits::new(document);
-    for (slot, _) in slots.iter().zip(chosen).filter(|(_, chosen)| **chosen) {
-        if let (Ok(start), Ok(Reading::Launch(launch, at))) = (&slot.start, slot.reading(document)) {
+    each(&find(document, shape), chosen, |slot, chosen| {
+        if let (true, Ok(start), Ok(Reading::Launch(launch, at))) = (chosen, &slot.start, slot.reading(document)) {
             take_off(&mut edits, start, &launch, at)?;
         }
-    }
+        Ok(())
+    })?;
     if edits.is_empty() { Ok(document.text().to_owned()) } else { Ok(edits.apply()?) }
 }
 
@@ -235,14 +278,14 @@ fn token(edits: &Edits<'_>, node: &Node) -> Result<Plain, Why> {
 }
 
 /// Puts entries that are not governed under `thoth run`.
-fn govern(document: &Document, shape: &Shape, plans: &[Option<Plan>]) -> Result<String, Why> {
-    let slots = find(document, shape);
+fn govern(document: &Document, shape: &Shape, plans: &[Option<Plan>]) -> Result<String, Fault> {
     let mut edits = Edits::new(document);
-    for (slot, plan) in slots.iter().zip(plans) {
+    each(&find(document, shape), plans, |slot, plan| {
         if let (Ok(start), Some(Plan::Govern { launch, variables })) = (&slot.start, plan) {
             put_under(&mut edits, start, launch, variables)?;
         }
-    }
+        Ok(())
+    })?;
     Ok(edits.apply()?)
 }
 

@@ -1,10 +1,10 @@
 //! Taking `thoth run` off again.
 
 use crate::document::Document;
-use crate::entry::{Slot, find};
+use crate::entry::Slot;
 use crate::hosts::Shape;
 use crate::launch::Reading;
-use crate::rewrite::{Change, Plan, Rewrite, WrapError, carry_out, outcome};
+use crate::rewrite::{Change, Plan, Rewrite, WrapError, carry_out, outcome, slots};
 
 /// Restores the governed servers of a file; only those with these names, or all if there are none.
 ///
@@ -13,7 +13,7 @@ use crate::rewrite::{Change, Plan, Rewrite, WrapError, carry_out, outcome};
 ///
 /// # Errors
 ///
-/// A fault of ours, found before anything was given out.
+/// More than [`MAX_SERVERS`](crate::rewrite::MAX_SERVERS) servers.
 pub fn unwrap(document: &Document, shape: &Shape, servers: &[String]) -> Result<Rewrite, WrapError> {
     let task = |slot: &Slot<'_>| {
         let is_selected = servers.is_empty() || servers.contains(&slot.server);
@@ -22,5 +22,5 @@ pub fn unwrap(document: &Document, shape: &Shape, servers: &[String]) -> Result<
         let outcome = is_selected.then(|| outcome(document, slot, change, Vec::new()));
         (is_governed.then_some(Plan::Restore), outcome)
     };
-    carry_out(document, shape, find(document, shape).iter().map(task).collect())
+    Ok(carry_out(document, shape, slots(document, shape)?.iter().map(task).collect()))
 }

@@ -7,10 +7,10 @@ use std::str::FromStr;
 use thoth_types::ServerName;
 
 use crate::document::Document;
-use crate::entry::{Entry, Reason, Slot, Start, State, find, is_setting, listed};
+use crate::entry::{Entry, Reason, Slot, Start, State, is_setting, listed};
 use crate::hosts::Shape;
 use crate::launch::{Launch, is_gate};
-use crate::rewrite::{Change, Outcome, Plan, Rewrite, WrapError, carry_out, outcome, variable};
+use crate::rewrite::{Change, Outcome, Plan, Rewrite, WrapError, carry_out, outcome, slots, variable};
 
 /// The program that is written where none is chosen: found through `PATH`.
 const THOTH: &str = "thoth";
@@ -28,6 +28,8 @@ pub struct WrapOptions {
     pub default_thoth: Option<String>,
     /// The program to start.
     pub thoth: Option<String>,
+    /// Programs of governed servers that are not to start them any longer: `default_thoth` takes their place.
+    pub replaced: Vec<String>,
     /// `--agent-id`
     pub agent_id: Option<String>,
     /// `--tenant-id`
@@ -55,6 +57,7 @@ impl fmt::Debug for WrapOptions {
             .field("default_agent", &self.default_agent)
             .field("default_thoth", &self.default_thoth)
             .field("thoth", &self.thoth)
+            .field("replaced", &self.replaced)
             .field("agent_id", &self.agent_id)
             .field("tenant_id", &self.tenant_id)
             .field("enforcement_mode", &self.enforcement_mode)
@@ -75,7 +78,7 @@ impl fmt::Debug for WrapOptions {
 ///
 /// # Errors
 ///
-/// An option that cannot be written down, or a fault of ours, found before anything was given out.
+/// An option that cannot be written down, or more than [`MAX_SERVERS`](crate::rewrite::MAX_SERVERS) servers.
 pub fn wrap(document: &Document, shape: &Shape, options: &WrapOptions) -> Result<Rewrite, WrapError> {
     if let Some((name, _)) = options.env.iter().find(|(name, _)| !is_variable_name(name)) {
         return Err(WrapError::VariableName(name.escape_debug().to_string()));
@@ -84,8 +87,8 @@ pub fn wrap(document: &Document, shape: &Shape, options: &WrapOptions) -> Result
     if let Some(program) = programs.into_iter().find(|program| !is_gate(program)) {
         return Err(WrapError::Program(program.escape_debug().to_string()));
     }
-    let tasks = find(document, shape).iter().map(|slot| options.task(document, slot)).collect();
-    carry_out(document, shape, tasks)
+    let tasks = slots(document, shape)?.iter().map(|slot| options.task(document, slot)).collect();
+    Ok(carry_out(document, shape, tasks))
 }
 
 /// A list of names is written with commas, and a name that looks like an assignment would not be one.
@@ -122,7 +125,7 @@ impl WrapOptions {
 
     fn fresh(&self, document: &Document, slot: &Slot<'_>, warnings: &mut Vec<String>) -> Plan {
         let launch = Launch {
-            program: self.default_thoth.clone().unwrap_or_else(|| THOTH.to_owned()),
+            program: self.default_program(),
             agent_id: Some(self.default_agent.clone()).filter(|agent| !agent.is_empty()),
             server_name: Some(slot.server.clone()).filter(|name| ServerName::from_str(name).is_ok()),
             ..Launch::default()
@@ -160,9 +163,15 @@ impl WrapOptions {
         Some(Plan::Govern { launch: Box::new(wanted), variables })
     }
 
+    fn default_program(&self) -> String {
+        self.default_thoth.clone().unwrap_or_else(|| THOTH.to_owned())
+    }
+
     fn applied_to(&self, mut launch: Launch, server: &str) -> Launch {
         if let Some(program) = &self.thoth {
             launch.program.clone_from(program);
+        } else if self.replaced.contains(&launch.program) {
+            launch.program = self.default_program();
         }
         let intent = self.intents.get(server).or(self.session_intent.as_ref());
         for (field, chosen) in [

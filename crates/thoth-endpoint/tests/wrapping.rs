@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use thoth_endpoint::document::{Document, Format};
 use thoth_endpoint::entry::{Entry, Reason, State, entries};
 use thoth_endpoint::hosts::{Recognised, Shape, recognise};
-use thoth_endpoint::rewrite::{Change, Rewrite, WrapError};
+use thoth_endpoint::rewrite::{Change, MAX_SERVERS, Rewrite, WrapError};
 use thoth_endpoint::unwrap::unwrap;
 use thoth_endpoint::wrap::{WrapOptions, wrap};
 
@@ -467,6 +467,59 @@ fn settings_that_an_entry_brings_along() {
     assert_eq!((&rewrite.outcomes[0].change, rewrite.outcomes[0].warnings.len()), (&Change::Wrapped, 0));
     let (document, shape) = reading(&rewrite.text);
     assert_eq!(wrap(&document, shape, &project).unwrap().outcomes[0].change, Change::Unchanged);
+}
+
+/// What became of each server, as one letter: wrapped, or left as it was because it cannot be written.
+fn letters(rewrite: &Rewrite) -> String {
+    let letter = |change: &Change| match change {
+        Change::Wrapped => 'w',
+        Change::Skipped(Reason::Unwritable(_)) => '-',
+        other => panic!("{other:?}"),
+    };
+    rewrite.outcomes.iter().map(|outcome| letter(&outcome.change)).collect()
+}
+
+/// Defends: entries that cannot be changed keep none of the others from being governed, however many there are.
+#[test]
+fn unwritable_entries_among_many() {
+    let path = "/p/.continue/mcpServers/a.yaml";
+    for every in [1, 2, 100, 499, 1000] {
+        let (mut text, mut expected) = ("mcpServers:\n".to_owned(), String::new());
+        for index in 0..500 {
+            let is_bad = index % every == every - 1;
+            let args = if is_bad { format!("&x{index} [a]") } else { "[a]".to_owned() };
+            text += &format!("  - name: s{index}\n    command: npx\n    args: {args}\n");
+            expected.push(if is_bad { '-' } else { 'w' });
+        }
+        assert_eq!(letters(&wrapped_with(path, &text, &options())), expected, "{every}");
+    }
+}
+
+/// The same where each change is possible at its place, and only the whole text turns out to be wrong: a name that is
+/// given twice makes a table of TOML that nobody reads.
+#[test]
+fn entries_that_spoil_the_whole() {
+    let twice = vec![("A".to_owned(), "1".to_owned()), ("A".to_owned(), "2".to_owned())];
+    let twice = WrapOptions { env: twice, ..options() };
+    for expected in ["w", "-", "w-", "-w", "wwwwwwww-w", "-w--wwwwwww-", "----"] {
+        let mut text = String::new();
+        for (index, letter) in expected.chars().enumerate() {
+            let env = if letter == 'w' { "env = { A = '0' }\n" } else { "" };
+            text += &format!("[mcp_servers.s{index}]\ncommand = 'x'\n{env}");
+        }
+        assert_eq!(letters(&wrapped_with("/h/.codex/config.toml", &text, &twice)), expected);
+    }
+}
+
+#[test]
+fn too_many_servers() {
+    let entries: Vec<_> = (0..=MAX_SERVERS).map(|index| format!(r#""{index}":{{"command":"x"}}"#)).collect();
+    let text = format!(r#"{{"mcpServers":{{{}}}}}"#, entries.join(","));
+    let (document, shape) = (parse(Format::Json, &text), recognised("/h/.cursor/mcp.json", ONE).shape);
+    for result in [wrap(&document, shape, &options()), unwrap(&document, shape, &[])] {
+        let error = result.unwrap_err();
+        assert_eq!(error.to_string(), "the file names 10001 servers, and more than 10000 are not changed at once");
+    }
 }
 
 /// Secrets of a file never get into what is printed for debugging.

@@ -1,5 +1,7 @@
 //! Where in a document the servers are, and how each is started.
 
+use std::collections::BTreeSet;
+
 use super::Reason;
 use crate::document::{Document, Format, Member, Node, Value};
 use crate::hosts::{Servers, Shape};
@@ -227,9 +229,9 @@ impl Start<'_> {
     /// The names of the environment variables that it sets, in order, each once; for what stands elsewhere in YAML, the
     /// reference as it is written.
     pub(crate) fn variables(&self, document: &Document) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
+        let (mut names, mut known) = (Vec::new(), BTreeSet::new());
         let mut add = |name: &str| {
-            if !names.iter().any(|known| known == name) {
+            if known.insert(name.to_owned()) {
                 names.push(name.to_owned());
             }
         };
