@@ -1,6 +1,7 @@
 //! The MCP clients on this machine: their files, and the servers that no file of theirs governs.
 
 mod pattern;
+mod trust;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ pub(crate) struct ClientFile {
     pub(crate) shape: &'static Shape,
     /// Why it is not changed, if it is not.
     pub(crate) not_ours: Option<Advice>,
+    /// The root of the project that it came with, if it is not the user's own.
+    pub(crate) project: Option<PathBuf>,
 }
 
 /// Servers that a client has or may have, and that no file governs.
@@ -85,6 +88,7 @@ impl Machine {
         let mut files = Vec::new();
         let mut seen = HashSet::new();
         let mut look = |project: Option<&str>| {
+            let root = project.and_then(|project| self.project_root(Path::new(project)));
             for candidate in hosts::locate(&self.places(project)) {
                 for path in pattern::existing(&candidate.pattern, candidate.location.path) {
                     let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
@@ -97,6 +101,7 @@ impl Machine {
                             format: location.format,
                             shape: location.shape,
                             not_ours: location.not_ours,
+                            project: root.clone().filter(|_| location.path.starts_with("{project}")),
                         });
                     }
                 }
@@ -162,7 +167,15 @@ impl Machine {
             return Err(FileProblem::new(format!("cannot tell which client `{}` belongs to", path.display()))
                 .hint(format_args!("say whose it is with --host: {}", known_hosts())));
         };
-        Ok(ClientFile { host, scope: None, path: path.to_path_buf(), format, shape, not_ours: None })
+        Ok(ClientFile {
+            host,
+            scope: None,
+            path: path.to_path_buf(),
+            format,
+            shape,
+            not_ours: None,
+            project: self.project_around(&absolute),
+        })
     }
 
     /// A path for people: short, and harmless to a terminal.

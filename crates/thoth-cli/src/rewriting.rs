@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use thoth_endpoint::document::Document;
-use thoth_endpoint::entry;
+use thoth_endpoint::document::{Document, Place};
+use thoth_endpoint::entry::{self, Reason};
 use thoth_endpoint::hosts::{self, Host, Scope};
 use thoth_endpoint::rewrite::{Change, Outcome, Rewrite, WrapError};
 
@@ -19,7 +19,7 @@ use crate::config_file::{self, Backups, FileProblem};
 use crate::exit::Failure;
 use crate::terminal::harmless_text;
 
-pub(crate) use report::{Answer, print, problem_json, ungoverned_json};
+pub(crate) use report::{Answer, OWN_SETTINGS, print, problem_json, ungoverned_json};
 
 /// Which files.
 #[derive(Debug, clap::Args)]
@@ -71,6 +71,18 @@ pub(crate) struct Task<'a> {
     pub(crate) output: Option<&'a Path>,
     pub(crate) backups: Backups,
     pub(crate) change: &'a dyn Fn(&Document, &ClientFile) -> Result<Rewrite, WrapError>,
+    /// What servers of the changed file say about their own gate and must not.
+    pub(crate) own: &'a dyn Fn(&Document, &ClientFile) -> Vec<OwnSettings>,
+}
+
+/// What a server says about its own gate, in a file that its user does not control.
+#[derive(Debug)]
+pub(crate) struct OwnSettings {
+    pub(crate) server: String,
+    pub(crate) group: Option<String>,
+    pub(crate) place: Place,
+    /// Variables and flags, without values.
+    pub(crate) names: Vec<String>,
 }
 
 /// A file to work on.
@@ -92,6 +104,7 @@ pub(crate) struct Report {
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) own: Vec<OwnSettings>,
     /// Whether the file was changed, or would be.
     pub(crate) changed: bool,
     pub(crate) backup: Option<PathBuf>,
@@ -174,7 +187,8 @@ impl Task<'_> {
                 .map_err(|error| FileProblem::new(format!("{}: {error}", file.path.display())))?;
             let changed = rewrite.is_changed();
             let diff = (changed && self.purpose == Purpose::Show).then(|| diff::shown(&document, &rewrite.text, file));
-            *done.borrow_mut() = Done { outcomes: rewrite.outcomes, changed, diff, ..Done::default() };
+            let own = (self.own)(&parse(file, rewrite.text.as_bytes())?, file);
+            *done.borrow_mut() = Done { outcomes: rewrite.outcomes, own, changed, diff, ..Done::default() };
             Ok(Some(rewrite.text.into_bytes()))
         };
         match (self.purpose, self.output) {
@@ -213,6 +227,13 @@ impl Task<'_> {
 }
 
 impl Done {
+    /// Whether the file is not as wrapping would have it, or holds what wrapping cannot put right.
+    fn has_drifted(&self) -> bool {
+        self.changed
+            || !self.own.is_empty()
+            || self.count(|change| matches!(change, Change::Skipped(Reason::OwnSettings { .. }))) > 0
+    }
+
     pub(crate) fn count(&self, change: impl Fn(&Change) -> bool) -> usize {
         self.outcomes.iter().filter(|outcome| change(&outcome.change)).count()
     }
@@ -226,7 +247,7 @@ fn is_stdout(output: Option<&Path>) -> bool {
 /// How a run ends: by what could not be done, and when only asked, by what would have to be done.
 pub(crate) fn exit_code(purpose: Purpose, reports: &[Report]) -> std::process::ExitCode {
     let failed = reports.iter().any(|report| report.result.is_err());
-    let drifted = reports.iter().any(|report| report.result.as_ref().is_ok_and(|done| done.changed));
+    let drifted = reports.iter().any(|report| report.result.as_ref().is_ok_and(Done::has_drifted));
     if failed || (purpose == Purpose::Check && drifted) {
         std::process::ExitCode::FAILURE
     } else {

@@ -1,19 +1,24 @@
 //! `thoth status`: which servers are governed, and which are not and why.
 
+mod sections;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use clap::builder::styling::Style;
 use serde_json::{Value, json};
-use thoth_endpoint::entry::{self, Entry, State};
+use thoth_endpoint::entry::{self, Entry, Reason, State};
 use thoth_endpoint::hosts::Scope;
+use thoth_endpoint::launch::Launch;
 
 use crate::clients::{ClientFile, Machine, Reach, Ungoverned, known_hosts, parse};
 use crate::config_file::{self, FileProblem};
 use crate::exit::{Outcome, finish};
-use crate::rewriting::{problem_json, ungoverned_json};
+use crate::rewriting::{OWN_SETTINGS, problem_json, ungoverned_json};
 use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, quoted, styled};
+
+use sections::{Heading, remedy, say};
 
 /// The first five columns, their order and spelling are part of the contract.
 const COLUMNS: [&str; 7] = ["Server", "Governed", "Agent ID", "Session Intent", "Enforcement", "Client", "Scope"];
@@ -50,6 +55,10 @@ pub(crate) struct Row {
     pub(crate) entry: Entry,
     /// Governed, and what the client would start is not there.
     pub(crate) lost: bool,
+    /// It looks governed, and what the client would start is not to be taken for `thoth`.
+    pub(crate) foreign: bool,
+    /// Governed, and these variables and flags of its own decide how.
+    pub(crate) own: Vec<String>,
 }
 
 /// Everything that was found.
@@ -93,10 +102,10 @@ pub(crate) fn look(files: &[PathBuf], machine: &Machine) -> Seen {
     for file in &seen.files {
         match config_file::read(&file.path).and_then(|found| parse(file, found.bytes())) {
             Err(problem) => seen.problems.push((file.path.clone(), problem)),
-            Ok(document) => seen.rows.extend(entry::entries(&document, file.shape).into_iter().map(|entry| {
-                let lost = matches!(&entry.state, State::Governed(launch) if machine.lost(&launch.program));
-                Row { file: file.clone(), entry, lost }
-            })),
+            Ok(document) => {
+                let entries = entry::entries(&document, file.shape).into_iter();
+                seen.rows.extend(entries.map(|entry| Row::new(file, entry, machine)));
+            }
         }
     }
     seen
@@ -111,6 +120,7 @@ impl Seen {
             self.table(&mut text, machine);
         }
         self.lost(&mut text, machine);
+        self.own(&mut text, machine);
         self.not_governed(&mut text, machine);
         let mut heading = Heading::new("Cannot be read:");
         for (_, problem) in &self.problems {
@@ -158,24 +168,37 @@ impl Seen {
         };
         say(text, styled(DIM, written(&COLUMNS.map(str::to_owned), None)));
         for (row, cells) in self.rows.iter().zip(&rows) {
-            let is_governed = matches!(row.entry.state, State::Governed(_)) && !row.lost;
-            say(text, written(cells, Some(if is_governed { GOOD } else { CARE })));
+            let is_good = row.launch().is_some() && !row.lost;
+            say(text, written(cells, Some(if is_good { GOOD } else { CARE })));
         }
     }
 
     fn lost(&self, text: &mut String, machine: &Machine) {
         let mut heading = Heading::new("Governed, but not able to start:");
         for row in self.rows.iter().filter(|row| row.lost) {
-            let State::Governed(launch) = &row.entry.state else { continue };
+            let Some(launch) = row.launch() else { continue };
             let what = format!("{}: there is no program `{}`", row.place(machine), launch.program);
             heading.item(text, BAD, &what, Some("run `thoth wrap-config`, which writes the path of this one"));
+        }
+    }
+
+    fn own(&self, text: &mut String, machine: &Machine) {
+        let mut heading = Heading::new("Governed, with settings of their own:");
+        for row in self.rows.iter().filter(|row| row.launch().is_some() && !row.own.is_empty()) {
+            let what = format!("{}: {}", row.place(machine), row.own.join(", "));
+            let how = if row.file.project.is_some() {
+                OWN_SETTINGS
+            } else {
+                "remove them from the entry if they are not yours: they decide how it is governed"
+            };
+            heading.item(text, CARE, &what, Some(how));
         }
     }
 
     fn not_governed(&self, text: &mut String, machine: &Machine) {
         let mut heading = Heading::new("Not governed:");
         for row in &self.rows {
-            if let Some((reason, remedy)) = row.reason() {
+            if let Some((_, reason, remedy)) = row.reason() {
                 heading.item(text, CARE, &format!("{}: {reason}", row.place(machine)), Some(&remedy));
             }
         }
@@ -207,6 +230,23 @@ impl Seen {
 }
 
 impl Row {
+    fn new(file: &ClientFile, entry: Entry, machine: &Machine) -> Self {
+        let (lost, foreign) = match &entry.state {
+            State::Governed(launch) => (machine.lost(&launch.program), machine.is_foreign(&launch.program, file)),
+            State::Plain(_) | State::NotWrappable(_) => (false, false),
+        };
+        let own = Machine::own_settings(&entry, file);
+        Self { file: file.clone(), entry, lost: lost && !foreign, foreign, own }
+    }
+
+    /// How it is governed, if it is.
+    pub(crate) fn launch(&self) -> Option<&Launch> {
+        match &self.entry.state {
+            State::Governed(launch) if !self.foreign => Some(launch),
+            _ => None,
+        }
+    }
+
     fn cells(&self, machine: &Machine) -> [String; 7] {
         let shown = |text: Option<&String>| text.map_or_else(|| ABSENT.to_owned(), |text| harmless_text(text));
         let server = harmless_text(&self.entry.server);
@@ -216,8 +256,8 @@ impl Row {
             (None, Some(scope)) => scope.as_str().to_owned(),
             (None, None) => ABSENT.to_owned(),
         };
-        match &self.entry.state {
-            State::Governed(launch) => [
+        match self.launch() {
+            Some(launch) => [
                 server,
                 YES.to_owned(),
                 shown(launch.agent_id.as_ref()),
@@ -226,7 +266,7 @@ impl Row {
                 client,
                 scope,
             ],
-            State::Plain(_) | State::NotWrappable(_) => {
+            None => {
                 let absent = || ABSENT.to_owned();
                 [server, absent(), absent(), absent(), absent(), client, scope]
             }
@@ -239,32 +279,42 @@ impl Row {
         format!("`{}` ({}, {path}:{})", harmless_text(&self.entry.server), self.file.host.name, self.entry.place)
     }
 
-    /// Why it is not governed, and what to do.
-    fn reason(&self) -> Option<(String, String)> {
-        match (&self.entry.state, self.file.not_ours) {
-            (State::Governed(_), _) => None,
-            (State::NotWrappable(reason), _) => Some((reason.to_string(), reason.remedy().to_owned())),
-            (State::Plain(_), Some(advice)) => Some((advice.reason.to_owned(), advice.remedy.to_owned())),
-            (State::Plain(_), None) => {
-                let how = match self.file.scope {
-                    None => format!(" {}", quoted(self.file.path.display())),
-                    Some(Scope::Project) => " in its project, or `thoth wrap-config --all` anywhere".to_owned(),
-                    Some(_) => String::new(),
-                };
-                let remedy = match self.file.scope {
-                    Some(Scope::Project) => format!("run `thoth wrap-config`{how}"),
-                    _ => format!("run `thoth wrap-config{how}`"),
-                };
-                Some(("the client starts it directly".to_owned(), remedy))
+    /// Why it is not governed, as a stable word and for people, and what to do.
+    fn reason(&self) -> Option<(&'static str, String, String)> {
+        let said = |reason: &Reason| Some((reason.code(), reason.to_string(), reason.remedy().to_owned()));
+        let (code, reason) = match &self.entry.state {
+            State::Governed(launch) if self.foreign => {
+                ("foreign", format!("started by another program than this `thoth`: {}", launch.program))
             }
+            State::Governed(_) => return None,
+            State::NotWrappable(reason) => return said(reason),
+            State::Plain(_) => {
+                let settings = self.entry.variables.iter().filter(|name| !name.eq_ignore_ascii_case("PATH"));
+                let names: Vec<String> = settings.cloned().collect();
+                if self.file.project.is_some() && !names.is_empty() {
+                    return said(&Reason::OwnSettings { names });
+                }
+                ("direct", "the client starts it directly".to_owned())
+            }
+        };
+        if let Some(advice) = self.file.not_ours {
+            return Some((code, advice.reason.to_owned(), advice.remedy.to_owned()));
         }
+        let remedy = match self.file.scope {
+            None => format!("run `thoth wrap-config {}`", quoted(self.file.path.display())),
+            Some(Scope::Project) => {
+                "run `thoth wrap-config` in its project, or `thoth wrap-config --all` anywhere".to_owned()
+            }
+            Some(_) => "run `thoth wrap-config`".to_owned(),
+        };
+        Some((code, reason, remedy))
     }
 
     fn to_json(&self) -> Value {
-        let Entry { server, group, place, disabled, state, .. } = &self.entry;
+        let Entry { server, group, place, disabled, .. } = &self.entry;
         let mut json = json!({
             "server": server,
-            "governed": matches!(state, State::Governed(_)),
+            "governed": self.launch().is_some(),
             "client": self.file.host.id,
             "scope": if group.is_some() { Some("local") } else { self.file.scope.map(Scope::as_str) },
             "group": group,
@@ -277,7 +327,7 @@ impl Row {
         for name in ["agent_id", "session_intent", "enforcement_mode"] {
             members.insert(name.to_owned(), Value::Null);
         }
-        if let State::Governed(launch) = state {
+        if let Some(launch) = self.launch() {
             let mode = launch.enforcement_mode.as_deref().unwrap_or(DEFAULT_MODE);
             members.insert("agent_id".to_owned(), launch.agent_id.clone().into());
             members.insert("session_intent".to_owned(), launch.session_intent.clone().into());
@@ -286,9 +336,11 @@ impl Row {
             members.insert("policy".to_owned(), launch.policy.clone().into());
             members.insert("program".to_owned(), launch.program.clone().into());
             members.insert("starts".to_owned(), (!self.lost).into());
+            if !self.own.is_empty() {
+                members.insert("own_settings".to_owned(), self.own.clone().into());
+            }
         }
-        if let Some((reason, remedy)) = self.reason() {
-            let code = if let State::NotWrappable(reason) = state { reason.code() } else { "direct" };
+        if let Some((code, reason, remedy)) = self.reason() {
             members.insert("code".to_owned(), code.into());
             members.insert("reason".to_owned(), reason.into());
             members.insert("remedy".to_owned(), remedy.into());
@@ -307,34 +359,6 @@ fn short(cell: &str) -> String {
     let text: String = cell.chars().map(visible).collect();
     let cut = text.chars().count() > WIDEST_CELL;
     if cut { text.chars().take(WIDEST_CELL - 1).chain(['…']).collect() } else { text }
-}
-
-/// A heading that is written before the first item below it.
-struct Heading(Option<&'static str>);
-
-impl Heading {
-    const fn new(text: &'static str) -> Self {
-        Self(Some(text))
-    }
-
-    fn item(&mut self, text: &mut String, style: Style, what: &str, how: Option<&str>) {
-        if let Some(heading) = self.0.take() {
-            let gap = if text.is_empty() { "" } else { "\n" };
-            say(text, format_args!("{gap}{}", styled(style, heading)));
-        }
-        say(text, format_args!("  {}", harmless_text(what)));
-        if let Some(how) = how {
-            remedy(text, how);
-        }
-    }
-}
-
-fn say(text: &mut String, what: impl std::fmt::Display) {
-    text.push_str(&format!("{what}\n"));
-}
-
-fn remedy(text: &mut String, how: &str) {
-    say(text, styled(DIM, format_args!("    -> {}", harmless_text(how))));
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use thoth_endpoint::document::Document;
-use thoth_endpoint::entry::{self, State};
+use thoth_endpoint::entry::{self, Entry, State};
 use thoth_endpoint::wrap::{WrapOptions, wrap};
 
 use crate::cli::{ModeArg, entry as text};
@@ -16,7 +16,7 @@ use crate::config_file::Backups;
 use crate::exit::{Failure, Outcome, finish};
 use crate::home::Home;
 use crate::profile;
-use crate::rewriting::{self, Answer, Direction, Purpose, Selection, Task};
+use crate::rewriting::{self, Answer, Direction, OwnSettings, Purpose, Selection, Task};
 
 /// `thoth wrap-config`
 #[derive(Debug, Args)]
@@ -107,19 +107,20 @@ fn wrap_files(mut arguments: WrapArgs) -> Outcome {
         }
     }
     let change = |document: &Document, file: &ClientFile| {
-        // A server whose `thoth` is gone does not start; it gets one that is there.
-        let thoth = (is_chosen || has_lost_program(document, file, &machine)).then(|| program.command.clone());
         let options = WrapOptions {
             default_agent: file.host.id.to_owned(),
             default_thoth: Some(program.command.clone()),
-            thoth,
+            thoth: is_chosen.then(|| program.command.clone()),
+            replaced: replaced(document, file, &machine),
             servers: selection.server.clone(),
+            of_project: file.project.is_some(),
             ..options.clone()
         };
         wrap(document, file.shape, &options)
     };
+    let own = |document: &Document, file: &ClientFile| own_settings(document, file, selection);
     let output = selection.output.as_deref();
-    let task = Task { purpose, output, backups, change: &change };
+    let task = Task { purpose, output, backups, change: &change, own: &own };
     let ungoverned = if selection.files.is_empty() && selection.host.is_empty() {
         let known: Vec<_> = files.iter().filter_map(|selected| selected.file.clone().ok()).collect();
         machine.ungoverned(&known)
@@ -147,10 +148,28 @@ fn wrap_files(mut arguments: WrapArgs) -> Outcome {
     Ok(rewriting::exit_code(purpose, &reports))
 }
 
-/// Whether a governed server of the file names a `thoth` that cannot be started.
-fn has_lost_program(document: &Document, file: &ClientFile, machine: &Machine) -> bool {
-    entry::entries(document, file.shape).iter().any(|entry| match &entry.state {
-        State::Governed(launch) => machine.lost(&launch.program),
-        State::Plain(_) | State::NotWrappable(_) => false,
-    })
+/// Programs that are not to start governed servers any longer: those that are gone, and those that come with the project.
+fn replaced(document: &Document, file: &ClientFile, machine: &Machine) -> Vec<String> {
+    let program = |entry: Entry| match entry.state {
+        State::Governed(launch) => Some(launch.program),
+        State::Plain(_) | State::NotWrappable(_) => None,
+    };
+    let programs = entry::entries(document, file.shape).into_iter().filter_map(program);
+    programs.filter(|program| machine.lost(program) || machine.is_foreign(program, file)).collect()
+}
+
+/// What the selected servers of a project's file say about their own gate.
+fn own_settings(document: &Document, file: &ClientFile, selection: &Selection) -> Vec<OwnSettings> {
+    if file.project.is_none() {
+        return Vec::new();
+    }
+    let entries = entry::entries(document, file.shape).into_iter();
+    let selected = entries.filter(|entry| selection.server.is_empty() || selection.server.contains(&entry.server));
+    let own = selected.map(|entry| OwnSettings {
+        names: Machine::own_settings(&entry, file),
+        server: entry.server,
+        group: entry.group,
+        place: entry.place,
+    });
+    own.filter(|own| !own.names.is_empty()).collect()
 }

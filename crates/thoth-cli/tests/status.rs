@@ -238,3 +238,160 @@ fn status_for_scripts() {
     ]
     "#);
 }
+
+/// An executable file.
+fn program(path: &std::path::Path) -> String {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::copy("/bin/true", path).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A text without the columns of places, which depend on how long the path of the program under test is.
+fn without_columns(text: &str) -> String {
+    let mut parts = text.split(":1:");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + ":1" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
+/// The servers of the project's `.mcp.json`, and their commands.
+fn commands(machine: &Machine) -> Vec<String> {
+    let text = fs::read_to_string(machine.project().join(".mcp.json")).unwrap();
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let place = |text: &str| {
+        let text = text.replace(THOTH, "THOTH").replace(machine.project().to_str().unwrap(), "PROJECT");
+        text.replace(machine.home().to_str().unwrap(), "HOME")
+    };
+    let servers = json.get("mcpServers").unwrap().as_object().unwrap();
+    servers.iter().map(|(name, entry)| format!("{name} {}", place(entry["command"].as_str().unwrap()))).collect()
+}
+
+/// Defends: a program that comes with a project is not taken for the gate, is put right like one that is gone, and other
+/// entries of the file keep the program that they have.
+#[test]
+fn a_project_brings_no_gate_of_its_own() {
+    let machine = machine(&[("project/.git/HEAD", "")]);
+    let planted = program(&machine.project().join("tools/thoth"));
+    let mine = program(&machine.home().join("bin/thoth-2"));
+    let linked = machine.project().join("thoth");
+    std::os::unix::fs::symlink(&mine, &linked).unwrap();
+    let servers = [
+        ("gone", "/gone/thoth"),
+        ("linked", linked.to_str().unwrap()),
+        ("mine", &mine),
+        ("planted", &planted),
+        ("this", THOTH),
+        ("view", "/dev/fd/../cwd/tools/thoth"),
+    ];
+    let servers: serde_json::Map<String, Value> = servers
+        .iter()
+        .map(|(name, program)| {
+            ((*name).to_owned(), serde_json::json!({"command": program, "args": ["run", "--wrapped", "--", "x"]}))
+        })
+        .collect();
+    let text = serde_json::json!({ "mcpServers": servers }).to_string();
+    machine.write(&machine.project().join(".mcp.json"), text.as_bytes()).unwrap();
+    let (_, text) = status(&machine);
+    let text = without_columns(text.split("  servers given by").next().unwrap());
+    insta::assert_snapshot!(text, @"
+    Server   Governed  Agent ID  Session Intent  Enforcement  Client       Scope
+    gone     ✓         —         —               block        Claude Code  project
+    linked   —         —         —               —            Claude Code  project
+    mine     ✓         —         —               block        Claude Code  project
+    planted  —         —         —               —            Claude Code  project
+    this     ✓         —         —               block        Claude Code  project
+    view     —         —         —               —            Claude Code  project
+
+    Governed, but not able to start:
+      `gone` (Claude Code, PROJECT/.mcp.json:1): there is no program `/gone/thoth`
+        -> run `thoth wrap-config`, which writes the path of this one
+
+    Not governed:
+      `linked` (Claude Code, PROJECT/.mcp.json:1): started by another program than this `thoth`: PROJECT/thoth
+        -> run `thoth wrap-config` in its project, or `thoth wrap-config --all` anywhere
+      `planted` (Claude Code, PROJECT/.mcp.json:1): started by another program than this `thoth`: PROJECT/tools/thoth
+        -> run `thoth wrap-config` in its project, or `thoth wrap-config --all` anywhere
+      `view` (Claude Code, PROJECT/.mcp.json:1): started by another program than this `thoth`: /dev/fd/../cwd/tools/thoth
+        -> run `thoth wrap-config` in its project, or `thoth wrap-config --all` anywhere
+    ");
+    let json: Value = serde_json::from_str(&told(&machine, &["status", "--json"]).1).unwrap();
+    let planted = json["servers"].as_array().unwrap().iter().find(|one| one["server"] == "planted").unwrap();
+    assert_eq!((&planted["governed"], &planted["code"]), (&false.into(), &"foreign".into()));
+    assert_eq!(told(&machine, &["wrap-config", "--check"]).0, 1);
+    assert_eq!(told(&machine, &["wrap-config"]).0, 0);
+    assert_eq!(
+        commands(&machine),
+        ["gone THOTH", "linked THOTH", "mine HOME/bin/thoth-2", "planted THOTH", "this THOTH", "view THOTH"]
+    );
+    assert_eq!(told(&machine, &["wrap-config", "--check"]).0, 0);
+    assert!(!status(&machine).1.contains("started by"));
+}
+
+/// Defends: what an entry says about its own gate is shown by name, and in a project's file it keeps `--check` from
+/// calling that good.
+#[test]
+fn settings_of_entries_are_named() {
+    let run = |flags: &str, env: &str| {
+        let flags =
+            flags.split(' ').filter(|flag| !flag.is_empty()).map(|flag| format!("\"{flag}\", ")).collect::<String>();
+        format!(r#"{{"command": "{THOTH}", "args": ["run", {flags}"--", "x"], "env": {{{env}}}}}"#)
+    };
+    let user = format!(
+        r#"{{"mcpServers": {{"mode": {}, "path": {}}}}}"#,
+        run("--policy /etc/p.yaml --ledger /srv/l", r#""THOTH_FAIL_OPEN": "hush""#),
+        run("", r#""PATH": "/hush""#)
+    );
+    let project = format!(
+        r#"{{"mcpServers": {{"home": {}, "records": {}, "rules": {}, "outside": {}, "path": {}}}}}"#,
+        run("", r#""THOTH_HOME": "/hush", "A": "b""#),
+        run("--ledger=/hush --content none", ""),
+        run("--policy team.yaml", ""),
+        run("--policy /etc/p.yaml", ""),
+        run("", r#""PATH": "/hush""#)
+    );
+    let machine = machine(&[(DESKTOP, &user), ("project/.mcp.json", &project)]);
+    let (_, text) = status(&machine);
+    assert!(!text.contains("hush"), "{text}");
+    let text = text.split_once("\n\n").unwrap().1.split("\n\n").next().unwrap();
+    insta::assert_snapshot!(without_columns(text), @"
+    Governed, with settings of their own:
+      `mode` (Claude Desktop, ~/.config/Claude/claude_desktop_config.json:1): THOTH_FAIL_OPEN
+        -> remove them from the entry if they are not yours: they decide how it is governed
+      `home` (Claude Code, PROJECT/.mcp.json:1): THOTH_HOME
+        -> remove them from the entry: whoever can change the project's file would decide how it is governed
+      `records` (Claude Code, PROJECT/.mcp.json:1): --ledger, --content
+        -> remove them from the entry: whoever can change the project's file would decide how it is governed
+      `rules` (Claude Code, PROJECT/.mcp.json:1): --policy
+        -> remove them from the entry: whoever can change the project's file would decide how it is governed
+    ");
+    let json: Value = serde_json::from_str(&told(&machine, &["status", "--json"]).1).unwrap();
+    let own = |at: usize| json["servers"].get(at).unwrap()["own_settings"].to_string();
+    assert_eq!((own(0), own(1)), (r#"["THOTH_FAIL_OPEN"]"#.to_owned(), "null".to_owned()));
+    let (code, text) = told(&machine, &["wrap-config", "--check", "--host", "claude-code"]);
+    assert_eq!(code, 1, "{text}");
+    insta::assert_snapshot!(without_columns(&text), @"
+    Claude Code  PROJECT/.mcp.json  4 unchanged, 1 cannot be wrapped
+
+    not governed: `home` in PROJECT/.mcp.json:1: it sets THOTH_HOME, which would govern the gate itself
+      -> remove the variable from the entry; use `thoth wrap-config --env` for settings of yours
+    settings of its own: `records` in PROJECT/.mcp.json:1: --ledger, --content
+      -> remove them from the entry: whoever can change the project's file would decide how it is governed
+    settings of its own: `rules` in PROJECT/.mcp.json:1: --policy
+      -> remove them from the entry: whoever can change the project's file would decide how it is governed
+    ");
+    let only =
+        |server: &str| told(&machine, &["wrap-config", "--check", "--host", "claude-code", "--server", server]).0;
+    let codes = ["home", "records", "rules", "outside", "path"].map(only);
+    assert_eq!(codes, [1, 1, 1, 0, 0]);
+    assert_eq!(told(&machine, &["wrap-config", "--check", "--host", "claude-desktop"]).0, 0);
+}
+
+/// Defends: a server of a project that would set its own gate is not said to be put right by wrapping it.
+#[test]
+fn servers_that_would_set_their_gate_are_not_promised() {
+    let file = r#"{"mcpServers": {"a": {"command": "x", "env": {"THOTH_HOME": "/hush"}}}}"#;
+    let machine = machine(&[("project/.mcp.json", file)]);
+    let (_, text) = status(&machine);
+    assert!(text.contains("it sets THOTH_HOME, which would govern the gate itself"), "{text}");
+    assert!(!text.contains("thoth wrap-config` in its project"), "{text}");
+    assert_eq!(told(&machine, &["wrap-config", "--check"]).0, 1);
+}

@@ -3,12 +3,17 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use thoth_endpoint::entry::Reason;
 use thoth_endpoint::rewrite::{Change, Outcome};
 
-use super::{Direction, Done, Purpose, Report, is_stdout};
+use super::{Direction, Done, OwnSettings, Purpose, Report, is_stdout};
 use crate::clients::{Machine, Ungoverned};
 use crate::exit::Failure;
 use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, note, styled};
+
+/// What to do about what an entry of a project says about its own gate.
+pub(crate) const OWN_SETTINGS: &str =
+    "remove them from the entry: whoever can change the project's file would decide how it is governed";
 
 /// All that there is to say.
 pub(crate) struct Answer<'a> {
@@ -140,7 +145,7 @@ impl Answer<'_> {
                 remedy(text, Some(advice.remedy));
             }
             for outcome in &done.outcomes {
-                let name = named(outcome);
+                let name = named(&outcome.server, outcome.group.as_ref());
                 for warning in &outcome.warnings {
                     say(
                         text,
@@ -152,6 +157,14 @@ impl Answer<'_> {
                     say(text, format_args!("{} {name} in {path}: {reason_text}", styled(CARE, "not governed:")));
                     remedy(text, Some(reason.remedy()));
                 }
+            }
+        }
+        for report in self.reports {
+            for own in report.result.iter().flat_map(|done| done.untold()) {
+                let place = format!("{}:{}", self.path(&report.path), own.place);
+                let (name, names) = (named(&own.server, own.group.as_ref()), harmless_text(&own.names.join(", ")));
+                say(text, format_args!("{} {name} in {place}: {names}", styled(CARE, "settings of its own:")));
+                remedy(text, Some(OWN_SETTINGS));
             }
         }
         for one in self.ungoverned {
@@ -199,6 +212,17 @@ impl Answer<'_> {
     }
 }
 
+impl Done {
+    /// What servers say about their own gate, as far as no outcome says it.
+    fn untold(&self) -> impl Iterator<Item = &OwnSettings> {
+        let is_told = |own: &OwnSettings| {
+            let skipped = |outcome: &Outcome| matches!(outcome.change, Change::Skipped(Reason::OwnSettings { .. }));
+            self.outcomes.iter().any(|outcome| outcome.place == own.place && skipped(outcome))
+        };
+        self.own.iter().filter(move |own| !is_told(own))
+    }
+}
+
 fn is_interesting(report: &Report) -> bool {
     report.result.as_ref().map_or(true, |done: &Done| !done.outcomes.is_empty())
         || report.file.as_ref().is_none_or(|file| file.scope.is_none() || file.not_ours.is_some())
@@ -208,9 +232,9 @@ fn client(report: &Report) -> String {
     report.file.as_ref().map_or("?", |file| file.host.name).to_owned()
 }
 
-fn named(outcome: &Outcome) -> String {
-    let group = outcome.group.as_ref().map(|group| format!(" ({})", harmless_text(group))).unwrap_or_default();
-    format!("`{}`{group}", harmless_text(&outcome.server))
+fn named(server: &str, group: Option<&String>) -> String {
+    let group = group.map(|group| format!(" ({})", harmless_text(group))).unwrap_or_default();
+    format!("`{}`{group}", harmless_text(server))
 }
 
 fn list(names: &[&str]) -> String {
@@ -248,6 +272,10 @@ fn file_json(report: &Report) -> Value {
             json.insert("changed".to_owned(), done.changed.into());
             json.insert("backup".to_owned(), done.backup.as_ref().map(|path| path.to_string_lossy()).into());
             json.insert("servers".to_owned(), done.outcomes.iter().map(outcome_json).collect());
+            if !done.own.is_empty() {
+                let own = |own: &OwnSettings| json!({ "server": own.server, "group": own.group, "names": own.names });
+                json.insert("own_settings".to_owned(), done.own.iter().map(own).collect());
+            }
             if let Some(diff) = &done.diff {
                 json.insert("diff".to_owned(), anstream::adapter::strip_str(diff).to_string().into());
             }
