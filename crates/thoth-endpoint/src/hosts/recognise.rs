@@ -2,11 +2,11 @@
 
 use super::path::matched_tail;
 use super::shape::{
-    CLAUDE_CODE, CODE_WORKSPACE, CODEX, DEVCONTAINER, GOOSE, KIRO, OPENCODE, VSCODE, VSCODE_SETTINGS, ZED,
+    CLAUDE_CODE, CODE_WORKSPACE, CODEX, CRUSH, DEVCONTAINER, GOOSE, KIRO, OPENCODE, VSCODE, VSCODE_SETTINGS, ZED,
 };
 use super::{HOSTS, Host, OTHER, Shape};
 use crate::document::{Document, Format};
-use crate::entry::find;
+use crate::entry::{Reason, Start, Style, find};
 use crate::hosts::{applications, editors, terminals};
 
 /// A file's client, and how it writes its servers.
@@ -32,18 +32,27 @@ pub fn recognise(path: &str, text: &str) -> Option<Recognised> {
         // The caller reads it again and says where it is malformed.
         return Some(named.unwrap_or(Recognised { host: &OTHER, shape: &CLAUDE_CODE, format }));
     };
-    let has_servers = |known: &Recognised| known.format == format && !find(&document, known.shape).is_empty();
+    let has_servers = |known: &Recognised| {
+        known.format == format
+            && find(&document, known.shape).iter().any(|slot| *known.shape != CRUSH || is_apart(&slot.start))
+    };
     named.filter(has_servers).or_else(|| KNOWN.into_iter().find(has_servers)).or(named)
 }
 
+/// Whether a program stands apart from its arguments.
+const fn is_apart(start: &Result<Start<'_>, Reason>) -> bool {
+    matches!(start, Ok(Start { style: Style::Apart(..), .. }))
+}
+
 /// Shapes that tell a client, the most common first.
-const KNOWN: [Recognised; 11] = [
+const KNOWN: [Recognised; 12] = [
     Recognised { host: &OTHER, shape: &CLAUDE_CODE, format: Format::Json },
     Recognised { host: &editors::VSCODE, shape: &VSCODE, format: Format::Json },
     Recognised { host: &editors::KIRO, shape: &KIRO, format: Format::Json },
     Recognised { host: &editors::ZED, shape: &ZED, format: Format::Json },
     Recognised { host: &editors::VSCODE, shape: &DEVCONTAINER, format: Format::Json },
     Recognised { host: &editors::VSCODE, shape: &CODE_WORKSPACE, format: Format::Json },
+    Recognised { host: &OTHER, shape: &CRUSH, format: Format::Json },
     Recognised { host: &terminals::OPENCODE, shape: &OPENCODE, format: Format::Json },
     Recognised { host: &editors::VSCODE, shape: &VSCODE_SETTINGS, format: Format::Json },
     Recognised { host: &terminals::CODEX, shape: &CODEX, format: Format::Toml },
@@ -102,7 +111,7 @@ mod tests {
             ("/tmp/copy/settings.json", "context_servers", Some("zed")),
             ("/tmp/copy/settings.json", "", None),
             ("/tmp/a.json", "mcpServers", Some("mcp-client")),
-            ("/tmp/a.json", "mcp", Some("opencode")),
+            ("/tmp/crush.json", "mcp", Some("mcp-client")),
             ("/tmp/a.json", "servers", Some("vscode")),
             ("/tmp/a.json", "other", None),
             ("/tmp/config.toml", "", None),
@@ -116,6 +125,20 @@ mod tests {
             let text = if key.is_empty() { String::new() } else { format!("{{\"{key}\": {SERVER}}}") };
             let found = recognise(path, &text).map(|recognised| recognised.host.id);
             assert_eq!(found, expected, "{path} {key}");
+        }
+    }
+
+    /// OpenCode and Crush have their servers in one place and write their commands differently.
+    #[test]
+    fn two_clients_with_one_place() {
+        for (server, expected, env) in [
+            (r#"{"type": "local", "command": ["x"]}"#, "opencode", "environment"),
+            (r#"{"type": "remote", "url": "https://a.example"}"#, "opencode", "environment"),
+            (r#"{"type": "stdio", "command": "x", "args": []}"#, "mcp-client", "env"),
+        ] {
+            let text = format!(r#"{{"mcp": {{"a": {server}}}}}"#);
+            let found = recognise("/tmp/a.json", &text).map(|found| (found.host.id, found.shape.env));
+            assert_eq!(found, Some((expected, env)), "{text}");
         }
     }
 

@@ -57,6 +57,9 @@ pub(super) const CODEX: Shape = shape(&[at(&["mcp_servers"])]);
 
 pub(super) const GOOSE: Shape = Shape { servers: &[at(&["extensions"])], command: "cmd", args: "args", env: "envs" };
 
+/// Where OpenCode has its servers, but with a program apart from its arguments.
+pub(super) const CRUSH: Shape = shape(&[at(&["mcp"])]);
+
 /// Version 2 moved the servers one level down and still reads the old place.
 pub(super) const OPENCODE: Shape = Shape {
     servers: &[at(&["mcp", "servers"]), Servers { path: &["mcp"], settings: &["servers", "timeout"] }],
