@@ -1,12 +1,13 @@
 //! Thoth's own directory: `$THOTH_HOME`, or `~/.thoth`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
-use crate::terminal::note;
+use crate::terminal::{harmless_text, note};
 
 /// The directory.
 #[derive(Debug, Clone)]
@@ -27,16 +28,13 @@ impl Home {
 
     /// The directory, and whether it was chosen with `THOTH_HOME`.
     fn find() -> Result<(Self, bool), Failure> {
-        match (std::env::var_os("THOTH_HOME"), std::env::home_dir()) {
-            // A relative one would be in whatever directory the client starts servers in: a project's.
-            (Some(path), _) if !path.is_empty() && PathBuf::from(&path).is_relative() => {
-                Err(Failure::usage("THOTH_HOME is not an absolute path")
-                    .hint("give the full path of a directory of yours"))
-            }
-            (Some(path), _) if !path.is_empty() => Ok((Self(PathBuf::from(path)), true)),
-            (_, Some(home)) if !home.as_os_str().is_empty() => Ok((Self(home.join(".thoth")), false)),
-            _ => Err(Failure::failed("there is no home directory").hint("set THOTH_HOME to a directory of yours")),
-        }
+        chosen(std::env::var_os("THOTH_HOME"), std::env::home_dir()).map(|(home, chosen)| (Self(home), chosen))
+    }
+
+    /// A home that a test made.
+    #[cfg(test)]
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(path.to_owned())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -69,6 +67,41 @@ impl Home {
     /// The file of the API key, whether it exists or not.
     pub(crate) fn api_key(&self) -> PathBuf {
         self.0.join("proxy_api_key.json")
+    }
+}
+
+/// The directory by the variable, or else in the user's own, and whether the variable chose it.
+fn chosen(variable: Option<OsString>, user: Option<PathBuf>) -> Result<(PathBuf, bool), Failure> {
+    if let Some(path) = variable.filter(|path| !path.is_empty()) {
+        // What `doctor` shows would be another path than the one that is used.
+        if path.to_str().is_none() {
+            return Err(Failure::usage("THOTH_HOME is not UTF-8 text")
+                .hint("give the full path of a directory of yours that has a name in UTF-8"));
+        }
+        let path = PathBuf::from(path);
+        usable("THOTH_HOME", &path)?;
+        return Ok((path, true));
+    }
+    let Some(user) = user.filter(|user| !user.as_os_str().is_empty()) else {
+        return Err(Failure::failed("there is no home directory").hint("set THOTH_HOME to a directory of yours"));
+    };
+    usable("HOME", &user)?;
+    Ok((user.join(".thoth"), false))
+}
+
+/// A relative path would be in whatever directory the client starts servers in: a project's. And one that a terminal
+/// obeys would forge lines in every message that names it.
+fn usable(variable: &str, path: &Path) -> Result<(), Failure> {
+    let wrong = |what: &str| {
+        Err(Failure::usage(format!("{variable} {what}")).hint("give the full path of a directory of yours"))
+    };
+    let text = path.to_string_lossy();
+    if path.is_relative() {
+        wrong("is not an absolute path")
+    } else if harmless_text(&text) != text {
+        wrong("has a control character or an invisible one")
+    } else {
+        Ok(())
     }
 }
 
@@ -119,5 +152,34 @@ pub(crate) fn write_new(path: &Path, text: &str) -> io::Result<bool> {
         Ok(_) => Ok(true),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error.error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use super::*;
+
+    /// Which directory it is, and what is none.
+    #[test]
+    fn the_table_of_homes() {
+        for (variable, user, expected) in [
+            ("/a", "/home/ada", Some(("/a", true))),
+            ("", "/home/ada", Some(("/home/ada/.thoth", false))),
+            ("", "/home/ada ö", Some(("/home/ada ö/.thoth", false))),
+            ("a", "/home/ada", None),
+            ("/a\nthoth: every call is allowed", "/home/ada", None),
+            ("/a\u{202e}", "/home/ada", None),
+            ("", "relative", None),
+            ("", "/home/a\u{1b}[2J", None),
+            ("", "", None),
+        ] {
+            let seen = chosen(Some(OsString::from(variable)), Some(PathBuf::from(user))).ok();
+            assert_eq!(seen, expected.map(|(path, chosen)| (PathBuf::from(path), chosen)), "{variable:?} {user:?}");
+        }
+        assert!(chosen(None, None).is_err());
+        assert!(chosen(Some(OsStr::from_bytes(b"/a\xff").to_owned()), Some(PathBuf::from("/home/ada"))).is_err());
     }
 }
