@@ -55,6 +55,7 @@ const fn state(state: State) -> &'static str {
     match state {
         State::Effective => "in_use",
         State::Update => "in_use_by_update",
+        State::Doctor => "in_use_by_doctor",
         State::Planned => "not_used_yet",
         State::Refused => "refused",
         State::Elsewhere(_) => "not_read",

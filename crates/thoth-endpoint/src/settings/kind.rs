@@ -1,9 +1,8 @@
 //! How a text becomes a value, strictly: what is not clearly meant is an error.
 
-use std::fmt::Display;
 use std::str::FromStr as _;
 
-use thoth_types::{AgentId, EndpointId, TenantId, UserId};
+use thoth_types::{AgentId, EndpointId, IdError, TenantId, UserId};
 
 use crate::predicates::{IntentTools, PredicateError, Tokens};
 
@@ -12,6 +11,9 @@ const MAX_SECONDS: u64 = 86_400;
 /// The longest e-mail address, and the longest part before its `@` (RFC 5321 4.5.3.1).
 const MAX_EMAIL: usize = 254;
 const MAX_LOCAL_PART: usize = 64;
+
+/// The longest description of what is wrong with a list, in characters; it repeats what stands there.
+const MAX_PROBLEM: usize = 150;
 
 /// What kind of value a setting has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub enum Kind {
     Email,
     /// A domain name of at least two labels.
     Domain,
-    /// An `https` address.
+    /// An `https` address, without credentials and without a query: these would be shown with it.
     Url,
     /// `true`, `1`, `false` or `0`.
     Bool,
@@ -61,6 +63,9 @@ impl Kind {
     /// What is wrong with the text, as the end of a sentence; the text itself is not part of it.
     pub fn read(self, text: &str) -> Result<String, String> {
         let same = |good: bool, otherwise: &str| good.then(|| text.to_owned()).ok_or_else(|| otherwise.to_owned());
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            return Err("it is not UTF-8 text, or has U+FFFD in it, which stands for what could not be read".to_owned());
+        }
         match self {
             Self::Text | Self::Path => same(!text.chars().any(char::is_control), "it has a control character"),
             Self::Word | Self::Secret => same(is_word(text), "it is empty or has white space or a control character"),
@@ -73,7 +78,7 @@ impl Kind {
                 same(is_email(text), "it is not an e-mail address")
             }
             Self::Domain => same(is_domain(text), "it is not a domain name"),
-            Self::Url => same(is_https(text), "it is not an `https://` address"),
+            Self::Url => https(text).map(|()| text.to_owned()),
             Self::Bool => match text {
                 "true" | "1" => Ok("true".to_owned()),
                 "false" | "0" => Ok("false".to_owned()),
@@ -85,7 +90,7 @@ impl Kind {
             Self::IntentTools => predicate(text, &IntentTools::parse(text)),
             // Which variable it stands in is known to whoever asks.
             Self::Tokens => predicate(text, &Tokens::parse("", text)),
-            Self::Uid => same(text.parse::<u32>().is_ok(), "it is not the number of a user"),
+            Self::Uid => same(is_uid(text), "it is not the number of a user"),
         }
     }
 
@@ -114,14 +119,20 @@ fn quoted(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn identifier<T>(text: &str, read: Result<T, impl Display>) -> Result<String, String> {
-    read.map(|_| text.to_owned()).map_err(|error| error.to_string())
+fn identifier<T>(text: &str, read: Result<T, IdError>) -> Result<String, String> {
+    read.map(|_| text.to_owned()).map_err(|error| match error {
+        IdError::Invisible { kind, .. } => format!("{kind} has a control character or surrounding white space"),
+        other => other.to_string(),
+    })
 }
 
 fn predicate<T>(text: &str, read: &Result<T, PredicateError>) -> Result<String, String> {
     match read {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("at character {}, {}", error.character, error.problem)),
+        Err(error) if error.problem.chars().count() <= MAX_PROBLEM => {
+            Err(format!("at character {}, {}", error.character, error.problem))
+        }
+        Err(error) => Err(format!("the entry at character {} cannot be read", error.character)),
     }
 }
 
@@ -151,11 +162,20 @@ fn is_email(text: &str) -> bool {
         && domain.split('.').all(is_dns_label)
 }
 
-fn is_https(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("https://") else { return false };
+fn https(text: &str) -> Result<(), String> {
+    let must = |good: bool, otherwise: &str| if good { Ok(()) } else { Err(otherwise.to_owned()) };
+    let rest = text.strip_prefix("https://").filter(|rest| is_word(rest)).ok_or("it is not an `https://` address")?;
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    must(!host.contains('@'), "it has user information before an `@`, which no address here may have")?;
+    must(!rest.contains(['?', '#']), "it has a query or a fragment, which no address here may have")?;
     let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
-    is_word(rest) && name.split('.').all(is_dns_label) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    let good = name.split('.').all(is_dns_label) && port.is_none_or(|port| port.parse::<u16>().is_ok());
+    must(good, "its host or port is not one")
+}
+
+/// One spelling of a number: digits alone, and no zeros before it.
+fn is_uid(text: &str) -> bool {
+    text.parse::<u32>().is_ok_and(|uid| uid.to_string() == text)
 }
 
 fn is_pin(text: &str) -> bool {
@@ -213,17 +233,30 @@ mod tests {
             ),
             (
                 Kind::Url,
-                &[("https://a", "https://a"), ("https://a.b:8443/c?d", "https://a.b:8443/c?d")],
-                &["http://a", "https://", "https://a b", "https://a:x", "https://a:70000", "https://u:p@a"],
+                &[("https://a", "https://a"), ("https://a.b:8443/c", "https://a.b:8443/c")],
+                &[
+                    "http://a",
+                    "https://",
+                    "https://a b",
+                    "https://a:x",
+                    "https://a:70000",
+                    "https://u:p@a",
+                    "https://a/?b",
+                    "https://a#b",
+                ],
             ),
             (Kind::Choice(&["dev", "prod"]), &[("dev", "dev")], &["Dev", "production", ""]),
             (Kind::Pins, &[(&pin, &pin), (&pins, &pins)], &["", "sha256:", "abc", &digits, "sha1:ab"]),
             (Kind::IntentTools, &[("a=b|c,d=e", "a=b|c,d=e")], &["a", "a=", "a=b,,c=d", "a=b,a=c", ""]),
             (Kind::Tokens, &[("a, b", "a, b")], &["", "a,,b", "a\n,b,"]),
-            (Kind::Uid, &[("0", "0"), ("4294967295", "4294967295")], &["-1", "root", "4294967296", ""]),
+            (
+                Kind::Uid,
+                &[("0", "0"), ("4294967295", "4294967295")],
+                &["-1", "root", "4294967296", "+0", "00", "01", ""],
+            ),
             (Kind::Word, &[("fleet-1", "fleet-1")], &["", "a b", "a\n", "a\u{7f}"]),
-            (Kind::Secret, &[("k", "k")], &["", "a b"]),
-            (Kind::Path, &[("a b", "a b")], &["a\nb"]),
+            (Kind::Secret, &[("k", "k")], &["", "a b", "k\u{fffd}"]),
+            (Kind::Path, &[("a b", "a b")], &["a\nb", "/a\u{fffd}"]),
             (Kind::Tenant, &[("Acme Inc", "Acme Inc")], &["", " a", "a\u{0}"]),
             (Kind::Agent, &[("did:key:z6Mk", "did:key:z6Mk")], &["", "a "]),
             (Kind::User, &[("ada", "ada")], &["", "ada\n"]),

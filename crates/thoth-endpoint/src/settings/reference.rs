@@ -27,7 +27,8 @@ So what the administrator writes cannot be changed from below. Where a machine h
 loosen something (the column *loosens*) counts only from there; from anywhere else it is told and not heeded.
 
 A variable that is set to nothing counts as not set. A wrong value of a setting in use stops `thoth run`, and so does
-anything wrong in the managed file or on the command line; a wrong value of a variable that nothing uses yet is told.
+anything wrong in the managed file or on the command line; a wrong value of a variable that nothing uses yet is told. No
+message repeats a value that looks like an address or is a secret.
 Names that begin with `THOTH_` and that nothing knows are told, with the name that was probably meant.
 
 Variables reach `thoth run` from the client that starts it, so they come from the same hands as its flags. No variable

@@ -11,7 +11,7 @@ use super::kind::{Kind, is_dns_label};
 use super::merged::{Contest, Loss, Merged};
 use super::setting::{Setting, State};
 use super::table::{guards, keys, predicates, server, tls, who};
-use super::written::{Given, Origin, Source};
+use super::written::{Given, Origin, Source, brief, is_address};
 use crate::identity::{self, Endpoint, Machine};
 
 /// A value that cannot stand. `thoth run` does not start with one.
@@ -172,17 +172,20 @@ impl Reading<'_> {
                     (Some(key), Source::Managed) => format!("{origin}: `{key}`"),
                     _ => origin.to_string(),
                 };
-                let message = if setting.secret || winner.text.exposed().is_empty() {
-                    format!("{what} cannot be used: {wrong}")
-                } else {
-                    format!("{what} is `{}`: {wrong}", winner.text)
+                let message = match winner.quoted().filter(|quoted| !quoted.is_empty()) {
+                    Some(quoted) => format!("{what} is `{quoted}`: {wrong}"),
+                    // The readers of lists repeat the entry that they stop at.
+                    None if matches!(kind, Kind::IntentTools | Kind::Tokens) && !winner.text.exposed().is_empty() => {
+                        format!("{what} cannot be used: it is not such a list")
+                    }
+                    None => format!("{what} cannot be used: {wrong}"),
                 };
                 let stops = setting.state == State::Effective || origin.source < Source::Environment;
                 if stops {
                     self.problems.push(Problem { setting: setting.name(), origin: origin.clone(), message });
                 } else {
-                    let whom = if setting.state == State::Update {
-                        "`thoth update` stops at it"
+                    let whom = if matches!(setting.state, State::Update | State::Doctor) {
+                        "`thoth update` and `thoth doctor` stop at it"
                     } else {
                         "nothing uses it yet"
                     };
@@ -242,7 +245,8 @@ impl Reading<'_> {
             return (None, None);
         };
         if !is_dns_label(tenant) {
-            let told = format!("no addresses are derived: the tenant `{}` is not a DNS label", tenant.escape_debug());
+            let named = if is_address(tenant) { String::new() } else { format!(" `{}`", brief(tenant)) };
+            let told = format!("no addresses are derived: the tenant{named} is not a DNS label");
             self.warnings.push(told);
             return (None, None);
         }
@@ -340,6 +344,6 @@ fn row(held: &Value<'_>) -> Row {
 
 /// A value that does not hold, and why.
 fn note(given: &Given, why: &str) -> String {
-    let text = if given.setting.secret { String::new() } else { format!(" `{}`", given.text) };
+    let text = given.quoted().map(|quoted| format!(" `{quoted}`")).unwrap_or_default();
     format!("{}{text} {why}", given.origin)
 }

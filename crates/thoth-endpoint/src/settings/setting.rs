@@ -35,8 +35,10 @@ pub struct Setting {
 pub enum State {
     /// It has an effect.
     Effective,
-    /// Only `thoth update` uses it.
+    /// Only the connections of `thoth update` and `thoth doctor` use it.
     Update,
+    /// Only the connections of `thoth doctor` use it.
+    Doctor,
     /// It is read, checked and shown, and nothing uses it: there is no policy server to talk to yet.
     Planned,
     /// Thoth does not start while it is set.
@@ -51,7 +53,8 @@ impl State {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Effective => "in use",
-            Self::Update => "in use by `thoth update`",
+            Self::Update => "in use by `thoth update` and `thoth doctor`",
+            Self::Doctor => "in use by `thoth doctor`",
             Self::Planned => "not used yet",
             Self::Refused => "refused",
             Self::Elsewhere(_) => "not read",
@@ -103,6 +106,10 @@ impl Setting {
 
     pub(super) const fn update(self) -> Self {
         Self { state: State::Update, ..self }
+    }
+
+    pub(super) const fn doctor(self) -> Self {
+        Self { state: State::Doctor, ..self }
     }
 
     pub(super) const fn refused(self) -> Self {

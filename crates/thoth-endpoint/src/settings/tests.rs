@@ -218,7 +218,7 @@ fn wrong_values() {
     THOTH_API_KEY = - [default -] --api-key cannot be used; THOTH_API_KEY does not count
     THOTH_AUTH_TOKEN = - [default -] THOTH_AUTH_TOKEN cannot be used
     THOTH_APEX_DOMAIN = - [default -] THOTH_APEX_DOMAIN `localhost` cannot be used
-    THOTH_ENFORCER_URL = - [default -] THOTH_ENFORCER_URL `https://enforce.example.org` is refused
+    THOTH_ENFORCER_URL = - [default -] THOTH_ENFORCER_URL is refused
     THOTH_TLS_VERIFY = true [default -] THOTH_TLS_VERIFY `no` cannot be used
     THOTH_TLS_PINNED_CERT_SHA256 = - [default -] THOTH_TLS_PINNED_CERT_SHA256 `abc` cannot be used
     THOTH_REQUIRE_NON_ROOT = true [default -] THOTH_REQUIRE_NON_ROOT `yes` cannot be used
@@ -228,11 +228,11 @@ fn wrong_values() {
     endpoint = host [derived -] the host name
     warning: THOTH_AUTH_TOKEN cannot be used: it is empty or has white space or a control character; nothing uses it yet
     warning: THOTH_APEX_DOMAIN is `localhost`: it is not a domain name; nothing uses it yet
-    warning: THOTH_TLS_VERIFY is `no`: it is neither `true` nor `false`; `thoth update` stops at it
-    warning: THOTH_TLS_PINNED_CERT_SHA256 is `abc`: it is not a list of SHA-256 digests in hexadecimal; `thoth update` stops at it
+    warning: THOTH_TLS_VERIFY is `no`: it is neither `true` nor `false`; `thoth update` and `thoth doctor` stop at it
+    warning: THOTH_TLS_PINNED_CERT_SHA256 is `abc`: it is not a list of SHA-256 digests in hexadecimal; `thoth update` and `thoth doctor` stop at it
     problem: --tenant-id cannot be used: tenant id is empty
     problem: THOTH_USER_ID is `ada`: it is not an e-mail address
-    problem: THOTH_ENDPOINT_ID is `a\u{1b}[2Jb`: endpoint id `a\u{1b}[2Jb` has a control character or surrounding white space
+    problem: THOTH_ENDPOINT_ID is `a\u{1b}[2Jb`: endpoint id has a control character or surrounding white space
     problem: THOTH_ENV is `production`: it is not one of `dev`, `staging`, `prod`
     problem: --api-key cannot be used: it is empty or has white space or a control character
     problem: this version of Thoth decides locally and cannot ask a policy server
@@ -241,6 +241,36 @@ fn wrong_values() {
     problem: THOTH_INTENT_TOOL_ALLOWLIST is `triage`: at character 1, `triage` has no `=`; write `intent=tool|tool`
     problem: THOTH_BLOCKED_LINEAGE_ANCESTOR_TOKENS is `a,,b`: at character 3, the token is empty; remove the separator or write a name
     ");
+}
+
+/// Defends: credentials in an address, in whatever setting it stands and whether it is used or displaced, are in no
+/// message, and no message repeats a long value.
+#[test]
+fn no_message_has_credentials_or_long_values() {
+    let long = "x".repeat(100_000);
+    let entry = format!("{long},");
+    for (name, value, reason) in [
+        ("THOTH_GOVAPI_URL", "https://u:hunter2@host/x?token=hunter2", "it has user information before an `@`"),
+        ("THOTH_GOVAPI_URL", "https://host/x?token=hunter2", "it has a query or a fragment"),
+        ("THOTH_GOVAPI_URL", "https://host/x#hunter2", "it has a query or a fragment"),
+        ("THOTH_GOVAPI_URL", "http://u:hunter2@host", "it is not an `https://` address"),
+        ("THOTH_ENFORCER_URL", "https://u:hunter2@host", "cannot ask a policy server"),
+        ("THOTH_ENFORCER_URL", "hunter2", "cannot ask a policy server"),
+        ("THOTH_APEX_DOMAIN", "https://u:hunter2@host", "it is not a domain name"),
+        ("THOTH_ENDPOINT_ID", "u:hunter2@host\t", "has a control character"),
+        ("THOTH_INTENT_TOOL_ALLOWLIST", "https://u:hunter2@host", "it is not such a list"),
+        ("THOTH_INTENT_TOOL_ALLOWLIST", &entry, "cannot be read"),
+        ("THOTH_BLOCKED_LINEAGE_ANCESTOR_TOKENS", &format!("{long}\u{1}{long}"), "cannot be"),
+        ("THOTH_ENV", &long, "it is not one of"),
+        ("THOTH_EXPECTED_PROXY_USER", &format!("{long}\n"), "control character"),
+        (&format!("THOTH_{long}"), "a", "is not known"),
+    ] {
+        let seen = shown(&resolve("", &[], &[(name, value)], &[]));
+        assert!(seen.contains(reason) && !seen.contains("hunter2") && seen.len() < 2000, "{name}: {seen}");
+    }
+    let both = [("THOTH_GOVAPI_URL", "https://host"), ("THOTH_GOV_API_URL", "https://host/?token=hunter2")];
+    let seen = shown(&resolve("", &[], &both, &[]));
+    assert!(seen.contains("THOTH_GOV_API_URL does not count") && !seen.contains("hunter2"), "{seen}");
 }
 
 /// Defends: a TLS setting that cannot be used is never taken for an absent one, and what would weaken connections of a

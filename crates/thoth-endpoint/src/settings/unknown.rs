@@ -2,12 +2,16 @@
 
 use super::setting::State;
 use super::table::{self, elsewhere};
+use super::written::brief;
 use crate::platform::Environment;
 
 /// What all our variables begin with.
 const PREFIX: &str = "THOTH_";
 /// How far a name may be from a known one for that to be meant: changes, and of one letter in three.
 const FAR: usize = 3;
+
+/// The longest name that is compared with known ones, in bytes; those are all shorter than half of it.
+const LONGEST: usize = 100;
 
 /// A variable that nothing knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +24,7 @@ pub struct Unknown {
 
 impl std::fmt::Display for Unknown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the variable `{}` is not known", self.name.escape_debug())?;
+        write!(f, "the variable `{}` is not known", brief(&self.name))?;
         self.meant.map_or(Ok(()), |meant| write!(f, "; did you mean `{meant}`?"))
     }
 }
@@ -45,7 +49,7 @@ pub fn in_environment(environment: &Environment) -> Vec<Unknown> {
 pub fn of_other_programs(environment: &Environment) -> Vec<(&'static str, &'static str)> {
     let installer = table::all().filter_map(|setting| match setting.state {
         State::Elsewhere(program) => Some((setting.name(), program)),
-        State::Effective | State::Update | State::Planned | State::Refused => None,
+        State::Effective | State::Update | State::Doctor | State::Planned | State::Refused => None,
     });
     let others =
         elsewhere::PROGRAMS.iter().flat_map(|program| program.variables.iter().map(|name| (*name, program.name)));
@@ -54,6 +58,10 @@ pub fn of_other_programs(environment: &Environment) -> Vec<(&'static str, &'stat
 
 /// The nearest of some names, if any is near.
 pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // The comparison takes time by the length of both, and no known name is near to a text of any length.
+    if name.len() > LONGEST {
+        return None;
+    }
     let distance = |known: &str| strsim::damerau_levenshtein(name, known);
     let near = |known: &&str| distance(known) <= FAR.min(known.trim_start_matches(PREFIX).len() / 3 + 1);
     // A name that only lacks its end, or has too much of one, is meant too.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thoth_types::Redacted;
 
+use super::kind::Kind;
 use super::managed::Managed;
 use super::setting::{Setting, State};
 use super::table;
@@ -67,11 +68,28 @@ impl Text {
     }
 }
 
+/// The most characters of a value that a message repeats.
+const QUOTED: usize = 100;
+
+/// A text from outside for a message: escaped, and cut off where it is long.
+pub(super) fn brief(text: &str) -> String {
+    let mut quoted: String = text.chars().take(QUOTED).collect::<String>().escape_debug().to_string();
+    if text.chars().nth(QUOTED).is_some() {
+        quoted.push('…');
+    }
+    quoted
+}
+
+/// Whether a text looks like an address, which can have credentials in it, whatever it stands for.
+pub(super) fn is_address(text: &str) -> bool {
+    text.contains("://") || (text.contains('@') && text.contains(':'))
+}
+
 /// What people see: the text, or that there is one.
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open(text) => text.escape_debug().fmt(f),
+            Self::Open(text) => f.write_str(&brief(text)),
             Self::Secret(_) => f.write_str("set"),
         }
     }
@@ -105,6 +123,14 @@ pub struct Given {
     pub origin: Origin,
     /// The value as it was written.
     pub text: Text,
+}
+
+impl Given {
+    /// The value for a message about it; none where it is a secret or could have one in it, as an address can.
+    pub(super) fn quoted(&self) -> Option<String> {
+        let is_address = self.setting.kind == Kind::Url || is_address(self.text.exposed());
+        (!self.setting.secret && !is_address).then(|| self.text.to_string())
+    }
 }
 
 /// A value that stands in a file of the user's own.

@@ -8,7 +8,7 @@ settings! {
         => Setting::env(&["THOTH_APEX_DOMAIN"], Kind::Domain).key("apex_domain").planned();
     ENFORCER_URL: "The address of a policy server. This version decides locally and does not start with one, rather than \
         let anybody believe that it asks."
-        => Setting::env(&["THOTH_ENFORCER_URL"], Kind::Text).flag("--enforcer-url").refused();
+        => Setting::env(&["THOTH_ENFORCER_URL"], Kind::Url).flag("--enforcer-url").refused();
     GOVAPI_URL: "The address of the governance API, where it is not the derived one."
         => Setting::env(&["THOTH_GOVAPI_URL", "THOTH_GOV_API_URL"], Kind::Url).planned();
     CHECKIN_INTERVAL: "How often the endpoint reports: a number of seconds, or with a unit, as in `5m`."
