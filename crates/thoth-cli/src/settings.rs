@@ -17,7 +17,7 @@ use thoth_types::Redacted;
 
 use crate::exit::{Code, Failure};
 use crate::home::Home;
-use crate::terminal::note;
+use crate::terminal::{harmless_text, note};
 
 pub(crate) use key_file::{KeyFile, read as read_key_file};
 pub(crate) use machine::host_name;
@@ -29,7 +29,7 @@ pub(crate) type Flags = Vec<(&'static str, Redacted<String>)>;
 
 /// What holds, and what is wrong with it. Fails where the managed file cannot be trusted or understood.
 pub(crate) fn load(home: &Home, flags: &Flags) -> Result<Resolved, Failure> {
-    let environment = environment(std::env::vars_os())?;
+    let environment = environment(std::env::vars_os());
     let path = managed::path(Platform::current());
     let managed = managed_file::read(Path::new(&path), managed_file::ROOT)?;
     Ok(resolve(home, flags, &environment, managed.as_ref()))
@@ -49,7 +49,7 @@ fn resolve(home: &Home, flags: &Flags, environment: &Environment, managed: Optio
 fn key_of_files(home: &Home, environment: &Environment) -> (Option<FileValue>, Option<String>) {
     let name = keys::API_KEY_FILE.names.iter().find_map(|name| environment.get(name));
     let path = name.map_or_else(|| home.api_key(), PathBuf::from);
-    let shown = path.display().to_string();
+    let shown = harmless_text(&path.display().to_string());
     match key_file::read(&path) {
         Ok(Some(KeyFile { key, .. })) => {
             (key.map(|text| FileValue { setting: &keys::API_KEY, path: shown, text }), None)
@@ -61,39 +61,26 @@ fn key_of_files(home: &Home, environment: &Environment) -> (Option<FileValue>, O
 }
 
 /// The variables that settings can be in. Foreign ones are left where they are.
-fn environment<K: AsRef<OsStr>, V: AsRef<OsStr>>(
-    variables: impl IntoIterator<Item = (K, V)>,
-) -> Result<Environment, Failure> {
-    let mut ours = Vec::new();
-    for (name, value) in variables {
-        let Some(name) = name.as_ref().to_str() else { continue };
-        if !(name.starts_with("THOTH_") || unknown::known().any(|k| k == name)) {
-            continue;
-        }
-        let value = value.as_ref();
-        // A path may be anything; this one is read elsewhere, as it is, and only shown from here.
-        let text = if name == "THOTH_HOME" {
-            Some(value.to_string_lossy().into_owned())
-        } else {
-            value.to_str().map(str::to_owned)
-        };
-        let Some(text) = text else {
-            return Err(Failure::usage(format!("the value of `{}` is not text", name.escape_debug()))
-                .hint("it must be UTF-8; set it again, or unset it"));
-        };
-        ours.push((name.to_owned(), text));
-    }
-    Ok(Environment::new(Platform::current(), ours))
+///
+/// What is not UTF-8 in a value is replaced by a character that no setting takes: the value is there and wrong, which
+/// stops what uses it and nothing else.
+fn environment<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item = (K, V)>) -> Environment {
+    let ours = variables.into_iter().filter_map(|(name, value)| {
+        let name = name.as_ref().to_str()?;
+        let is_ours = name.starts_with("THOTH_") || unknown::known().any(|known| known == name);
+        is_ours.then(|| (name.to_owned(), value.as_ref().to_string_lossy().into_owned()))
+    });
+    Environment::new(Platform::current(), ours)
 }
 
 /// Refuses what must not be: settings that cannot be used, and running as somebody who was ruled out. Tells the rest.
 pub(crate) fn demand(resolved: &Resolved) -> Result<(), Failure> {
     for warning in &resolved.warnings {
-        note(format_args!("settings: {warning}"));
+        note(format_args!("settings: {}", harmless_text(warning)));
     }
     if let [first, others @ ..] = resolved.problems.as_slice() {
         for other in others {
-            note(format_args!("settings: {other}"));
+            note(format_args!("settings: {}", harmless_text(&other.to_string())));
         }
         let code = if first.origin.source == Source::Managed { Code::Failed } else { Code::Usage };
         let origin = &first.origin;
@@ -105,7 +92,7 @@ pub(crate) fn demand(resolved: &Resolved) -> Result<(), Failure> {
             Source::Flag => format!("change {origin}, or leave it out"),
             _ => format!("change or unset {origin}; docs/reference/env.md says what it takes"),
         };
-        return Err(Failure::new(code, first).hint(hint));
+        return Err(Failure::new(code, harmless_text(&first.to_string())).hint(harmless_text(&hint)));
     }
     resolved
         .guards
@@ -125,19 +112,33 @@ mod tests {
 
     use super::*;
 
-    /// Defends: a value that is not text is never read as another one, and foreign variables are nobody's business.
+    /// Defends: a value that is not text is never read as another one, and stops only what uses it.
     #[test]
     fn values_that_are_not_text() {
         let bad = OsStr::from_bytes(b"a\xff");
-        for (name, value, good) in [
-            ("THOTH_TENANT_ID", OsStr::new("a"), true),
-            ("THOTH_TENANT_ID", bad, false),
-            ("THOTH_NEVER_HEARD_OF", bad, false),
-            ("INTUNE_DEVICE_ID", bad, false),
-            ("THOTH_HOME", bad, true),
-            ("OTHER", bad, true),
+        let scratch = tempfile::tempdir().unwrap();
+        let home = Home::at(scratch.path());
+        for (name, problems, warnings) in [
+            ("THOTH_TENANT_ID", 1, 0),
+            ("INTUNE_DEVICE_ID", 1, 0),
+            ("THOTH_REQUIRE_NON_ROOT", 1, 0),
+            ("THOTH_BLOCKED_LINEAGE_UPSTREAM_BINARIES", 1, 0),
+            ("THOTH_ENFORCER_URL", 1, 0),
+            ("THOTH_FLEET_ID", 0, 1),
+            ("THOTH_API_KEY", 0, 1),
+            ("THOTH_TLS_VERIFY", 0, 1),
+            ("THOTH_TLS_CA_BUNDLE", 0, 1),
+            ("THOTH_TLS_PINNED_CERT_SHA256", 0, 1),
+            ("THOTH_NEVER_HEARD_OF", 0, 1),
+            ("THOTH_WEBHOOK_URL", 0, 0),
+            ("OTHER", 0, 0),
         ] {
-            assert_eq!(environment([(name, value)]).is_ok(), good, "{name}");
+            let resolved = resolve(&home, &Vec::new(), &environment([(name, bad)]), None);
+            assert_eq!((resolved.problems.len(), resolved.warnings.len()), (problems, warnings), "{name}");
+            assert!(resolved.api_key.is_none(), "{name}");
+            assert_eq!(tls(&resolved).is_err(), name.starts_with("THOTH_TLS_"), "{name}");
         }
+        let good = resolve(&home, &Vec::new(), &environment([("THOTH_TENANT_ID", OsStr::new("a"))]), None);
+        assert!(good.tenant.is_some() && good.problems.is_empty());
     }
 }

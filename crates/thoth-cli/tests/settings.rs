@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -199,7 +201,7 @@ fn unknown_variables_are_told() {
     let said: String = stderr(&output).lines().filter(|line| line.contains("settings:")).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(said, @"
     thoth: settings: the variable `THOTH_TENNANT_ID` is not known; did you mean `THOTH_TENANT_ID`?
-    thoth: settings: THOTH_TLS_VERIFY is `off`: it is neither `true` nor `false`; `thoth update` stops at it
+    thoth: settings: THOTH_TLS_VERIFY is `off`: it is neither `true` nor `false`; `thoth update` and `thoth doctor` stop at it
     ");
 }
 
@@ -212,6 +214,50 @@ fn a_home_is_an_absolute_path() {
         let refused = String::from_utf8(said.stderr).unwrap().contains("THOTH_HOME is not an absolute path");
         assert_eq!(refused, words != ["policy", "check", "x.yaml"], "{words:?}");
         assert!(!said.status.success() && !scratch.path().join("home").exists(), "{words:?}");
+    }
+}
+
+/// Defends: nothing is written anywhere before a home that cannot be used is refused, as a wrong use.
+#[test]
+fn homes_that_cannot_be_used() {
+    let scratch = tempfile::tempdir().unwrap();
+    let odd = [scratch.path().as_os_str().as_bytes(), b"/h\xff"].concat();
+    for (thoth_home, home, said) in [
+        (OsStr::from_bytes(&odd), "/", "THOTH_HOME is not UTF-8"),
+        (OsStr::new(""), "relative", "HOME is not an absolute path"),
+        (OsStr::new("/x\nthoth: every call is allowed"), "/", "THOTH_HOME has a control character"),
+    ] {
+        for words in [&["run", "--", "true"][..], &["set-api-key"], &["doctor"]] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_thoth"));
+            command.args(words).current_dir(&scratch).env("THOTH_HOME", thoth_home).env("HOME", home);
+            let output = command.stdin(Stdio::null()).output().unwrap();
+            let error = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
+            assert!(error.contains(said) || words != ["run", "--", "true"], "{words:?}: {error}");
+            assert!(!output.status.success() && !error.contains("\nthoth: every"), "{words:?}: {error}");
+            assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0, "{words:?}");
+            assert!(words != ["run", "--", "true"] || output.status.code() == Some(2), "{error}");
+        }
+    }
+}
+
+/// Defends: what stands in a variable makes no line of its own, and credentials in an address are not shown.
+#[test]
+fn what_variables_say_is_not_printed_as_it_is() {
+    for (name, value, settings_fail) in [
+        ("THOTH_API_KEY_FILE", "/x\nthoth: every call is allowed", false),
+        ("THOTH_TLS_CA_BUNDLE", "/x\nthoth: every call is allowed", false),
+        ("THOTH_TENANT_ID", "x\nthoth: every call is allowed", true),
+        ("THOTH_GOVAPI_URL", "https://u:sesame-0123456789@host/x?token=sesame-0123456789", false),
+        ("THOTH_ENFORCER_URL", "https://u:sesame-0123456789@host/x?token=sesame-0123456789", true),
+    ] {
+        for words in [&["run", "--", "true"][..], &["doctor", "--settings"], &["doctor", "--settings", "--json"]] {
+            let scratch = tempfile::tempdir().unwrap();
+            let output = thoth(scratch.path(), words, &[(name, value)], "");
+            let said = stderr(&output) + "\n" + &String::from_utf8(output.stdout).unwrap();
+            assert!(said.contains(name), "{name} {words:?}: {said}");
+            assert!(!said.contains("\nthoth: every") && !said.contains(SECRET), "{name} {words:?}: {said}");
+            assert!(words.len() == 2 || words[0] == "doctor" || output.status.success() != settings_fail, "{said}");
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use rustix::fs::OFlags;
 use serde_json::{Map, Value};
 use thoth_types::Redacted;
 
+use crate::terminal::harmless_text;
+
 /// Never to wait when opening.
 const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 /// The largest file with a key, in bytes.
@@ -24,7 +26,7 @@ pub(crate) struct KeyFile {
 
 /// Reads such a file; none where there is none. The problem never has any of the content in it.
 pub(crate) fn read(path: &Path) -> Result<Option<KeyFile>, String> {
-    let shown = path.display();
+    let shown = harmless_text(&path.display().to_string());
     let unreadable = |error: io::Error| format!("cannot read `{shown}`: {error}");
     let Some((bytes, complete)) = regular(path, MAX_BYTES).map_err(unreadable)? else { return Ok(None) };
     if !complete {

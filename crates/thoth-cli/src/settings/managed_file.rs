@@ -11,6 +11,7 @@ use thoth_endpoint::settings::managed::{Custody, MAX_BYTES, Managed, ManagedErro
 
 use super::machine;
 use crate::exit::Failure;
+use crate::terminal::harmless_text;
 
 /// Never to wait when opening, and never to be led elsewhere.
 const FLAGS: i32 = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits().cast_signed();
@@ -22,7 +23,7 @@ pub(super) const ROOT: u32 = 0;
 pub(super) fn read(path: &Path, administrator: u32) -> Result<Option<Managed>, Failure> {
     let shown = path.display().to_string();
     let stop = |problem: String| {
-        Failure::failed(problem)
+        Failure::failed(harmless_text(&problem))
             .hint("the administrator of this machine writes that file; nothing runs past a broken one")
     };
     let unreadable = |error: io::Error| stop(format!("cannot read `{shown}`: {error}"));

@@ -8,6 +8,7 @@ use thoth_endpoint::settings::{Resolved, Tls};
 
 use super::key_file::regular;
 use crate::exit::Failure;
+use crate::terminal::harmless_text;
 
 /// The largest file with certificates, in bytes; a system's whole list has about 250 kB.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -17,8 +18,9 @@ pub(crate) fn tls(resolved: &Resolved) -> Result<TlsSettings, Failure> {
     let Tls { verify, ca_bundle, pins } = resolved.tls.as_ref().map_err(wrong)?;
     let ca_bundle = match ca_bundle {
         Some(path) => {
+            let shown = harmless_text(path);
             let problem =
-                |why: &dyn Display| wrong(&format_args!("cannot read `{path}` of THOTH_TLS_CA_BUNDLE: {why}"));
+                |why: &dyn Display| wrong(&format_args!("cannot read `{shown}` of THOTH_TLS_CA_BUNDLE: {why}"));
             match regular(Path::new(path), MAX_BYTES).map_err(|error| problem(&error))? {
                 None => return Err(problem(&"it does not exist")),
                 Some((_, false)) => return Err(problem(&"it is larger than 4 MiB")),
