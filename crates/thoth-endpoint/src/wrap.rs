@@ -112,6 +112,9 @@ impl WrapOptions {
         if !own.is_empty() {
             warnings.push(format!("it sets {}, which governs `thoth run` too", listed(&own)));
         }
+        if self.of_project && slot.start.as_ref().is_ok_and(Start::reads_variables_from_file) {
+            warnings.push("it reads environment variables from a file, which can govern `thoth run` too".to_owned());
+        }
         let (plan, change) = match state {
             State::NotWrappable(reason) => (None, Change::Skipped(reason)),
             State::Plain(_) => (Some(self.fresh(document, slot, &mut warnings)), Change::Wrapped),

@@ -460,6 +460,10 @@ fn settings_that_an_entry_brings_along() {
     let Change::Skipped(reason) = skipped else { panic!() };
     assert_eq!(reason.code(), "own_settings");
     assert_eq!(reason.to_string(), "it sets THOTH_HOME, THOTH_ENV, which would govern the gate itself");
+    let text = r#"{"mcpServers": {"s": {"command": "x", "envFile": "${workspaceFolder}/.env"}}}"#;
+    let warnings = wrapped_with(path, text, &project).outcomes.swap_remove(0).warnings;
+    assert_eq!(warnings, ["it reads environment variables from a file, which can govern `thoth run` too"]);
+    wrapped(path, text);
     // What wrapping itself adds to a project's entry does not count, and neither does a server's PATH.
     let ours = WrapOptions { env: vec![("THOTH_TENANT_ID".to_owned(), "acme".to_owned())], ..project.clone() };
     let text = r#"{"mcpServers": {"s": {"command": "x", "env": {"PATH": "/bin"}}}}"#;

@@ -226,6 +226,11 @@ impl Start<'_> {
         self.env.is_none_or(|env| matches!(env.node.value, Value::Map(_)))
     }
 
+    /// Whether the client sets the variables that another file names.
+    pub(crate) fn reads_variables_from_file(&self) -> bool {
+        ["envFile", "env_file"].into_iter().any(|name| last(self.table, name).is_some())
+    }
+
     /// The names of the environment variables that it sets, in order, each once; for what stands elsewhere in YAML, the
     /// reference as it is written.
     pub(crate) fn variables(&self, document: &Document) -> Vec<String> {
