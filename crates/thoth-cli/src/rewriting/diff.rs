@@ -5,6 +5,7 @@ use std::ops::Range;
 use similar::{ChangeTag, TextDiff};
 use thoth_endpoint::document::{Document, Node, Value};
 
+use super::comments;
 use crate::clients::ClientFile;
 use crate::server_name::looks_like_secret;
 use crate::terminal::{BAD, DIM, GOOD, harmless_text, styled};
@@ -119,10 +120,12 @@ fn clipped(line: &str, other: Option<&str>) -> String {
     format!("{}{shown}{}", if cut_before { "…" } else { "" }, if cut_after { "…" } else { "" })
 }
 
-/// The text of a document with every value masked that may be a secret.
+/// The text of a document with every value masked that may be a secret, and every comment: a setting out of use has no
+/// place in the tree that would tell.
 fn masked(document: &Document) -> String {
     let mut spans = Vec::new();
     find(document.root(), false, &mut spans);
+    spans.extend(comments::contents(document));
     spans.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
     let text = document.text();
     let (mut shown, mut at) = (String::with_capacity(text.len()), 0);
@@ -222,6 +225,7 @@ mod tests {
                 r#"["eyJhbGciOiJI.e30.x", "AIzaSyA", "AKIAIOSF", "0a1b2c3d4e5f6a7b8c9d0e1f", "@scope/server-files@1.2.3"]"#,
                 r#"[***, ***, ***, ***, "@scope/server-files@1.2.3"]"#,
             ),
+            ("{// \"TOKEN\": \"hush\",\n \"a\": \"//x\" /* hush */}", "{// ***\n \"a\": \"//x\" /* *** */}"),
             (r#"["https://u:p@h/x", "https://h/x@y", "https://h/?api_key=x"]"#, r#"[***, "https://h/x@y", ***]"#),
         ] {
             let document = Document::parse(thoth_endpoint::document::Format::Json, text.as_bytes()).unwrap();
