@@ -20,7 +20,7 @@ use crate::config_file::{self, Backups, FileProblem};
 use crate::exit::Failure;
 use crate::terminal::harmless_text;
 
-pub(crate) use report::{Answer, OWN_SETTINGS, print, problem_json, ungoverned_json};
+pub(crate) use report::{Answer, OWN_SETTINGS, by_remedy, print, problem_json, ungoverned_json};
 
 /// Which files.
 #[derive(Debug, clap::Args)]

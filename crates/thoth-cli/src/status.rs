@@ -183,7 +183,7 @@ impl Seen {
     }
 
     fn own(&self, text: &mut String, machine: &Machine) {
-        let mut heading = Heading::new("Governed, with settings of their own:");
+        let mut items = Vec::new();
         for row in self.rows.iter().filter(|row| row.launch().is_some() && !row.own.is_empty()) {
             let what = format!("{}: {}", row.place(machine), row.own.join(", "));
             let how = if row.file.project.is_some() {
@@ -191,15 +191,16 @@ impl Seen {
             } else {
                 "remove them from the entry if they are not yours: they decide how it is governed"
             };
-            heading.item(text, CARE, &what, Some(how));
+            items.push((what, how.to_owned()));
         }
+        Heading::new("Governed, with settings of their own:").items(text, CARE, items);
     }
 
     fn not_governed(&self, text: &mut String, machine: &Machine) {
-        let mut heading = Heading::new("Not governed:");
+        let mut items = Vec::new();
         for row in &self.rows {
             if let Some((_, reason, remedy)) = row.reason() {
-                heading.item(text, CARE, &format!("{}: {reason}", row.place(machine)), Some(&remedy));
+                items.push((format!("{}: {reason}", row.place(machine)), remedy));
             }
         }
         for one in &self.ungoverned {
@@ -208,8 +209,9 @@ impl Seen {
                 .as_ref()
                 .map_or_else(|| ", if there are any".to_owned(), |path| format!(" ({})", machine.shown(path)));
             let what = format!("{} of {}{place}: {}", one.what, one.host.name, one.advice.reason);
-            heading.item(text, CARE, &what, Some(one.advice.remedy));
+            items.push((what, one.advice.remedy.to_owned()));
         }
+        Heading::new("Not governed:").items(text, CARE, items);
     }
 
     fn to_json(&self) -> Value {

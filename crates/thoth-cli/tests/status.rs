@@ -95,11 +95,10 @@ fn a_half_governed_machine() {
 
     Not governed:
       `git` (Claude Desktop, ~/.config/Claude/claude_desktop_config.json:2:1): the client starts it directly
+      `db` (Claude Code, ~/.claude.json:1:139): the client starts it directly
         -> run `thoth wrap-config`
       `far` (Claude Code, ~/.claude.json:1:17): remote server at mcp.example.com
         -> this version governs stdio servers: bridge it with a stdio client such as `npx mcp-remote URL` and wrap that, or put it behind an HTTP gateway
-      `db` (Claude Code, ~/.claude.json:1:139): the client starts it directly
-        -> run `thoth wrap-config`
       `shared` (Claude Code, PROJECT/.mcp.json:1:17): the client starts it directly
         -> run `thoth wrap-config` in its project, or `thoth wrap-config --all` anywhere
       desktop extensions of Claude Desktop (~/.config/Claude/Claude Extensions/ant.dir.files/manifest.json): a desktop extension is started from its own bundle, and the application checks the bundle's digest
@@ -307,9 +306,7 @@ fn a_project_brings_no_gate_of_its_own() {
 
     Not governed:
       `linked` (Claude Code, PROJECT/.mcp.json:1): started by another program than this `thoth`: PROJECT/thoth
-        -> run `thoth wrap-config` in its project, or `thoth wrap-config --all` anywhere
       `planted` (Claude Code, PROJECT/.mcp.json:1): started by another program than this `thoth`: PROJECT/tools/thoth
-        -> run `thoth wrap-config` in its project, or `thoth wrap-config --all` anywhere
       `view` (Claude Code, PROJECT/.mcp.json:1): started by another program than this `thoth`: /dev/fd/../cwd/tools/thoth
         -> run `thoth wrap-config` in its project, or `thoth wrap-config --all` anywhere
     ");
@@ -357,9 +354,7 @@ fn settings_of_entries_are_named() {
       `mode` (Claude Desktop, ~/.config/Claude/claude_desktop_config.json:1): THOTH_FAIL_OPEN
         -> remove them from the entry if they are not yours: they decide how it is governed
       `home` (Claude Code, PROJECT/.mcp.json:1): THOTH_HOME
-        -> remove them from the entry: whoever can change the project's file would decide how it is governed
       `records` (Claude Code, PROJECT/.mcp.json:1): --ledger, --content
-        -> remove them from the entry: whoever can change the project's file would decide how it is governed
       `rules` (Claude Code, PROJECT/.mcp.json:1): --policy
         -> remove them from the entry: whoever can change the project's file would decide how it is governed
     ");
@@ -374,7 +369,6 @@ fn settings_of_entries_are_named() {
     not governed: `home` in PROJECT/.mcp.json:1: it sets THOTH_HOME, which would govern the gate itself
       -> remove the variable from the entry; use `thoth wrap-config --env` for settings of yours
     settings of its own: `records` in PROJECT/.mcp.json:1: --ledger, --content
-      -> remove them from the entry: whoever can change the project's file would decide how it is governed
     settings of its own: `rules` in PROJECT/.mcp.json:1: --policy
       -> remove them from the entry: whoever can change the project's file would decide how it is governed
     ");

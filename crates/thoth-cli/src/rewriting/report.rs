@@ -124,6 +124,7 @@ impl Answer<'_> {
 
     fn remarks(&self, text: &mut String) {
         let start = text.len();
+        let mut remarks = Vec::new();
         for note in self.notes {
             say(text, format_args!("{} {}", styled(CARE, "note:"), harmless_text(note)));
         }
@@ -154,8 +155,8 @@ impl Answer<'_> {
                 }
                 if let Change::Skipped(reason) = &outcome.change {
                     let (path, reason_text) = (format!("{path}:{}", outcome.place), harmless_text(&reason.to_string()));
-                    say(text, format_args!("{} {name} in {path}: {reason_text}", styled(CARE, "not governed:")));
-                    remedy(text, Some(reason.remedy()));
+                    let what = format!("{} {name} in {path}: {reason_text}", styled(CARE, "not governed:"));
+                    remarks.push((what, reason.remedy()));
                 }
             }
         }
@@ -163,8 +164,8 @@ impl Answer<'_> {
             for own in report.result.iter().flat_map(|done| done.untold()) {
                 let place = format!("{}:{}", self.path(&report.path), own.place);
                 let (name, names) = (named(&own.server, own.group.as_ref()), harmless_text(&own.names.join(", ")));
-                say(text, format_args!("{} {name} in {place}: {names}", styled(CARE, "settings of its own:")));
-                remedy(text, Some(OWN_SETTINGS));
+                let what = format!("{} {name} in {place}: {names}", styled(CARE, "settings of its own:"));
+                remarks.push((what, OWN_SETTINGS));
             }
         }
         for one in self.ungoverned {
@@ -173,8 +174,14 @@ impl Answer<'_> {
                 .as_ref()
                 .map_or_else(|| ", if there are any".to_owned(), |path| format!(" ({})", self.path(path)));
             let label = styled(CARE, "not governed:");
-            say(text, format_args!("{label} {} of {}{place}: {}", one.what, one.host.name, one.advice.reason));
-            remedy(text, Some(one.advice.remedy));
+            remarks.push((
+                format!("{label} {} of {}{place}: {}", one.what, one.host.name, one.advice.reason),
+                one.advice.remedy,
+            ));
+        }
+        for (whats, how) in by_remedy(remarks) {
+            whats.iter().for_each(|what| say(text, what));
+            remedy(text, Some(how));
         }
         if text.len() > start {
             text.insert(start, '\n');
@@ -235,6 +242,18 @@ fn client(report: &Report) -> String {
 fn named(server: &str, group: Option<&String>) -> String {
     let group = group.map(|group| format!(" ({})", harmless_text(group))).unwrap_or_default();
     format!("`{}`{group}", harmless_text(server))
+}
+
+/// What is remedied in the same way, together, so that the remedy is said once.
+pub(crate) fn by_remedy<R: PartialEq>(remarks: Vec<(String, R)>) -> Vec<(Vec<String>, R)> {
+    let mut groups: Vec<(Vec<String>, R)> = Vec::new();
+    for (what, how) in remarks {
+        match groups.iter_mut().find(|(_, known)| *known == how) {
+            Some((whats, _)) => whats.push(what),
+            None => groups.push((vec![what], how)),
+        }
+    }
+    groups
 }
 
 fn list(names: &[&str]) -> String {

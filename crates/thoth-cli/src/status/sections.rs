@@ -2,6 +2,7 @@
 
 use clap::builder::styling::Style;
 
+use crate::rewriting::by_remedy;
 use crate::terminal::{DIM, harmless_text, styled};
 
 /// A heading that is written before the first item below it.
@@ -10,6 +11,14 @@ pub(super) struct Heading(Option<&'static str>);
 impl Heading {
     pub(super) const fn new(text: &'static str) -> Self {
         Self(Some(text))
+    }
+
+    /// Items and what to do about them; said once for all that it holds for.
+    pub(super) fn items(mut self, text: &mut String, style: Style, items: Vec<(String, String)>) {
+        for (whats, how) in by_remedy(items) {
+            whats.iter().for_each(|what| self.item(text, style, what, None));
+            remedy(text, &how);
+        }
     }
 
     pub(super) fn item(&mut self, text: &mut String, style: Style, what: &str, how: Option<&str>) {
