@@ -22,12 +22,16 @@ pub(crate) const DECIDING: u32 = 0o022;
 /// A file that cannot be created is only told: a home that was prepared read-only works without it. Something else in a
 /// file's place is an error.
 pub(crate) fn prepare(home: &Home) -> Result<bool, Failure> {
-    let name = std::env::var("THOTH_API_KEY_ID").ok().filter(|name| keys::API_KEY_ID.kind.read(name).is_ok());
-    let key_id = name.or_else(settings::host_name).unwrap_or_default();
-    let api_key = format!("{:#}\n", json!({ "api_key": "", "key_id": key_id }));
+    let api_key = format!("{:#}\n", json!({ "api_key": "", "key_id": key_id() }));
     file(&home.intent_map(), "{}\n", DECIDING)?;
     file(&home.api_key(), &api_key, SECRET)?;
     file(&home.policy_file(), thoth_policy::STARTER, DECIDING)
+}
+
+/// The name of the key in a new file.
+pub(crate) fn key_id() -> String {
+    let name = std::env::var("THOTH_API_KEY_ID").ok().filter(|name| keys::API_KEY_ID.kind.read(name).is_ok());
+    name.or_else(settings::host_name).unwrap_or_default()
 }
 
 /// That the starter policy is new, and what it does.

@@ -1,5 +1,7 @@
 //! `thoth set-api-key`: puts the key for the policy server where only its owner can read it.
 
+mod prompt;
+
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
@@ -13,11 +15,13 @@ use thoth_types::Redacted;
 use crate::exit::{Failure, Outcome};
 use crate::home::Home;
 use crate::profile;
-use crate::settings::{self, KeyFile};
-use crate::terminal::{line, note};
+use crate::settings::{self, Content, KeyFile};
+use crate::terminal::{harmless_text, line, note};
 
 /// The longest key, in bytes.
-const MAX_KEY: u64 = 4096;
+const MAX_KEY: usize = 4096;
+/// What may stand around it, in bytes: a byte order mark and a line end; and one more, to see that it is too long.
+const ROOM: usize = 6;
 
 /// `thoth set-api-key`
 #[derive(Debug, Args)]
@@ -55,15 +59,16 @@ pub(crate) fn run(arguments: SetApiKeyArgs) -> Outcome {
         _ => from_standard_input()?,
     };
     let key = Redacted::new(key.expose_secret().trim().to_owned());
+    if key.expose_secret().len() > MAX_KEY {
+        return Err(Failure::usage(format!("this is not an API key: it is longer than {MAX_KEY} bytes")));
+    }
     if let Err(problem) = keys::API_KEY.kind.read(key.expose_secret()) {
         return Err(Failure::usage(format!("this is not an API key: {problem}")));
     }
     let home = Home::open()?;
     profile::prepare(&home)?;
     let path = home.api_key();
-    let others = settings::read_key_file(&path)
-        .map_err(|problem| Failure::failed(problem).hint("repair the file, or move it away"))?
-        .map_or_else(Map::new, |KeyFile { others, .. }| others);
+    let others = others(&path)?;
     write(&path, others, &key)
         .map_err(|error| Failure::failed(format!("cannot write `{}`: {error}", path.display())))?;
     line(format_args!("wrote the API key to {}", path.display()))?;
@@ -76,21 +81,33 @@ pub(crate) fn run(arguments: SetApiKeyArgs) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What stands in the file beside the key, to be kept; in an empty one, what stands in a new one.
+fn others(path: &Path) -> Result<Map<String, Value>, Failure> {
+    let hint = "repair the file, or move it away; nothing was changed";
+    let file = settings::read_key_file(path).map_err(|problem| Failure::failed(problem).hint(hint))?;
+    match file.map(|KeyFile { content, .. }| content) {
+        None | Some(Content::Nothing) => Ok(Map::from_iter([("key_id".to_owned(), Value::from(profile::key_id()))])),
+        Some(Content::Object(others)) => Ok(others),
+        Some(Content::Bare) => {
+            let shown = harmless_text(&path.display().to_string());
+            Err(Failure::failed(format!("`{shown}` is not a JSON object, and would be lost")).hint(hint))
+        }
+    }
+}
+
 fn ask() -> Result<Redacted<String>, Failure> {
-    rpassword::prompt_password("API key: ")
-        .map(Redacted::new)
+    prompt::ask()
         .map_err(|error| Failure::failed(format!("cannot ask for the key: {error}")).hint("pipe it in instead"))
 }
 
 fn from_standard_input() -> Result<Redacted<String>, Failure> {
     let mut text = String::new();
-    let read = io::stdin().lock().take(MAX_KEY + 2).read_to_string(&mut text);
+    let limit = u64::try_from(MAX_KEY + ROOM).unwrap_or(u64::MAX);
+    let read = io::stdin().lock().take(limit).read_to_string(&mut text);
     let text = Redacted::new(text);
     read.map_err(|error| Failure::failed(format!("cannot read standard input: {error}")))?;
-    if text.expose_secret().trim().len() > usize::try_from(MAX_KEY).unwrap_or(usize::MAX) {
-        return Err(Failure::usage(format!("this is not an API key: it is longer than {MAX_KEY} bytes")));
-    }
-    Ok(text)
+    let key = text.expose_secret();
+    Ok(Redacted::new(key.strip_prefix('\u{feff}').unwrap_or(key).to_owned()))
 }
 
 /// Replaces the file at once: readers see the old one or the new one. A link stays a link.

@@ -19,7 +19,7 @@ use crate::exit::{Code, Failure};
 use crate::home::Home;
 use crate::terminal::{harmless_text, note};
 
-pub(crate) use key_file::{KeyFile, read as read_key_file};
+pub(crate) use key_file::{Content, KeyFile, read as read_key_file};
 pub(crate) use machine::host_name;
 pub(crate) use show::show;
 pub(crate) use tls::tls;

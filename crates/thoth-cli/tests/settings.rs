@@ -383,6 +383,7 @@ fn the_key_is_saved() {
         (&["set-api-key", "--api-key", "-"], "sesame-0123456789\n"),
         (&["set-api-key", "--api-key"], " sesame-0123456789\r\n"),
         (&["set-api-key"], "sesame-0123456789"),
+        (&["set-api-key"], "\u{feff}sesame-0123456789\r\n"),
     ] {
         let scratch = tempfile::tempdir().unwrap();
         let home = scratch.path().join("home");
@@ -444,30 +445,58 @@ fn what_is_no_key_changes_nothing() {
     }
 }
 
-/// Defends: on a terminal the key is asked for and not shown. Python gives the terminal.
+/// Defends: on a terminal the key is asked for and not shown, within the limits of standard input, and whatever ends the
+/// question leaves the terminal as it was. Python gives the terminal.
 #[test]
 fn the_key_is_asked_for_on_a_terminal() {
-    let scratch = tempfile::tempdir().unwrap();
-    let output = Command::new("python3")
-        .args(["-c", TERMINAL, env!("CARGO_BIN_EXE_thoth"), SECRET])
-        .env("THOTH_HOME", scratch.path().join("home"))
-        .output()
-        .unwrap();
-    let seen = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
-    assert!(output.status.success() && seen.contains("API key: ") && !seen.contains(SECRET), "{seen}");
-    let saved: Value =
-        serde_json::from_slice(&fs::read(scratch.path().join("home/proxy_api_key.json")).unwrap()).unwrap();
-    assert_eq!(saved["api_key"], SECRET);
+    let long = [SECRET; 256].concat();
+    for (typed, code, said) in [
+        (&b"sesame-0123456789\n"[..], 0, "wrote the API key"),
+        (b"sesame-01\xff3456789\n", 2, "it is not UTF-8 text"),
+        (format!("{long}\n").as_bytes(), 2, "it is longer than 4096 bytes"),
+        (b"sesame\x03", -2, "API key: "),
+        (b"TERM", -15, "API key: "),
+    ] {
+        let scratch = tempfile::tempdir().unwrap();
+        let typed: String = typed.iter().map(|byte| format!("{byte:02x}")).collect();
+        let output = Command::new("python3")
+            .args(["-c", TERMINAL, env!("CARGO_BIN_EXE_thoth"), &typed])
+            .env("THOTH_HOME", scratch.path().join("home"))
+            .output()
+            .unwrap();
+        let seen = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+        assert!(seen.contains(&format!("ended {code}, terminal as before: True")), "{seen}");
+        assert!(seen.contains("API key: ") && seen.contains(said) && !seen.contains("sesame"), "{seen}");
+        let path = scratch.path().join("home/proxy_api_key.json");
+        assert_eq!(path.exists(), code == 0);
+        if code == 0 {
+            let saved: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+            assert_eq!(saved["api_key"], SECRET);
+        }
+    }
 }
 
-/// Starts a command on a terminal of its own, answers its prompt, and prints what it showed.
+/// Starts a command on a terminal, answers its prompt, and prints what it showed, how it ended, and whether the terminal is
+/// as it was. An answer of `TERM` is that signal.
 const TERMINAL: &str = r"
-import os, pty, sys, termios
+import os, pty, subprocess, sys, termios
+typed = bytes.fromhex(sys.argv[2])
+def wait_for_silence(fd):
+    # The prompt stands there a moment before the echo is off.
+    while termios.tcgetattr(fd)[3] & termios.ECHO:
+        os.sched_yield()
 pid, fd = pty.fork()
 if pid == 0:
-    os.execv(sys.argv[1], ['thoth', 'set-api-key', '--api-key'])
+    before = termios.tcgetattr(0)
+    process = subprocess.Popen([sys.argv[1], 'set-api-key', '--api-key'])
+    if typed == b'TERM':
+        wait_for_silence(0)
+        process.terminate()
+    code = process.wait()
+    print(f'ended {code}, terminal as before: {termios.tcgetattr(0) == before}')
+    sys.exit(0)
 shown = b''
-answered = False
+answered = typed == b'TERM'
 while True:
     try:
         part = os.read(fd, 4096)
@@ -477,14 +506,44 @@ while True:
         break
     shown += part
     if not answered and b'API key: ' in shown:
-        # The prompt stands there a moment before the echo is off.
-        while termios.tcgetattr(fd)[3] & termios.ECHO:
-            os.sched_yield()
-        os.write(fd, sys.argv[2].encode() + b'\n')
+        wait_for_silence(fd)
+        os.write(fd, typed)
         answered = True
 sys.stdout.buffer.write(shown)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+os.waitpid(pid, 0)
 ";
+
+/// Defends: a file that is no key file is not replaced; an empty one gets what a new one has.
+#[test]
+fn what_is_no_key_file_is_not_lost() {
+    for (content, code) in [
+        ("", 0),
+        (" \n", 0),
+        ("{}", 0),
+        ("garbage: yes\n", 1),
+        ("[\"a\"]", 1),
+        ("\"a\"", 1),
+        ("lone-key", 1),
+        ("{\"a\":", 1),
+    ] {
+        let scratch = tempfile::tempdir().unwrap();
+        assert!(run(scratch.path(), &[], &[]).status.success());
+        let path = scratch.path().join("home/proxy_api_key.json");
+        fs::write(&path, content).unwrap();
+        let output = thoth(scratch.path(), &["set-api-key"], &[("THOTH_API_KEY_ID", "laptop")], SECRET);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{content:?}: {said}");
+        assert_eq!(said.contains("move it away"), code == 1, "{content:?}: {said}");
+        let after = fs::read_to_string(&path).unwrap();
+        if code == 0 {
+            let key_id = if content == "{}" { Value::Null } else { "laptop".into() };
+            let saved: Value = serde_json::from_str(&after).unwrap();
+            assert_eq!((&saved["api_key"], &saved["key_id"]), (&Value::from(SECRET), &key_id), "{content:?}");
+        } else {
+            assert_eq!(after, content);
+        }
+    }
+}
 
 fn uid() -> u32 {
     rustix::process::geteuid().as_raw()

@@ -20,8 +20,19 @@ const MAX_BYTES: u64 = 64 * 1024;
 pub(crate) struct KeyFile {
     /// The key; none where the file has an empty one.
     pub(crate) key: Option<Redacted<String>>,
-    /// Everything else that stands in it.
-    pub(crate) others: Map<String, Value>,
+    /// What it is apart from the key.
+    pub(crate) content: Content,
+}
+
+/// What a file with a key is, and what stands in it beside the key.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// It is empty.
+    Nothing,
+    /// A JSON object, with these other members.
+    Object(Map<String, Value>),
+    /// A text without members, taken for the key alone.
+    Bare,
 }
 
 /// Reads such a file; none where there is none. The problem never has any of the content in it.
@@ -37,7 +48,8 @@ pub(crate) fn read(path: &Path) -> Result<Option<KeyFile>, String> {
     let text = text.trim_start_matches('\u{feff}').trim();
     let secret = |key: &str| (!key.is_empty()).then(|| Redacted::new(key.to_owned()));
     if !text.starts_with('{') {
-        return Ok(Some(KeyFile { key: secret(text), others: Map::new() }));
+        let content = if text.is_empty() { Content::Nothing } else { Content::Bare };
+        return Ok(Some(KeyFile { key: secret(text), content }));
     }
     // What the parser says would quote what it met.
     let malformed = |error: &serde_json::Error| {
@@ -45,8 +57,8 @@ pub(crate) fn read(path: &Path) -> Result<Option<KeyFile>, String> {
     };
     let mut others: Map<String, Value> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
     match others.remove("api_key") {
-        None => Ok(Some(KeyFile { key: None, others })),
-        Some(Value::String(key)) => Ok(Some(KeyFile { key: secret(key.trim()), others })),
+        None => Ok(Some(KeyFile { key: None, content: Content::Object(others) })),
+        Some(Value::String(key)) => Ok(Some(KeyFile { key: secret(key.trim()), content: Content::Object(others) })),
         Some(_) => Err(format!("`{shown}`: `api_key` is not a text")),
     }
 }
