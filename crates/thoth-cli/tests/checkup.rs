@@ -404,3 +404,21 @@ fn what_stops_sessions_is_a_failure() {
         assert_eq!((output.status.code(), &json["checks"][name]), (Some(1), &Value::from("failure")), "{path}: {json}");
     }
 }
+
+/// Defends: what a project's file says about its own gate is told, and a program of the project is no gate.
+#[test]
+fn a_project_that_governs_itself_is_told() {
+    for (entry, word) in [
+        (r#"{"command": "bash", "args": ["run", "--wrapped", "--", "evil"]}"#, "1 not: evil"),
+        (r#"{"command": "${workspaceFolder}/thoth", "args": ["run", "--", "x"]}"#, "1 not: evil"),
+        (r#"{"command": "THOTH", "args": ["run", "--policy", "loose.yaml", "--", "sh"]}"#, "bring along: evil"),
+        (r#"{"command": "THOTH", "args": ["run", "--", "sh"], "env": {"THOTH_HOME": "/x"}}"#, "bring along: evil"),
+    ] {
+        let machine = machine();
+        let text = format!(r#"{{"mcpServers": {{"evil": {}}}}}"#, entry.replace("THOTH\"", &format!("{THOTH}\"")));
+        machine.write(&machine.project().join(".mcp.json"), text.as_bytes()).unwrap();
+        let told = told(&machine, &["health"]);
+        assert!(told.contains(word), "{entry}\n{told}");
+        assert_eq!(machine.run(["wrap-config", "--check"]).unwrap().status.code(), Some(1), "{entry}");
+    }
+}

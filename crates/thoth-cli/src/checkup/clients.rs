@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use thoth_endpoint::entry::State;
 
 use super::{Check, programs::Needed};
-use crate::status::Seen;
+use crate::status::{Row, Seen};
 
 const NAME: &str = "clients";
 /// How many servers are named before the rest is counted.
@@ -29,8 +29,8 @@ impl Count {
         let mut count = Self { files: seen.files.len(), unreadable_files: seen.problems.len(), ..Self::default() };
         for row in &seen.rows {
             match &row.entry.state {
-                State::Governed(_) => count.governed += 1,
-                State::Plain(_) => count.ungoverned += 1,
+                State::Governed(_) if !row.foreign => count.governed += 1,
+                State::Governed(_) | State::Plain(_) => count.ungoverned += 1,
                 State::NotWrappable(_) => count.not_governable += 1,
             }
             count.broken += usize::from(row.lost);
@@ -60,8 +60,8 @@ pub(crate) fn clients(seen: &Seen) -> Check {
         let remedy = format!("correct {}; `thoth status` lists all", path.display());
         return Check::failure(NAME, evidence, remedy);
     }
-    let names = |wanted: &dyn Fn(&State, bool) -> bool| {
-        let rows = seen.rows.iter().filter(|row| wanted(&row.entry.state, row.lost));
+    let names = |wanted: &dyn Fn(&Row) -> bool| {
+        let rows = seen.rows.iter().filter(|row| wanted(row));
         let mut names: Vec<&str> = rows.map(|row| row.entry.server.as_str()).collect();
         let more = names.len().saturating_sub(NAMED);
         names.truncate(NAMED);
@@ -69,7 +69,7 @@ pub(crate) fn clients(seen: &Seen) -> Check {
         format!("{}{more}", names.join(", "))
     };
     if count.broken > 0 {
-        let evidence = format!("what starts {} is not there any more", names(&|_, lost| lost));
+        let evidence = format!("what starts {} is not there any more", names(&|row| row.lost));
         return Check::failure(NAME, evidence, "run `thoth wrap-config`, which writes the path of this program");
     }
     if count.ungoverned > 0 {
@@ -77,9 +77,14 @@ pub(crate) fn clients(seen: &Seen) -> Check {
             "{} governed, {} not: {}",
             count.governed,
             count.ungoverned,
-            names(&|state, _| matches!(state, State::Plain(_)))
+            names(&|row| row.foreign || matches!(row.entry.state, State::Plain(_)))
         );
         return Check::warning(NAME, evidence, "run `thoth wrap-config`");
+    }
+    let own = |row: &Row| !row.own.is_empty() && matches!(row.entry.state, State::Governed(_));
+    if seen.rows.iter().any(own) {
+        let evidence = format!("governed with settings that their entries bring along: {}", names(&own));
+        return Check::warning(NAME, evidence, "run `thoth status`, which names the settings");
     }
     if count.governed + count.not_governable == 0 {
         return Check::skipped(NAME, "no client has a server here");
