@@ -57,6 +57,8 @@ pub(crate) struct Row {
     pub(crate) lost: bool,
     /// It looks governed, and what the client would start is not to be taken for `thoth`.
     pub(crate) foreign: bool,
+    /// What that is.
+    other: Option<PathBuf>,
     /// Governed, and these variables and flags of its own decide how.
     pub(crate) own: Vec<String>,
 }
@@ -233,12 +235,12 @@ impl Seen {
 
 impl Row {
     fn new(file: &ClientFile, entry: Entry, machine: &Machine) -> Self {
-        let (lost, foreign) = match &entry.state {
-            State::Governed(launch) => (machine.lost(&launch.program), machine.is_foreign(&launch.program, file)),
-            State::Plain(_) | State::NotWrappable(_) => (false, false),
+        let (lost, other) = match &entry.state {
+            State::Governed(launch) => (machine.lost(&launch.program), machine.foreign(&launch.program, file)),
+            State::Plain(_) | State::NotWrappable(_) => (false, None),
         };
         let own = Machine::own_settings(&entry, file);
-        Self { file: file.clone(), entry, lost: lost && !foreign, foreign, own }
+        Self { file: file.clone(), entry, lost: lost && other.is_none(), foreign: other.is_some(), other, own }
     }
 
     /// How it is governed, if it is.
@@ -285,10 +287,10 @@ impl Row {
     fn reason(&self) -> Option<(&'static str, String, String)> {
         let said = |reason: &Reason| Some((reason.code(), reason.to_string(), reason.remedy().to_owned()));
         let (code, reason) = match &self.entry.state {
-            State::Governed(launch) if self.foreign => {
-                ("foreign", format!("started by another program than this `thoth`: {}", launch.program))
+            State::Governed(_) => {
+                let program = self.other.as_ref()?;
+                ("foreign", format!("started by another program than this `thoth`: {}", program.display()))
             }
-            State::Governed(_) => return None,
             State::NotWrappable(reason) => return said(reason),
             State::Plain(_) => {
                 let settings = self.entry.variables.iter().filter(|name| !name.eq_ignore_ascii_case("PATH"));

@@ -155,7 +155,7 @@ fn replaced(document: &Document, file: &ClientFile, machine: &Machine) -> Vec<St
         State::Plain(_) | State::NotWrappable(_) => None,
     };
     let programs = entry::entries(document, file.shape).into_iter().filter_map(program);
-    programs.filter(|program| machine.lost(program) || machine.is_foreign(program, file)).collect()
+    programs.filter(|program| machine.lost(program) || machine.foreign(program, file).is_some()).collect()
 }
 
 /// What the selected servers of a project's file say about their own gate.

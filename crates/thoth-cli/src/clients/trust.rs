@@ -38,17 +38,15 @@ impl Machine {
         is_below(file, &root).then_some(root)
     }
 
-    /// Whether an entry's program is there and is not to be taken for `thoth`: it comes with the project whose file names
-    /// it, or is another one for each directory that it is started in.
-    pub(crate) fn is_foreign(&self, program: &str, file: &ClientFile) -> bool {
-        let Some(path) = self.started(program) else { return false };
-        let Some(target) = followed(&path) else { return true };
-        let Some(root) = &file.project else { return false };
+    /// The file that an entry's program is, if it is there and not to be taken for `thoth`: it comes with the project whose
+    /// file names it, or is another one for each directory that it is started in.
+    pub(crate) fn foreign(&self, program: &str, file: &ClientFile) -> Option<PathBuf> {
+        let path = self.started(program)?;
+        let Some(target) = followed(&path) else { return Some(path) };
+        let root = file.project.as_ref()?;
         let running = std::env::current_exe().ok().and_then(|path| followed(&path));
-        if running.as_ref() == Some(&target) && (target.starts_with(root) || !path.starts_with(root)) {
-            return false;
-        }
-        is_below(&path, root)
+        let is_this = running.as_ref() == Some(&target) && (target.starts_with(root) || !path.starts_with(root));
+        (!is_this && is_below(&path, root)).then_some(path)
     }
 
     /// The file that a client starts, if it is there: as the desktop finds it, or else as this process does.
