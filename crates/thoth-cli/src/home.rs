@@ -118,7 +118,7 @@ pub(crate) enum Care {
 ///
 /// Whoever can write to the directory could put another policy there, or other keys.
 pub(crate) fn private(path: &Path, care: Care) -> Result<(), Failure> {
-    let shown = path.display();
+    let shown = harmless_text(&path.display().to_string());
     let problem = |what: &str, error: io::Error| {
         Failure::failed(format!("cannot {what} `{shown}`: {error}"))
             .hint("set THOTH_HOME to a directory that you can write to")

@@ -7,6 +7,7 @@ mod audit;
 mod checkup;
 mod cli;
 mod clients;
+mod command_line;
 mod config_file;
 mod demo;
 mod doctor;
@@ -31,13 +32,11 @@ mod wrap_config;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
 use crate::exit::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = command_line::read();
     let outcome = match cli.command {
         Command::Run(arguments) => run::run(*arguments),
         Command::Policy(command) => policy::run(command),

@@ -10,7 +10,7 @@ use thoth_endpoint::settings::table::keys;
 use crate::exit::Failure;
 use crate::home::{Home, write_new};
 use crate::settings;
-use crate::terminal::note;
+use crate::terminal::{harmless_text, note};
 
 /// Permission bits that others must not have: on files with secrets, and on files that decide something.
 pub(crate) const SECRET: u32 = 0o077;
@@ -41,7 +41,7 @@ pub(crate) fn starter_note(path: &Path) -> String {
 
 /// Sees to one file. Says whether it was written just now.
 fn file(path: &Path, text: &str, forbidden: u32) -> Result<bool, Failure> {
-    let shown = path.display();
+    let shown = harmless_text(&path.display().to_string());
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
