@@ -54,12 +54,12 @@ impl Home {
         self.0.join("policy.yaml")
     }
 
-    /// The file of session intents by server, whether it exists or not.
     /// Copies of other programs' files, made before they are changed.
     pub(crate) fn backups(&self) -> PathBuf {
         self.0.join("backups")
     }
 
+    /// The file of session intents by server, whether it exists or not.
     pub(crate) fn intent_map(&self) -> PathBuf {
         self.0.join("intent_map.json")
     }
