@@ -152,6 +152,21 @@ pub(crate) struct RunArgs {
     pub(crate) command: Vec<OsString>,
 }
 
+/// Why these arguments would not run a server; nothing where they would.
+pub(crate) fn refusal(arguments: impl IntoIterator<Item = String>) -> Option<String> {
+    let error = match Cli::try_parse_from(std::iter::once("thoth".to_owned()).chain(arguments)) {
+        Ok(Cli { command: Command::Run(_) }) => return None,
+        Ok(_) => return Some("it is another command".to_owned()),
+        Err(error) => error,
+    };
+    if !error.use_stderr() {
+        return Some("it asks for help or the version".to_owned());
+    }
+    let text = error.render().to_string();
+    let line = text.lines().next().unwrap_or_default();
+    Some(line.strip_prefix("error: ").unwrap_or(line).chars().take(200).collect())
+}
+
 /// A text with something in it, and nothing invisible around it.
 pub(crate) fn entry(text: &str) -> Result<String, &'static str> {
     if text.is_empty() {

@@ -12,6 +12,7 @@ use thoth_endpoint::entry::{self, Entry, Reason, State};
 use thoth_endpoint::hosts::Scope;
 use thoth_endpoint::launch::Launch;
 
+use crate::cli::refusal;
 use crate::clients::{ClientFile, Machine, Reach, Ungoverned, known_hosts, parse};
 use crate::config_file::{self, FileProblem};
 use crate::exit::{Outcome, finish};
@@ -55,6 +56,8 @@ pub(crate) struct Row {
     pub(crate) entry: Entry,
     /// Governed, and what the client would start is not there.
     pub(crate) lost: bool,
+    /// Governed, and why `thoth run` would not take its arguments.
+    pub(crate) refused: Option<String>,
     /// It looks governed, and what the client would start is not to be taken for `thoth`.
     pub(crate) foreign: bool,
     /// What that is.
@@ -170,7 +173,7 @@ impl Seen {
         };
         say(text, styled(DIM, written(&COLUMNS.map(str::to_owned), None)));
         for (row, cells) in self.rows.iter().zip(&rows) {
-            let is_good = row.launch().is_some() && !row.lost;
+            let is_good = row.launch().is_some() && row.starts();
             say(text, written(cells, Some(if is_good { GOOD } else { CARE })));
         }
     }
@@ -181,6 +184,16 @@ impl Seen {
             let Some(launch) = row.launch() else { continue };
             let what = format!("{}: there is no program `{}`", row.place(machine), launch.program);
             heading.item(text, BAD, &what, Some("run `thoth wrap-config`, which writes the path of this one"));
+        }
+        for row in self.rows.iter().filter(|row| row.launch().is_some()) {
+            let Some(refused) = &row.refused else { continue };
+            let what = format!("{}: `thoth run` does not take its arguments: {refused}", row.place(machine));
+            heading.item(
+                text,
+                BAD,
+                &what,
+                Some("correct the entry, or run `thoth unwrap-config` and `thoth wrap-config`"),
+            );
         }
     }
 
@@ -240,7 +253,16 @@ impl Row {
             State::Plain(_) | State::NotWrappable(_) => (false, None),
         };
         let own = Machine::own_settings(&entry, file);
-        Self { file: file.clone(), entry, lost: lost && other.is_none(), foreign: other.is_some(), other, own }
+        let refused = match &entry.state {
+            State::Governed(launch) => refusal(launch.write().into_iter().chain(launch.upstream.iter().cloned())),
+            State::Plain(_) | State::NotWrappable(_) => None,
+        };
+        Self { file: file.clone(), entry, lost: lost && other.is_none(), refused, foreign: other.is_some(), other, own }
+    }
+
+    /// Whether it is governed by a `thoth` that would start it, as far as its entry says.
+    pub(crate) const fn starts(&self) -> bool {
+        !self.lost && self.refused.is_none()
     }
 
     /// How it is governed, if it is.
@@ -339,7 +361,7 @@ impl Row {
             members.insert("tenant_id".to_owned(), launch.tenant_id.clone().into());
             members.insert("policy".to_owned(), launch.policy.clone().into());
             members.insert("program".to_owned(), launch.program.clone().into());
-            members.insert("starts".to_owned(), (!self.lost).into());
+            members.insert("starts".to_owned(), self.starts().into());
             if !self.own.is_empty() {
                 members.insert("own_settings".to_owned(), self.own.clone().into());
             }

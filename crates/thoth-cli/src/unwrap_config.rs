@@ -37,7 +37,7 @@ fn unwrap_files(selection: &Selection) -> Outcome {
     }
     let change = |document: &Document, file: &ClientFile| unwrap(document, file.shape, &selection.server);
     let output = selection.output.as_deref();
-    let backups = Backups::new(home.path().join("backups"));
+    let backups = Backups::new(home.backups());
     let task = Task { purpose, output, backups, change: &change, own: &|_, _| Vec::new() };
     let left_out = rewriting::left_out(selection, &machine);
     let notes: Vec<_> = (left_out > 0)

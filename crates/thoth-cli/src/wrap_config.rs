@@ -98,7 +98,7 @@ fn wrap_files(mut arguments: WrapArgs) -> Outcome {
         return Err(Failure::failed(format!("there is no file of {} on this machine", selection.host.join(" or ")))
             .hint("start the client once, or name a file with --host and INPUT"));
     }
-    let backups = Backups::new(home.path().join("backups"));
+    let backups = Backups::new(home.backups());
     if purpose == Purpose::Write && selection.output.is_none() {
         let home = Home::open()?;
         // The first session must not be the one that finds no policy to look at.

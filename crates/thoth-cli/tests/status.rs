@@ -389,3 +389,21 @@ fn servers_that_would_set_their_gate_are_not_promised() {
     assert!(!text.contains("thoth wrap-config` in its project"), "{text}");
     assert_eq!(told(&machine, &["wrap-config", "--check"]).0, 1);
 }
+
+/// Defends: what does not start is not shown as working.
+#[test]
+fn arguments_that_thoth_run_refuses() {
+    for (flags, why) in [
+        (r#""--bogus""#, "unexpected argument '--bogus' found"),
+        (r#""--help""#, "it asks for help or the version"),
+        (r#""--enforcement-mode", "bogus""#, "invalid value 'bogus' for '--enforcement-mode <MODE>'"),
+        (r#""--durability", "power", "--durability", "power""#, "cannot be used multiple times"),
+    ] {
+        let entry =
+            format!(r#"{{"mcpServers": {{"a": {{"command": "{THOTH}", "args": ["run", {flags}, "--", "sh"]}}}}}}"#);
+        let machine = machine(&[(".cursor/mcp.json", &entry)]);
+        let (_, text) = status(&machine);
+        assert!(text.contains("does not take its arguments: ") && text.contains(why), "{flags}\n{text}");
+        assert_eq!(machine.run(["health"]).unwrap().status.code(), Some(1), "{flags}");
+    }
+}

@@ -207,7 +207,8 @@ impl Launch {
     }
 
     /// Our words, up to and with the separator: what comes between the program and the server's command.
-    pub(crate) fn write(&self) -> Vec<String> {
+    #[must_use]
+    pub fn write(&self) -> Vec<String> {
         let mut words = vec![RUN.to_owned()];
         for (flag, value) in self.clone().known() {
             match value {

@@ -20,7 +20,7 @@ pub(crate) struct Count {
     ungoverned: usize,
     /// Cannot be governed.
     not_governable: usize,
-    /// Governed, and the program that their clients would start is not there.
+    /// Governed, and the program that their clients would start is not there, or would refuse its arguments.
     broken: usize,
 }
 
@@ -33,7 +33,7 @@ impl Count {
                 State::Governed(_) | State::Plain(_) => count.ungoverned += 1,
                 State::NotWrappable(_) => count.not_governable += 1,
             }
-            count.broken += usize::from(row.lost);
+            count.broken += usize::from(is_broken(row));
         }
         count
     }
@@ -49,6 +49,10 @@ impl Count {
             "broken": self.broken,
         })
     }
+}
+
+fn is_broken(row: &Row) -> bool {
+    row.launch().is_some() && !row.starts()
 }
 
 /// Judges what was found in the clients' files.
@@ -69,8 +73,8 @@ pub(crate) fn clients(seen: &Seen) -> Check {
         format!("{}{more}", names.join(", "))
     };
     if count.broken > 0 {
-        let evidence = format!("what starts {} is not there any more", names(&|row| row.lost));
-        return Check::failure(NAME, evidence, "run `thoth wrap-config`, which writes the path of this program");
+        let evidence = format!("governed, and not able to start: {}", names(&is_broken));
+        return Check::failure(NAME, evidence, "run `thoth status`, which says why and what to do");
     }
     if count.ungoverned > 0 {
         let evidence = format!(
