@@ -58,10 +58,8 @@ pub(crate) struct Row {
     pub(crate) lost: bool,
     /// Governed, and why `thoth run` would not take its arguments.
     pub(crate) refused: Option<String>,
-    /// It looks governed, and what the client would start is not to be taken for `thoth`.
-    pub(crate) foreign: bool,
-    /// What that is.
-    other: Option<PathBuf>,
+    /// It looks governed, and this, which the client would start, is not to be taken for `thoth`.
+    foreign: Option<PathBuf>,
     /// Governed, and these variables and flags of its own decide how.
     pub(crate) own: Vec<String>,
 }
@@ -248,16 +246,16 @@ impl Seen {
 
 impl Row {
     fn new(file: &ClientFile, entry: Entry, machine: &Machine) -> Self {
-        let (lost, other) = match &entry.state {
-            State::Governed(launch) => (machine.lost(&launch.program), machine.foreign(&launch.program, file)),
-            State::Plain(_) | State::NotWrappable(_) => (false, None),
+        let (lost, foreign, refused) = match &entry.state {
+            State::Governed(launch) => (
+                machine.lost(&launch.program),
+                machine.foreign(&launch.program, file),
+                refusal(launch.write().into_iter().chain(launch.upstream.iter().cloned())),
+            ),
+            State::Plain(_) | State::NotWrappable(_) => (false, None, None),
         };
         let own = Machine::own_settings(&entry, file);
-        let refused = match &entry.state {
-            State::Governed(launch) => refusal(launch.write().into_iter().chain(launch.upstream.iter().cloned())),
-            State::Plain(_) | State::NotWrappable(_) => None,
-        };
-        Self { file: file.clone(), entry, lost: lost && other.is_none(), refused, foreign: other.is_some(), other, own }
+        Self { file: file.clone(), entry, lost: lost && foreign.is_none(), refused, foreign, own }
     }
 
     /// Whether it is governed by a `thoth` that would start it, as far as its entry says.
@@ -268,7 +266,7 @@ impl Row {
     /// How it is governed, if it is.
     pub(crate) fn launch(&self) -> Option<&Launch> {
         match &self.entry.state {
-            State::Governed(launch) if !self.foreign => Some(launch),
+            State::Governed(launch) if self.foreign.is_none() => Some(launch),
             _ => None,
         }
     }
@@ -310,7 +308,7 @@ impl Row {
         let said = |reason: &Reason| Some((reason.code(), reason.to_string(), reason.remedy().to_owned()));
         let (code, reason) = match &self.entry.state {
             State::Governed(_) => {
-                let program = self.other.as_ref()?;
+                let program = self.foreign.as_ref()?;
                 ("foreign", format!("started by another program than this `thoth`: {}", program.display()))
             }
             State::NotWrappable(reason) => return said(reason),

@@ -422,3 +422,13 @@ fn a_project_that_governs_itself_is_told() {
         assert_eq!(machine.run(["wrap-config", "--check"]).unwrap().status.code(), Some(1), "{entry}");
     }
 }
+
+/// Defends: a policy server that cannot be reached is a warning with the step that failed. The name is one that never
+/// exists (RFC 6761 6.4).
+#[test]
+fn an_enforcer_out_of_reach_is_a_warning() {
+    let machine =
+        machine().with_variable("THOTH_TENANT_ID", "acme").with_variable("THOTH_APEX_DOMAIN", "thoth.invalid");
+    let told = told(&machine, &["doctor"]);
+    assert!(told.contains("warning  enforcer  enforce.acme.thoth.invalid: dns: "), "{told}");
+}

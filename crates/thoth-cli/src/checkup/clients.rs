@@ -29,9 +29,9 @@ impl Count {
         let mut count = Self { files: seen.files.len(), unreadable_files: seen.problems.len(), ..Self::default() };
         for row in &seen.rows {
             match &row.entry.state {
-                State::Governed(_) if !row.foreign => count.governed += 1,
-                State::Governed(_) | State::Plain(_) => count.ungoverned += 1,
+                State::Governed(_) if row.launch().is_some() => count.governed += 1,
                 State::NotWrappable(_) => count.not_governable += 1,
+                _ => count.ungoverned += 1,
             }
             count.broken += usize::from(is_broken(row));
         }
@@ -81,11 +81,11 @@ pub(crate) fn clients(seen: &Seen) -> Check {
             "{} governed, {} not: {}",
             count.governed,
             count.ungoverned,
-            names(&|row| row.foreign || matches!(row.entry.state, State::Plain(_)))
+            names(&|row| row.launch().is_none() && !matches!(row.entry.state, State::NotWrappable(_)))
         );
         return Check::warning(NAME, evidence, "run `thoth wrap-config`");
     }
-    let own = |row: &Row| !row.own.is_empty() && matches!(row.entry.state, State::Governed(_));
+    let own = |row: &Row| !row.own.is_empty() && row.launch().is_some();
     if seen.rows.iter().any(own) {
         let evidence = format!("governed with settings that their entries bring along: {}", names(&own));
         return Check::warning(NAME, evidence, "run `thoth status`, which names the settings");

@@ -41,9 +41,10 @@ fn worse(one: Check, other: Check) -> Check {
 
 fn reach(runtime: &tokio::runtime::Runtime, url: &Url, tls: &TlsSettings) -> Check {
     let seen = runtime.block_on(probe(url, tls));
-    // The first step that fails is why the others could not be tried.
-    let bad = seen.findings.iter().find(|finding| finding.verdict == Finding::Bad);
-    match bad {
+    // The first step that fails is why the others could not be tried; a connection that is weaker than it should be is
+    // worth a warning too.
+    let first = |verdict| seen.findings.iter().find(|finding| finding.verdict == verdict);
+    match first(Finding::Bad).or_else(|| first(Finding::Weak)) {
         None => Check::ok(NAME, format!("{} can be reached, but this version decides without it", seen.host)),
         Some(finding) => Check::warning(
             NAME,

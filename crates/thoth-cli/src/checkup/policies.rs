@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use thoth_endpoint::entry::State;
-
 use super::{Check, Verdict, policy};
 use crate::status::Seen;
 
@@ -14,9 +12,7 @@ const NAME: &str = "policies";
 pub(crate) fn policies(seen: &Seen) -> Option<Check> {
     let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for row in &seen.rows {
-        if let State::Governed(launch) = &row.entry.state
-            && let Some(policy) = &launch.policy
-        {
+        if let Some(policy) = row.launch().and_then(|launch| launch.policy.as_ref()) {
             named.entry(policy).or_default().push(&row.entry.server);
         }
     }
