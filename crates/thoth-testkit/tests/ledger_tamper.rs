@@ -169,6 +169,13 @@ fn whole_files_and_events_count_too() {
         refused(&dir, extra, extra);
         fs::remove_file(dir.join(extra)).unwrap();
     }
+    // What a writer leaves that is killed before it has its journal: nobody can have recorded anything in it.
+    let draft = "journal/0123456789abcdef0123456789abcdef-000001.jsonl.new";
+    fs::write(dir.join(draft), b"").unwrap();
+    assert_eq!(agree(&dir), 600);
+    fs::write(dir.join(draft), b"x").unwrap();
+    refused(&dir, draft, "a draft with content");
+    fs::remove_file(dir.join(draft)).unwrap();
     let (one, two) = (dir.join("tile/entries/000"), dir.join("tile/entries/001"));
     fs::rename(&one, dir.join("swap")).unwrap();
     fs::rename(&two, &one).unwrap();

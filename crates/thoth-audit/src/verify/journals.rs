@@ -71,7 +71,10 @@ fn journal(
         file => file.map_err(at(&path))?,
     };
     let live = is_live(&file).map_err(at(&path))?;
-    let draft = name.strip_suffix(".new").is_some_and(is_journal) && live;
+    // A journal gets its name only once it is locked, and events only once it has its name. A writer that was killed in
+    // between leaves an empty draft, which the next session removes.
+    let empty = file.metadata().map_err(at(&path))?.len() == 0;
+    let draft = name.strip_suffix(".new").is_some_and(is_journal) && (live || empty);
     let done = mark.is_some_and(|mark| mark.status == Status::Done);
     // All of it is in the tree: only the end of the update is missing, which removes it.
     let excused = mark.is_none_or(|mark| mark.status == Status::Open) || (done && update == Update::Interrupted);
