@@ -1,8 +1,8 @@
 //! Keyed digests: equal content can be recognised by those who hold the key, and by nobody else.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-use thoth_types::{Arguments, Redacted};
+use sha2::{Digest as _, Sha256};
+use thoth_types::{AgentId, Arguments, Binding, Caller, Redacted, TenantId};
 
 /// The key under which arguments and content are hashed. Destroying it makes all digests meaningless, while the
 /// ledger still verifies.
@@ -58,6 +58,33 @@ pub fn arguments_digest(key: &ContentKey, tool: &str, arguments: Arguments<'_>) 
     mac.update(tool.as_bytes());
     mac.update(&form);
     finish(mac)
+}
+
+/// What an approval is bound to: the SHA-256 of who calls what, where, with which arguments, in the exact canonical form
+/// of [`arguments_digest`]. It needs no key: it never leaves the store that also holds the arguments.
+#[must_use]
+pub fn call_binding(caller: &Caller, tool: &str, arguments: Arguments<'_>) -> Binding {
+    let mut form = Vec::with_capacity(arguments.raw().len() + 16);
+    match arguments.value() {
+        Some(value) => crate::canonical::exact(value, &mut form),
+        None => form.extend_from_slice(b"{}"),
+    }
+    let mut hash = Sha256::new_with_prefix(b"thoth approval v1\0");
+    let parts = [
+        caller.tenant.as_ref().map(TenantId::as_str),
+        caller.agent.as_ref().map(AgentId::as_str),
+        Some(caller.server.as_str()),
+        Some(tool),
+    ];
+    for part in parts {
+        // An absent part differs from an empty one.
+        hash.update([u8::from(part.is_some())]);
+        let part = part.unwrap_or_default().as_bytes();
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    hash.update(&form);
+    Binding(hash.finalize().into())
 }
 
 /// The digest of a piece of content in its exact bytes: `hmac-sha256:<64 hex>`.

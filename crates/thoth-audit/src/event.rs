@@ -61,6 +61,20 @@ event_types! {
     ToolCallBlock => "TOOL_CALL_BLOCK",
     /// A call waits for a human.
     HoldCreated => "HOLD_CREATED",
+    /// A held call was shown to somebody, or to something that shows it.
+    HoldShown => "HOLD_SHOWN",
+    /// Somebody answered, and more answers are needed.
+    HoldAnswered => "HOLD_ANSWERED",
+    /// A held call was approved or denied.
+    HoldResolved => "HOLD_RESOLVED",
+    /// An approval was used up for one call.
+    HoldSpent => "HOLD_SPENT",
+    /// A hold ended without an answer, or unused.
+    HoldExpired => "HOLD_EXPIRED",
+    /// Leave was given for more calls of one kind.
+    GrantGiven => "GRANT_GIVEN",
+    /// It was taken back.
+    GrantRevoked => "GRANT_REVOKED",
     /// A policy was loaded, or could not be.
     PolicyLoaded => "POLICY_LOADED",
     /// A message was refused by the parser or the session rules.
@@ -92,6 +106,8 @@ pub struct Event<'a> {
     pub decision: Option<DecisionFields<'a>>,
     /// How it ended.
     pub outcome: Option<OutcomeFields<'a>>,
+    /// The hold or grant that it is about.
+    pub hold: Option<HoldFields<'a>>,
     /// What was refused.
     pub refusal: Option<RefusalFields<'a>>,
     /// Anything else worth knowing, for a person.
@@ -158,6 +174,29 @@ pub struct DecisionFields<'a> {
     pub skipped: &'a [Stage],
 }
 
+/// A held call, or leave for calls of its kind.
+#[derive(Debug, Clone, Copy)]
+pub struct HoldFields<'a> {
+    /// The keyed digest of the hold's token.
+    pub token_digest: &'a str,
+    /// Where the hold stands.
+    pub state: &'a str,
+    /// When this ends.
+    pub ends_at: jiff::Timestamp,
+    /// How many accounts must approve.
+    pub quorum: u8,
+    /// Who answered.
+    pub approver: Option<&'a str>,
+    /// How it was shown or answered.
+    pub channel: Option<&'a str>,
+    /// From where.
+    pub origin: Option<&'a str>,
+    /// The grant's name.
+    pub grant_id: Option<&'a str>,
+    /// When the grant ends.
+    pub grant_ends_at: Option<jiff::Timestamp>,
+}
+
 /// How a call ended.
 #[derive(Debug, Clone, Copy)]
 pub struct OutcomeFields<'a> {
@@ -190,6 +229,7 @@ impl Event<'_> {
         let call = self.call.as_ref();
         let decision = self.decision.as_ref();
         let outcome = self.outcome.as_ref();
+        let hold = self.hold.as_ref();
         let session = self.session;
         let mut o = Object::open(out);
         o.optional("actionAttestationId", call.map(|c| c.attestation_id), SHORT_CAP);
@@ -197,7 +237,10 @@ impl Event<'_> {
         if let Some(d) = decision {
             o.word("approval", d.approval.as_str());
         }
+        o.optional("approvalChannel", hold.and_then(|h| h.channel), SHORT_CAP);
+        o.optional("approvalOrigin", hold.and_then(|h| h.origin), SHORT_CAP);
         o.texts("approvedScope", session.approved_scope.iter().map(String::as_str), SCOPES, ELEMENT_CAP);
+        o.optional("approver", hold.and_then(|h| h.approver), ID_CAP);
         o.optional("argumentsDigest", call.map(|c| c.arguments_digest), SHORT_CAP);
         o.optional("callId", call.map(|c| c.call_id), SHORT_CAP);
         if let Some(content) = outcome.and_then(|o| o.content).or(call.and_then(|c| c.content)) {
@@ -216,8 +259,8 @@ impl Event<'_> {
         o.word("eventType", self.event_type.as_str());
         if let Some(d) = decision {
             findings(&mut o, d.findings);
-            o.optional("holdTokenDigest", d.hold_token_digest, SHORT_CAP);
         }
+        write_hold(&mut o, hold, decision.and_then(|d| d.hold_token_digest));
         if let Some(call) = call {
             o.word("listed", call.listed.as_str());
         }
@@ -289,6 +332,20 @@ impl Event<'_> {
         }
         o.close();
     }
+}
+
+/// The keys of a hold and a grant; a decision may name its hold, too.
+fn write_hold(o: &mut Object<'_>, hold: Option<&HoldFields<'_>>, of_decision: Option<&str>) {
+    if let Some(ends_at) = hold.and_then(|h| h.grant_ends_at) {
+        o.instant("grantEndsAt", ends_at);
+    }
+    o.optional("grantId", hold.and_then(|h| h.grant_id), SHORT_CAP);
+    if let Some(h) = hold {
+        o.instant("holdEndsAt", h.ends_at);
+        o.number("holdQuorum", u64::from(h.quorum));
+        o.text("holdState", h.state, SHORT_CAP);
+    }
+    o.optional("holdTokenDigest", hold.map(|h| h.token_digest).or(of_decision), SHORT_CAP);
 }
 
 fn cut_by(text: &str, cap: usize) -> bool {

@@ -27,7 +27,9 @@ pub mod verify;
 
 pub use content::{Content, ContentMode};
 pub use digest::{ContentKey, arguments_digest};
-pub use event::{CallFields, DecisionFields, Event, EventType, OutcomeFields, RefusalFields, SessionFields};
+pub use event::{
+    CallFields, DecisionFields, Event, EventType, HoldFields, OutcomeFields, RefusalFields, SessionFields,
+};
 pub use keys::{KeyError, LedgerKeys};
 pub use ledger::{Durability, Leaves, Ledger, LedgerError, LedgerOptions};
 pub use tile_source::{TileError, TileSource};

@@ -115,6 +115,7 @@ fn write(parts: &Parts) -> Vec<u8> {
         call: (pick & 1 == 0).then_some(call),
         decision: (pick & 2 == 0).then_some(decision),
         outcome: (pick & 4 == 0).then_some(outcome),
+        hold: None,
         refusal: (pick & 8 == 0).then_some(refusal),
         detail: (pick & 16 == 0).then_some(text),
     };

@@ -76,7 +76,7 @@ fn run(mode: ContentMode, bytes: usize, calls: usize) -> Result<(), Box<dyn std:
     for _ in 0..calls {
         let call = ToolCall { tool: "echo".into(), arguments, listed: Listed::Unknown, retry_of: None, task: false };
         let mut round = gate.round(&mut session);
-        round.admit(&call, b"frame\n", &String::new, now);
+        round.admit(&call, b"frame\n".as_slice().into(), &|| None, now);
         for ticket in round.commit().permits.iter().flat_map(thoth_gate::Permit::tickets) {
             let outcome = Outcome { kind: "result", result_bytes: 1000, task_id: None };
             outcomes.settle(session.caller(), ticket, &outcome, now);

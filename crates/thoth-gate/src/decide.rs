@@ -4,21 +4,19 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
-use thoth_audit::{Content, arguments_digest};
+use thoth_audit::Content;
 use thoth_policy::Query;
-use thoth_types::{Approval, Decision, Finding, ReasonCode, RiskLevel, Stage, ToolCall};
+use thoth_types::{Approval, Decision, Finding, Grant, ReasonCode, Requirement, RiskLevel, Stage, ToolCall};
 
 use crate::facts::{Facts, Moment};
 use crate::gate::{Gate, Standing};
+use crate::hold::Hold;
 use crate::permit::Ticket;
 use crate::session::GateSession;
 use crate::stage;
+use crate::stage::approval::Approvals;
 use crate::stage::mode::{Ruling, is_violation};
 use crate::verdict::Refused;
-
-/// How long a hold can be resolved.
-const HOLD_TTL: SignedDuration = SignedDuration::from_mins(15);
 
 /// A decided call: the ruling, and everything that its records need.
 #[derive(Debug)]
@@ -34,6 +32,10 @@ pub(crate) struct Decided<'a> {
     pub(crate) trace_id: Arc<str>,
     pub(crate) arguments_digest: Arc<str>,
     pub(crate) content: Content,
+    /// The hold that the call waits for, goes out on or was denied by.
+    pub(crate) hold: Option<Hold>,
+    /// The grant that covers it.
+    pub(crate) grant: Option<Grant>,
 }
 
 pub(crate) fn decide<'a>(
@@ -41,12 +43,14 @@ pub(crate) fn decide<'a>(
     standing: &Standing,
     session: &mut GateSession,
     call: &'a ToolCall<'a>,
+    approvals: Approvals<'_>,
     now: Moment,
 ) -> Decided<'a> {
     let tool = session.past.intern(&call.tool);
     let mut findings = Vec::with_capacity(2);
     let mut matched = Vec::new();
     let mut skipped: &'static [Stage] = &[];
+    let mut requirement = Requirement::default();
     stage::preflight::run(&session.preflight, &call.tool, session.caller.intent.as_deref(), &mut findings);
     match standing {
         Standing::Invalid { reason } => findings.push(no_policy(reason)),
@@ -73,6 +77,7 @@ pub(crate) fn decide<'a>(
             stage::scope::run(policy, &facts, &mut findings);
             stage::rules::run(policy, &facts, &mut session.scratch, &mut findings);
             let rules = session.scratch.matched().iter().filter_map(|id| policy.rule(*id));
+            requirement = policy.requirement(session.scratch.matched());
             matched.extend(rules.map(|rule| Arc::clone(&rule.name)));
             // A call that is already refused for good uses up no limit.
             if findings.iter().any(|finding| finding.hard && finding.approval == Approval::Block) {
@@ -82,29 +87,57 @@ pub(crate) fn decide<'a>(
             }
         }
     }
-    let ruling = stage::mode::run(session.caller.mode, session.violations, &findings);
+    let mut ruling = stage::mode::run(session.caller.mode, session.violations, &findings);
     if findings.iter().any(is_violation) {
         session.violations = session.violations.saturating_add(1);
+    }
+    session.calls += 1;
+    let call_id: Arc<str> = Arc::from(format!("{}-{}", session.caller.session, session.calls));
+    let trace_id = trace_id(session.random, session.calls);
+    let digest: Arc<str> = Arc::from(gate.call_digest(&call.tool, call.arguments));
+    let risk = findings.iter().map(|finding| finding.risk).max().unwrap_or(RiskLevel::Critical);
+    let mut verdict = stage::approval::Verdict::default();
+    if ruling.decision == Decision::StepUp {
+        let asking = stage::approval::Asking {
+            gate,
+            session,
+            call,
+            tool: &tool,
+            call_id: &call_id,
+            trace_id: &trace_id,
+            arguments_digest: &digest,
+            requirement,
+            risk,
+            why: findings.get(ruling.decisive),
+            policy_digest: standing.digest(),
+        };
+        verdict = stage::approval::run(&asking, approvals, now);
+        if let Some(finding) = verdict.finding.take() {
+            let decision = if finding.approval == Approval::Auto { Decision::Allow } else { Decision::Block };
+            ruling = Ruling { decision, decisive: findings.len(), ..ruling };
+            findings.push(finding);
+        }
     }
     if ruling.decision == Decision::Allow {
         session.past.remember(&tool, session.caller.server.as_str(), now.wall);
     }
-    session.calls += 1;
     Decided {
         call,
         ruling,
-        risk: findings.iter().map(|finding| finding.risk).max().unwrap_or(RiskLevel::Critical),
+        risk,
         findings,
         matched,
         skipped,
-        call_id: Arc::from(format!("{}-{}", session.caller.session, session.calls)),
-        trace_id: trace_id(session.random, session.calls),
-        arguments_digest: Arc::from(arguments_digest(&gate.content_key, &call.tool, call.arguments)),
+        call_id,
+        trace_id,
+        arguments_digest: digest,
         content: call.arguments.value().map_or_else(
             || Content::empty(gate.content_mode),
-            |value| Content::capture(gate.content_mode, &gate.content_key, value),
+            |value| Content::capture(gate.content_mode, &gate.desk.key, value),
         ),
         tool,
+        hold: verdict.hold,
+        grant: verdict.grant,
     }
 }
 
@@ -165,9 +198,8 @@ impl Decided<'_> {
         }
     }
 
-    pub(crate) fn refused(&self, token: &dyn Fn() -> String, now: Moment) -> Refused {
+    pub(crate) fn refused(&self) -> Refused {
         let decisive = self.decisive();
-        let held = self.ruling.decision == Decision::StepUp;
         Refused {
             decision: self.ruling.decision,
             tool: Arc::clone(&self.tool),
@@ -178,8 +210,7 @@ impl Decided<'_> {
             risk_score: self.risk.score(),
             trace_id: Arc::clone(&self.trace_id),
             call_id: Arc::clone(&self.call_id),
-            hold_token: held.then(token),
-            expires_at: held.then(|| now.wall.saturating_add(HOLD_TTL).unwrap_or(now.wall)),
+            hold: self.hold.clone().map(Box::new),
             // Waiting helps only where a limit alone stands in the way.
             retry_after_seconds: decisive.and_then(|f| f.retry_after_seconds),
             findings: self.findings.clone(),

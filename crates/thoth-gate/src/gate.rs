@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use thoth_audit::digest::content_digest;
-use thoth_audit::{ContentKey, ContentMode, Leaves};
+use thoth_audit::{ContentKey, ContentMode, Leaves, arguments_digest};
 use thoth_policy::Policy;
-use thoth_types::Caller;
+use thoth_types::{Arguments, Caller};
 
+use crate::desk::Desk;
 use crate::evidence::{Evidence, EvidenceError};
 use crate::facts::Moment;
+use crate::holds::{Holds, NoHolds};
 use crate::permit::{Permit, Ticket};
 use crate::record::{self, Incident, Outcome};
 use crate::round::Round;
@@ -42,9 +44,8 @@ impl Standing {
 /// Decides calls and keeps the evidence. Shared by all sessions of a process.
 pub struct Gate {
     pub(crate) standing: ArcSwap<Standing>,
-    evidence: Arc<dyn Evidence>,
+    pub(crate) desk: Desk,
     pub(crate) content_mode: ContentMode,
-    pub(crate) content_key: ContentKey,
     incidents: AtomicU64,
 }
 
@@ -68,11 +69,29 @@ impl Gate {
     ) -> Self {
         Self {
             standing: ArcSwap::from_pointee(standing),
-            evidence,
+            desk: Desk::new(Arc::new(NoHolds), evidence, content_key),
             content_mode,
-            content_key,
             incidents: AtomicU64::new(0),
         }
+    }
+
+    /// The same with a store of holds. Without one, calls that need a person are refused.
+    #[must_use]
+    pub fn with_holds(mut self, holds: Arc<dyn Holds>) -> Self {
+        self.desk.holds = holds;
+        self
+    }
+
+    /// Where holds are shown and answered.
+    #[must_use]
+    pub const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The keyed digest of a call's tool and arguments, as in a hold and in the ledger.
+    #[must_use]
+    pub fn call_digest(&self, tool: &str, arguments: Arguments<'_>) -> String {
+        arguments_digest(&self.desk.key, tool, arguments)
     }
 
     /// Opens a round over frames that arrived together. All of its calls are decided by the same policy.
@@ -88,7 +107,7 @@ impl Gate {
         if outcomes.leaves.is_empty() {
             return Ok(());
         }
-        let written = self.evidence.append_outcomes(&outcomes.leaves);
+        let written = self.desk.evidence.append_outcomes(&outcomes.leaves);
         outcomes.leaves.clear();
         written
     }
@@ -101,7 +120,7 @@ impl Gate {
     /// Leave for a message of Thoth's own to the upstream, such as an error about one of its frames. It is not a call
     /// and answers nothing that the client asked.
     pub fn speak<'f>(&self, line: &'f [u8]) -> Permit<'f> {
-        Permit::mint(line, Vec::new())
+        Permit::mint(line.into(), Vec::new())
     }
 
     /// Records something that is not a call.
@@ -112,13 +131,13 @@ impl Gate {
         let mut leaves = Leaves::default();
         let serial = self.incidents.fetch_add(1, Ordering::Relaxed);
         record::incident(&mut leaves, session, serial, incident, now);
-        self.evidence.append(&leaves)
+        self.desk.evidence.append(&leaves)
     }
 
     /// The ledger's latest trouble that stopped nothing, once.
     #[must_use]
     pub fn take_problem(&self) -> Option<EvidenceError> {
-        self.evidence.take_problem()
+        self.desk.evidence.take_problem()
     }
 
     /// The digest of the policy in force, or `invalid`.
@@ -130,11 +149,11 @@ impl Gate {
     /// A keyed digest, for recognising a text again without keeping it.
     #[must_use]
     pub fn digest(&self, text: &[u8]) -> String {
-        content_digest(&self.content_key, text)
+        content_digest(&self.desk.key, text)
     }
 
     pub(crate) fn append(&self, leaves: &Leaves) -> Result<(), EvidenceError> {
-        self.evidence.append(leaves)
+        self.desk.evidence.append(leaves)
     }
 }
 

@@ -9,9 +9,13 @@
 //! arguments. What it needs from storage is the [`Evidence`] trait.
 
 mod decide;
+mod desk;
 mod evidence;
 mod facts;
 mod gate;
+pub mod hold;
+mod hold_record;
+mod holds;
 mod permit;
 mod preflight;
 mod record;
@@ -20,12 +24,15 @@ mod session;
 mod stage;
 mod verdict;
 
+pub use desk::Desk;
 pub use evidence::{Evidence, EvidenceError};
 pub use facts::{Facts, Moment};
 pub use gate::{Gate, Outcomes, Standing};
+pub use holds::{Change, Holds, HoldsError, NoHolds};
 pub use permit::{Permit, Ticket};
 pub use preflight::Preflight;
 pub use record::{Incident, Outcome};
 pub use round::{Committed, Round};
 pub use session::GateSession;
+pub use stage::approval::Random;
 pub use verdict::{Answer, Refused};

@@ -1,5 +1,6 @@
 //! The only thing an upstream accepts.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use thoth_types::Listed;
@@ -14,12 +15,12 @@ use crate::facts::Moment;
 #[derive(Debug)]
 #[must_use = "a permit that is not spent leaves an intent without an outcome in the ledger"]
 pub struct Permit<'f> {
-    frame: &'f [u8],
+    frame: Cow<'f, [u8]>,
     tickets: Vec<Ticket>,
 }
 
 impl<'f> Permit<'f> {
-    pub(crate) const fn mint(frame: &'f [u8], tickets: Vec<Ticket>) -> Self {
+    pub(crate) const fn mint(frame: Cow<'f, [u8]>, tickets: Vec<Ticket>) -> Self {
         Self { frame, tickets }
     }
 
@@ -32,7 +33,7 @@ impl<'f> Permit<'f> {
 
     /// Uses the permit up: the bytes to write.
     #[must_use]
-    pub fn spend(self) -> &'f [u8] {
+    pub fn spend(self) -> Cow<'f, [u8]> {
         self.frame
     }
 }

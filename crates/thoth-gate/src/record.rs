@@ -82,6 +82,7 @@ pub(crate) fn intent(
     leaves: &mut Leaves,
     session: &GateSession,
     decided: &Decided<'_>,
+    hold: Option<&str>,
     policy_digest: &str,
     now: Moment,
 ) {
@@ -91,8 +92,9 @@ pub(crate) fn intent(
         occurred_at: now.wall,
         session: &session.caller,
         call: Some(call_fields(session, decided)),
-        decision: Some(decision_fields(decided, policy_digest, None)),
+        decision: Some(decision_fields(decided, policy_digest, hold)),
         outcome: None,
+        hold: None,
         refusal: None,
         detail: None,
     });
@@ -116,13 +118,15 @@ pub(crate) fn refusal(
         call: Some(call_fields(session, decided)),
         decision: Some(decision_fields(decided, policy_digest, hold)),
         outcome: None,
+        hold: None,
         refusal: None,
         detail: None,
     };
     leaves.push(&event);
     let block_id = format!("{}.block", decided.call_id);
+    let is_new = decided.hold.as_ref().is_some_and(|hold| hold.call_id == decided.call_id);
     event.event_type = match refused.decision {
-        Decision::StepUp => EventType::HoldCreated,
+        Decision::StepUp if is_new => EventType::HoldCreated,
         _ => EventType::ToolCallBlock,
     };
     event.event_id = &block_id;
@@ -162,6 +166,7 @@ pub(crate) fn outcome(leaves: &mut Leaves, session: &Caller, ticket: &Ticket, ou
             result_bytes: outcome.result_bytes,
             content: None,
         }),
+        hold: None,
         refusal: None,
         detail: None,
     });
@@ -177,6 +182,7 @@ pub(crate) fn incident(leaves: &mut Leaves, session: &Caller, serial: u64, incid
         call: None,
         decision: None,
         outcome: None,
+        hold: None,
         refusal: incident.refusal,
         detail: Some(incident.detail),
     });

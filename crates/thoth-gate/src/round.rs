@@ -1,19 +1,22 @@
 //! One round: the frames that arrived together are decided, recorded with one write, and then permitted.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arc_swap::Guard;
 use thoth_audit::Leaves;
-use thoth_types::{Decision, ToolCall};
+use thoth_types::{Decision, HoldToken, ToolCall};
 
 use crate::decide::{Decided, decide};
 use crate::evidence::EvidenceError;
 use crate::facts::Moment;
 use crate::gate::{Gate, Standing};
+use crate::hold_record;
 use crate::permit::{Permit, Ticket};
 use crate::record;
 use crate::session::GateSession;
 use crate::stage;
+use crate::stage::approval::{Approvals, Random};
 use crate::verdict::{Answer, Refused};
 
 /// Frames of one read, in order: decided, but not yet permitted.
@@ -23,7 +26,9 @@ pub struct Round<'g, 'f> {
     standing: Guard<Arc<Standing>>,
     session: &'g mut GateSession,
     leaves: Leaves,
-    passing: Vec<(&'f [u8], Vec<Ticket>)>,
+    passing: Vec<(Cow<'f, [u8]>, Vec<Ticket>)>,
+    /// Approvals that this round uses up.
+    spent: Vec<(HoldToken, Arc<str>)>,
 }
 
 /// A committed round.
@@ -42,24 +47,24 @@ impl<'g, 'f> Round<'g, 'f> {
         let mut leaves = std::mem::take(&mut session.leaves);
         leaves.clear();
         session.past.settle();
-        Self { gate, standing: gate.standing.load(), session, leaves, passing: Vec::new() }
+        Self { gate, standing: gate.standing.load(), session, leaves, passing: Vec::new(), spent: Vec::new() }
     }
 
     /// Lets a message through that is not a call: nothing is decided about it, and it keeps its place in the order.
     pub fn pass(&mut self, frame: &'f [u8]) {
-        self.passing.push((frame, Vec::new()));
+        self.passing.push((frame.into(), Vec::new()));
     }
 
-    /// Decides one call, whose whole frame is `frame`. `token` makes an unguessable name and is used only if the
-    /// answer is a hold.
-    pub fn admit(&mut self, call: &ToolCall<'_>, frame: &'f [u8], token: &dyn Fn() -> String, now: Moment) -> Answer {
-        let decided = decide(self.gate, &self.standing, self.session, call, now);
+    /// Decides one call, whose whole frame is `frame`. `random` is asked for 16 random bytes only if a new hold is to be
+    /// named; without them there is no hold, and the call is blocked.
+    pub fn admit(&mut self, call: &ToolCall<'_>, frame: Cow<'f, [u8]>, random: &Random<'_>, now: Moment) -> Answer {
+        let decided = decide(self.gate, &self.standing, self.session, call, Approvals::spend(random), now);
         if decided.ruling.decision == Decision::Allow {
             let ticket = self.record_admitted(&decided, now);
             self.passing.push((frame, vec![ticket]));
             Answer::Admitted
         } else {
-            Answer::Refused(Box::new(self.record_refused(&decided, token, now)))
+            Answer::Refused(Box::new(self.record_refused(&decided, now)))
         }
     }
 
@@ -69,15 +74,17 @@ impl<'g, 'f> Round<'g, 'f> {
         &mut self,
         calls: &[ToolCall<'_>],
         frame: &'f [u8],
-        token: &dyn Fn() -> String,
+        random: &Random<'_>,
         now: Moment,
     ) -> Vec<Answer> {
         let mark = self.session.past.mark();
-        let decided: Vec<_> =
-            calls.iter().map(|call| decide(self.gate, &self.standing, self.session, call, now)).collect();
+        let decided: Vec<_> = calls
+            .iter()
+            .map(|call| decide(self.gate, &self.standing, self.session, call, Approvals::spend(random), now))
+            .collect();
         if decided.iter().all(|one| one.ruling.decision == Decision::Allow) {
             let tickets = decided.iter().map(|one| self.record_admitted(one, now)).collect();
-            self.passing.push((frame, tickets));
+            self.passing.push((frame.into(), tickets));
             return calls.iter().map(|_| Answer::Admitted).collect();
         }
         self.session.past.disown(mark);
@@ -87,31 +94,43 @@ impl<'g, 'f> Round<'g, 'f> {
                 if one.ruling.decision == Decision::Allow {
                     one.refuse_for_batch();
                 }
-                Answer::Refused(Box::new(self.record_refused(&one, token, now)))
+                Answer::Refused(Box::new(self.record_refused(&one, now)))
             })
             .collect()
     }
 
     /// Writes the evidence of the whole round with one append, then mints its permits.
     pub fn commit(self) -> Committed<'f> {
-        let Self { gate, session, mut leaves, passing, .. } = self;
+        let Self { gate, session, mut leaves, passing, spent, .. } = self;
         let written = if leaves.is_empty() { Ok(()) } else { gate.append(&leaves) };
         leaves.clear();
         session.leaves = leaves;
         if written.is_err() {
             session.past.disown(0);
+            for (token, call_id) in spent {
+                // If even that fails, the approval is lost, which is the strict side.
+                drop(gate.desk.holds.update(&token, &mut |hold| {
+                    hold.give_back(&call_id);
+                    Ok(())
+                }));
+            }
         }
         stage::evidence::run(written, passing)
     }
 
     fn record_admitted(&mut self, decided: &Decided<'_>, now: Moment) -> Ticket {
-        record::intent(&mut self.leaves, self.session, decided, self.standing.digest(), now);
+        let hold = decided.hold.as_ref().map(|hold| hold_record::token_digest(&self.gate.desk.key, hold));
+        record::intent(&mut self.leaves, self.session, decided, hold.as_deref(), self.standing.digest(), now);
+        if let Some(hold) = &decided.hold {
+            hold_record::spent(&mut self.leaves, hold, &decided.call_id, now.wall, &self.gate.desk.key);
+            self.spent.push((hold.token.clone(), Arc::clone(&decided.call_id)));
+        }
         decided.ticket(now)
     }
 
-    fn record_refused(&mut self, decided: &Decided<'_>, token: &dyn Fn() -> String, now: Moment) -> Refused {
-        let refused = decided.refused(token, now);
-        let hold = refused.hold_token.as_ref().map(|token| self.gate.digest(token.as_bytes()));
+    fn record_refused(&mut self, decided: &Decided<'_>, now: Moment) -> Refused {
+        let refused = decided.refused();
+        let hold = decided.hold.as_ref().map(|hold| hold_record::token_digest(&self.gate.desk.key, hold));
         let policy = self.standing.digest();
         record::refusal(&mut self.leaves, self.session, decided, &refused, hold.as_deref(), policy, now);
         refused

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use thoth_audit::Leaves;
 use thoth_policy::{History, RateScope, ScopeList, Scratch, counted_name};
-use thoth_types::Caller;
+use thoth_types::{Caller, Requester};
 
 use crate::preflight::Preflight;
 
@@ -32,6 +32,7 @@ pub struct GateSession {
     pub(crate) violations: u32,
     pub(crate) scratch: Scratch,
     pub(crate) leaves: Leaves,
+    pub(crate) requester: Requester,
 }
 
 impl GateSession {
@@ -49,7 +50,21 @@ impl GateSession {
             violations: 0,
             scratch: Scratch::default(),
             leaves: Leaves::default(),
+            requester: Requester { account: Arc::from(""), uid: u32::MAX, user: None, client: None },
         }
+    }
+
+    /// The same on behalf of this account. Without one, no local user is known and none can approve.
+    #[must_use]
+    pub fn requested_by(mut self, requester: Requester) -> Self {
+        self.requester = requester;
+        self
+    }
+
+    /// On whose behalf calls are made.
+    #[must_use]
+    pub const fn requester(&self) -> &Requester {
+        &self.requester
     }
 
     /// The same under what the operator demands of it.

@@ -1,5 +1,6 @@
 //! The stages, in the order in which they run; each is one file and knows nothing of the others.
 
+pub(crate) mod approval;
 pub(crate) mod evidence;
 pub(crate) mod identity;
 pub(crate) mod intent;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::hold::Hold;
 use thoth_types::{Decision, Finding, Place, ReasonCode};
 
 /// The gate's answer to one call, before its evidence is committed.
@@ -34,10 +35,8 @@ pub struct Refused {
     pub trace_id: Arc<str>,
     /// The call's id in the ledger.
     pub call_id: Arc<str>,
-    /// For `STEP_UP`: names the hold that a human can resolve. Unguessable; the ledger holds only its digest.
-    pub hold_token: Option<String>,
-    /// For `STEP_UP`: when the hold ends.
-    pub expires_at: Option<jiff::Timestamp>,
+    /// For `STEP_UP`: the hold that a human can answer. For a denied call: the hold that was denied.
+    pub hold: Option<Box<Hold>>,
     /// For limits: when to try again.
     pub retry_after_seconds: Option<u64>,
     /// Everything that the stages found.

@@ -99,7 +99,7 @@ fn token() -> String {
 fn call(world: &mut World, tool: &str, now: Moment) -> (Option<(Decision, ReasonCode)>, usize) {
     let call = named(tool);
     let mut round = world.gate.round(&mut world.session);
-    let answer = match round.admit(&call, b"frame\n", &token, now) {
+    let answer = match round.admit(&call, b"frame\n".as_slice().into(), &random, now) {
         Answer::Admitted => None,
         Answer::Refused(refused) => Some((refused.decision, refused.reason_code)),
     };

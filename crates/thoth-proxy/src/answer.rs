@@ -66,11 +66,9 @@ fn data(refused: &Refused) -> Vec<u8> {
     put("risk_score", json!(refused.risk_score));
     put("trace_id", json!(*refused.trace_id));
     put("action_attestation_id", json!(*refused.call_id));
-    if let Some(token) = &refused.hold_token {
-        put("hold_token", json!(token));
-    }
-    if let Some(expires) = refused.expires_at {
-        put("expires_at", json!(expires.to_string()));
+    if let Some(hold) = &refused.hold {
+        put("hold_token", json!(hold.token.as_str()));
+        put("expires_at", json!(hold.ends_at.to_string()));
     }
     if let Some(seconds) = refused.retry_after_seconds {
         put("retry_after_seconds", json!(seconds));
@@ -89,7 +87,7 @@ fn text_for_model(refused: &Refused) -> String {
             "Do not retry it and do not work around it with other tools; tell the user if you cannot go on.".to_owned()
         }
     };
-    let hold = refused.hold_token.as_ref().map(|token| format!(" Hold: {token}.")).unwrap_or_default();
+    let hold = refused.hold.as_ref().map(|hold| format!(" Hold: {}.", hold.token)).unwrap_or_default();
     format!(
         "{}. ({}, trace {}){hold} {advice}",
         message(refused).trim_end_matches('.'),

@@ -204,7 +204,7 @@ impl<'f> Making<'_, 'f> {
             Err(refusal) => return self.refuse_frame(refusal),
         };
         let Some(call) = call else { return self.round.pass(whole) };
-        match self.round.admit(&call, whole, &token, clock::now()) {
+        match self.round.admit(&call, whole.into(), &random, clock::now()) {
             Answer::Admitted => {
                 self.admitted.push(Admitted { requests: vec![(Bound::of(request), true)], is_batch: false });
             }
@@ -263,7 +263,7 @@ impl<'f> Making<'_, 'f> {
                 return self.refuse_batch(messages, &opened, refusal);
             }
         }
-        let answers = self.round.admit_batch(&calls, whole, &token, clock::now());
+        let answers = self.round.admit_batch(&calls, whole, &random, clock::now());
         let refused: Vec<_> = answers
             .into_iter()
             .filter_map(|answer| match answer {
@@ -379,14 +379,10 @@ pub(crate) fn refuse_in_flight(request: &Request<'_>, error: &InFlightError) -> 
     }
 }
 
-/// 128 random bits in hex, for naming a hold. Without randomness there is no name that nobody can guess, and then the
-/// hold cannot be resolved, which is the strict side.
-fn token() -> String {
+/// 128 random bits, for naming a hold. Without randomness there is no name that nobody can guess, and no hold.
+fn random() -> Option<[u8; 16]> {
     let mut bytes = [0_u8; 16];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => format!("hold_{:032x}", u128::from_be_bytes(bytes)),
-        Err(_) => "unavailable".to_owned(),
-    }
+    getrandom::fill(&mut bytes).is_ok().then_some(bytes)
 }
 
 #[cfg(test)]

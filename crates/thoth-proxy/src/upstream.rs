@@ -148,7 +148,8 @@ impl UpstreamInput {
 }
 
 fn spend(writer: &mut Blocking<ChildStdin>, permits: Vec<Permit<'_>>) -> io::Result<()> {
-    let mut slices: Vec<_> = permits.into_iter().map(|permit| IoSlice::new(permit.spend())).collect();
+    let frames: Vec<_> = permits.into_iter().map(Permit::spend).collect();
+    let mut slices: Vec<_> = frames.iter().map(|frame| IoSlice::new(frame)).collect();
     writer.write_all_slices(&mut slices)
 }
 

@@ -9,6 +9,7 @@ pub mod fixtures;
 pub mod gated;
 pub mod independent_verifier;
 pub mod machine;
+pub mod memory_holds;
 pub mod naive_policy;
 pub mod readers;
 pub mod stdio_peer;

@@ -1,12 +1,11 @@
 //! What may be decided about a call, and why.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::place::Place;
 
+/// An enumeration whose values have stable words.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident => $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -28,17 +27,17 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())
             }
         }
 
-        impl FromStr for $name {
-            type Err = UnknownWord;
+        impl std::str::FromStr for $name {
+            type Err = $crate::decision::UnknownWord;
 
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
-                Self::ALL.iter().copied().find(|v| v.as_str() == text).ok_or_else(|| UnknownWord {
+            fn from_str(text: &str) -> Result<Self, $crate::decision::UnknownWord> {
+                Self::ALL.iter().copied().find(|v| v.as_str() == text).ok_or_else(|| $crate::decision::UnknownWord {
                     text: text.to_owned(),
                     known: &[$($word),+],
                 })
@@ -46,6 +45,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(crate) use words;
 
 /// A word that is none of the known ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -165,6 +166,8 @@ words! {
         Limits => "limits",
         /// Enforcement mode.
         Mode => "mode",
+        /// Whether a person has agreed.
+        Approval => "approval",
         /// The intent record in the ledger.
         Evidence => "evidence",
     }
@@ -209,6 +212,14 @@ words! {
         RateLimited => "rate_limited",
         /// The session's call budget is used up.
         BudgetExhausted => "budget_exhausted",
+        /// A person has agreed to this very call.
+        Approved => "approved",
+        /// A person has given leave for calls like this one.
+        Granted => "granted",
+        /// A person has said no to this very call, and the answer still stands.
+        ApprovalDenied => "approval_denied",
+        /// A person would have to agree, and none can be asked: the store of holds does not work or is full.
+        ApprovalUnavailable => "approval_unavailable",
         /// No policy could be loaded; everything is refused.
         PolicyInvalid => "policy_invalid",
         /// The evidence could not be written, so the call does not go out.

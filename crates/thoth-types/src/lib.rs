@@ -6,6 +6,7 @@
 //! This crate does no I/O and reads neither clock nor environment. Its types are not serialisable on purpose: each
 //! outer surface (ledger, JSON-RPC, HTTP, terminal) has its own wire shape and converts.
 
+pub mod approval;
 pub mod call;
 pub mod decision;
 pub mod id;
@@ -13,6 +14,10 @@ pub mod json;
 pub mod place;
 pub mod redacted;
 
+pub use approval::{
+    Approver, ApproverRule, ArgumentPattern, Binding, Channel, Grant, GrantScope, HoldToken, ProcessRef, Requester,
+    Requirement, Unentitled, Vote, Way,
+};
 pub use call::{Arguments, Caller, Listed, ToolCall};
 pub use decision::{Approval, Decision, Effect, Finding, Mode, ReasonCode, RiskLevel, Stage};
 pub use id::{AgentId, EndpointId, IdError, ServerName, SessionId, TenantId, UserId};

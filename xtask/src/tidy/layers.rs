@@ -28,6 +28,7 @@ const HOUSE: &[Row] = &[
         name: "thoth-proxy",
         may_import: &["thoth-types", "thoth-policy", "thoth-mcp", "thoth-audit", "thoth-endpoint", "thoth-gate"],
     },
+    Row { name: "thoth-store", may_import: &["thoth-types", "thoth-audit", "thoth-gate"] },
     Row { name: "thoth-update", may_import: &["thoth-types", "thoth-audit", "thoth-api"] },
     Row {
         name: "thoth-cli",
@@ -37,6 +38,7 @@ const HOUSE: &[Row] = &[
             "thoth-audit",
             "thoth-endpoint",
             "thoth-api",
+            "thoth-store",
             "thoth-proxy",
             "thoth-update",
         ],
@@ -51,6 +53,7 @@ const HOUSE: &[Row] = &[
             "thoth-endpoint",
             "thoth-gate",
             "thoth-api",
+            "thoth-store",
             "thoth-proxy",
             "thoth-update",
         ],

@@ -35,6 +35,7 @@ pub(super) fn recovery_leaf(root: &Path, journal: &str, detail: &str) -> Result<
         call: None,
         decision: None,
         outcome: None,
+        hold: None,
         refusal: None,
         detail: Some(detail),
     };

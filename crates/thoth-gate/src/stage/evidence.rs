@@ -1,5 +1,7 @@
 //! Stage 12, the intent record: a call whose evidence could not be written does not go out.
 
+use std::borrow::Cow;
+
 use thoth_types::{Decision, ReasonCode, RiskLevel};
 
 use crate::evidence::EvidenceError;
@@ -8,7 +10,7 @@ use crate::round::Committed;
 use crate::verdict::Refused;
 
 /// Mints the permits of a round, if its evidence was written. Messages that are not calls need none and pass.
-pub(crate) fn run(written: Result<(), EvidenceError>, passing: Vec<(&[u8], Vec<Ticket>)>) -> Committed<'_> {
+pub(crate) fn run(written: Result<(), EvidenceError>, passing: Vec<(Cow<'_, [u8]>, Vec<Ticket>)>) -> Committed<'_> {
     match written {
         Ok(()) => Committed {
             permits: passing.into_iter().map(|(frame, tickets)| Permit::mint(frame, tickets)).collect(),
@@ -37,8 +39,7 @@ fn withhold(ticket: Ticket) -> Refused {
         risk_score: RiskLevel::Critical.score(),
         trace_id: ticket.trace_id,
         call_id: ticket.call_id,
-        hold_token: None,
-        expires_at: None,
+        hold: None,
         retry_after_seconds: None,
         findings: Vec::new(),
     }
