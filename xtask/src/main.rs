@@ -9,6 +9,7 @@ mod deny;
 mod fixtures;
 mod process;
 mod report;
+mod room;
 mod setup;
 mod tally;
 mod test;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{deny, fixtures, process, report, tidy};
+use crate::{deny, fixtures, process, report, room, tidy};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,7 @@ pub(crate) struct Options {
 /// Runs the steps and prints the closing line.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let mut tally = Tally::default();
+    room::check(workspace)?;
     if !options.quick {
         step(&mut tally, "fixtures", || fixtures::run(workspace).map(|()| true));
     }
