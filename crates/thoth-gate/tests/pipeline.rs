@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use thoth_audit::{ContentKey, ContentMode, Leaves};
 use thoth_gate::{Answer, Evidence, EvidenceError, Gate, GateSession, Moment, Outcome, Outcomes, Preflight, Standing};
 use thoth_policy::{ScopeList, Sources};
+use thoth_testkit::memory_holds::MemoryHolds;
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{AgentId, Arguments, Caller, Decision, Listed, Mode, ReasonCode, ServerName, SessionId, ToolCall};
 
@@ -59,7 +61,8 @@ fn world(policy: &str, mode: Mode) -> World {
     let standing = Standing::Valid(Box::new(thoth_policy::load("p.yaml", &Sources::one("p.yaml", policy)).unwrap()));
     let evidence: Arc<dyn Evidence> = Arc::clone(&memory) as Arc<dyn Evidence>;
     World {
-        gate: Gate::new(standing, evidence, ContentMode::Redacted, ContentKey::new([1; 32])),
+        gate: Gate::new(standing, evidence, ContentMode::Redacted, ContentKey::new([1; 32]))
+            .with_holds(Arc::new(MemoryHolds::default())),
         memory,
         session: session(mode),
     }
@@ -91,8 +94,10 @@ fn named(tool: &str) -> ToolCall<'_> {
     ToolCall { tool: tool.into(), arguments: Arguments::NONE, listed: Listed::Yes, retry_of: None, task: false }
 }
 
-fn token() -> String {
-    "hold_test".to_owned()
+/// Names holds one after the other.
+fn random() -> Option<[u8; 16]> {
+    static NAMED: AtomicU64 = AtomicU64::new(0);
+    Some((0x00ab_cdef_u128 << 96 | u128::from(NAMED.fetch_add(1, Ordering::Relaxed))).to_be_bytes())
 }
 
 /// One call in a round of its own: what was answered, and how many permits came of it.
@@ -105,7 +110,7 @@ fn call(world: &mut World, tool: &str, now: Moment) -> (Option<(Decision, Reason
     };
     let committed = round.commit();
     let spent: Vec<_> = committed.permits.into_iter().map(thoth_gate::Permit::spend).collect();
-    assert!(spent.iter().all(|bytes| *bytes == b"frame\n"));
+    assert!(spent.iter().all(|bytes| **bytes == *b"frame\n"));
     let withheld = committed.withheld.first().map(|refused| (refused.decision, refused.reason_code));
     (answer.or(withheld), spent.len())
 }
@@ -141,12 +146,12 @@ fn unrecorded_calls_do_not_go_out() {
     let call = named("read_file");
     let mut round = world.gate.round(&mut world.session);
     round.pass(b"ping\n");
-    assert!(matches!(round.admit(&call, b"call\n", &token, at(0)), Answer::Admitted));
+    assert!(matches!(round.admit(&call, b"call\n".as_slice().into(), &random, at(0)), Answer::Admitted));
     let committed = round.commit();
     assert!(committed.error.is_some());
     assert_eq!(committed.withheld[0].reason_code, ReasonCode::EvidenceUnavailable);
     let passed: Vec<_> = committed.permits.into_iter().map(thoth_gate::Permit::spend).collect();
-    assert_eq!(passed, [b"ping\n"]);
+    assert_eq!(passed, [b"ping\n".as_slice()]);
 }
 
 /// Invariant 5: a policy that is not there blocks everything, in every mode.
@@ -234,7 +239,7 @@ fn a_batch_goes_out_whole_or_not_at_all() {
     let calls = [named("read_a"), named("delete_b"), named("read_c")];
     let mut round = world.gate.round(&mut world.session);
     let codes: Vec<_> = round
-        .admit_batch(&calls, b"batch\n", &token, at(0))
+        .admit_batch(&calls, b"batch\n", &random, at(0))
         .into_iter()
         .map(|answer| match answer {
             Answer::Admitted => None,
@@ -248,7 +253,7 @@ fn a_batch_goes_out_whole_or_not_at_all() {
     assert!(events.iter().all(|event| event["decision"] == "BLOCK"), "{events:?}");
 
     let mut round = world.gate.round(&mut world.session);
-    let answers = round.admit_batch(&[named("read_a"), named("read_c")], b"batch\n", &token, at(0));
+    let answers = round.admit_batch(&[named("read_a"), named("read_c")], b"batch\n", &random, at(0));
     assert!(answers.iter().all(|answer| matches!(answer, Answer::Admitted)));
     let committed = round.commit();
     assert_eq!(committed.permits.len(), 1);
@@ -262,7 +267,7 @@ fn outcomes_join_their_intents() {
     let arguments = tape.parse(br#"{"path":"/a","password":"hunter2"}"#, &Limits::default()).unwrap();
     let call = ToolCall { arguments: Arguments::new(Some(arguments)), ..named("read_file") };
     let mut round = world.gate.round(&mut world.session);
-    round.admit(&call, b"call\n", &token, at(0));
+    round.admit(&call, b"call\n".as_slice().into(), &random, at(0));
     let ticket = round.commit().permits[0].tickets()[0].clone();
     let mut outcomes = Outcomes::default();
     let outcome = Outcome { kind: "result", result_bytes: 12, task_id: None };
@@ -290,7 +295,7 @@ fn history_holds_only_what_went_out() {
     let deployed = |world: &mut World| call(world, "deploy", at(9)).1 == 1;
     let mut refused_batch = world(AFTER, Mode::Block);
     let mut round = refused_batch.gate.round(&mut refused_batch.session);
-    round.admit_batch(&[named("read_tests"), named("other")], b"batch\n", &token, at(0));
+    round.admit_batch(&[named("read_tests"), named("other")], b"batch\n", &random, at(0));
     assert!(round.commit().permits.is_empty());
     assert!(!deployed(&mut refused_batch));
 
@@ -330,7 +335,10 @@ fn a_flood_hides_no_calls_from_a_limit() {
     }
     let mut round = world.gate.round(&mut world.session);
     for _ in 0..20_000 {
-        assert!(matches!(round.admit(&named("read_file"), b"frame\n", &token, at(1)), Answer::Admitted));
+        assert!(matches!(
+            round.admit(&named("read_file"), b"frame\n".as_slice().into(), &random, at(1)),
+            Answer::Admitted
+        ));
     }
     assert_eq!(round.commit().permits.len(), 20_000);
     assert_eq!(call(&mut world, "read_rarely", at(2)), (Some((Decision::Block, ReasonCode::RateLimited)), 0));

@@ -1,4 +1,4 @@
 //! A permit has no public fields.
 fn main() {
-    let _ = thoth_gate::Permit { frame: b"{}", tickets: Vec::new() };
+    let _ = thoth_gate::Permit { frame: b"{}".as_slice().into(), tickets: Vec::new() };
 }
