@@ -9,10 +9,11 @@ use thoth_audit::{ContentKey, ContentMode, Durability, Ledger, LedgerKeys, Ledge
 use thoth_endpoint::settings::Resolved;
 use thoth_policy::ScopeList;
 use thoth_proxy::{
-    Evidence, EvidenceError, Gate, NotFound, PolicyWatch, RefusalStyle, RunError, SpawnError, Standing, StdioOptions,
+    ApprovalOptions, Evidence, EvidenceError, Gate, NotFound, PolicyWatch, RefusalStyle, RunError, SpawnError,
+    Standing, StdioOptions,
 };
 use thoth_types::json::Limits;
-use thoth_types::{Caller, IdError, Mode, Redacted, SessionId};
+use thoth_types::{Caller, IdError, Mode, Redacted, Requester, SessionId};
 
 use crate::cli::{ContentArg, DurabilityArg, ModeArg, RefusalArg, RunArgs};
 use crate::exit::{Code, Failure, Outcome};
@@ -60,6 +61,8 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     let gate = Arc::new(Gate::new(standing, evidence, content, content_key));
     let defaults = Limits::default();
     let limits = Limits { max_bytes: usize::try_from(arguments.max_message).unwrap_or(defaults.max_bytes), ..defaults };
+    let uid = rustix::process::getuid().as_raw();
+    let requester = Requester { account: Arc::from(uid.to_string()), uid, user: caller.user.clone(), client: None };
     let options = StdioOptions {
         command: arguments.command,
         caller,
@@ -71,6 +74,8 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
         limits,
         policy_watch: watch,
         predicates,
+        requester,
+        approval: ApprovalOptions::default(),
     };
     let code = thoth_proxy::run(&gate, options).map_err(|error| translate(&error))?;
     drop(gate);

@@ -5,6 +5,7 @@
 //! decides anything nor reads configuration.
 
 mod answer;
+mod approval;
 mod blocking;
 mod client_side;
 mod clock;
@@ -23,6 +24,7 @@ mod stdio;
 mod upstream;
 
 pub use answer::{CODE_BLOCK, CODE_DEFER, CODE_STEP_UP, CODE_UPSTREAM_GONE, RefusalStyle};
+pub use approval::{ApprovalOptions, DEFAULT_HOLD_TIMEOUT};
 pub use lifeline::{SUBCOMMAND as LIFELINE_SUBCOMMAND, watch as watch_lifeline};
 pub use policy_watch::{PolicyWatch, Reload};
 pub use program::RealFiles;

@@ -23,9 +23,10 @@ use thoth_gate::{Gate, GateSession, Incident};
 use thoth_mcp::FrameBuffer;
 use thoth_policy::ScopeList;
 use thoth_types::json::Limits;
-use thoth_types::{Caller, ReasonCode};
+use thoth_types::{Caller, ReasonCode, Requester};
 
 use crate::answer::RefusalStyle;
+use crate::approval::ApprovalOptions;
 use crate::blocking::Blocking;
 use crate::client_side::ClientSide;
 use crate::clock;
@@ -68,6 +69,10 @@ pub struct StdioOptions {
     /// What the operator demands beside the policy. `None` demands nothing; a text that cannot be read keeps the session
     /// from beginning.
     pub predicates: Predicates,
+    /// On whose behalf the session runs, as the operating system tells.
+    pub requester: Requester,
+    /// How held calls are treated.
+    pub approval: ApprovalOptions,
 }
 
 /// The session could not begin.
@@ -110,7 +115,9 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         .map_err(|error| RunError::System { what: "get randomness", source: io::Error::other(error) })?;
     let demands = Demands::parse(&options.predicates)?;
     let (preflight, blocked) = demands.preflight(options.caller.intent.as_deref(), ancestors);
-    let gate_session = GateSession::new(options.caller, options.approved_scope, random).under(preflight);
+    let gate_session = GateSession::new(options.caller, options.approved_scope, random)
+        .under(preflight)
+        .requested_by(options.requester);
     let fields = gate_session.caller().clone();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("watch for signals"))?;
 
