@@ -36,7 +36,35 @@ pub fn tool_error_result(id_raw: &[u8], text: &str, era: Era) -> Vec<u8> {
     out
 }
 
-fn open(out: &mut Vec<u8>, id_raw: &[u8]) {
+/// A `notifications/progress` as one line with its newline. `token_raw` is the exact token under which the sender of the
+/// request wants to hear of it; each `progress` of one request must be above the last.
+#[must_use]
+pub fn progress_notification(token_raw: &[u8], progress: i64, message: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128 + token_raw.len() + message.len());
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"#);
+    out.extend_from_slice(token_raw);
+    out.extend_from_slice(br#","progress":"#);
+    out.extend_from_slice(progress.to_string().as_bytes());
+    out.extend_from_slice(br#","message":"#);
+    push_json_string(&mut out, message);
+    out.extend_from_slice(b"}}\n");
+    out
+}
+
+/// A `notifications/cancelled` as one line with its newline: calls off a request that the gate made itself (legacy
+/// era). `request_id_raw` is the exact token of its id.
+#[must_use]
+pub fn cancelled_notification(request_id_raw: &[u8], reason: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(96 + request_id_raw.len() + reason.len());
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"#);
+    out.extend_from_slice(request_id_raw);
+    out.extend_from_slice(br#","reason":"#);
+    push_json_string(&mut out, reason);
+    out.extend_from_slice(b"}}\n");
+    out
+}
+
+pub(crate) fn open(out: &mut Vec<u8>, id_raw: &[u8]) {
     out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
     out.extend_from_slice(id_raw);
 }

@@ -7,7 +7,9 @@
 //!
 //! This crate knows the protocol, in all its revisions and in both directions, and no policy.
 
+mod cut;
 mod decode;
+mod elicitation;
 mod encode;
 mod envelope;
 mod fault;
@@ -20,14 +22,17 @@ mod refusal;
 mod rescue;
 mod views;
 
+pub use cut::{Carried, cut_round_trip};
 pub use decode::{BatchRule, Decoder, MAX_BATCH};
-pub use encode::{error_response, push_json_string, tool_error_result};
+pub use elicitation::{Choice, Elicitation, elicitation_complete, elicitation_request, input_required_result};
+pub use encode::{cancelled_notification, error_response, progress_notification, push_json_string, tool_error_result};
 pub use frame_buffer::{FrameBuffer, Framed, Frames};
 pub use id::{Id, IdKey, MAX_ID_BYTES};
 pub use in_flight::{InFlight, InFlightError};
 pub use message::{Direction, Era, Frame, Message, Notification, Outcome, Request, Response};
 pub use refusal::{Refusal, RefusalCode, RefusedShape};
 pub use views::call_result::{CallResult, ResultType};
+pub use views::elicitation::{ElicitAction, ElicitResult, ElicitationSupport};
 pub use views::meta::Meta;
 pub use views::session::{CancelledView, InitializeRequest, InitializeResult};
 pub use views::tasks::{MAX_TASK_ID_BYTES, TaskMethod, TaskRequest, TaskState, TaskStatus};

@@ -1,6 +1,7 @@
 //! Typed views of the messages that are governed or followed, in both eras.
 
 pub(crate) mod call_result;
+pub(crate) mod elicitation;
 mod fields;
 pub(crate) mod meta;
 pub(crate) mod session;
