@@ -123,6 +123,13 @@ pub(crate) struct RunArgs {
     /// How violations are answered
     #[arg(long, value_name = "MODE", value_enum, default_value_t = ModeArg::Block)]
     pub(crate) enforcement_mode: ModeArg,
+    /// How a person is asked about a call that needs approval; the default is the policy's `approvals.ask`, else `auto`
+    #[arg(long, value_name = "WAY", value_enum)]
+    pub(crate) approval: Option<WayArg>,
+    /// How long such a call waits for an answer before it is refused with a hold that can still be approved, in seconds;
+    /// keep it below the client's own timeout for calls
+    #[arg(long, value_name = "SECONDS", default_value_t = 45, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) hold_timeout: u32,
     /// How refused calls are answered: a JSON-RPC error, or a tool result that the model can read
     #[arg(long, value_name = "STYLE", value_enum, default_value_t = RefusalArg::Error)]
     pub(crate) refusal: RefusalArg,
@@ -192,6 +199,18 @@ pub(crate) struct DemoArgs {
     /// Keep the demo's policy and ledger in this directory instead of a temporary one
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum WayArg {
+    /// The best that the client can do: its own dialogue where that counts, else wait
+    Auto,
+    /// Refuse at once and name the hold; the same call passes after somebody approved it
+    Ticket,
+    /// Wait for `thoth approvals approve`, then as `ticket`
+    Inline,
+    /// Ask in the client's own dialogue, where the policy lets its user approve; else as `inline`
+    Elicit,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -3,6 +3,7 @@
 //! One file per subcommand. This crate reads flags, files and the environment, and prints; it decides nothing, and it
 //! never imports the gate.
 
+mod account;
 mod audit;
 mod checkup;
 mod cli;

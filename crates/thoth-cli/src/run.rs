@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thoth_audit::{ContentKey, ContentMode, Durability, Ledger, LedgerKeys, LedgerOptions};
 use thoth_endpoint::settings::Resolved;
@@ -13,9 +14,10 @@ use thoth_proxy::{
     Standing, StdioOptions,
 };
 use thoth_types::json::Limits;
-use thoth_types::{Caller, IdError, Mode, Redacted, Requester, SessionId};
+use thoth_types::{Approver, Caller, IdError, Mode, Redacted, Requester, SessionId, Way};
 
-use crate::cli::{ContentArg, DurabilityArg, ModeArg, RefusalArg, RunArgs};
+use crate::account;
+use crate::cli::{ContentArg, DurabilityArg, ModeArg, RefusalArg, RunArgs, WayArg};
 use crate::exit::{Code, Failure, Outcome};
 use crate::home::Home;
 use crate::policy_files::{self, PolicyFiles};
@@ -61,8 +63,8 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     let gate = Arc::new(Gate::new(standing, evidence, content, content_key));
     let defaults = Limits::default();
     let limits = Limits { max_bytes: usize::try_from(arguments.max_message).unwrap_or(defaults.max_bytes), ..defaults };
-    let uid = rustix::process::getuid().as_raw();
-    let requester = Requester { account: Arc::from(uid.to_string()), uid, user: caller.user.clone(), client: None };
+    let Approver { account, uid } = account::own();
+    let requester = Requester { account, uid, user: caller.user.clone(), client: None };
     let options = StdioOptions {
         command: arguments.command,
         caller,
@@ -75,7 +77,15 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
         policy_watch: watch,
         predicates,
         requester,
-        approval: ApprovalOptions::default(),
+        approval: ApprovalOptions {
+            way: arguments.approval.map(|way| match way {
+                WayArg::Auto => Way::Auto,
+                WayArg::Ticket => Way::Ticket,
+                WayArg::Inline => Way::Inline,
+                WayArg::Elicit => Way::Elicit,
+            }),
+            hold_timeout: Duration::from_secs(u64::from(arguments.hold_timeout)),
+        },
     };
     let code = thoth_proxy::run(&gate, options).map_err(|error| translate(&error))?;
     drop(gate);
