@@ -15,6 +15,7 @@ mod lifeline;
 mod lineage;
 mod notices;
 mod policy_watch;
+mod process;
 mod program;
 #[cfg(test)]
 mod rehearsal;
@@ -27,6 +28,7 @@ pub use answer::{CODE_BLOCK, CODE_DEFER, CODE_STEP_UP, CODE_UPSTREAM_GONE, Refus
 pub use approval::{ApprovalOptions, DEFAULT_HOLD_TIMEOUT};
 pub use lifeline::{SUBCOMMAND as LIFELINE_SUBCOMMAND, watch as watch_lifeline};
 pub use policy_watch::{PolicyWatch, Reload};
+pub use process::{Governed, client_of_this_process, governed_above, process_ref};
 pub use program::RealFiles;
 pub use stdio::{RunError, StdioOptions, run};
 pub use thoth_endpoint::program::NotFound;

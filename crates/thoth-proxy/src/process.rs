@@ -1,0 +1,195 @@
+//! Which processes stand above this one, told apart from later ones with the same ids: by that, an answer from inside of
+//! the governed side is known.
+
+use thoth_endpoint::lineage::LineageError;
+use thoth_types::ProcessRef;
+
+#[cfg(target_os = "linux")]
+pub use linux::process_ref;
+#[cfg(not(target_os = "linux"))]
+pub use unknown::process_ref;
+
+/// Shells that clients put between themselves and what they start.
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "fish", "ksh", "busybox"];
+
+/// Why this process belongs to the governed side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Governed {
+    /// The client that asked stands above it.
+    UnderClient(u32),
+    /// A `thoth run` stands above it: it is a server, or was started by one.
+    UnderGate(u32),
+}
+
+/// A process above this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Above {
+    process: Option<ProcessRef>,
+    id: u32,
+    /// Its command line.
+    words: Vec<String>,
+    /// The names of its program.
+    names: Vec<String>,
+}
+
+/// The process that started this sidecar, without a shell that only passes a command on: the client.
+///
+/// None where the system does not tell.
+#[must_use]
+pub fn client_of_this_process() -> Option<ProcessRef> {
+    match above() {
+        Ok(line) => client_of(&line),
+        Err(_) => process_ref(std::os::unix::process::parent_id()),
+    }
+}
+
+fn client_of(line: &[Above]) -> Option<ProcessRef> {
+    line.iter().find(|above| !passes_a_command_on(&above.words))?.process
+}
+
+/// Whether this process belongs to the side that is governed, for a hold that `client` has asked for.
+///
+/// # Errors
+/// If the processes above this one cannot be told.
+pub fn governed_above(client: Option<ProcessRef>) -> Result<Option<Governed>, LineageError> {
+    Ok(governed(&above()?, client))
+}
+
+fn governed(line: &[Above], client: Option<ProcessRef>) -> Option<Governed> {
+    line.iter().find_map(|above| {
+        if client.is_some() && above.process == client {
+            return Some(Governed::UnderClient(above.id));
+        }
+        is_gate(above).then_some(Governed::UnderGate(above.id))
+    })
+}
+
+/// Whether it is a `thoth run`. What started it chose the first word, so that every name that it has is looked at.
+fn is_gate(above: &Above) -> bool {
+    let is_thoth = |name: &String| file_name(name).trim_end_matches(" (deleted)") == "thoth";
+    above.words.get(1).is_some_and(|word| word == "run") && above.names.iter().any(is_thoth)
+}
+
+/// `sh -c …` or `sh script`; not the shell that a person types into.
+fn passes_a_command_on(words: &[String]) -> bool {
+    let Some((program, rest)) = words.split_first() else { return false };
+    let is_command = |word: &String| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c');
+    let is_script = rest.first().is_some_and(|word| !word.is_empty() && !word.starts_with('-'));
+    SHELLS.contains(&file_name(program)) && (is_script || rest.iter().any(is_command))
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn above() -> Result<Vec<Above>, LineageError> {
+    let named = |process: thoth_endpoint::lineage::Process| Above {
+        process: process_ref(process.id),
+        id: process.id,
+        words: words(process.id),
+        names: process.names,
+    };
+    Ok(crate::lineage::ancestors()?.into_iter().map(named).collect())
+}
+
+/// The command line of a process, as far as it may be read.
+fn words(id: u32) -> Vec<String> {
+    let text = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    let words = text.strip_suffix(&[0]).unwrap_or(&text).split(|byte| *byte == 0);
+    words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use thoth_types::ProcessRef;
+
+    /// The process that has this id now.
+    #[must_use]
+    pub fn process_ref(id: u32) -> Option<ProcessRef> {
+        let stat = std::fs::read(format!("/proc/{id}/stat")).ok()?;
+        Some(ProcessRef { id, started: started(&String::from_utf8_lossy(&stat))? })
+    }
+
+    /// When it started, in clock ticks since the system did: field 22 of man 5 `proc_pid_stat`. The name, which is the
+    /// second field, may hold anything.
+    pub(super) fn started(stat: &str) -> Option<u64> {
+        let (_, rest) = stat.rsplit_once(')')?;
+        rest.split_ascii_whitespace().nth(22 - 3)?.parse().ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod unknown {
+    use thoth_types::ProcessRef;
+
+    /// No way to tell is known for this system.
+    #[must_use]
+    pub const fn process_ref(_: u32) -> Option<ProcessRef> {
+        None
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn above(id: u32, started: u64, words: &[&str]) -> Above {
+        let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
+        Above { process: Some(ProcessRef { id, started }), id, names: words.iter().take(1).cloned().collect(), words }
+    }
+
+    #[test]
+    fn a_start_is_read_whatever_the_name() {
+        let rest = "S 7 12 12 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 12345 67";
+        assert_eq!(linux::started(&format!("12 (a) b) 1 (c) {rest}")), Some(4711));
+        assert_eq!(linux::started("12 (a) S 7"), None);
+        assert!(process_ref(std::process::id()).is_some_and(|own| own.started > 0));
+        assert_eq!(process_ref(u32::MAX), None);
+    }
+
+    /// Defends: an approval from below the client that asked, or from inside of a server, is known as such; a later
+    /// process with the client's id is not taken for it.
+    #[test]
+    fn the_governed_side_is_known() {
+        let client = ProcessRef { id: 30, started: 5 };
+        let shell = above(40, 9, &["-zsh"]);
+        let init = above(1, 0, &["/sbin/init"]);
+        let cases = [
+            (vec![shell.clone(), init.clone()], None),
+            (vec![shell.clone(), above(30, 5, &["claude"]), init.clone()], Some(Governed::UnderClient(30))),
+            (vec![shell.clone(), above(30, 6, &["claude"]), init.clone()], None),
+            (
+                vec![shell.clone(), above(35, 6, &["/opt/thoth", "run", "--", "sh"]), init.clone()],
+                Some(Governed::UnderGate(35)),
+            ),
+            (vec![shell, above(35, 6, &["thoth", "status"]), above(36, 6, &["go", "run"]), init], None),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(governed(&line, Some(client)), expected, "{line:?}");
+        }
+        let renamed = Above { names: vec!["thoth".to_owned()], ..above(7, 1, &["server", "run"]) };
+        assert_eq!(governed(&[renamed], None), Some(Governed::UnderGate(7)));
+        let replaced = Above { names: vec!["/opt/thoth (deleted)".to_owned()], ..above(7, 1, &["x", "run"]) };
+        assert_eq!(governed(&[replaced], None), Some(Governed::UnderGate(7)));
+        assert_eq!(governed(&[Above { process: None, ..above(7, 1, &["x"]) }], None), None);
+    }
+
+    #[test]
+    fn the_client_is_not_a_shell_that_passes_a_command_on() {
+        let client = above(30, 5, &["/usr/bin/node", "claude"]);
+        for (words, expected) in [
+            (&["/bin/sh", "-c", "thoth run -- x"][..], 30),
+            (&["bash", "-lc", "thoth run -- x"], 30),
+            (&["/bin/sh", "start.sh"], 30),
+            (&["/bin/bash"], 40),
+            (&["-bash"], 40),
+            (&["bash", "--rcfile", "x"], 40),
+            (&["node", "-c"], 40),
+        ] {
+            let line = [above(40, 9, words), client.clone()];
+            assert_eq!(client_of(&line).map(|client| client.id), Some(expected), "{words:?}");
+        }
+        assert_eq!(client_of(&[]), None);
+        assert_eq!(client_of_this_process().is_some(), std::process::id() != 1);
+    }
+}
