@@ -9,6 +9,7 @@
 pub mod approval;
 pub mod call;
 pub mod decision;
+pub mod display;
 pub mod id;
 pub mod json;
 pub mod place;
