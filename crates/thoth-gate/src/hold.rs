@@ -121,7 +121,9 @@ impl Hold {
     #[must_use]
     pub fn state_at(&self, now: Timestamp) -> HoldState {
         match self.state {
-            HoldState::Pending | HoldState::Approved if now >= self.ends_at => HoldState::Expired,
+            HoldState::Pending | HoldState::Approved if !lives(self.created_at, self.ends_at, now) => {
+                HoldState::Expired
+            }
             state => state,
         }
     }
@@ -157,21 +159,21 @@ impl Hold {
         self.votes.push(vote.clone());
         if !vote.approves {
             self.state = HoldState::Denied;
-            self.ends_at = later(vote.at, self.requirement.ttl_seconds);
+            self.ends_at = later(vote.at.max(self.created_at), self.requirement.ttl_seconds);
         } else if self.requirement.is_met_by(&self.votes, &self.requester) {
             self.state = HoldState::Approved;
         }
         Ok(())
     }
 
-    /// Uses it up for one call, if it is approved and what is required now is met, too.
-    fn spend(&mut self, call_id: &str, requirement: &Requirement, now: Timestamp) -> bool {
-        let good = self.state_at(now) == HoldState::Approved && requirement.is_met_by(&self.votes, &self.requester);
-        if good {
-            self.state = HoldState::Spent;
-            self.spent_by = Some(Arc::from(call_id));
-        }
-        good
+    /// Whether a call may go out on it: it is approved, and the approval also meets what is required now, of whoever
+    /// calls now.
+    fn serves(&self, question: &Question<'_>, now: Timestamp) -> bool {
+        let required = question.requirement;
+        self.state_at(now) == HoldState::Approved
+            && now < later(self.created_at, required.ttl_seconds)
+            && required.is_met_by(&self.votes, &self.requester)
+            && required.is_met_by(&self.votes, question.requester)
     }
 
     /// The call that it was used for did not go out after all.
@@ -179,6 +181,13 @@ impl Hold {
         if self.state == HoldState::Spent && self.spent_by.as_deref() == Some(call_id) {
             self.state = HoldState::Approved;
             self.spent_by = None;
+        }
+    }
+
+    /// It could not be recorded that the call was held: nobody may answer it, and nothing may go out on it.
+    pub(crate) fn withdraw(&mut self) {
+        if matches!(self.state, HoldState::Pending | HoldState::Approved) {
+            self.state = HoldState::Expired;
         }
     }
 
@@ -197,6 +206,12 @@ pub(crate) fn later(now: Timestamp, seconds: u32) -> Timestamp {
     now.saturating_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(now)
 }
 
+/// Whether what began and ends at these instants lasts at `now`. A clock that was put back by more than the whole time
+/// to live tells nothing any more, and whatever it should measure is over.
+fn lives(begins_at: Timestamp, ends_at: Timestamp, now: Timestamp) -> bool {
+    now < ends_at && now.duration_until(begins_at) <= begins_at.duration_until(ends_at)
+}
+
 /// What the gate asks the store about a call that needs a person.
 pub struct Question<'q> {
     /// The call.
@@ -207,6 +222,8 @@ pub struct Question<'q> {
     pub covers: &'q dyn Fn(&Grant) -> bool,
     /// What an approval takes now.
     pub requirement: &'q Requirement,
+    /// On whose behalf the call is made.
+    pub requester: &'q Requester,
     /// The id of the call that would use an approval up; without one, nothing is used up.
     pub spender: Option<&'q str>,
     /// A new hold for the call; `None` if it could not be named.
@@ -233,8 +250,9 @@ pub enum Consulted {
     Approved(Hold),
     /// It was asked before and nobody has answered yet.
     Pending(Hold),
-    /// It is asked for the first time.
-    Created(Hold),
+    /// It is asked for the first time, or again since the hold before, given here too, had ended or no longer fits what is
+    /// required. Nobody had noted that end.
+    Created(Hold, Option<Box<Hold>>),
     /// A person has said no, and that still stands.
     Denied(Hold),
 }
@@ -263,42 +281,52 @@ pub fn consult(question: &Question<'_>, standing: Option<Hold>, grants: &[Grant]
         step.consulted = Some(Consulted::Denied(hold.clone()));
         return step;
     }
-    let good = |grant: &&Grant| {
-        now < grant.ends_at
-            && question.requirement.longest_grant_seconds > 0
-            && question.requirement.is_met_by(&grant.given, &grant.requester)
-            && (question.covers)(grant)
-    };
-    if let Some(grant) = grants.iter().find(good) {
+    if let Some(grant) = grants.iter().find(|grant| covers(question, grant, now)) {
         step.consulted = Some(Consulted::Granted(grant.clone()));
         return step;
     }
+    let mut ended = None;
     if let Some(mut hold) = standing {
-        match hold.state_at(now) {
-            HoldState::Pending if hold.requirement == *question.requirement => {
-                step.consulted = Some(Consulted::Pending(hold));
+        if hold.serves(question, now) {
+            let Some(spender) = question.spender else {
+                step.consulted = Some(Consulted::Approved(hold));
                 return step;
-            }
-            HoldState::Approved => match question.spender {
-                Some(spender) if hold.spend(spender, question.requirement, now) => {
-                    step.changed = Some(hold.clone());
-                    step.consulted = Some(Consulted::Spent(hold));
-                    return step;
-                }
-                None if question.requirement.is_met_by(&hold.votes, &hold.requester) => {
-                    step.consulted = Some(Consulted::Approved(hold));
-                    return step;
-                }
-                _ => {}
-            },
-            _ => {}
+            };
+            hold.state = HoldState::Spent;
+            hold.spent_by = Some(Arc::from(spender));
+            step.changed = Some(hold.clone());
+            step.consulted = Some(Consulted::Spent(hold));
+            return step;
         }
-        // It has ended, or what it takes has changed since: it gives way to a new one.
-        hold.state = if hold.state == HoldState::Denied { HoldState::Denied } else { HoldState::Expired };
-        hold.ends_at = hold.ends_at.min(now);
-        step.changed = Some(hold);
+        if hold.state_at(now) == HoldState::Pending && hold.requirement == *question.requirement {
+            step.consulted = Some(Consulted::Pending(hold));
+            return step;
+        }
+        // It gives way to a new one. A denial that has run out was answered, and stays as it is.
+        if matches!(hold.state, HoldState::Pending | HoldState::Approved) {
+            hold.state = HoldState::Expired;
+            hold.ends_at = hold.ends_at.min(now);
+            ended = Some(hold);
+        }
     }
+    // Without a new hold, nobody is told that the old one ended: then it has not.
     step.created = (question.draft)();
-    step.consulted = step.created.clone().map(Consulted::Created);
+    step.changed = ended.filter(|_| step.created.is_some());
+    let ended = step.changed.clone().map(Box::new);
+    step.consulted = step.created.clone().map(|created| Consulted::Created(created, ended));
     step
+}
+
+/// Whether a grant lets the call through: it still lasts, was given to whoever calls now, covers the arguments, and
+/// would be allowed by what is required now.
+fn covers(question: &Question<'_>, grant: &Grant, now: Timestamp) -> bool {
+    let required = question.requirement;
+    let Some(given_at) = grant.given.iter().map(|vote| vote.at).max() else { return false };
+    let ends_at = grant.ends_at.min(later(given_at, required.longest_grant_seconds));
+    let asker = question.requester;
+    lives(given_at, ends_at, now)
+        && grant.requester.uid == asker.uid
+        && grant.requester.user == asker.user
+        && required.is_met_by(&grant.given, asker)
+        && (question.covers)(grant)
 }

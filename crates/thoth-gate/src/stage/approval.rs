@@ -94,6 +94,7 @@ pub(crate) fn run(asking: &Asking<'_>, approvals: Approvals<'_>, now: Moment) ->
         scope: &scope,
         covers: &|grant: &Grant| grant.patterns.is_empty(),
         requirement: &asking.requirement,
+        requester: &asking.session.requester,
         spender: approvals.spends.then_some(&**asking.call_id),
         draft: &draft,
     };
@@ -105,7 +106,7 @@ pub(crate) fn run(asking: &Asking<'_>, approvals: Approvals<'_>, now: Moment) ->
 
 fn conclude(asking: &Asking<'_>, consulted: Consulted) -> Verdict {
     match consulted {
-        Consulted::Pending(hold) | Consulted::Created(hold) => Verdict { hold: Some(hold), ..Verdict::default() },
+        Consulted::Pending(hold) | Consulted::Created(hold, _) => Verdict { hold: Some(hold), ..Verdict::default() },
         Consulted::Spent(hold) | Consulted::Approved(hold) => {
             let names: Vec<_> =
                 hold.votes.iter().filter(|vote| vote.approves).map(|vote| &*vote.approver.account).collect();
