@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use thoth_types::{Approval, RiskLevel};
 
+use crate::approvals::Demand;
 use crate::diagnostic::{Diagnostic, DiagnosticCode, File, LoadError};
 use crate::digest;
 use crate::include::{self, Loaded};
 use crate::index::Index;
 use crate::letter_case;
 use crate::policy::{Defaults, Evaluation, Lists, Policy};
+use crate::progressive::ProgressiveDraft;
 use crate::read::{Document, Reader, RuleDraft};
 use crate::rule::{Rule, RuleId, RuleInfo};
 use crate::source::Source;
+use crate::spell_out::Sections;
 use crate::yaml::At;
 
 /// Loads the policy called `root` and everything that it includes.
@@ -45,6 +48,7 @@ struct Named {
     name: Arc<str>,
     file: Arc<File>,
     draft: RuleDraft,
+    demand: Option<Box<Demand>>,
 }
 
 #[derive(Default)]
@@ -54,6 +58,8 @@ struct Merge {
     evaluation: Option<(Evaluation, Arc<File>, At)>,
     rules: Vec<Named>,
     lists: Lists,
+    approvals: Sections,
+    progressive: ProgressiveDraft,
 }
 
 impl Merge {
@@ -81,8 +87,10 @@ impl Merge {
                 None if is_root => format!("rule_{}", draft.position).into(),
                 None => format!("{}:rule_{}", file.name, draft.position).into(),
             };
-            self.rules.push(Named { name, file: Arc::clone(file), draft });
+            self.rules.push(Named { name, file: Arc::clone(file), draft, demand: None });
         }
+        self.approvals.add(file, document.approvals);
+        self.progressive = self.progressive.and(document.progressive);
         let lists = document.lists;
         self.lists.approved.extend(lists.approved);
         self.lists.allowed.extend(lists.allowed);
@@ -100,7 +108,7 @@ impl Merge {
         self.lists.require_did = self.lists.require_did.take().or(lists.require_did);
     }
 
-    fn finish(self, files: &[Loaded], mut warnings: Vec<Diagnostic>, errors: &mut Vec<Diagnostic>) -> Policy {
+    fn finish(mut self, files: &[Loaded], mut warnings: Vec<Diagnostic>, errors: &mut Vec<Diagnostic>) -> Policy {
         let evaluation = self.evaluation.map_or_else(Evaluation::default, |(evaluation, ..)| evaluation);
         if let (None, Some(root)) = (self.approval, files.first()) {
             let message = "no `defaults.approval`: calls that no rule matches are blocked";
@@ -112,6 +120,10 @@ impl Merge {
             approval: self.approval.unwrap_or(Approval::Block),
             risk: self.risk.unwrap_or(RiskLevel::Medium),
         };
+        let joined = self.approvals.join(errors);
+        for named in &mut self.rules {
+            named.demand = joined.of_rule(&named.file, &named.draft.demand, errors);
+        }
         check_names(&self.rules, errors);
         check_overrides(&self.rules, evaluation, errors, &mut warnings);
         warn_catch_all(&self.rules, evaluation, defaults, &mut warnings);
@@ -125,6 +137,8 @@ impl Merge {
             has_overrides: rules.iter().any(|rule| !rule.overrides.is_empty()),
             rules,
             lists: self.lists,
+            approvals: joined.approvals,
+            progressive: self.progressive.finish(),
             highest_risk,
             warnings,
             files: files.iter().map(|loaded| Arc::clone(&loaded.file.name)).collect(),
@@ -195,7 +209,7 @@ fn check_overrides(
 
 /// A rule for every call replaces the defaults: what was meant as a last resort may block, or allow, everything.
 fn warn_catch_all(rules: &[Named], evaluation: Evaluation, defaults: Defaults, warnings: &mut Vec<Diagnostic>) {
-    for Named { file, draft, name } in rules {
+    for Named { file, draft, name, .. } in rules {
         let every_call = draft.matcher.matches_everything() && draft.conditions.is_empty() && draft.except.is_empty();
         if !every_call || !draft.enforced {
             continue;
@@ -233,7 +247,7 @@ fn compile_rules(rules: Vec<Named>, evaluation: Evaluation, errors: &mut Vec<Dia
     };
     let mut compiled: Vec<Rule> = Vec::with_capacity(rules.len());
     let mut places: Vec<(Arc<File>, At)> = Vec::new();
-    for (position, Named { name, file, draft }) in rules {
+    for (position, Named { name, file, draft, demand }) in rules {
         if with_targets {
             places.push((Arc::clone(&file), draft.at));
         }
@@ -255,6 +269,7 @@ fn compile_rules(rules: Vec<Named>, evaluation: Evaluation, errors: &mut Vec<Dia
             matcher: draft.matcher,
             except: draft.except.into(),
             conditions: draft.conditions.into(),
+            demand,
             overrides: draft.overrides.iter().filter_map(|(name, _)| ids.get(name).copied()).collect(),
             override_rank: 0,
             overridable: false,

@@ -58,10 +58,12 @@ codes! {
     BadPattern => "bad_pattern",
     /// A time, window, zone or weekday that cannot be.
     BadTime => "bad_time",
-    /// Two rules with one name.
+    /// Two rules or groups with one name.
     DuplicateName => "duplicate_name",
     /// A name that no rule has.
     UnknownRule => "unknown_rule",
+    /// A name that no group of approvers has.
+    UnknownGroup => "unknown_group",
     /// An include that cannot be followed.
     BadInclude => "bad_include",
     /// Files that contradict each other.

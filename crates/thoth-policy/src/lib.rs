@@ -10,6 +10,8 @@
 //! This crate does no I/O and reads neither clock nor environment: files come through [`Source`], the time with the
 //! query.
 
+mod approvals;
+mod argument_patterns;
 mod compile;
 mod condition;
 mod decimal;
@@ -26,23 +28,27 @@ mod lexical_path;
 mod literal;
 mod name;
 mod policy;
+mod progressive;
 mod query;
 mod read;
 mod rule;
 mod semantic;
 mod source;
+mod spell_out;
 mod stages;
 mod text_match;
 mod truth;
 mod window;
 mod yaml;
 
+pub use argument_patterns::{ArgumentPatternError, ArgumentPatterns};
 pub use compile::load;
 pub use diagnostic::{Diagnostic, DiagnosticCode, LoadError, MAX_SHOWN, worth_showing};
 pub use evaluate::{RuleVerdict, Scratch};
 pub use explain::{ConditionTrace, Explanation, RuleTrace};
 pub use name::counted_name;
 pub use policy::{Evaluation, Limits, Policy};
+pub use progressive::{Progressive, ProgressiveScope};
 pub use query::{History, NoHistory, Query, RateScope};
 pub use rule::{RuleId, RuleInfo};
 pub use source::{Source, SourceError, SourceText, Sources};

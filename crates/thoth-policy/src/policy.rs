@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use thoth_types::{Approval, RiskLevel};
 
+use crate::approvals::Approvals;
 use crate::diagnostic::Diagnostic;
 use crate::index::Index;
+use crate::progressive::Progressive;
 use crate::rule::{Rule, RuleId, RuleInfo};
 use crate::text_match::TextMatch;
 
@@ -99,6 +101,8 @@ pub struct Policy {
     pub(crate) rules: Box<[Rule]>,
     pub(crate) index: Index,
     pub(crate) lists: Lists,
+    pub(crate) approvals: Approvals,
+    pub(crate) progressive: Progressive,
     pub(crate) has_overrides: bool,
     /// The highest risk that any rule names.
     pub(crate) highest_risk: RiskLevel,

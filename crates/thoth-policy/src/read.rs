@@ -1,7 +1,9 @@
 //! From YAML trees to drafts of policies: every key is known, every value is of the right kind, or it is an error
 //! with its place.
 
+mod approvals;
 mod condition;
+mod progressive;
 mod rule;
 mod section;
 mod time;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+pub(crate) use approvals::{ApprovalsDraft, ApproverDraft, DemandDraft, GroupDraft};
 pub(crate) use rule::RuleDraft;
 pub(crate) use section::Document;
 

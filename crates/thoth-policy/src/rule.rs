@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thoth_types::{Approval, Place, RiskLevel};
 
+use crate::approvals::Demand;
 use crate::condition::Condition;
 use crate::query::Query;
 use crate::text_match::TextMatch;
@@ -75,6 +76,8 @@ pub(crate) struct Rule {
     pub(crate) matcher: MatchBlock,
     pub(crate) except: Box<[MatchBlock]>,
     pub(crate) conditions: Box<[Condition]>,
+    /// What it asks of an approval beside what the sections ask.
+    pub(crate) demand: Option<Box<Demand>>,
     /// The rules that it overrides.
     pub(crate) overrides: Box<[RuleId]>,
     /// Rules that override come before those that they override.

@@ -1,11 +1,10 @@
 //! The stages beside the rules: identity, intent, lists and limits. Each adds findings and decides nothing.
 
-use thoth_types::{Approval, Finding, Place, ReasonCode, Requirement, RiskLevel, Stage};
+use thoth_types::{Approval, Finding, Place, ReasonCode, RiskLevel, Stage};
 
 use crate::name;
 use crate::policy::{Limits, Policy, ToolList};
 use crate::query::Query;
-use crate::rule::RuleId;
 use crate::text_match::ScopeList;
 
 fn finding(stage: Stage, approval: Approval, code: ReasonCode, place: Option<Place>, detail: String) -> Finding {
@@ -122,12 +121,6 @@ impl Policy {
             let code = ReasonCode::ToolSensitive;
             findings.push(finding(Stage::Scope, Approval::Approve, code, Some(list.place.clone()), detail));
         }
-    }
-
-    /// What an approval takes of a call that these rules matched.
-    #[must_use]
-    pub fn requirement(&self, _matched: &[RuleId]) -> Requirement {
-        Requirement::default()
     }
 
     /// The limits that hold for this tool: the smallest of all that apply. The gate counts, under the tool's

@@ -226,7 +226,7 @@ fn impossible_times_are_load_errors() {
         ("{time_after: \"08:00\", tz: Europe/Berln}", "did you mean `Europe/Berlin`"),
         ("{tz: UTC}", "says nothing"),
         ("{rate: {limit: 0, window: 1m}}", "from 1"),
-        ("{rate: {limit: 3, window: fortnight}}", "is no window"),
+        ("{rate: {limit: 3, window: fortnight}}", "is no duration for `window`"),
         ("{size: {s: {gt: 5, lt: 5}}}", "no size lies"),
         ("{path_under: {p: \"~/x\"}}", "bad directory"),
         ("{host_in: {u: \"https://x.com\"}}", "is no host"),

@@ -8,6 +8,7 @@ use thoth_types::{Approval, RiskLevel};
 use crate::condition::Condition;
 use crate::diagnostic::DiagnosticCode;
 use crate::read::Reader;
+use crate::read::approvals::{DEMAND_KEYS, DemandDraft};
 use crate::rule::MatchBlock;
 use crate::yaml::{At, Content, Node};
 
@@ -29,9 +30,10 @@ pub(crate) struct RuleDraft {
     pub(crate) except: Vec<MatchBlock>,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) overrides: Vec<(Arc<str>, At)>,
+    pub(crate) demand: DemandDraft,
 }
 
-const RULE_KEYS: [&str; 12] = [
+const RULE_KEYS: [&str; 15] = [
     "name",
     "match",
     "approval",
@@ -44,8 +46,11 @@ const RULE_KEYS: [&str; 12] = [
     "expires",
     "mode",
     "override",
+    "approvers",
+    "quorum",
+    "ttl",
 ];
-const LATER_RULE_KEYS: [&str; 6] = ["redact", "transform", "approvers", "quorum", "ttl", "when"];
+const LATER_RULE_KEYS: [&str; 3] = ["redact", "transform", "when"];
 pub(crate) const APPROVALS: [&str; 3] = ["auto", "approve", "block"];
 pub(crate) const RISKS: [&str; 4] = ["low", "medium", "high", "critical"];
 
@@ -83,9 +88,11 @@ impl Reader<'_> {
             except: Vec::new(),
             conditions: Vec::new(),
             overrides: Vec::new(),
+            demand: DemandDraft::default(),
         };
         let mut has_match = false;
-        for (key, value) in self.fields_or_later(node, "a rule", &RULE_KEYS, &LATER_RULE_KEYS) {
+        let fields = self.fields_or_later(node, "a rule", &RULE_KEYS, &LATER_RULE_KEYS);
+        for (key, value) in &fields {
             match &*key.text {
                 "name" => rule.name = self.rule_name(value),
                 "match" => {
@@ -106,11 +113,15 @@ impl Reader<'_> {
                 "owner" => rule.owner = self.text(value, "`owner`").cloned(),
                 "expires" => rule.expires = self.expiry(value),
                 "mode" => rule.enforced = self.rule_mode(value),
-                _ => {
+                "override" => {
                     let names = self.texts(value, "`override`");
                     rule.overrides = names.into_iter().map(|(text, at)| (Arc::clone(text), at)).collect();
                 }
+                _ => self.demand(key, value, &mut rule.demand),
             }
+        }
+        for (key, _) in fields.iter().filter(|(key, _)| DEMAND_KEYS.contains(&&*key.text)) {
+            self.demand_of_rule(key, rule.approval);
         }
         if !has_match {
             self.warn(node.at, "a rule without `match` applies to every call", "add `match: {tool: \"*\"}` if meant");

@@ -8,14 +8,28 @@ use crate::diagnostic::DiagnosticCode;
 use crate::glob::Glob;
 use crate::name;
 use crate::policy::{Evaluation, IntentScope, Lists, ToolEntry, ToolList};
+use crate::progressive::ProgressiveDraft;
 use crate::read::Reader;
+use crate::read::approvals::ApprovalsDraft;
 use crate::read::rule::RuleDraft;
 use crate::text_match::TextMatch;
 use crate::yaml::{At, Content, Node};
 
-const TOP_KEYS: [&str; 10] =
-    ["version", "defaults", "rules", "scope", "scope_id", "tools", "gateway", "trust", "include", "evaluation"];
-const LATER_TOP_KEYS: [&str; 5] = ["integrity", "inspect", "budgets", "approvals", "plan_rules"];
+const TOP_KEYS: [&str; 12] = [
+    "version",
+    "defaults",
+    "rules",
+    "scope",
+    "scope_id",
+    "tools",
+    "gateway",
+    "trust",
+    "include",
+    "evaluation",
+    "approvals",
+    "progressive",
+];
+const LATER_TOP_KEYS: [&str; 4] = ["integrity", "inspect", "budgets", "plan_rules"];
 
 /// What one file says.
 #[derive(Debug, Default)]
@@ -25,6 +39,8 @@ pub(crate) struct Document {
     pub(crate) evaluation: Option<(Evaluation, At)>,
     pub(crate) rules: Vec<RuleDraft>,
     pub(crate) lists: Lists,
+    pub(crate) approvals: ApprovalsDraft,
+    pub(crate) progressive: ProgressiveDraft,
 }
 
 impl Reader<'_> {
@@ -43,6 +59,8 @@ impl Reader<'_> {
                 "gateway" => self.gateway(value, &mut document.lists),
                 "trust" => self.trust(value, &mut document.lists),
                 "evaluation" => document.evaluation = self.evaluation(value).map(|e| (e, value.at)),
+                "approvals" => document.approvals = self.approvals(value),
+                "progressive" => document.progressive = self.progressive(value),
                 // `include` was followed when the files were gathered.
                 _ => {}
             }

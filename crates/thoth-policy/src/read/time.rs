@@ -93,22 +93,35 @@ impl Reader<'_> {
 
     /// `30s`, `5m`, `1h`, `1d`; at most 31 days.
     pub(super) fn duration(&mut self, node: &Node) -> Option<SignedDuration> {
-        const MOST: i64 = 31 * 86_400;
-        let text = self.text(node, "`window`")?;
-        let unit = |seconds: i64, suffix: char| {
-            let number: i64 = text.strip_suffix(suffix)?.parse().ok()?;
-            number.checked_mul(seconds).filter(|s| (1..=MOST).contains(s))
-        };
-        let seconds = unit(1, 's').or_else(|| unit(60, 'm')).or_else(|| unit(3_600, 'h')).or_else(|| unit(86_400, 'd'));
-        if seconds.is_none() {
-            let message = format!("`{text}` is no window");
-            self.error_help(
-                DiagnosticCode::BadTime,
-                node.at,
-                message,
-                "write `30s`, `5m`, `1h` or `1d`; 31 days at most",
-            );
-        }
-        seconds.map(SignedDuration::from_secs)
+        self.seconds(node, "`window`", 1, MOST_SECONDS).map(|seconds| SignedDuration::from_secs(seconds.into()))
     }
+
+    /// A duration of at least `least` and at most `most` seconds.
+    pub(super) fn seconds(&mut self, node: &Node, what: &str, least: u32, most: u32) -> Option<u32> {
+        let text = self.text(node, what)?;
+        let seconds = UNITS.iter().find_map(|(suffix, unit)| {
+            let number = text.strip_suffix(*suffix).filter(|number| number.bytes().all(|b| b.is_ascii_digit()))?;
+            number.parse::<u32>().ok()?.checked_mul(*unit)
+        });
+        if seconds.is_none_or(|seconds| !(least..=most).contains(&seconds)) {
+            let (least, most) = (show_seconds(least), show_seconds(most));
+            let message = format!("`{text}` is no duration for {what}");
+            let help = format!("write a number with `s`, `m`, `h` or `d`, from `{least}` to `{most}`");
+            self.error_help(DiagnosticCode::BadTime, node.at, message, help);
+            return None;
+        }
+        seconds
+    }
+}
+
+/// The longest window.
+pub(super) const MOST_SECONDS: u32 = 31 * 86_400;
+
+const UNITS: [(char, u32); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
+
+/// Seconds as policies write them, in the largest unit that leaves no rest.
+pub(crate) fn show_seconds(seconds: u32) -> String {
+    let unit = UNITS.iter().rev().find(|(_, unit)| seconds != 0 && seconds.is_multiple_of(*unit));
+    let (suffix, unit) = unit.copied().unwrap_or(('s', 1));
+    format!("{}{suffix}", seconds / unit)
 }
