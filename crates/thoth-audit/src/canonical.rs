@@ -12,17 +12,23 @@ use thoth_types::json::{Kind, Value};
 
 /// Appends the RFC 8785 form of a document.
 pub fn jcs(value: Value<'_>, out: &mut Vec<u8>) {
-    write(value, out, &number);
+    write(value, out, &number, &[]);
 }
 
 /// Appends the form that differs from RFC 8785 only in that numbers keep their exact text. Key order, white space and
 /// the way in which characters are escaped make no difference; any difference in a value does.
 pub fn exact(value: Value<'_>, out: &mut Vec<u8>) {
-    write(value, out, &|text, out| out.extend_from_slice(text.as_bytes()));
+    exact_without(value, &[], out);
+}
+
+/// The same without the members at these paths of names, joined by dots. A path leads through objects only, and each of
+/// its steps is a whole name: a member whose own name has a dot is never left out. What held a member stays.
+pub(crate) fn exact_without(value: Value<'_>, paths: &[&str], out: &mut Vec<u8>) {
+    write(value, out, &|text, out| out.extend_from_slice(text.as_bytes()), paths);
 }
 
 /// The depth of the recursion is bounded by the limits under which the document was parsed.
-fn write(value: Value<'_>, out: &mut Vec<u8>, number: &dyn Fn(&str, &mut Vec<u8>)) {
+fn write(value: Value<'_>, out: &mut Vec<u8>, number: &dyn Fn(&str, &mut Vec<u8>), without: &[&str]) {
     match value.kind() {
         Kind::Null | Kind::True | Kind::False => out.extend_from_slice(value.raw()),
         Kind::Number => number(value.number_text().unwrap_or_default(), out),
@@ -33,13 +39,16 @@ fn write(value: Value<'_>, out: &mut Vec<u8>, number: &dyn Fn(&str, &mut Vec<u8>
                 if at > 0 {
                     out.push(b',');
                 }
-                write(element, out, number);
+                write(element, out, number, &[]);
             }
             out.push(b']');
         }
         Kind::Object => {
             let mut members: Vec<(Cow<'_, str>, Value<'_>)> =
                 value.members().map(|(key, member)| (key.as_str().unwrap_or_default(), member)).collect();
+            if !without.is_empty() {
+                members.retain(|(key, _)| !without.iter().any(|path| path == key && !path.contains('.')));
+            }
             members.sort_by(|a, b| utf16_order(&a.0, &b.0));
             out.push(b'{');
             for (at, (key, member)) in members.iter().enumerate() {
@@ -48,11 +57,17 @@ fn write(value: Value<'_>, out: &mut Vec<u8>, number: &dyn Fn(&str, &mut Vec<u8>
                 }
                 crate::json::string(out, key);
                 out.push(b':');
-                write(*member, out, number);
+                let below: Vec<&str> = without.iter().filter_map(|path| below(path, key)).collect();
+                write(*member, out, number, &below);
             }
             out.push(b'}');
         }
     }
+}
+
+/// What of a path is left after its first step, if that step is `key` and is not the last.
+fn below<'p>(path: &'p str, key: &str) -> Option<&'p str> {
+    path.split_once('.').and_then(|(step, rest)| (step == key).then_some(rest))
 }
 
 fn text(value: Value<'_>, out: &mut Vec<u8>) {

@@ -168,6 +168,8 @@ pub struct DecisionFields<'a> {
     pub policy_digest: &'a str,
     /// The digest of the hold's token.
     pub hold_token_digest: Option<&'a str>,
+    /// The grant that covers the call.
+    pub grant_id: Option<&'a str>,
     /// Everything the stages found; the first 8 are written.
     pub findings: &'a [Finding],
     /// Stages that could not have changed the answer.
@@ -191,6 +193,8 @@ pub struct HoldFields<'a> {
     pub channel: Option<&'a str>,
     /// From where.
     pub origin: Option<&'a str>,
+    /// The call that went out on it, by its id.
+    pub spent_by: Option<&'a str>,
     /// The grant's name.
     pub grant_id: Option<&'a str>,
     /// When the grant ends.
@@ -260,7 +264,7 @@ impl Event<'_> {
         if let Some(d) = decision {
             findings(&mut o, d.findings);
         }
-        write_hold(&mut o, hold, decision.and_then(|d| d.hold_token_digest));
+        write_hold(&mut o, hold, decision);
         if let Some(call) = call {
             o.word("listed", call.listed.as_str());
         }
@@ -318,6 +322,7 @@ impl Event<'_> {
             o.texts("skippedStages", d.skipped.iter().map(|s| s.as_str()), Stage::ALL.len(), ELEMENT_CAP);
         }
         o.word("sourceType", "agent_tool_call");
+        o.optional("spentBy", self.hold.as_ref().and_then(|h| h.spent_by), SHORT_CAP);
         o.optional("taskId", call.and_then(|c| c.task_id), SHORT_CAP);
         o.optional("tenantId", session.tenant.as_ref().map(|id| id.as_str()), ID_CAP);
         o.optional("toolName", call.map(|c| c.tool), TEXT_CAP);
@@ -334,18 +339,22 @@ impl Event<'_> {
     }
 }
 
-/// The keys of a hold and a grant; a decision may name its hold, too.
-fn write_hold(o: &mut Object<'_>, hold: Option<&HoldFields<'_>>, of_decision: Option<&str>) {
+/// The keys of a hold and a grant; a decision may name them, too.
+fn write_hold(o: &mut Object<'_>, hold: Option<&HoldFields<'_>>, decision: Option<&DecisionFields<'_>>) {
     if let Some(ends_at) = hold.and_then(|h| h.grant_ends_at) {
         o.instant("grantEndsAt", ends_at);
     }
-    o.optional("grantId", hold.and_then(|h| h.grant_id), SHORT_CAP);
+    o.optional("grantId", hold.and_then(|h| h.grant_id).or(decision.and_then(|d| d.grant_id)), SHORT_CAP);
     if let Some(h) = hold {
         o.instant("holdEndsAt", h.ends_at);
         o.number("holdQuorum", u64::from(h.quorum));
         o.text("holdState", h.state, SHORT_CAP);
     }
-    o.optional("holdTokenDigest", hold.map(|h| h.token_digest).or(of_decision), SHORT_CAP);
+    o.optional(
+        "holdTokenDigest",
+        hold.map(|h| h.token_digest).or(decision.and_then(|d| d.hold_token_digest)),
+        SHORT_CAP,
+    );
 }
 
 fn cut_by(text: &str, cap: usize) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use thoth_audit::{
-    CallFields, Content, ContentKey, ContentMode, DecisionFields, Event, EventType, Leaves, OutcomeFields,
+    CallFields, Content, ContentKey, ContentMode, DecisionFields, Event, EventType, HoldFields, Leaves, OutcomeFields,
     RefusalFields, SessionFields,
 };
 use thoth_types::json::{Limits, Tape};
@@ -102,10 +102,23 @@ fn write(parts: &Parts) -> Vec<u8> {
         matched: names,
         policy_digest: text,
         hold_token_digest: Some(text),
+        grant_id: (pick & 64 == 0).then_some(text),
         findings: &findings,
         skipped: Stage::ALL,
     };
     let outcome = OutcomeFields { outcome: "ok", duration_us: *number, result_bytes: *number, content: Some(&content) };
+    let hold = HoldFields {
+        token_digest: text,
+        state: text,
+        ends_at: jiff::Timestamp::from_millisecond(1_700_000_000_124).unwrap(),
+        quorum: 2,
+        approver: Some(text),
+        channel: Some(text),
+        origin: Some(text),
+        spent_by: Some(text),
+        grant_id: Some(text),
+        grant_ends_at: jiff::Timestamp::from_millisecond(1_700_000_000_125).ok(),
+    };
     let refusal = RefusalFields { code: text, from: "client", offset: *number, bytes: 1 };
     let event = Event {
         event_type: EventType::ALL[pick % EventType::ALL.len()],
@@ -115,7 +128,7 @@ fn write(parts: &Parts) -> Vec<u8> {
         call: (pick & 1 == 0).then_some(call),
         decision: (pick & 2 == 0).then_some(decision),
         outcome: (pick & 4 == 0).then_some(outcome),
-        hold: None,
+        hold: (pick & 128 == 0).then_some(hold),
         refusal: (pick & 8 == 0).then_some(refusal),
         detail: (pick & 16 == 0).then_some(text),
     };

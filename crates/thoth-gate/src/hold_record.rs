@@ -116,6 +116,7 @@ fn push(
             approver: doer.approver,
             channel: doer.channel,
             origin: doer.origin,
+            spent_by: hold.spent_by.as_deref(),
             grant_id: grant.map(|grant| &*grant.id),
             grant_ends_at: grant.map(|grant| grant.ends_at),
         }),

@@ -71,6 +71,7 @@ fn decision_fields<'a>(decided: &'a Decided<'_>, digest: &'a str, hold: Option<&
         matched: &decided.matched,
         policy_digest: digest,
         hold_token_digest: hold,
+        grant_id: decided.grant.as_ref().map(|grant| &*grant.id),
         // A single finding is the deciding one, which the fields above already tell.
         findings: if decided.findings.len() > 1 { &decided.findings } else { &[] },
         skipped: decided.skipped,

@@ -60,7 +60,7 @@ pub(crate) struct Verdict {
 
 pub(crate) fn run(asking: &Asking<'_>, approvals: Approvals<'_>, now: Moment) -> Verdict {
     let caller = &asking.session.caller;
-    let binding = call_binding(caller, asking.tool, asking.call.arguments);
+    let binding = call_binding(caller, asking.tool, asking.call.arguments, &[]);
     let scope = GrantScope {
         tenant: caller.tenant.clone(),
         agent: caller.agent.clone(),
