@@ -64,7 +64,8 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     let defaults = Limits::default();
     let limits = Limits { max_bytes: usize::try_from(arguments.max_message).unwrap_or(defaults.max_bytes), ..defaults };
     let Approver { account, uid } = account::own();
-    let requester = Requester { account, uid, user: caller.user.clone(), client: None };
+    let client = thoth_proxy::client_of_this_process();
+    let requester = Requester { account, uid, user: caller.user.clone(), client };
     let options = StdioOptions {
         command: arguments.command,
         caller,
