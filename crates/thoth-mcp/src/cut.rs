@@ -6,13 +6,23 @@ use thoth_types::json::Value;
 
 use crate::message::Request;
 
-/// The line as the client would have written it if the gate had asked nothing: without `params.requestState`, without
-/// the members of `params.inputResponses` whose keys begin with `prefix`, and without the whole of that if nothing else
-/// was in it. Every other byte stays as it is. The result must be decoded again before anything is decided about it.
+/// Whose state a request returns in `params.requestState`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StateOf {
+    /// The gate's: it goes.
+    Gate,
+    /// The server's: it stays.
+    Server,
+}
+
+/// The line as the client would have written it if the gate had asked nothing: without the members of
+/// `params.inputResponses` whose keys begin with `prefix`, without the whole of that if nothing else was in it, and
+/// without the gate's `params.requestState`. Every other byte stays as it is. The result must be decoded again before
+/// anything is decided about it.
 ///
 /// `request` must have been decoded from `line`, which may have its line end or not.
 #[must_use]
-pub fn cut_round_trip(line: &[u8], request: &Request<'_>, prefix: &str) -> Vec<u8> {
+pub fn cut_round_trip(line: &[u8], request: &Request<'_>, prefix: &str, state: StateOf) -> Vec<u8> {
     let Some(params) = request.params else { return line.to_vec() };
     let is_ours = |key: &str| key.starts_with(prefix);
     let responses = params.get("inputResponses").filter(Value::is_object);
@@ -25,7 +35,12 @@ pub fn cut_round_trip(line: &[u8], request: &Request<'_>, prefix: &str) -> Vec<u
         responses.into_iter().for_each(|all| without(all, is_ours, &mut spans));
     }
     let all_ours = ours > 0 && others == 0;
-    without(params, |key| key == "requestState" || (all_ours && key == "inputResponses"), &mut spans);
+    let removed = |key: &str| match key {
+        "requestState" => state == StateOf::Gate,
+        "inputResponses" => all_ours,
+        _ => false,
+    };
+    without(params, removed, &mut spans);
     remove(line, spans)
 }
 

@@ -22,7 +22,7 @@ mod refusal;
 mod rescue;
 mod views;
 
-pub use cut::cut_round_trip;
+pub use cut::{StateOf, cut_round_trip};
 pub use decode::{BatchRule, Decoder, MAX_BATCH};
 pub use elicitation::{Choice, Elicitation, elicitation_complete, elicitation_request, input_required_result};
 pub use encode::{cancelled_notification, error_response, progress_notification, push_json_string, tool_error_result};

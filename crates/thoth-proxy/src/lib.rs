@@ -10,6 +10,7 @@ mod blocking;
 mod client_side;
 mod clock;
 mod demands;
+mod elicitation;
 mod ending;
 mod lifeline;
 mod lineage;
@@ -19,6 +20,7 @@ mod process;
 mod program;
 #[cfg(test)]
 mod rehearsal;
+mod sealed_state;
 mod server_side;
 mod session;
 mod stdio;
