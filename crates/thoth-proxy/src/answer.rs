@@ -1,9 +1,11 @@
 //! The one translation from the gate's refusals to JSON-RPC.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use thoth_gate::Refused;
+use thoth_gate::hold::Hold;
 use thoth_mcp::{Era, error_response, tool_error_result};
-use thoth_types::Decision;
+use thoth_types::{Decision, ReasonCode};
 
 /// A call was blocked. Stable; the codes are part of Thoth's contract.
 pub const CODE_BLOCK: i64 = -32001;
@@ -37,6 +39,12 @@ pub(crate) fn upstream_gone(id: &[u8], how: &str) -> Vec<u8> {
     error_response(id, CODE_UPSTREAM_GONE, &format!("the MCP server {how} before it answered"), None)
 }
 
+/// The line that answers a call that still waited for approval when the session ended.
+pub(crate) fn never_sent(id: &[u8]) -> Vec<u8> {
+    let text = "Thoth: the session ended while the call waited for approval; the call was not made";
+    error_response(id, CODE_UPSTREAM_GONE, text, None)
+}
+
 const fn code(refused: &Refused) -> i64 {
     match refused.decision {
         Decision::StepUp => CODE_STEP_UP,
@@ -45,13 +53,58 @@ const fn code(refused: &Refused) -> i64 {
     }
 }
 
-fn message(refused: &Refused) -> String {
+/// What happened, for a person, without what to do about it.
+fn headline(refused: &Refused) -> String {
     let verb = match refused.decision {
         Decision::StepUp => "needs approval",
         Decision::Defer => "deferred",
         Decision::Block | Decision::Allow | Decision::Modify => "blocked",
     };
-    format!("Thoth: `{}` {verb}: {}", refused.tool, refused.reason)
+    format!("Thoth: `{}` {verb}: {}", refused.tool, refused.reason.trim_end_matches('.'))
+}
+
+fn message(refused: &Refused) -> String {
+    let headline = headline(refused);
+    match (&refused.hold, refused.decision) {
+        (Some(hold), Decision::StepUp) => format!("{headline}. {}; then the same call passes.", how_to_approve(hold)),
+        (Some(hold), _) if is_denied(refused) => format!("{headline}. {}", denied(hold)),
+        _ => headline,
+    }
+}
+
+/// How a hold is answered, where, and until when. Its token is digits and needs no escaping in an address.
+fn how_to_approve(hold: &Hold) -> String {
+    let mut text = format!("Hold {}: approve it with `{}`", hold.token.short(), command(hold));
+    if let Some(url) = url(hold) {
+        text.push_str(&format!(" or at {url}"));
+    }
+    if hold.requirement.quorum > 1 {
+        text.push_str(&format!(", by {} different accounts", hold.requirement.quorum));
+    }
+    text.push_str(&format!(", until {}", until(hold)));
+    text
+}
+
+fn denied(hold: &Hold) -> String {
+    format!("A person said no to this very call; repeating it does not help until {}.", until(hold))
+}
+
+/// Whether a person has said no.
+fn is_denied(refused: &Refused) -> bool {
+    refused.reason_code == ReasonCode::ApprovalDenied
+}
+
+fn command(hold: &Hold) -> String {
+    format!("thoth approvals approve {}", hold.token.short())
+}
+
+fn url(hold: &Hold) -> Option<String> {
+    hold.requirement.url.as_ref().map(|url| url.replace("{hold}", hold.token.as_str()))
+}
+
+/// When it ends, in whole seconds, so that nobody is promised more than there is.
+fn until(hold: &Hold) -> String {
+    Timestamp::from_second(hold.ends_at.as_second()).unwrap_or(hold.ends_at).to_string()
 }
 
 fn data(refused: &Refused) -> Vec<u8> {
@@ -68,7 +121,13 @@ fn data(refused: &Refused) -> Vec<u8> {
     put("action_attestation_id", json!(*refused.call_id));
     if let Some(hold) = &refused.hold {
         put("hold_token", json!(hold.token.as_str()));
-        put("expires_at", json!(hold.ends_at.to_string()));
+        put("expires_at", json!(until(hold)));
+        if refused.decision == Decision::StepUp {
+            put("approve_with", json!(command(hold)));
+            if let Some(url) = url(hold) {
+                put("approval_url", json!(url));
+            }
+        }
     }
     if let Some(seconds) = refused.retry_after_seconds {
         put("retry_after_seconds", json!(seconds));
@@ -77,23 +136,25 @@ fn data(refused: &Refused) -> Vec<u8> {
 }
 
 fn text_for_model(refused: &Refused) -> String {
-    let advice = match (refused.decision, refused.retry_after_seconds) {
-        (_, Some(seconds)) => format!("Wait {seconds} seconds before calling it again."),
-        (Decision::StepUp, _) => {
+    let advice = match (refused.decision, &refused.hold, refused.retry_after_seconds) {
+        (_, _, Some(seconds)) => format!("Wait {seconds} seconds before calling it again."),
+        (Decision::StepUp, Some(hold), _) => format!(
+            "A person must approve this call. {}. Tell the user what you want to do and why, and how to approve it; do not \
+             retry on your own. Once the user says that it is approved, make exactly the same call again, and it passes.",
+            how_to_approve(hold)
+        ),
+        (Decision::StepUp, None, _) => {
             "A person must approve this call. Tell the user what you want to do and why; do not retry on your own."
                 .to_owned()
+        }
+        (_, Some(hold), _) if is_denied(refused) => {
+            format!("{} Do not work around it with other tools; tell the user if you cannot go on.", denied(hold))
         }
         _ => {
             "Do not retry it and do not work around it with other tools; tell the user if you cannot go on.".to_owned()
         }
     };
-    let hold = refused.hold.as_ref().map(|hold| format!(" Hold: {}.", hold.token)).unwrap_or_default();
-    format!(
-        "{}. ({}, trace {}){hold} {advice}",
-        message(refused).trim_end_matches('.'),
-        refused.reason_code.as_str(),
-        refused.trace_id
-    )
+    format!("{}. ({}, trace {}) {advice}", headline(refused), refused.reason_code.as_str(), refused.trace_id)
 }
 
 /// The line that answers a refused batch: one array with an answer for every request of it. `requests` are the ids in

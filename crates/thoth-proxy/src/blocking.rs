@@ -5,6 +5,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -28,6 +29,13 @@ impl<T: AsFd> Blocking<T> {
                 done => return done,
             }
         }
+    }
+
+    /// Waits until there is something to read, or its end, but no longer than this. Whether there is; a failure counts as
+    /// something, which reading then tells.
+    pub(crate) fn is_readable_within(&self, patience: Duration) -> bool {
+        let patience = Timespec { tv_sec: 0, tv_nsec: patience.subsec_nanos().into() };
+        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&patience)).map_or(true, |ready| ready > 0)
     }
 
     /// Whether a write of up to `PIPE_BUF` bytes would not wait.

@@ -12,6 +12,7 @@ mod clock;
 mod demands;
 mod elicitation;
 mod ending;
+mod held;
 mod lifeline;
 mod lineage;
 mod notices;
@@ -24,7 +25,9 @@ mod sealed_state;
 mod server_side;
 mod session;
 mod stdio;
+mod turn;
 mod upstream;
+mod waiting;
 
 pub use answer::{CODE_BLOCK, CODE_DEFER, CODE_STEP_UP, CODE_UPSTREAM_GONE, RefusalStyle};
 pub use approval::{ApprovalOptions, DEFAULT_HOLD_TIMEOUT};

@@ -13,10 +13,11 @@ use thoth_types::Caller;
 use thoth_types::json::Limits;
 
 use crate::answer;
-use crate::client_side::{refusal_fields, refuse_in_flight, state_digest};
+use crate::client_side::{refusal_fields, state_digest};
 use crate::clock;
 use crate::notices::{NO_EVIDENCE, Repeated, say};
 use crate::session::{Asked, Open, Session, State};
+use crate::turn::refuse_in_flight;
 
 /// Handles what the server sends.
 #[derive(Debug)]
@@ -102,7 +103,10 @@ impl ServerSide {
         let mut outcomes = Outcomes::default();
         for (_, open) in session.lock().from_client.drain() {
             if !open.cancelled {
-                replies.extend(answer::upstream_gone(&open.id, how));
+                replies.extend(match open.asked {
+                    Asked::Call(None) => answer::never_sent(&open.id),
+                    _ => answer::upstream_gone(&open.id, how),
+                });
             }
             if let Asked::Call(Some(ticket)) = &open.asked {
                 outcomes.settle(caller, ticket, &Outcome::without_answer("no_answer"), clock::now());

@@ -92,6 +92,11 @@ impl State {
         self.negotiated = Some(revision.to_owned());
     }
 
+    /// The revision that a legacy session speaks.
+    pub(crate) fn revision(&self) -> Option<&str> {
+        self.negotiated.as_deref()
+    }
+
     pub(crate) fn listed(&self, tool: &str) -> Listed {
         if self.tools.contains(tool) {
             Listed::Yes
@@ -153,9 +158,9 @@ impl State {
         self.from_client.get(key).filter(|open| !matches!(open.asked, Asked::Call(None)))
     }
 
-    /// Whether the client still waits for an answer.
+    /// Whether the client still waits for an answer that the server may give: not to a call that has not gone out.
     pub(crate) fn client_waits(&self) -> bool {
-        self.from_client.values().any(|open| !open.cancelled)
+        self.from_client.values().any(|open| !open.cancelled && !matches!(open.asked, Asked::Call(None)))
     }
 
     /// Opens a client's request.

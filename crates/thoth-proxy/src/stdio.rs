@@ -39,7 +39,9 @@ use crate::policy_watch::PolicyWatch;
 use crate::program::{Program, find, own_environment};
 use crate::server_side::ServerSide;
 use crate::session::Session;
+use crate::turn::Turn;
 use crate::upstream::{SpawnError, Upstream, UpstreamInput, spawn};
+use crate::waiting::TICK_US;
 
 /// A complaint to the server is written only if it fits without waiting: `PIPE_BUF`, below which POSIX promises that a
 /// writable pipe takes it whole.
@@ -50,6 +52,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// The most often that policy files and the ledger's state are looked at.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the client's input is waited for at a time while calls wait here.
+const TICK: Duration = Duration::from_micros(TICK_US);
 
 /// What `thoth run` was asked to do.
 #[derive(Debug)]
@@ -133,8 +138,14 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     #[expect(clippy::disallowed_methods, reason = "each thread sends one cause, and none may wait for a reader")]
     let (causes, wait) = channel();
 
-    let client_side =
-        ClientSide::new(Arc::clone(gate), gate_session, Arc::clone(&session), options.limits, options.refusal_style);
+    let client_side = ClientSide::new(
+        Arc::clone(gate),
+        gate_session,
+        Arc::clone(&session),
+        options.limits,
+        options.refusal_style,
+        options.approval,
+    );
     let server_side = ServerSide::new(Arc::clone(gate), fields.clone(), Arc::clone(&session), options.limits);
     note(gate, &fields, EventType::SessionStarted, &describe(program.name, program.arguments));
     note(gate, &fields, EventType::PolicyLoaded, &format!("in force: {}", gate.policy_digest()));
@@ -283,6 +294,20 @@ impl ClientPump {
     fn run(mut self) -> Cause {
         let mut frames = FrameBuffer::new(self.limits.max_bytes);
         loop {
+            // Only while calls wait here is there anything to look after while the client says nothing.
+            while self.side.waits() {
+                let silent = !self.input.is_readable_within(TICK);
+                if silent {
+                    self.upkeep();
+                }
+                let turn = self.side.tick();
+                if let Some(cause) = self.send(turn) {
+                    return cause;
+                }
+                if !silent {
+                    break;
+                }
+            }
             match self.input.read(frames.spare()) {
                 Ok(0) => break,
                 Ok(n) => frames.advance(n),
@@ -293,21 +318,28 @@ impl ClientPump {
             }
             self.upkeep();
             let turn = self.side.turn(frames.frames());
-            let forwarded = self.to_upstream.forward(turn.permits);
-            if self.to_client.write_all(&turn.replies).is_err() {
-                return Cause::ClientGone;
-            }
-            if let Err(error) = forwarded {
-                // The requests that did not reach it stay open, and are answered when the session ends.
-                say(&format!("cannot write to the server: {error}"));
-                return Cause::UpstreamDeaf;
+            if let Some(cause) = self.send(turn) {
+                return cause;
             }
             frames.consume();
         }
+        // The calls that still wait here are never forwarded: they are answered when the session ends.
         if let Some(refusal) = frames.finish() {
             self.side.unterminated(&refusal);
         }
         Cause::ClientClosed
+    }
+
+    /// Sends what a turn came to. If that fails, what brings the end nearer.
+    fn send(&self, turn: Turn<'_>) -> Option<Cause> {
+        let forwarded = self.to_upstream.forward(turn.permits);
+        if self.to_client.write_all(&turn.replies).is_err() {
+            return Some(Cause::ClientGone);
+        }
+        let error = forwarded.err()?;
+        // The requests that did not reach it stay open, and are answered when the session ends.
+        say(&format!("cannot write to the server: {error}"));
+        Some(Cause::UpstreamDeaf)
     }
 
     /// What is looked after now and then, when traffic comes by: idle sessions stay asleep.
@@ -316,6 +348,7 @@ impl ClientPump {
             return;
         }
         self.last_upkeep = Some(Instant::now());
+        self.side.sweep();
         if let Some(detail) = self.watch.look(&self.gate) {
             note(&self.gate, self.side.caller(), EventType::PolicyLoaded, &detail);
         }

@@ -1,0 +1,385 @@
+//! One turn: the client's frames that arrived together, or held calls whose time has come, on their way through one round
+//! of the gate.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use thoth_gate::{Answer, Gate, Moment, Permit, Refused, Round};
+use thoth_mcp::{
+    BatchRule, Decoder, Direction, Era, Frame, InFlightError, Message, Notification, Refusal, RefusalCode, Request,
+    Response, TaskMethod,
+};
+use thoth_types::json::Limits;
+use thoth_types::{Arguments, Decision, HoldToken, ToolCall};
+
+use crate::answer::{self, RefusalStyle};
+use crate::approval::Client;
+use crate::client_side::state_digest;
+use crate::notices::NO_EVIDENCE;
+use crate::session::{Asked, Open, Session};
+use crate::waiting::{Bound, Parked, WaitingRoom};
+
+/// What comes of it.
+#[derive(Debug, Default)]
+pub(crate) struct Turn<'f> {
+    /// For the upstream.
+    pub(crate) permits: Vec<Permit<'f>>,
+    /// For the client: complete lines.
+    pub(crate) replies: Vec<u8>,
+}
+
+/// What is left to do once the round is committed.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// Frames that were refused.
+    pub(crate) incidents: Vec<Refusal>,
+    /// Holds that were named in the refusals of batches.
+    pub(crate) shown: Vec<HoldToken>,
+    /// Whether the round's evidence was written.
+    pub(crate) recorded: bool,
+}
+
+/// The requests of an admitted frame, each with whether it is a call.
+#[derive(Debug)]
+struct Admitted {
+    requests: Vec<(Bound, bool)>,
+    is_batch: bool,
+}
+
+/// What is the same in every turn of a session.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'r> {
+    pub(crate) gate: &'r Gate,
+    pub(crate) session: &'r Session,
+    pub(crate) limits: Limits,
+    pub(crate) style: RefusalStyle,
+    pub(crate) clock: fn() -> Moment,
+}
+
+/// One turn in the making.
+pub(crate) struct Making<'r, 'f> {
+    at: Setting<'r>,
+    round: Round<'r, 'f>,
+    room: &'r mut WaitingRoom,
+    client: &'r mut Client,
+    /// One entry per permit that carries tickets, in order.
+    admitted: Vec<Admitted>,
+    replies: Vec<u8>,
+    incidents: Vec<Refusal>,
+    shown: Vec<HoldToken>,
+}
+
+impl<'r, 'f> Making<'r, 'f> {
+    pub(crate) fn new(
+        at: Setting<'r>,
+        round: Round<'r, 'f>,
+        room: &'r mut WaitingRoom,
+        client: &'r mut Client,
+    ) -> Self {
+        Self {
+            at,
+            round,
+            room,
+            client,
+            admitted: Vec::new(),
+            replies: Vec::new(),
+            incidents: Vec::new(),
+            shown: Vec::new(),
+        }
+    }
+
+    pub(crate) fn refuse_frame(&mut self, refusal: Refusal) {
+        if let Some(reply) = refusal.response() {
+            self.replies.extend_from_slice(&reply);
+        }
+        self.incidents.push(refusal);
+    }
+
+    pub(crate) fn one(&mut self, message: &Message<'_>, whole: &'f [u8]) {
+        match message {
+            Message::Request(request) => self.request(request, whole),
+            Message::Notification(notification) => match self.cancel(notification) {
+                Ok(false) => self.round.pass(whole),
+                Ok(true) => {}
+                Err(refusal) => self.refuse_frame(refusal),
+            },
+            Message::Response(response) => {
+                let known = response.id.is_none_or(|id| self.at.session.lock().from_server.remove(&id.key()).is_some());
+                if known {
+                    self.round.pass(whole);
+                } else {
+                    self.refuse_frame(response.refuse(RefusalCode::UnsolicitedResponse, 0));
+                }
+            }
+        }
+    }
+
+    /// A cancelled request may still be answered; until then its id is taken, unless the client uses it again. A call that
+    /// waits here is dropped, and its server, which has never heard of it, hears of neither: whether it was one.
+    fn cancel(&mut self, notification: &Notification<'_>) -> Result<bool, Refusal> {
+        let Some(cancelled) = notification.cancelled().transpose()? else { return Ok(false) };
+        let Some(id) = cancelled.request_id else { return Ok(false) };
+        let key = id.key();
+        let waited = self.room.leave(&key);
+        let mut state = self.at.session.lock();
+        if waited {
+            state.from_client.remove(&key);
+        } else if let Some(open) = state.from_client.get_mut(&key) {
+            open.cancelled = true;
+        }
+        Ok(waited)
+    }
+
+    fn request(&mut self, request: &Request<'_>, whole: &'f [u8]) {
+        let call = match self.open(request) {
+            Ok(call) => call,
+            Err(refusal) => return self.refuse_frame(refusal),
+        };
+        let Some(call) = call else { return self.round.pass(whole) };
+        match self.round.admit(&call, whole.into(), &random, (self.at.clock)()) {
+            Answer::Admitted => {
+                self.admitted.push(Admitted { requests: vec![(Bound::of(request), true)], is_batch: false });
+            }
+            Answer::Refused(refused) => self.held(request, whole, refused),
+        }
+    }
+
+    /// A call that does not go out now. If a person can still agree to it, it may wait: how is chosen once this round is
+    /// committed, for only then is there a record of the hold.
+    fn held(&mut self, request: &Request<'_>, line: &[u8], refused: Box<Refused>) {
+        let bound = Bound::of(request);
+        let view = request.tool_call().ok().filter(|_| is_held(&refused));
+        let Some(view) = view else { return self.refuse_call(&bound, &refused) };
+        let reach = self.client.reach(request, &view, self.at.session.lock().revision());
+        let token = view.progress_token.map(|token| token.raw());
+        match Parked::new(bound, line.into(), token, reach, refused) {
+            Ok(call) => self.room.fresh.push(call),
+            Err((bound, refused)) => self.refuse_call(&bound, &refused),
+        }
+    }
+
+    /// Asks the gate about a held call once more: everything is decided anew, over the same bytes and by the same decoder.
+    pub(crate) fn again(&mut self, call: Parked) {
+        let waits = |open: &Open| matches!(open.asked, Asked::Call(None)) && !open.cancelled;
+        if !self.at.session.lock().from_client.get(&call.bound.key).is_some_and(waits) {
+            // It was answered when the session ended.
+            return;
+        }
+        let line = Arc::clone(&call.line);
+        let mut decoder = Decoder::new(self.at.limits);
+        let frame = decoder.decode(body_of(&line), Direction::ClientToServer, BatchRule::Refuse);
+        let Ok(Frame::One(Message::Request(request))) = frame else {
+            return self.refuse_call(&call.bound, &call.refused);
+        };
+        let Ok(view) = request.tool_call() else { return self.refuse_call(&call.bound, &call.refused) };
+        let listed = self.at.session.lock().listed(&view.name);
+        let retry_of = Some(call.first_call.to_string());
+        let tool_call =
+            ToolCall { listed, retry_of, task: view.task, arguments: Arguments::new(view.arguments), tool: view.name };
+        match self.round.admit(&tool_call, Cow::Owned(line.to_vec()), &random, (self.at.clock)()) {
+            Answer::Admitted => self.admitted.push(Admitted { requests: vec![(call.bound, true)], is_batch: false }),
+            Answer::Refused(refused) => {
+                self.room.again(call, refused).unwrap_or_else(|(bound, refused)| self.refuse_call(&bound, &refused))
+            }
+        }
+    }
+
+    /// Notes the request as open; for a tool call, returns what is to be decided.
+    fn open<'m>(&mut self, request: &Request<'m>) -> Result<Option<ToolCall<'m>>, Refusal> {
+        let view = if request.method == "tools/call" { Some(request.tool_call()?) } else { None };
+        let asked = match &*request.method {
+            "tools/call" => Asked::Call(None),
+            "initialize" => Asked::Initialize,
+            "tools/list" => {
+                Asked::ToolsList { first: request.params.and_then(|params| params.get("cursor")).is_none() }
+            }
+            _ => request.task_request().transpose()?.map_or(Asked::Other, |task| Asked::Task {
+                result: task.method == TaskMethod::Result,
+                id: task.task_id.into_owned(),
+            }),
+        };
+        let mut state = self.at.session.lock();
+        state
+            .open_from_client(request.id.key(), Open { id: request.id.raw().into(), asked, cancelled: false })
+            .map_err(|error| refuse_in_flight(request, &error))?;
+        if let Some(Ok(initialize)) = request.initialize() {
+            *self.client = Client::new(&initialize);
+        }
+        Ok(view.map(|view| ToolCall {
+            listed: state.listed(&view.name),
+            retry_of: view.request_state.and_then(|s| state.continues(&state_digest(self.at.gate, s))),
+            task: view.task,
+            arguments: Arguments::new(view.arguments),
+            tool: view.name,
+        }))
+    }
+
+    /// A batch goes out whole or not at all.
+    pub(crate) fn batch(&mut self, messages: &[Message<'_>], whole: &'f [u8]) {
+        let mut opened = Vec::new();
+        let mut calls = Vec::new();
+        let mut answered = Vec::new();
+        for message in messages {
+            let taken = match message {
+                Message::Request(request) => self.open(request).map(|call| {
+                    opened.push((Bound::of(request), call.is_some()));
+                    calls.extend(call);
+                }),
+                Message::Response(Response { id: None, .. }) => Ok(()),
+                Message::Response(response @ Response { id: Some(id), .. }) => {
+                    let known = self.at.session.lock().from_server.get(&id.key()).is_some();
+                    let first = known && !answered.contains(&id.key());
+                    answered.push(id.key());
+                    if first { Ok(()) } else { Err(response.refuse(RefusalCode::UnsolicitedResponse, 0)) }
+                }
+                Message::Notification(notification) => notification.cancelled().transpose().map(drop),
+            };
+            if let Err(refusal) = taken {
+                return self.refuse_batch(messages, &opened, refusal);
+            }
+        }
+        let answers = self.round.admit_batch(&calls, whole, &random, (self.at.clock)());
+        let refused: Vec<_> = answers
+            .into_iter()
+            .filter_map(|answer| match answer {
+                Answer::Admitted => None,
+                Answer::Refused(refused) => Some(*refused),
+            })
+            .collect();
+        if refused.is_empty() {
+            // Only now: what a batch that stays here answers or calls off is still to be answered or called off.
+            let mut state = self.at.session.lock();
+            for key in &answered {
+                state.from_server.remove(key);
+            }
+            drop(state);
+            let mut waited = 0;
+            for message in messages {
+                if let Message::Notification(notification) = message {
+                    // It was read above, so that it can be read.
+                    waited += usize::from(self.cancel(notification).unwrap_or(false));
+                }
+            }
+            if waited == messages.len() {
+                // Nothing in it concerns the server. Where something does, the server gets all of it, and disregards what
+                // calls off requests that it does not know.
+            } else if calls.is_empty() {
+                self.round.pass(whole);
+            } else {
+                self.admitted.push(Admitted { requests: opened, is_batch: true });
+            }
+            return;
+        }
+        self.close_all(&opened);
+        // Nothing waits in a batch: its answers come together.
+        self.shown.extend(
+            refused
+                .iter()
+                .filter(|one| is_held(one))
+                .filter_map(|one| one.hold.as_ref())
+                .map(|hold| hold.token.clone()),
+        );
+        self.replies.extend(answer::refused_batch(self.at.style, &ids(&opened), &refused));
+    }
+
+    /// Refuses a batch because of one of its messages. All of its requests are answered, except under ids that belong to
+    /// other requests.
+    fn refuse_batch(&mut self, messages: &[Message<'_>], opened: &[(Bound, bool)], refusal: Refusal) {
+        self.close_all(opened);
+        let state = self.at.session.lock();
+        let waiting = messages.iter().filter_map(|message| match message {
+            Message::Request(request) if state.from_client.get(&request.id.key()).is_none() => {
+                Some((Bound::of(request), false))
+            }
+            _ => None,
+        });
+        let waiting: Vec<_> = waiting.collect();
+        drop(state);
+        if !waiting.is_empty() {
+            self.replies.extend(answer::refused_batch(self.at.style, &ids(&waiting), &[]));
+        }
+        self.incidents.push(refusal);
+    }
+
+    fn close_all(&self, opened: &[(Bound, bool)]) {
+        let mut state = self.at.session.lock();
+        for (bound, _) in opened {
+            state.from_client.remove(&bound.key);
+        }
+    }
+
+    fn refuse_call(&mut self, bound: &Bound, refused: &Refused) {
+        self.at.session.lock().from_client.remove(&bound.key);
+        self.replies.extend(answer::refusal(self.at.style, &bound.id, bound.era, refused));
+    }
+
+    /// Commits the round, and hands every ticket to the open request that it belongs to before anything is forwarded:
+    /// the answer may be faster than we are.
+    pub(crate) fn finish(self) -> (Turn<'f>, Rest) {
+        let Self { at: Setting { session, style, .. }, round, admitted, mut replies, incidents, shown, .. } = self;
+        let mut committed = round.commit();
+        if let Some(error) = &committed.error {
+            NO_EVIDENCE.say(&error.to_string());
+            let mut state = session.lock();
+            let mut withheld = committed.withheld.drain(..);
+            for Admitted { requests, is_batch } in &admitted {
+                let calls = requests.iter().filter(|(_, is_call)| *is_call);
+                let refused: Vec<_> = withheld.by_ref().take(calls.count()).collect();
+                for (bound, _) in requests {
+                    state.from_client.remove(&bound.key);
+                }
+                match (requests.first(), refused.first()) {
+                    (Some((bound, _)), Some(refused)) if !is_batch => {
+                        replies.extend(answer::refusal(style, &bound.id, bound.era, refused));
+                    }
+                    _ => replies.extend(answer::refused_batch(style, &ids(requests), &refused)),
+                }
+            }
+        } else if !admitted.is_empty() {
+            let mut state = session.lock();
+            let calls = admitted.iter().flat_map(|frame| &frame.requests).filter(|(_, is_call)| *is_call);
+            let tickets = committed.permits.iter().flat_map(Permit::tickets);
+            for ((bound, _), ticket) in calls.zip(tickets) {
+                if let Some(open) = state.from_client.get_mut(&bound.key) {
+                    open.asked = Asked::Call(Some(ticket.clone()));
+                }
+            }
+        }
+        let rest = Rest { incidents, shown, recorded: committed.error.is_none() };
+        (Turn { permits: committed.permits, replies }, rest)
+    }
+}
+
+impl Bound {
+    pub(crate) fn of(request: &Request<'_>) -> Self {
+        Self { key: request.id.key(), id: request.id.raw().into(), era: request.era }
+    }
+}
+
+fn ids(requests: &[(Bound, bool)]) -> Vec<(&[u8], Era, bool)> {
+    requests.iter().map(|(bound, is_call)| (&*bound.id, bound.era, *is_call)).collect()
+}
+
+pub(crate) fn refuse_in_flight(request: &Request<'_>, error: &InFlightError) -> Refusal {
+    match error {
+        InFlightError::InUse => request.refuse_reused_id(),
+        InFlightError::Full { .. } => request.refuse(RefusalCode::TooManyInFlight, 0),
+    }
+}
+
+/// 128 random bits, for naming a hold. Without randomness there is no name that nobody can guess, and no hold.
+fn random() -> Option<[u8; 16]> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).is_ok().then_some(bytes)
+}
+
+/// Whether a person can still agree to it.
+fn is_held(refused: &Refused) -> bool {
+    refused.decision == Decision::StepUp && refused.hold.is_some()
+}
+
+/// A line without its end.
+fn body_of(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
