@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use thoth_audit::digest::content_digest;
 use thoth_audit::{ContentKey, ContentMode, Leaves, arguments_digest};
 use thoth_policy::Policy;
-use thoth_types::{Arguments, Caller};
+use thoth_types::{Arguments, Caller, Way};
 
 use crate::desk::Desk;
 use crate::evidence::{Evidence, EvidenceError};
@@ -144,6 +144,15 @@ impl Gate {
     #[must_use]
     pub fn policy_digest(&self) -> String {
         self.standing.load().digest().to_owned()
+    }
+
+    /// How the policy in force wants people to be asked, if it says.
+    #[must_use]
+    pub fn way(&self) -> Option<Way> {
+        match &**self.standing.load() {
+            Standing::Valid(policy) => policy.way(),
+            Standing::Invalid { .. } => None,
+        }
     }
 
     /// A keyed digest, for recognising a text again without keeping it.

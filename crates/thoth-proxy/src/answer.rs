@@ -45,6 +45,22 @@ pub(crate) fn never_sent(id: &[u8]) -> Vec<u8> {
     error_response(id, CODE_UPSTREAM_GONE, text, None)
 }
 
+/// The line that answers a call that claims to bring back an answer to a question of ours and does not: the answer is of
+/// another call, came too late, or came before.
+pub(crate) fn bad_retry(id: &[u8], hold: Option<&Hold>) -> Vec<u8> {
+    let text =
+        "Thoth: the answer that came with this call belongs to no question that is open for it; nothing was sent";
+    match hold {
+        None => error_response(id, CODE_STEP_UP, &format!("{text}. Make the call again without it."), None),
+        Some(hold) => {
+            let mut data = Map::new();
+            put_hold(&mut data, hold, true);
+            let data = Value::Object(data).to_string();
+            error_response(id, CODE_STEP_UP, &format!("{text}. {}.", how_to_approve(hold)), Some(data.as_bytes()))
+        }
+    }
+}
+
 const fn code(refused: &Refused) -> i64 {
     match refused.decision {
         Decision::StepUp => CODE_STEP_UP,
@@ -119,20 +135,26 @@ fn data(refused: &Refused) -> Vec<u8> {
     put("risk_score", json!(refused.risk_score));
     put("trace_id", json!(*refused.trace_id));
     put("action_attestation_id", json!(*refused.call_id));
-    if let Some(hold) = &refused.hold {
-        put("hold_token", json!(hold.token.as_str()));
-        put("expires_at", json!(until(hold)));
-        if refused.decision == Decision::StepUp {
-            put("approve_with", json!(command(hold)));
-            if let Some(url) = url(hold) {
-                put("approval_url", json!(url));
-            }
-        }
-    }
     if let Some(seconds) = refused.retry_after_seconds {
         put("retry_after_seconds", json!(seconds));
     }
+    if let Some(hold) = &refused.hold {
+        put_hold(&mut data, hold, refused.decision == Decision::StepUp);
+    }
     Value::Object(data).to_string().into_bytes()
+}
+
+/// `open` while it can be approved.
+fn put_hold(data: &mut Map<String, Value>, hold: &Hold, open: bool) {
+    let mut put = |key: &str, value: String| data.insert(key.to_owned(), Value::String(value));
+    put("hold_token", hold.token.to_string());
+    put("expires_at", until(hold));
+    if open {
+        put("approve_with", command(hold));
+        if let Some(url) = url(hold) {
+            put("approval_url", url);
+        }
+    }
 }
 
 fn text_for_model(refused: &Refused) -> String {

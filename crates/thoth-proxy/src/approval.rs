@@ -78,7 +78,8 @@ impl Client {
     }
 }
 
-fn name_of(info: Option<Value<'_>>) -> Box<str> {
+/// The name in what a client says of itself, made plain.
+pub(crate) fn name_of(info: Option<Value<'_>>) -> Box<str> {
     let name = info.and_then(|info| info.get("name"));
     plain_name(&name.and_then(|name| name.as_str()).unwrap_or_default())
 }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use thoth_audit::{EventType, RefusalFields};
 use thoth_gate::{Gate, GateSession, Incident, Moment, Outcome, Outcomes};
 use thoth_mcp::{Decoder, Direction, Frame, Framed, Refusal};
-use thoth_types::Caller;
 use thoth_types::json::{Limits, Value};
+use thoth_types::{Caller, Requester};
 
 use crate::answer::RefusalStyle;
 use crate::approval::{ApprovalOptions, Client};
 use crate::clock;
+use crate::dialogues::Dialogues;
 use crate::notices::{NO_EVIDENCE, Repeated, say};
+use crate::sealed_state::Sealer;
 use crate::session::Session;
-use crate::turn::{Making, Setting, Turn};
+use crate::turn::{Kept, Making, Setting, Turn};
 use crate::waiting::WaitingRoom;
 
 /// Handles what the client sends.
@@ -27,9 +29,8 @@ pub(crate) struct ClientSide {
     pub(crate) style: RefusalStyle,
     pub(crate) approval: ApprovalOptions,
     pub(crate) clock: fn() -> Moment,
-    /// The held calls that wait here.
-    pub(crate) room: WaitingRoom,
-    pub(crate) client: Client,
+    pub(crate) kept: Kept,
+    pub(crate) requester: Requester,
     pub(crate) ever_held: bool,
     pub(crate) next_sweep_us: u64,
     refused_frames: Repeated,
@@ -43,9 +44,11 @@ impl ClientSide {
         limits: Limits,
         style: RefusalStyle,
         approval: ApprovalOptions,
+        sealer: Sealer,
     ) -> Self {
         Self {
             gate,
+            requester: gate_session.requester().clone(),
             gate_session,
             session,
             decoder: Decoder::new(limits),
@@ -53,8 +56,7 @@ impl ClientSide {
             style,
             approval,
             clock: clock::now,
-            room: WaitingRoom::default(),
-            client: Client::default(),
+            kept: Kept { room: WaitingRoom::default(), dialogues: Dialogues::new(sealer), client: Client::default() },
             ever_held: false,
             next_sweep_us: 0,
             refused_frames: Repeated::default(),
@@ -68,9 +70,9 @@ impl ClientSide {
 
     /// Decides everything that arrived together.
     pub(crate) fn turn<'f>(&mut self, frames: impl Iterator<Item = Framed<'f>>) -> Turn<'f> {
-        let Self { gate, gate_session, session, decoder, limits, style, clock, room, client, .. } = self;
-        let at = Setting { gate, session, limits: *limits, style: *style, clock: *clock };
-        let mut making = Making::new(at, gate.round(gate_session), room, client);
+        let Self { gate, gate_session, session, decoder, limits, style, clock, kept, requester, .. } = self;
+        let at = Setting { gate, session, limits: *limits, style: *style, requester, clock: *clock };
+        let mut making = Making::new(at, gate.round(gate_session), kept);
         for framed in frames {
             match framed {
                 Framed::Refused(refusal) => making.refuse_frame(refusal),
@@ -91,9 +93,9 @@ impl ClientSide {
 
     /// A round without frames.
     pub(crate) fn making(&mut self) -> Making<'_, 'static> {
-        let Self { gate, gate_session, session, limits, style, clock, room, client, .. } = self;
-        let at = Setting { gate, session, limits: *limits, style: *style, clock: *clock };
-        Making::new(at, gate.round(gate_session), room, client)
+        let Self { gate, gate_session, session, limits, style, clock, kept, requester, .. } = self;
+        let at = Setting { gate, session, limits: *limits, style: *style, requester, clock: *clock };
+        Making::new(at, gate.round(gate_session), kept)
     }
 
     /// Cancelled calls that had to give way to others have no answer: one that comes now is refused.
@@ -193,6 +195,7 @@ mod tests {
             Limits::default(),
             RefusalStyle::default(),
             ApprovalOptions::default(),
+            rehearsal::sealer(),
         );
         World { disk, session, side }
     }

@@ -1,14 +1,17 @@
 //! Held calls, from the end of the round that held them: who is asked how, what goes out again, what is given up.
 
 use thoth_gate::Moment;
-use thoth_mcp::Refusal;
+use thoth_gate::hold::Hold;
+use thoth_mcp::{Era, Refusal, input_required_result};
 use thoth_types::{Channel, HoldToken, Way};
 
 use crate::answer;
 use crate::approval::{Chosen, choose};
 use crate::client_side::ClientSide;
+use crate::elicitation;
 use crate::notices::NO_EVIDENCE;
-use crate::turn::{Rest, Turn};
+use crate::sealed_state::{NONCE_BYTES, State};
+use crate::turn::{Kept, Rest, Turn, random};
 use crate::waiting::Parked;
 
 /// How often it is looked, at most, which holds have ended without an answer.
@@ -17,17 +20,17 @@ const SWEEP_US: u64 = 5_000_000;
 impl ClientSide {
     /// Whether any call waits here, so that [`Self::tick`] must be called again soon.
     pub(crate) const fn waits(&self) -> bool {
-        !self.room.is_empty()
+        !self.kept.room.is_empty()
     }
 
     /// Looks after the calls that wait: those whose hold was answered are put to the gate again, those whose time is over
     /// become tickets. Does nothing unless it is time to.
     pub(crate) fn tick(&mut self) -> Turn<'static> {
         let now = (self.clock)();
-        if !self.room.is_due(now) {
+        if !self.kept.room.is_due(now) {
             return Turn::default();
         }
-        let ripe = self.room.ripe(self.gate.desk().holds(), now);
+        let ripe = self.kept.room.ripe(self.gate.desk().holds(), now);
         let mut turn = Turn::default();
         if !ripe.is_empty() {
             let mut making = self.making();
@@ -37,13 +40,17 @@ impl ClientSide {
             let (made, rest) = making.finish();
             turn = made;
             // One of them may have used up what another still waits for.
-            self.room.hurry();
+            self.kept.room.hurry();
             self.conclude(&mut turn, rest);
         }
-        for call in self.room.overdue(now) {
+        for call in self.kept.room.overdue(now) {
+            if self.kept.dialogues.is_open_for(&call.hold.token) {
+                self.kept.dialogues.note_in_vain(&call.hold.token);
+            }
             self.give_up(call, now, &mut turn.replies);
         }
-        self.room.progress(now, &mut turn.replies);
+        self.kept.room.progress(now, &mut turn.replies);
+        self.close_dialogues(&mut turn.replies);
         turn
     }
 
@@ -52,17 +59,24 @@ impl ClientSide {
         let Rest { incidents, shown, recorded } = rest;
         self.record(&incidents);
         self.settle_abandoned();
-        if shown.is_empty() && self.room.fresh.is_empty() {
-            return;
+        if shown.is_empty() && self.kept.room.fresh.is_empty() {
+            return self.close_dialogues(&mut turn.replies);
         }
         let now = (self.clock)();
         for hold in shown {
             self.note_shown(&hold, Channel::Ticket, now);
         }
-        for call in std::mem::take(&mut self.room.fresh) {
+        for call in std::mem::take(&mut self.kept.room.fresh) {
             self.place(call, recorded, now, &mut turn.replies);
         }
-        self.room.progress(now, &mut turn.replies);
+        self.kept.room.progress(now, &mut turn.replies);
+        self.close_dialogues(&mut turn.replies);
+    }
+
+    /// Ends the dialogues whose calls have gone their way.
+    fn close_dialogues(&mut self, replies: &mut Vec<u8>) {
+        let Kept { room, dialogues, .. } = &mut self.kept;
+        dialogues.close(|hold| room.waits_for(hold), replies);
     }
 
     /// Chooses how a call waits that was just held.
@@ -71,13 +85,43 @@ impl ClientSide {
         let timeout = self.approval.hold_timeout;
         let deadline = now.monotonic_us.saturating_add(u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX));
         call.deadline_us.get_or_insert(deadline);
-        let way = self.approval.way.unwrap_or(Way::Auto);
-        let chosen = choose(way, timeout, &call.reach, &call.hold, self.gate_session.requester(), false);
+        let way = self.approval.way.or_else(|| self.gate.way()).unwrap_or(Way::Auto);
+        let asked = self.kept.dialogues.was_in_vain(&call.hold.token);
+        let chosen = choose(way, timeout, &call.reach, &call.hold, &self.requester, asked);
         // Nobody can answer what is not in the ledger.
-        if !recorded || chosen == Chosen::Ticket || !self.room.has_room_for(&call) {
+        if !recorded || chosen == Chosen::Ticket {
             return self.give_up(call, now, replies);
         }
-        self.room.enter(call);
+        if chosen == Chosen::Form && call.reach.era == Era::Modern {
+            return self.send_back(call, now, replies);
+        }
+        if !self.kept.room.has_room_for(&call) {
+            return self.give_up(call, now, replies);
+        }
+        let ask = matches!(chosen, Chosen::Form | Chosen::Url) && !self.kept.dialogues.is_open_for(&call.hold.token);
+        if ask && let Some(question) = self.kept.dialogues.ask(&call.hold, chosen == Chosen::Url, &random) {
+            self.note_shown(&call.hold.token, Channel::Client, now);
+            replies.extend(question);
+        }
+        self.kept.room.enter(call);
+    }
+
+    /// Answers a modern call with the question. Its client makes the call again, with the answer.
+    fn send_back(&mut self, call: Parked, now: Moment, replies: &mut Vec<u8>) {
+        let mut nonce = [0; NONCE_BYTES];
+        let named = getrandom::fill(&mut nonce).is_ok();
+        let Hold { token, binding, ends_at, .. } = &*call.hold;
+        let state = State { hold: token.clone(), binding: *binding, expires_at: *ends_at, nonce };
+        let Some(sealed) = self.kept.dialogues.sealer.seal(&state).filter(|_| named) else {
+            return self.give_up(call, now, replies);
+        };
+        if self.session.lock().from_client.remove(&call.bound.key).is_none() {
+            return;
+        }
+        self.kept.dialogues.begin_round(nonce, &call.first_call);
+        self.note_shown(token, Channel::Client, now);
+        let question = elicitation::question(&call.hold);
+        replies.extend(input_required_result(&call.bound.id, &elicitation::key(&call.hold), &question, &sealed));
     }
 
     /// Refuses a held call: the ticket names the hold, by which somebody may still agree to it.
@@ -99,7 +143,7 @@ impl ClientSide {
 
     /// Records where a hold was shown. The refusal that shows it goes out all the same.
     fn note_shown(&self, hold: &HoldToken, channel: Channel, now: Moment) {
-        if let Err(error) = self.gate.desk().shown(hold, channel, self.client.name(), now.wall) {
+        if let Err(error) = self.gate.desk().shown(hold, channel, self.kept.client.name(), now.wall) {
             NO_EVIDENCE.say(&format!("it could not be recorded where a held call was shown: {error}"));
         }
     }

@@ -5,11 +5,13 @@
 //! decides anything nor reads configuration.
 
 mod answer;
+mod answers;
 mod approval;
 mod blocking;
 mod client_side;
 mod clock;
 mod demands;
+mod dialogues;
 mod elicitation;
 mod ending;
 mod held;

@@ -4,9 +4,10 @@ use std::str::FromStr;
 
 use thoth_audit::Leaves;
 use thoth_gate::{Evidence, EvidenceError};
-use thoth_types::{Caller, Mode, ServerName, SessionId};
+use thoth_types::{Caller, Mode, Redacted, ServerName, SessionId};
 
 use crate::program::{find, own_environment};
+use crate::sealed_state::Sealer;
 use crate::upstream::{Upstream, spawn};
 
 /// A ledger that takes everything and keeps nothing.
@@ -31,6 +32,11 @@ pub(crate) fn caller() -> Caller {
         approved_scope: Vec::new(),
         mode: Mode::Block,
     }
+}
+
+/// What seals the states of the session of [`caller`].
+pub(crate) fn sealer() -> Sealer {
+    Sealer::new(Redacted::new([7; 32]), &caller().session)
 }
 
 /// A started upstream.

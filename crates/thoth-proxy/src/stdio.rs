@@ -23,7 +23,7 @@ use thoth_gate::{Gate, GateSession, Incident};
 use thoth_mcp::FrameBuffer;
 use thoth_policy::ScopeList;
 use thoth_types::json::Limits;
-use thoth_types::{Caller, ReasonCode, Requester};
+use thoth_types::{Caller, ReasonCode, Redacted, Requester};
 
 use crate::answer::RefusalStyle;
 use crate::approval::ApprovalOptions;
@@ -37,6 +37,7 @@ use crate::lineage::ancestors;
 use crate::notices::{NO_EVIDENCE, say};
 use crate::policy_watch::PolicyWatch;
 use crate::program::{Program, find, own_environment};
+use crate::sealed_state::Sealer;
 use crate::server_side::ServerSide;
 use crate::session::Session;
 use crate::turn::Turn;
@@ -115,8 +116,9 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     let system = |what| move |source| RunError::System { what, source };
     let input = io::stdin().as_fd().try_clone_to_owned().map_err(system("use standard input"))?;
     let output = io::stdout().as_fd().try_clone_to_owned().map_err(system("use standard output"))?;
-    let mut random = [0; 8];
+    let (mut random, mut sealing_key) = ([0; 8], [0; 32]);
     getrandom::fill(&mut random)
+        .and_then(|()| getrandom::fill(&mut sealing_key))
         .map_err(|error| RunError::System { what: "get randomness", source: io::Error::other(error) })?;
     let demands = Demands::parse(&options.predicates)?;
     let (preflight, blocked) = demands.preflight(options.caller.intent.as_deref(), ancestors);
@@ -145,6 +147,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         options.limits,
         options.refusal_style,
         options.approval,
+        Sealer::new(Redacted::new(sealing_key), &fields.session),
     );
     let server_side = ServerSide::new(Arc::clone(gate), fields.clone(), Arc::clone(&session), options.limits);
     note(gate, &fields, EventType::SessionStarted, &describe(program.name, program.arguments));
@@ -294,19 +297,16 @@ impl ClientPump {
     fn run(mut self) -> Cause {
         let mut frames = FrameBuffer::new(self.limits.max_bytes);
         loop {
-            // Only while calls wait here is there anything to look after while the client says nothing.
+            // Only while calls wait here is there anything to do while the client says nothing.
             while self.side.waits() {
-                let silent = !self.input.is_readable_within(TICK);
-                if silent {
-                    self.upkeep();
-                }
                 let turn = self.side.tick();
                 if let Some(cause) = self.send(turn) {
                     return cause;
                 }
-                if !silent {
+                if self.input.is_readable_within(TICK) {
                     break;
                 }
+                self.upkeep();
             }
             match self.input.read(frames.spare()) {
                 Ok(0) => break,

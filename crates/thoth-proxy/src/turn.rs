@@ -7,14 +7,15 @@ use std::sync::Arc;
 use thoth_gate::{Answer, Gate, Moment, Permit, Refused, Round};
 use thoth_mcp::{
     BatchRule, Decoder, Direction, Era, Frame, InFlightError, Message, Notification, Refusal, RefusalCode, Request,
-    Response, TaskMethod,
+    Response, TaskMethod, ToolCallView,
 };
 use thoth_types::json::Limits;
-use thoth_types::{Arguments, Decision, HoldToken, ToolCall};
+use thoth_types::{Arguments, Decision, HoldToken, Requester, ToolCall};
 
 use crate::answer::{self, RefusalStyle};
 use crate::approval::Client;
 use crate::client_side::state_digest;
+use crate::dialogues::Dialogues;
 use crate::notices::NO_EVIDENCE;
 use crate::session::{Asked, Open, Session};
 use crate::waiting::{Bound, Parked, WaitingRoom};
@@ -53,39 +54,36 @@ pub(crate) struct Setting<'r> {
     pub(crate) session: &'r Session,
     pub(crate) limits: Limits,
     pub(crate) style: RefusalStyle,
+    pub(crate) requester: &'r Requester,
     pub(crate) clock: fn() -> Moment,
+}
+
+/// What is kept of held calls between turns.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// The calls that wait here.
+    pub(crate) room: WaitingRoom,
+    /// What the client was asked.
+    pub(crate) dialogues: Dialogues,
+    /// What a legacy client said of itself.
+    pub(crate) client: Client,
 }
 
 /// One turn in the making.
 pub(crate) struct Making<'r, 'f> {
-    at: Setting<'r>,
+    pub(crate) at: Setting<'r>,
     round: Round<'r, 'f>,
-    room: &'r mut WaitingRoom,
-    client: &'r mut Client,
+    pub(crate) kept: &'r mut Kept,
     /// One entry per permit that carries tickets, in order.
     admitted: Vec<Admitted>,
-    replies: Vec<u8>,
-    incidents: Vec<Refusal>,
+    pub(crate) replies: Vec<u8>,
+    pub(crate) incidents: Vec<Refusal>,
     shown: Vec<HoldToken>,
 }
 
 impl<'r, 'f> Making<'r, 'f> {
-    pub(crate) fn new(
-        at: Setting<'r>,
-        round: Round<'r, 'f>,
-        room: &'r mut WaitingRoom,
-        client: &'r mut Client,
-    ) -> Self {
-        Self {
-            at,
-            round,
-            room,
-            client,
-            admitted: Vec::new(),
-            replies: Vec::new(),
-            incidents: Vec::new(),
-            shown: Vec::new(),
-        }
+    pub(crate) fn new(at: Setting<'r>, round: Round<'r, 'f>, kept: &'r mut Kept) -> Self {
+        Self { at, round, kept, admitted: Vec::new(), replies: Vec::new(), incidents: Vec::new(), shown: Vec::new() }
     }
 
     pub(crate) fn refuse_frame(&mut self, refusal: Refusal) {
@@ -103,6 +101,7 @@ impl<'r, 'f> Making<'r, 'f> {
                 Ok(true) => {}
                 Err(refusal) => self.refuse_frame(refusal),
             },
+            Message::Response(response) if self.is_for_us(response) => {}
             Message::Response(response) => {
                 let known = response.id.is_none_or(|id| self.at.session.lock().from_server.remove(&id.key()).is_some());
                 if known {
@@ -120,7 +119,7 @@ impl<'r, 'f> Making<'r, 'f> {
         let Some(cancelled) = notification.cancelled().transpose()? else { return Ok(false) };
         let Some(id) = cancelled.request_id else { return Ok(false) };
         let key = id.key();
-        let waited = self.room.leave(&key);
+        let waited = self.kept.room.leave(&key);
         let mut state = self.at.session.lock();
         if waited {
             state.from_client.remove(&key);
@@ -131,16 +130,31 @@ impl<'r, 'f> Making<'r, 'f> {
     }
 
     fn request(&mut self, request: &Request<'_>, whole: &'f [u8]) {
-        let call = match self.open(request) {
-            Ok(call) => call,
+        let view = match view_of(request) {
+            Ok(view) => view,
             Err(refusal) => return self.refuse_frame(refusal),
         };
-        let Some(call) = call else { return self.round.pass(whole) };
-        match self.round.admit(&call, whole.into(), &random, (self.at.clock)()) {
+        if let Some(retry) = view.as_ref().and_then(|view| self.retry_of_ours(view)) {
+            return self.retry(request, whole, &retry);
+        }
+        match self.open(request, view) {
+            Err(refusal) => self.refuse_frame(refusal),
+            Ok(None) => self.round.pass(whole),
+            Ok(Some(call)) => self.admit(request, &call, whole.into()),
+        }
+    }
+
+    /// Puts a call to the gate. `frame` is the line that `request` was decoded from.
+    pub(crate) fn admit(&mut self, request: &Request<'_>, call: &ToolCall<'_>, frame: Cow<'f, [u8]>) {
+        let copy = match &frame {
+            Cow::Borrowed(line) => Cow::Borrowed(*line),
+            Cow::Owned(line) => Cow::Owned(line.clone()),
+        };
+        match self.round.admit(call, frame, &random, (self.at.clock)()) {
             Answer::Admitted => {
                 self.admitted.push(Admitted { requests: vec![(Bound::of(request), true)], is_batch: false });
             }
-            Answer::Refused(refused) => self.held(request, whole, refused),
+            Answer::Refused(refused) => self.held(request, &copy, refused),
         }
     }
 
@@ -150,10 +164,10 @@ impl<'r, 'f> Making<'r, 'f> {
         let bound = Bound::of(request);
         let view = request.tool_call().ok().filter(|_| is_held(&refused));
         let Some(view) = view else { return self.refuse_call(&bound, &refused) };
-        let reach = self.client.reach(request, &view, self.at.session.lock().revision());
+        let reach = self.kept.client.reach(request, &view, self.at.session.lock().revision());
         let token = view.progress_token.map(|token| token.raw());
         match Parked::new(bound, line.into(), token, reach, refused) {
-            Ok(call) => self.room.fresh.push(call),
+            Ok(call) => self.kept.room.fresh.push(call),
             Err((bound, refused)) => self.refuse_call(&bound, &refused),
         }
     }
@@ -178,15 +192,20 @@ impl<'r, 'f> Making<'r, 'f> {
             ToolCall { listed, retry_of, task: view.task, arguments: Arguments::new(view.arguments), tool: view.name };
         match self.round.admit(&tool_call, Cow::Owned(line.to_vec()), &random, (self.at.clock)()) {
             Answer::Admitted => self.admitted.push(Admitted { requests: vec![(call.bound, true)], is_batch: false }),
-            Answer::Refused(refused) => {
-                self.room.again(call, refused).unwrap_or_else(|(bound, refused)| self.refuse_call(&bound, &refused))
-            }
+            Answer::Refused(refused) => self
+                .kept
+                .room
+                .again(call, refused)
+                .unwrap_or_else(|(bound, refused)| self.refuse_call(&bound, &refused)),
         }
     }
 
     /// Notes the request as open; for a tool call, returns what is to be decided.
-    fn open<'m>(&mut self, request: &Request<'m>) -> Result<Option<ToolCall<'m>>, Refusal> {
-        let view = if request.method == "tools/call" { Some(request.tool_call()?) } else { None };
+    pub(crate) fn open<'m>(
+        &mut self,
+        request: &Request<'m>,
+        view: Option<ToolCallView<'m>>,
+    ) -> Result<Option<ToolCall<'m>>, Refusal> {
         let asked = match &*request.method {
             "tools/call" => Asked::Call(None),
             "initialize" => Asked::Initialize,
@@ -203,7 +222,7 @@ impl<'r, 'f> Making<'r, 'f> {
             .open_from_client(request.id.key(), Open { id: request.id.raw().into(), asked, cancelled: false })
             .map_err(|error| refuse_in_flight(request, &error))?;
         if let Some(Ok(initialize)) = request.initialize() {
-            *self.client = Client::new(&initialize);
+            self.kept.client = Client::new(&initialize);
         }
         Ok(view.map(|view| ToolCall {
             listed: state.listed(&view.name),
@@ -214,6 +233,16 @@ impl<'r, 'f> Making<'r, 'f> {
         }))
     }
 
+    /// The revision that has batches has no round trips: a call in one that carries an answer to a question of ours would
+    /// take it to the server.
+    fn open_in_batch<'m>(&mut self, request: &Request<'m>) -> Result<Option<ToolCall<'m>>, Refusal> {
+        let view = view_of(request)?;
+        if view.as_ref().and_then(|view| self.retry_of_ours(view)).is_some() {
+            return Err(request.refuse(RefusalCode::BadParams, 0));
+        }
+        self.open(request, view)
+    }
+
     /// A batch goes out whole or not at all.
     pub(crate) fn batch(&mut self, messages: &[Message<'_>], whole: &'f [u8]) {
         let mut opened = Vec::new();
@@ -221,7 +250,7 @@ impl<'r, 'f> Making<'r, 'f> {
         let mut answered = Vec::new();
         for message in messages {
             let taken = match message {
-                Message::Request(request) => self.open(request).map(|call| {
+                Message::Request(request) => self.open_in_batch(request).map(|call| {
                     opened.push((Bound::of(request), call.is_some()));
                     calls.extend(call);
                 }),
@@ -368,7 +397,7 @@ pub(crate) fn refuse_in_flight(request: &Request<'_>, error: &InFlightError) -> 
 }
 
 /// 128 random bits, for naming a hold. Without randomness there is no name that nobody can guess, and no hold.
-fn random() -> Option<[u8; 16]> {
+pub(crate) fn random() -> Option<[u8; 16]> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).is_ok().then_some(bytes)
 }
@@ -379,7 +408,12 @@ fn is_held(refused: &Refused) -> bool {
 }
 
 /// A line without its end.
-fn body_of(line: &[u8]) -> &[u8] {
+pub(crate) fn body_of(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// What a `tools/call` asks for; nothing for other requests.
+fn view_of<'m>(request: &Request<'m>) -> Result<Option<ToolCallView<'m>>, Refusal> {
+    if request.is_tool_call() { request.tool_call().map(Some) } else { Ok(None) }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Parked {
     pub(crate) deadline_us: Option<u64>,
     next_progress_us: u64,
     progress: i64,
+    /// The client's user was asked and said neither yes nor no.
+    in_vain: bool,
     /// The latest grant with which it was tried.
     tried: Option<Arc<str>>,
 }
@@ -84,12 +86,15 @@ impl Parked {
             deadline_us: None,
             next_progress_us: 0,
             progress: FIRST_PROGRESS,
+            in_vain: false,
             tried: None,
         })
     }
 
     fn is_over(&self, now: Moment) -> bool {
-        self.deadline_us.is_some_and(|deadline| now.monotonic_us >= deadline) || now.wall >= self.hold.ends_at
+        self.in_vain
+            || self.deadline_us.is_some_and(|deadline| now.monotonic_us >= deadline)
+            || now.wall >= self.hold.ends_at
     }
 
     fn bytes(&self) -> usize {
@@ -160,6 +165,7 @@ impl WaitingRoom {
         let Some(hold) = hold else { return Err((call.bound, refused)) };
         let same = hold.token == call.hold.token;
         (call.hold, call.refused) = (hold, refused);
+        call.in_vain &= same;
         if same {
             self.enter(call);
         } else {
@@ -176,11 +182,6 @@ impl WaitingRoom {
         let fresh = self.fresh.len();
         self.fresh.retain(|call| call.bound.key != *key);
         !self.take(|call| call.bound.key == *key).is_empty() || self.fresh.len() < fresh
-    }
-
-    /// Whether a call with this id waits.
-    pub(crate) fn holds(&self, key: &IdKey) -> bool {
-        self.fresh.iter().chain(&self.parked).any(|call| call.bound.key == *key)
     }
 
     /// Whether any call waits for this hold.
@@ -229,9 +230,13 @@ impl WaitingRoom {
         if self.parked.iter().any(|call| call.is_over(now)) { self.take(|call| call.is_over(now)) } else { Vec::new() }
     }
 
-    /// Takes out the calls that wait for this hold.
-    pub(crate) fn waiting_for(&mut self, hold: &HoldToken) -> Vec<Parked> {
-        self.take(|call| call.hold.token == *hold)
+    /// The client was asked about this hold and has answered. If that counts, the hold is looked at at once; otherwise the
+    /// calls that wait for it have waited long enough.
+    pub(crate) fn answered(&mut self, hold: &HoldToken, counted: bool) {
+        for call in self.parked.iter_mut().filter(|call| call.hold.token == *hold) {
+            call.in_vain |= !counted;
+        }
+        self.hurry();
     }
 
     /// What the client hears about those that still wait.
