@@ -317,6 +317,26 @@ pub fn consult(question: &Question<'_>, standing: Option<Hold>, grants: &[Grant]
     step
 }
 
+/// Answers a question of which several holds may be open, as they are when one was used and given back while the call was
+/// asked again: `open` are all those that `standing` of [`consult`] could be, the oldest first. A denial goes before an
+/// approval, and an approval before a question; a new hold takes the place of the newest.
+#[must_use]
+pub fn consult_all(question: &Question<'_>, open: &[Hold], grants: &[Grant], now: Timestamp) -> Step {
+    let rank = |hold: &&Hold| match hold.state_at(now) {
+        HoldState::Denied if hold.stands_at(now) => 0,
+        HoldState::Approved => 1,
+        _ => 2,
+    };
+    let mut ranked: Vec<_> = open.iter().collect();
+    ranked.sort_by_key(rank);
+    let without_new = Question { draft: &|| None, ..*question };
+    let mut steps = ranked.into_iter().map(|hold| consult(&without_new, Some(hold.clone()), grants, now));
+    match steps.find(|step| step.consulted.is_some()) {
+        Some(answered) => answered,
+        None => consult(question, open.last().cloned(), grants, now),
+    }
+}
+
 /// Whether a grant lets the call through: it still lasts, was given to whoever calls now, covers the arguments, and
 /// would be allowed by what is required now.
 fn covers(question: &Question<'_>, grant: &Grant, now: Timestamp) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use thoth_gate::hold::{Consulted, Hold, HoldState, Question, consult};
+use thoth_gate::hold::{Consulted, Hold, HoldState, Question, consult_all};
 use thoth_gate::{Change, Holds, HoldsError};
 use thoth_types::{Grant, HoldToken};
 
@@ -45,9 +45,10 @@ impl Holds for MemoryHolds {
     fn consult(&self, question: &Question<'_>, now: Timestamp) -> Result<Consulted, HoldsError> {
         let mut kept = self.lock();
         let open = |hold: &&Hold| !matches!(hold.state, HoldState::Spent | HoldState::Expired);
-        let standing = kept.holds.iter().rev().filter(open).find(|hold| hold.binding == *question.binding).cloned();
+        let same = |hold: &&Hold| hold.binding == *question.binding;
+        let open: Vec<_> = kept.holds.iter().filter(open).filter(same).cloned().collect();
         let grants: Vec<_> = kept.grants.iter().filter(|grant| grant.scope == *question.scope).cloned().collect();
-        let step = consult(question, standing, &grants, now);
+        let step = consult_all(question, &open, &grants, now);
         for hold in step.changed.into_iter().chain(step.created) {
             kept.put(hold);
         }
