@@ -5,16 +5,19 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use thoth_audit::Content;
-use thoth_policy::Query;
-use thoth_types::{Approval, Decision, Finding, Grant, ReasonCode, Requirement, RiskLevel, Stage, ToolCall};
+use thoth_audit::digest::call_binding;
+use thoth_policy::{Policy, Progressive, Query};
+use thoth_types::{
+    Approval, Binding, Decision, Finding, HoldToken, Mode, ReasonCode, Requirement, RiskLevel, Stage, ToolCall,
+};
 
 use crate::facts::{Facts, Moment};
 use crate::gate::{Gate, Standing};
-use crate::hold::Hold;
 use crate::permit::Ticket;
+use crate::progress::Progress;
 use crate::session::GateSession;
 use crate::stage;
-use crate::stage::approval::Approvals;
+use crate::stage::approval::{Approvals, Asking, Came};
 use crate::stage::mode::{Ruling, is_violation};
 use crate::verdict::Refused;
 
@@ -32,10 +35,12 @@ pub(crate) struct Decided<'a> {
     pub(crate) trace_id: Arc<str>,
     pub(crate) arguments_digest: Arc<str>,
     pub(crate) content: Content,
-    /// The hold that the call waits for, goes out on or was denied by.
-    pub(crate) hold: Option<Hold>,
-    /// The grant that covers it.
-    pub(crate) grant: Option<Grant>,
+    /// What an approval is bound to, for a call that needs one or is a counted violation.
+    pub(crate) binding: Option<Binding>,
+    /// Which violation it is, if it is a counted one.
+    pub(crate) violation: Option<u32>,
+    /// If it needs a person: what came of it.
+    pub(crate) asking: Option<Box<Asking>>,
 }
 
 pub(crate) fn decide<'a>(
@@ -50,7 +55,6 @@ pub(crate) fn decide<'a>(
     let mut findings = Vec::with_capacity(2);
     let mut matched = Vec::new();
     let mut skipped: &'static [Stage] = &[];
-    let mut requirement = Requirement::default();
     stage::preflight::run(&session.preflight, &call.tool, session.caller.intent.as_deref(), &mut findings);
     match standing {
         Standing::Invalid { reason } => findings.push(no_policy(reason)),
@@ -70,14 +74,12 @@ pub(crate) fn decide<'a>(
                     history: &session.past,
                 },
                 past: &session.past,
-                violations: session.violations,
             };
             stage::identity::run(policy, &facts, &mut findings);
             stage::intent::run(policy, &facts, &mut findings);
             stage::scope::run(policy, &facts, &mut findings);
             stage::rules::run(policy, &facts, &mut session.scratch, &mut findings);
             let rules = session.scratch.matched().iter().filter_map(|id| policy.rule(*id));
-            requirement = policy.requirement(session.scratch.matched());
             matched.extend(rules.map(|rule| Arc::clone(&rule.name)));
             // A call that is already refused for good uses up no limit.
             if findings.iter().any(|finding| finding.hard && finding.approval == Approval::Block) {
@@ -87,57 +89,78 @@ pub(crate) fn decide<'a>(
             }
         }
     }
-    let mut ruling = stage::mode::run(session.caller.mode, session.violations, &findings);
-    if findings.iter().any(is_violation) {
-        session.violations = session.violations.saturating_add(1);
+    let policy = standing.policy();
+    let progress = (session.caller.mode == Mode::Progressive && findings.iter().any(is_violation))
+        .then(|| progress(gate, policy, session, call, now));
+    let ruling = stage::mode::run(session.caller.mode, progress.as_ref(), &findings);
+    if let Some(progress) = &progress
+        && let Some(deciding) = findings.get_mut(ruling.decisive)
+        && !(deciding.hard && ruling.decision == Decision::Block)
+    {
+        deciding.detail = Cow::Owned(format!("{} ({})", deciding.detail, progress.note()));
     }
     session.calls += 1;
-    let call_id: Arc<str> = Arc::from(format!("{}-{}", session.caller.session, session.calls));
-    let trace_id = trace_id(session.random, session.calls);
-    let digest: Arc<str> = Arc::from(gate.call_digest(&call.tool, call.arguments));
-    let risk = findings.iter().map(|finding| finding.risk).max().unwrap_or(RiskLevel::Critical);
-    let mut verdict = stage::approval::Verdict::default();
-    if ruling.decision == Decision::StepUp {
-        let asking = stage::approval::Asking {
-            gate,
-            session,
-            call,
-            tool: &tool,
-            call_id: &call_id,
-            trace_id: &trace_id,
-            arguments_digest: &digest,
-            requirement,
-            risk,
-            why: findings.get(ruling.decisive),
-            policy_digest: standing.digest(),
-        };
-        verdict = stage::approval::run(&asking, approvals, now);
-        if let Some(finding) = verdict.finding.take() {
-            let decision = if finding.approval == Approval::Auto { Decision::Allow } else { Decision::Block };
-            ruling = Ruling { decision, decisive: findings.len(), ..ruling };
-            findings.push(finding);
-        }
-    }
-    if ruling.decision == Decision::Allow {
-        session.past.remember(&tool, session.caller.server.as_str(), now.wall);
-    }
-    Decided {
+    let mut decided = Decided {
         call,
         ruling,
-        risk,
+        risk: findings.iter().map(|finding| finding.risk).max().unwrap_or(RiskLevel::Critical),
         findings,
         matched,
         skipped,
-        call_id,
-        trace_id,
-        arguments_digest: digest,
+        call_id: Arc::from(format!("{}-{}", session.caller.session, session.calls)),
+        trace_id: trace_id(session.random, session.calls),
+        arguments_digest: Arc::from(gate.call_digest(&call.tool, call.arguments)),
         content: call.arguments.value().map_or_else(
             || Content::empty(gate.content_mode),
             |value| Content::capture(gate.content_mode, &gate.desk.key, value),
         ),
         tool,
-        hold: verdict.hold,
-        grant: verdict.grant,
+        binding: progress.as_ref().map(|progress| progress.binding),
+        violation: progress.map(|progress| progress.number),
+        asking: None,
+    };
+    if decided.ruling.decision == Decision::StepUp {
+        let binding = decided.binding.unwrap_or_else(|| binding(policy, session, call));
+        decided.binding = Some(binding);
+        if let Some(number) = decided.violation {
+            session.asked.hold(binding, number);
+        }
+        let requirement =
+            policy.map_or_else(Requirement::default, |policy| policy.requirement(session.scratch.matched()));
+        let asking = Asking::new(binding, requirement, standing.digest(), decided.ruling, &decided.findings);
+        decided.asking = Some(Box::new(asking));
+        stage::approval::run(gate, session, &mut decided, approvals, now);
+    }
+    if decided.ruling.decision == Decision::Allow {
+        session.past.remember(&decided.tool, session.caller.server.as_str(), now.wall);
+    }
+    decided
+}
+
+/// What an approval of this call is bound to.
+fn binding(policy: Option<&Policy>, session: &GateSession, call: &ToolCall<'_>) -> Binding {
+    let volatile: Vec<&str> = policy.map(|policy| policy.volatile(&call.tool).collect()).unwrap_or_default();
+    call_binding(&session.caller, &call.tool, call.arguments, &volatile)
+}
+
+/// Which violation this is. The same call made again is none if it did not go out, or if it continues one that did.
+fn progress(
+    gate: &Gate,
+    policy: Option<&Policy>,
+    session: &mut GateSession,
+    call: &ToolCall<'_>,
+    now: Moment,
+) -> Progress {
+    let thresholds = policy.map_or_else(Progressive::default, Policy::progressive);
+    let binding = binding(policy, session, call);
+    let continued = call.retry_of.as_deref().and_then(|id| session.asked.sent(id));
+    let number = continued.filter(|sent| sent.binding == binding).and_then(|sent| sent.violation);
+    match number.or_else(|| session.asked.number_of(&binding)) {
+        Some(number) => Progress::known(thresholds, binding, number),
+        None => {
+            let holds = gate.desk.holds();
+            Progress::count(thresholds, binding, &session.caller, &mut session.asked, holds, now.wall)
+        }
     }
 }
 
@@ -169,8 +192,33 @@ impl Decided<'_> {
         self.findings.get(self.ruling.decisive)
     }
 
+    /// What came of asking, if a person had to be.
+    pub(crate) fn came(&self) -> Option<&Came> {
+        self.asking.as_ref().map(|asking| &asking.came)
+    }
+
+    /// The approval that it goes out on, where it may go out once only.
+    pub(crate) fn approval(&self) -> Option<&HoldToken> {
+        match self.came()? {
+            Came::Approved(hold) | Came::Spent(hold) => Some(&hold.token),
+            Came::Continues(_, used) => Some(&used.token),
+            _ => None,
+        }
+    }
+
     /// Turns an admitted call of a refused batch into a refusal.
     pub(crate) fn refuse_for_batch(&mut self) {
+        self.refuse("another call of the same batch was refused, and a batch goes out whole or not at all");
+    }
+
+    /// Turns a call that is made twice in its batch into a refusal, if it would use the same approval twice.
+    pub(crate) fn refuse_for_repetition(&mut self) {
+        self.refuse(
+            "the batch makes this call more than once, and an approval lets it through once: make one call at a time",
+        );
+    }
+
+    fn refuse(&mut self, reason: &'static str) {
         self.ruling = Ruling { decision: Decision::Block, would_be: None, decisive: self.findings.len() };
         self.findings.push(Finding {
             stage: Stage::Scope,
@@ -179,9 +227,7 @@ impl Decided<'_> {
             risk: RiskLevel::Low,
             rule: None,
             place: None,
-            detail: Cow::Borrowed(
-                "another call of the same batch was refused, and a batch goes out whole or not at all",
-            ),
+            detail: Cow::Borrowed(reason),
             hard: true,
             retry_after_seconds: None,
         });
@@ -210,7 +256,7 @@ impl Decided<'_> {
             risk_score: self.risk.score(),
             trace_id: Arc::clone(&self.trace_id),
             call_id: Arc::clone(&self.call_id),
-            hold: self.hold.clone().map(Box::new),
+            hold: self.asking.as_ref().and_then(|asking| asking.shown()).cloned().map(Box::new),
             // Waiting helps only where a limit alone stands in the way.
             retry_after_seconds: decisive.and_then(|f| f.retry_after_seconds),
             findings: self.findings.clone(),

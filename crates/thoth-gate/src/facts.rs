@@ -27,6 +27,4 @@ pub struct Facts<'a> {
     pub query: Query<'a>,
     /// What was called before; asked only by the stages that need it.
     pub(crate) past: &'a Past,
-    /// How many violations this session had so far.
-    pub violations: u32,
 }

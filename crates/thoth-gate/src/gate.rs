@@ -31,6 +31,14 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The policy, if there is one.
+    pub(crate) fn policy(&self) -> Option<&Policy> {
+        match self {
+            Self::Valid(policy) => Some(policy),
+            Self::Invalid { .. } => None,
+        }
+    }
+
     /// The digest of the policy in force, or `invalid`.
     #[must_use]
     pub fn digest(&self) -> &str {

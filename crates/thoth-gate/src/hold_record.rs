@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use thoth_audit::digest::content_digest;
 use thoth_audit::{CallFields, ContentKey, Event, EventType, HoldFields, Leaves};
-use thoth_types::{Channel, Grant, Listed, Vote};
+use thoth_types::{Channel, Grant, HoldToken, Listed, Vote};
 
 use crate::hold::{Hold, HoldState};
 
@@ -27,8 +27,24 @@ impl<'a> From<&'a Vote> for Doer<'a> {
 }
 
 /// The keyed digest by which the ledger names a hold.
-pub(crate) fn token_digest(key: &ContentKey, hold: &Hold) -> String {
-    content_digest(key, hold.token.as_str().as_bytes())
+pub(crate) fn token_digest(key: &ContentKey, token: &HoldToken) -> String {
+    content_digest(key, token.as_str().as_bytes())
+}
+
+/// What a hold is, as nobody has answered it.
+pub(crate) fn fields<'a>(hold: &'a Hold, token_digest: &'a str) -> HoldFields<'a> {
+    HoldFields {
+        token_digest,
+        state: hold.state.as_str(),
+        ends_at: hold.ends_at,
+        quorum: hold.requirement.quorum,
+        approver: None,
+        channel: None,
+        origin: None,
+        spent_by: hold.spent_by.as_deref(),
+        grant_id: None,
+        grant_ends_at: None,
+    }
 }
 
 /// An answer, after it was taken.
@@ -109,16 +125,12 @@ fn push(
         decision: None,
         outcome: None,
         hold: Some(HoldFields {
-            token_digest: &token_digest(key, hold),
-            state: hold.state.as_str(),
-            ends_at: hold.ends_at,
-            quorum: hold.requirement.quorum,
             approver: doer.approver,
             channel: doer.channel,
             origin: doer.origin,
-            spent_by: hold.spent_by.as_deref(),
             grant_id: grant.map(|grant| &*grant.id),
             grant_ends_at: grant.map(|grant| grant.ends_at),
+            ..fields(hold, &token_digest(key, &hold.token))
         }),
         refusal: None,
         detail: None,

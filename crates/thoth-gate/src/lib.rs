@@ -8,7 +8,9 @@
 //! This crate knows nothing of MCP, transports, files or terminals, and reads neither clock nor randomness: both are
 //! arguments. What it needs from storage is the [`Evidence`] trait.
 
+mod asked;
 mod decide;
+mod deed;
 mod desk;
 mod evidence;
 mod facts;
@@ -18,6 +20,7 @@ mod hold_record;
 mod holds;
 mod permit;
 mod preflight;
+mod progress;
 mod record;
 mod round;
 mod session;

@@ -1,13 +1,14 @@
 //! Turns what the gate knows into the ledger's events.
 
-use thoth_audit::{CallFields, DecisionFields, Event, EventType, Leaves, OutcomeFields, RefusalFields};
-use thoth_types::{Approval, Caller, Decision, ReasonCode};
+use thoth_audit::{CallFields, ContentKey, DecisionFields, Event, EventType, Leaves, OutcomeFields, RefusalFields};
+use thoth_types::{Approval, Caller, ReasonCode};
 
 use crate::decide::Decided;
 use crate::facts::Moment;
+use crate::hold_record;
 use crate::permit::Ticket;
 use crate::session::GateSession;
-use crate::verdict::Refused;
+use crate::stage::approval::Came;
 
 /// What became of a forwarded call.
 #[derive(Debug, Clone, Copy)]
@@ -71,11 +72,19 @@ fn decision_fields<'a>(decided: &'a Decided<'_>, digest: &'a str, hold: Option<&
         matched: &decided.matched,
         policy_digest: digest,
         hold_token_digest: hold,
-        grant_id: decided.grant.as_ref().map(|grant| &*grant.id),
+        grant_id: match decided.came() {
+            Some(Came::Granted(grant)) => Some(&grant.id),
+            _ => None,
+        },
         // A single finding is the deciding one, which the fields above already tell.
         findings: if decided.findings.len() > 1 { &decided.findings } else { &[] },
         skipped: decided.skipped,
     }
+}
+
+fn token_digest(decided: &Decided<'_>, key: &ContentKey) -> Option<String> {
+    let token = decided.asking.as_ref()?.token()?;
+    Some(hold_record::token_digest(key, token))
 }
 
 /// The intent record of a call that will go out.
@@ -83,17 +92,18 @@ pub(crate) fn intent(
     leaves: &mut Leaves,
     session: &GateSession,
     decided: &Decided<'_>,
-    hold: Option<&str>,
     policy_digest: &str,
+    key: &ContentKey,
     now: Moment,
 ) {
+    let hold = token_digest(decided, key);
     leaves.push(&Event {
         event_type: EventType::ToolCallPre,
         event_id: &format!("{}.pre", decided.call_id),
         occurred_at: now.wall,
         session: &session.caller,
         call: Some(call_fields(session, decided)),
-        decision: Some(decision_fields(decided, policy_digest, hold)),
+        decision: Some(decision_fields(decided, policy_digest, hold.as_deref())),
         outcome: None,
         hold: None,
         refusal: None,
@@ -106,18 +116,18 @@ pub(crate) fn refusal(
     leaves: &mut Leaves,
     session: &GateSession,
     decided: &Decided<'_>,
-    refused: &Refused,
-    hold: Option<&str>,
     policy_digest: &str,
+    key: &ContentKey,
     now: Moment,
 ) {
+    let hold = token_digest(decided, key);
     let mut event = Event {
         event_type: EventType::ToolCallPre,
         event_id: &format!("{}.pre", decided.call_id),
         occurred_at: now.wall,
         session: &session.caller,
         call: Some(call_fields(session, decided)),
-        decision: Some(decision_fields(decided, policy_digest, hold)),
+        decision: Some(decision_fields(decided, policy_digest, hold.as_deref())),
         outcome: None,
         hold: None,
         refusal: None,
@@ -125,11 +135,13 @@ pub(crate) fn refusal(
     };
     leaves.push(&event);
     let block_id = format!("{}.block", decided.call_id);
-    let is_new = decided.hold.as_ref().is_some_and(|hold| hold.call_id == decided.call_id);
-    event.event_type = match refused.decision {
-        Decision::StepUp if is_new => EventType::HoldCreated,
-        _ => EventType::ToolCallBlock,
-    };
+    event.event_type = EventType::ToolCallBlock;
+    if let Some(Came::HeldAnew(held, _)) = decided.came()
+        && let Some(token_digest) = hold.as_deref()
+    {
+        event.event_type = EventType::HoldCreated;
+        event.hold = Some(hold_record::fields(held, token_digest));
+    }
     event.event_id = &block_id;
     if let Some(call) = &mut event.call {
         call.content = None;

@@ -1,13 +1,16 @@
 //! One round: the frames that arrived together are decided, recorded with one write, and then permitted.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::Guard;
 use thoth_audit::Leaves;
-use thoth_types::{Decision, HoldToken, ToolCall};
+use thoth_types::{Decision, ToolCall};
 
+use crate::asked::Sent;
 use crate::decide::{Decided, decide};
+use crate::deed::Deed;
 use crate::evidence::EvidenceError;
 use crate::facts::Moment;
 use crate::gate::{Gate, Standing};
@@ -16,7 +19,7 @@ use crate::permit::{Permit, Ticket};
 use crate::record;
 use crate::session::GateSession;
 use crate::stage;
-use crate::stage::approval::{Approvals, Random};
+use crate::stage::approval::{Approvals, Came, Random};
 use crate::verdict::{Answer, Refused};
 
 /// Frames of one read, in order: decided, but not yet permitted.
@@ -27,8 +30,7 @@ pub struct Round<'g, 'f> {
     session: &'g mut GateSession,
     leaves: Leaves,
     passing: Vec<(Cow<'f, [u8]>, Vec<Ticket>)>,
-    /// Approvals that this round uses up.
-    spent: Vec<(HoldToken, Arc<str>)>,
+    deeds: Vec<Deed>,
 }
 
 /// A committed round.
@@ -47,7 +49,7 @@ impl<'g, 'f> Round<'g, 'f> {
         let mut leaves = std::mem::take(&mut session.leaves);
         leaves.clear();
         session.past.settle();
-        Self { gate, standing: gate.standing.load(), session, leaves, passing: Vec::new(), spent: Vec::new() }
+        Self { gate, standing: gate.standing.load(), session, leaves, passing: Vec::new(), deeds: Vec::new() }
     }
 
     /// Lets a message through that is not a call: nothing is decided about it, and it keeps its place in the order.
@@ -69,7 +71,7 @@ impl<'g, 'f> Round<'g, 'f> {
     }
 
     /// Decides all the calls of a batch whose whole frame is `frame`. The batch goes out whole or not at all: one
-    /// refusal refuses them all. The answers are in the order of the calls.
+    /// refusal refuses them all, and then no approval is used up. The answers are in the order of the calls.
     pub fn admit_batch(
         &mut self,
         calls: &[ToolCall<'_>],
@@ -78,11 +80,11 @@ impl<'g, 'f> Round<'g, 'f> {
         now: Moment,
     ) -> Vec<Answer> {
         let mark = self.session.past.mark();
-        let decided: Vec<_> = calls
+        let mut decided: Vec<_> = calls
             .iter()
-            .map(|call| decide(self.gate, &self.standing, self.session, call, Approvals::spend(random), now))
+            .map(|call| decide(self.gate, &self.standing, self.session, call, Approvals::peek(random), now))
             .collect();
-        if decided.iter().all(|one| one.ruling.decision == Decision::Allow) {
+        if all_allowed(&decided) && self.spend_all(&mut decided, random, now) {
             let tickets = decided.iter().map(|one| self.record_admitted(one, now)).collect();
             self.passing.push((frame.into(), tickets));
             return calls.iter().map(|_| Answer::Admitted).collect();
@@ -93,46 +95,104 @@ impl<'g, 'f> Round<'g, 'f> {
             .map(|mut one| {
                 if one.ruling.decision == Decision::Allow {
                     one.refuse_for_batch();
+                    // Made again with the batch, it is the same violation.
+                    if let (Some(binding), Some(number)) = (one.binding, one.violation) {
+                        self.session.asked.hold(binding, number);
+                    }
                 }
                 Answer::Refused(Box::new(self.record_refused(&one, now)))
             })
             .collect()
     }
 
+    /// Uses up the approvals of a batch, each of which was found good: all of them or none.
+    fn spend_all(&mut self, decided: &mut [Decided<'_>], random: &Random<'_>, now: Moment) -> bool {
+        let mut tokens = HashSet::new();
+        for one in decided.iter_mut() {
+            if one.approval().is_some_and(|token| !tokens.insert(token.clone())) {
+                one.refuse_for_repetition();
+            }
+        }
+        if !all_allowed(decided) {
+            return false;
+        }
+        let mut spent = 0;
+        for one in decided.iter_mut() {
+            if one.approval().is_some() {
+                stage::approval::run(self.gate, self.session, one, Approvals::spend(random), now);
+            }
+            if one.ruling.decision != Decision::Allow {
+                break;
+            }
+            spent += 1;
+        }
+        if spent == decided.len() {
+            return true;
+        }
+        // Another process was faster with one of them.
+        for deed in decided.iter().take(spent).filter_map(Deed::of) {
+            deed.undo(self.gate, self.session);
+        }
+        false
+    }
+
     /// Writes the evidence of the whole round with one append, then mints its permits.
+    ///
+    /// INVARIANT (at most once): an approval is used up in the store before its call is recorded, and recorded before the
+    /// call goes out. If the process dies in between, the approval is lost, and the call must be approved again. If the
+    /// record cannot be written, the approval is given back.
     pub fn commit(self) -> Committed<'f> {
-        let Self { gate, session, mut leaves, passing, spent, .. } = self;
+        let Self { gate, session, mut leaves, passing, deeds, .. } = self;
         let written = if leaves.is_empty() { Ok(()) } else { gate.append(&leaves) };
         leaves.clear();
         session.leaves = leaves;
         if written.is_err() {
             session.past.disown(0);
-            for (token, call_id) in spent {
-                // If even that fails, the approval is lost, which is the strict side.
-                drop(gate.desk.holds.update(&token, &mut |hold| {
-                    hold.give_back(&call_id);
-                    Ok(())
-                }));
+        }
+        for deed in deeds {
+            if written.is_ok() {
+                deed.stand(session);
+            } else {
+                deed.undo(gate, session);
             }
         }
         stage::evidence::run(written, passing)
     }
 
     fn record_admitted(&mut self, decided: &Decided<'_>, now: Moment) -> Ticket {
-        let hold = decided.hold.as_ref().map(|hold| hold_record::token_digest(&self.gate.desk.key, hold));
-        record::intent(&mut self.leaves, self.session, decided, hold.as_deref(), self.standing.digest(), now);
-        if let Some(hold) = &decided.hold {
-            hold_record::spent(&mut self.leaves, hold, &decided.call_id, now.wall, &self.gate.desk.key);
-            self.spent.push((hold.token.clone(), Arc::clone(&decided.call_id)));
+        let key = &self.gate.desk.key;
+        record::intent(&mut self.leaves, self.session, decided, self.standing.digest(), key, now);
+        if let Some(binding) = decided.binding {
+            if let Some(Came::Spent(hold)) = decided.came() {
+                hold_record::spent(&mut self.leaves, hold, &decided.call_id, now.wall, key);
+            }
+            let retry_of = decided.call.retry_of.as_deref();
+            let continued = || retry_of.and_then(|id| self.session.asked.take_sent(id)).map(Deed::Continued);
+            self.deeds.extend(Deed::of(decided).or_else(continued));
+            self.deeds.push(Deed::Sent(Sent {
+                call_id: Arc::clone(&decided.call_id),
+                binding,
+                violation: decided.violation,
+                approval: decided.asking.as_ref().and_then(|asking| asking.used()),
+            }));
         }
         decided.ticket(now)
     }
 
     fn record_refused(&mut self, decided: &Decided<'_>, now: Moment) -> Refused {
         let refused = decided.refused();
-        let hold = decided.hold.as_ref().map(|hold| hold_record::token_digest(&self.gate.desk.key, hold));
-        let policy = self.standing.digest();
-        record::refusal(&mut self.leaves, self.session, decided, &refused, hold.as_deref(), policy, now);
+        let key = &self.gate.desk.key;
+        if let Some(Came::HeldAnew(hold, ended)) = decided.came() {
+            if let Some(ended) = ended {
+                hold_record::expired(&mut self.leaves, ended, now.wall, key);
+            }
+            self.deeds.push(Deed::Held(hold.token.clone()));
+        }
+        record::refusal(&mut self.leaves, self.session, decided, self.standing.digest(), key, now);
         refused
     }
+}
+
+fn all_allowed(decided: &[Decided<'_>]) -> bool {
+    decided.iter().all(|one| one.ruling.decision == Decision::Allow)
 }

@@ -8,6 +8,7 @@ use thoth_audit::Leaves;
 use thoth_policy::{History, RateScope, ScopeList, Scratch, counted_name};
 use thoth_types::{Caller, Requester};
 
+use crate::asked::Asked;
 use crate::preflight::Preflight;
 
 /// Names of the latest calls that go into every record.
@@ -29,7 +30,7 @@ pub struct GateSession {
     pub(crate) random: [u8; 8],
     pub(crate) calls: u64,
     pub(crate) past: Past,
-    pub(crate) violations: u32,
+    pub(crate) asked: Asked,
     pub(crate) scratch: Scratch,
     pub(crate) leaves: Leaves,
     pub(crate) requester: Requester,
@@ -47,7 +48,7 @@ impl GateSession {
             random,
             calls: 0,
             past: Past::default(),
-            violations: 0,
+            asked: Asked::default(),
             scratch: Scratch::default(),
             leaves: Leaves::default(),
             requester: Requester { account: Arc::from(""), uid: u32::MAX, user: None, client: None },

@@ -3,16 +3,19 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use thoth_audit::digest::call_binding;
+use thoth_policy::ArgumentPatterns;
 use thoth_types::{
-    Approval, Finding, Grant, GrantScope, HoldToken, ReasonCode, Requirement, RiskLevel, Stage, ToolCall,
+    Approval, Binding, Decision, Finding, Grant, GrantScope, HoldToken, ReasonCode, Requirement, Stage, Vote,
 };
 
+use crate::asked::{Sent, UsedApproval};
+use crate::decide::Decided;
 use crate::facts::Moment;
 use crate::gate::Gate;
 use crate::hold::{Consulted, Hold, HoldState, Question, Why, later};
 use crate::holds::HoldsError;
 use crate::session::GateSession;
+use crate::stage::mode::Ruling;
 
 /// Makes 16 random bytes; nothing where the system has none.
 pub type Random<'r> = dyn Fn() -> Option<[u8; 16]> + 'r;
@@ -30,56 +33,164 @@ impl<'r> Approvals<'r> {
     pub(crate) fn spend(random: &'r Random<'r>) -> Self {
         Self { spends: true, random }
     }
+
+    /// An approval is only looked at.
+    pub(crate) fn peek(random: &'r Random<'r>) -> Self {
+        Self { spends: false, random }
+    }
 }
 
 /// A call that needs a person.
 #[derive(Debug)]
-pub(crate) struct Asking<'a> {
-    pub(crate) gate: &'a Gate,
-    pub(crate) session: &'a GateSession,
-    pub(crate) call: &'a ToolCall<'a>,
-    pub(crate) tool: &'a Arc<str>,
-    pub(crate) call_id: &'a Arc<str>,
-    pub(crate) trace_id: &'a Arc<str>,
-    pub(crate) arguments_digest: &'a Arc<str>,
-    pub(crate) requirement: Requirement,
-    pub(crate) risk: RiskLevel,
-    /// The deciding finding.
-    pub(crate) why: Option<&'a Finding>,
-    pub(crate) policy_digest: &'a str,
+pub(crate) struct Asking {
+    pub(crate) binding: Binding,
+    requirement: Requirement,
+    /// The policy that demands it.
+    policy_digest: Arc<str>,
+    /// What the stages before said, and how many findings they had.
+    before: (Ruling, usize),
+    pub(crate) came: Came,
 }
 
-/// What comes of it.
-#[derive(Debug, Default)]
-pub(crate) struct Verdict {
-    /// Allows or blocks the call; without one, it stays held.
-    pub(crate) finding: Option<Finding>,
-    pub(crate) hold: Option<Hold>,
-    pub(crate) grant: Option<Grant>,
+/// What came of asking.
+#[derive(Debug)]
+pub(crate) enum Came {
+    /// Nobody can be asked.
+    Nothing,
+    /// It waits.
+    Held(Hold),
+    /// It waits under a new hold; the one before has ended, which nobody had noted.
+    HeldAnew(Hold, Option<Box<Hold>>),
+    /// A person has said no.
+    Denied(Hold),
+    /// A person has agreed, and the approval is not used up.
+    Approved(Hold),
+    /// A person has agreed, and the approval is used up.
+    Spent(Hold),
+    /// It goes on with this call, which went out on this approval.
+    Continues(Sent, UsedApproval),
+    /// A grant covers it.
+    Granted(Grant),
 }
 
-pub(crate) fn run(asking: &Asking<'_>, approvals: Approvals<'_>, now: Moment) -> Verdict {
-    let caller = &asking.session.caller;
-    let binding = call_binding(caller, asking.tool, asking.call.arguments, &[]);
+impl Asking {
+    pub(crate) fn new(
+        binding: Binding,
+        requirement: Requirement,
+        policy_digest: &str,
+        ruling: Ruling,
+        findings: &[Finding],
+    ) -> Self {
+        let policy_digest = Arc::from(policy_digest);
+        Self { binding, requirement, policy_digest, before: (ruling, findings.len()), came: Came::Nothing }
+    }
+
+    /// The hold that it waits for, was denied by, or goes out on.
+    pub(crate) const fn token(&self) -> Option<&HoldToken> {
+        match &self.came {
+            Came::Held(hold)
+            | Came::HeldAnew(hold, _)
+            | Came::Denied(hold)
+            | Came::Approved(hold)
+            | Came::Spent(hold) => Some(&hold.token),
+            Came::Continues(_, used) => Some(&used.token),
+            Came::Granted(_) | Came::Nothing => None,
+        }
+    }
+
+    /// The hold that the caller is told of: the one that can be answered, or that was answered with "no".
+    pub(crate) const fn shown(&self) -> Option<&Hold> {
+        match &self.came {
+            Came::Held(hold) | Came::HeldAnew(hold, _) | Came::Denied(hold) => Some(hold),
+            _ => None,
+        }
+    }
+
+    /// The approval that the call goes out on.
+    pub(crate) fn used(&self) -> Option<UsedApproval> {
+        match &self.came {
+            Came::Spent(hold) => Some(UsedApproval {
+                token: hold.token.clone(),
+                votes: hold.votes.clone(),
+                requester: hold.requester.clone(),
+            }),
+            Came::Continues(_, used) => Some(used.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Settles a call whose ruling is `STEP_UP`, whether or not that was tried before.
+pub(crate) fn run(
+    gate: &Gate,
+    session: &mut GateSession,
+    decided: &mut Decided<'_>,
+    approvals: Approvals<'_>,
+    now: Moment,
+) {
+    let Some(mut asking) = decided.asking.take() else { return };
+    let (ruling, findings) = asking.before;
+    decided.ruling = ruling;
+    decided.findings.truncate(findings);
+    let (came, verdict) = match continues(session, decided, &asking, approvals) {
+        Some(came) => conclude(Ok(came)),
+        None => conclude(consult(gate, session, decided, &asking, approvals, now)),
+    };
+    asking.came = came;
+    decided.asking = Some(asking);
+    if let Some((approval, code, detail)) = verdict {
+        let decision = if approval == Approval::Auto { Decision::Allow } else { Decision::Block };
+        let finding = finding(decided, approval, code, detail);
+        decided.ruling = Ruling { decision, decisive: decided.findings.len(), ..ruling };
+        decided.findings.push(finding);
+    }
+}
+
+/// A retry that answers what the server asked in between is the same call to the person who approved it.
+fn continues(
+    session: &mut GateSession,
+    decided: &Decided<'_>,
+    asking: &Asking,
+    approvals: Approvals<'_>,
+) -> Option<Came> {
+    let sent = session.asked.sent(decided.call.retry_of.as_deref()?)?;
+    let used =
+        sent.approval.clone().filter(|used| sent.binding == asking.binding && used.meets(&asking.requirement))?;
+    let sent = sent.clone();
+    if approvals.spends {
+        session.asked.take_sent(&sent.call_id);
+    }
+    Some(Came::Continues(sent, used))
+}
+
+fn consult(
+    gate: &Gate,
+    session: &GateSession,
+    decided: &Decided<'_>,
+    asking: &Asking,
+    approvals: Approvals<'_>,
+    now: Moment,
+) -> Result<Came, HoldsError> {
+    let caller = &session.caller;
     let scope = GrantScope {
         tenant: caller.tenant.clone(),
         agent: caller.agent.clone(),
         server: caller.server.clone(),
-        tool: Arc::clone(asking.tool),
+        tool: Arc::clone(&decided.tool),
     };
     let draft = || {
         let token = HoldToken::new((approvals.random)()?);
         Some(Hold {
             token,
-            binding,
+            binding: asking.binding,
             caller: caller.clone(),
-            requester: asking.session.requester.clone(),
-            tool: Arc::clone(asking.tool),
-            arguments: asking.call.arguments.raw().into(),
-            call_id: Arc::clone(asking.call_id),
-            trace_id: Arc::clone(asking.trace_id),
-            arguments_digest: Arc::clone(asking.arguments_digest),
-            why: why(asking),
+            requester: session.requester.clone(),
+            tool: Arc::clone(&decided.tool),
+            arguments: decided.call.arguments.raw().into(),
+            call_id: Arc::clone(&decided.call_id),
+            trace_id: Arc::clone(&decided.trace_id),
+            arguments_digest: Arc::clone(&decided.arguments_digest),
+            why: why(decided, asking),
             requirement: asking.requirement.clone(),
             created_at: now.wall,
             ends_at: later(now.wall, asking.requirement.ttl_seconds),
@@ -89,70 +200,101 @@ pub(crate) fn run(asking: &Asking<'_>, approvals: Approvals<'_>, now: Moment) ->
             shown: Vec::new(),
         })
     };
+    let covers = |grant: &Grant| {
+        ArgumentPatterns::compile(&grant.patterns).is_ok_and(|patterns| patterns.matches(decided.call.arguments))
+    };
     let question = Question {
-        binding: &binding,
+        binding: &asking.binding,
         scope: &scope,
-        covers: &|grant: &Grant| grant.patterns.is_empty(),
+        covers: &covers,
         requirement: &asking.requirement,
-        requester: &asking.session.requester,
-        spender: approvals.spends.then_some(&**asking.call_id),
+        requester: &session.requester,
+        spender: approvals.spends.then_some(&*decided.call_id),
         draft: &draft,
     };
-    match asking.gate.desk.holds.consult(&question, now.wall) {
-        Ok(consulted) => conclude(asking, consulted),
-        Err(error) => unavailable(asking, &error),
+    Ok(match gate.desk.holds.consult(&question, now.wall)? {
+        Consulted::Granted(grant) => Came::Granted(grant),
+        Consulted::Spent(hold) => Came::Spent(hold),
+        Consulted::Approved(hold) => Came::Approved(hold),
+        Consulted::Pending(hold) => Came::Held(hold),
+        Consulted::Created(hold, ended) => Came::HeldAnew(hold, ended),
+        Consulted::Denied(hold) => Came::Denied(hold),
+    })
+}
+
+/// What it means for the call: nothing new if it stays held.
+fn conclude(came: Result<Came, HoldsError>) -> (Came, Option<(Approval, ReasonCode, String)>) {
+    let came = match came {
+        Ok(came) => came,
+        // What needs a person is refused where none can be asked.
+        Err(error) => {
+            let detail =
+                format!("a person would have to approve this, and none can be asked: {error}; {}", cure(&error));
+            return (Came::Nothing, Some((Approval::Block, ReasonCode::ApprovalUnavailable, detail)));
+        }
+    };
+    let verdict = match &came {
+        Came::Nothing | Came::Held(_) | Came::HeldAnew(..) => None,
+        Came::Approved(hold) | Came::Spent(hold) => {
+            let detail = format!("approved by {}", names(&hold.votes));
+            Some((Approval::Auto, ReasonCode::Approved, detail))
+        }
+        Came::Continues(sent, used) => {
+            let detail = format!("continues `{}`, which was approved by {}", sent.call_id, names(&used.votes));
+            Some((Approval::Auto, ReasonCode::Approved, detail))
+        }
+        Came::Granted(grant) => {
+            let detail =
+                format!("covered by {} until {:.0}, given by {}", grant.id, grant.ends_at, names(&grant.given));
+            Some((Approval::Auto, ReasonCode::Granted, detail))
+        }
+        Came::Denied(hold) => {
+            let detail = format!(
+                "a person has denied this very call; that stands until {:.0}, and until then nobody is asked again",
+                hold.ends_at
+            );
+            Some((Approval::Block, ReasonCode::ApprovalDenied, detail))
+        }
+    };
+    (came, verdict)
+}
+
+fn names(votes: &[Vote]) -> String {
+    let names: Vec<_> = votes.iter().filter(|vote| vote.approves).map(|vote| &*vote.approver.account).collect();
+    names.join(" and ")
+}
+
+/// What to do about it.
+const fn cure(error: &HoldsError) -> &'static str {
+    match error {
+        HoldsError::Full(_) => "answer some of those that wait, or let them end, and make the call again",
+        HoldsError::Evidence(_) => "make the ledger writable, and make the call again",
+        _ => "make the file in which they are kept readable and writable, and make the call again",
     }
 }
 
-fn conclude(asking: &Asking<'_>, consulted: Consulted) -> Verdict {
-    match consulted {
-        Consulted::Pending(hold) | Consulted::Created(hold, _) => Verdict { hold: Some(hold), ..Verdict::default() },
-        Consulted::Spent(hold) | Consulted::Approved(hold) => {
-            let names: Vec<_> =
-                hold.votes.iter().filter(|vote| vote.approves).map(|vote| &*vote.approver.account).collect();
-            let detail = format!("approved by {}", names.join(" and "));
-            let finding = finding(asking, Approval::Auto, ReasonCode::Approved, detail);
-            Verdict { finding: Some(finding), hold: Some(hold), grant: None }
-        }
-        Consulted::Granted(grant) => {
-            let detail = format!("covered by {} until {}", grant.id, grant.ends_at);
-            let finding = finding(asking, Approval::Auto, ReasonCode::Granted, detail);
-            Verdict { finding: Some(finding), hold: None, grant: Some(grant) }
-        }
-        Consulted::Denied(hold) => {
-            let detail = format!("this very call was denied, which stands until {}", hold.ends_at);
-            let finding = finding(asking, Approval::Block, ReasonCode::ApprovalDenied, detail);
-            Verdict { finding: Some(finding), hold: Some(hold), grant: None }
-        }
-    }
-}
-
-/// Nobody can be asked: what needs a person is then refused.
-fn unavailable(asking: &Asking<'_>, error: &HoldsError) -> Verdict {
-    let detail = format!("a person would have to approve this, and none can be asked: {error}");
-    let finding = finding(asking, Approval::Block, ReasonCode::ApprovalUnavailable, detail);
-    Verdict { finding: Some(finding), ..Verdict::default() }
-}
-
-fn why(asking: &Asking<'_>) -> Why {
+fn why(decided: &Decided<'_>, asking: &Asking) -> Why {
+    let deciding = decided.decisive();
     Why {
-        reason: asking.why.map(|finding| finding.detail.to_string()).unwrap_or_default(),
-        reason_code: asking.why.map_or(ReasonCode::RuleApprove, |finding| finding.code),
-        rule: asking.why.and_then(|finding| finding.rule.clone()),
-        place: asking.why.and_then(|finding| finding.place.clone()),
-        risk: asking.risk,
-        policy_digest: Arc::from(asking.policy_digest),
+        reason: deciding.map(|finding| finding.detail.to_string()).unwrap_or_default(),
+        reason_code: deciding.map_or(ReasonCode::RuleApprove, |finding| finding.code),
+        rule: deciding.and_then(|finding| finding.rule.clone()),
+        place: deciding.and_then(|finding| finding.place.clone()),
+        risk: decided.risk,
+        policy_digest: Arc::clone(&asking.policy_digest),
     }
 }
 
-fn finding(asking: &Asking<'_>, approval: Approval, code: ReasonCode, detail: String) -> Finding {
+/// A finding of this stage about what the deciding one demands.
+fn finding(decided: &Decided<'_>, approval: Approval, code: ReasonCode, detail: String) -> Finding {
+    let deciding = decided.decisive();
     Finding {
         stage: Stage::Approval,
         approval,
         code,
-        risk: asking.risk,
-        rule: asking.why.and_then(|finding| finding.rule.clone()),
-        place: asking.why.and_then(|finding| finding.place.clone()),
+        risk: decided.risk,
+        rule: deciding.and_then(|finding| finding.rule.clone()),
+        place: deciding.and_then(|finding| finding.place.clone()),
         detail: Cow::Owned(detail),
         hard: true,
         retry_after_seconds: None,

@@ -2,6 +2,8 @@
 
 use thoth_types::{Approval, Decision, Finding, Mode};
 
+use crate::progress::Progress;
+
 /// What the findings demand, before and after the mode has had its say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ruling {
@@ -13,23 +15,18 @@ pub(crate) struct Ruling {
     pub(crate) decisive: usize,
 }
 
-/// Progressive mode: the first violation warns, the second asks, the third and later ones block.
-const PROGRESSIVE: [Approval; 2] = [Approval::Auto, Approval::Approve];
-
 /// Whether a finding is a violation: something beyond what the policy's rules foresee, which a mode may soften.
 pub(crate) fn is_violation(finding: &Finding) -> bool {
     finding.approval == Approval::Block && !finding.hard
 }
 
-pub(crate) fn run(mode: Mode, violations: u32, findings: &[Finding]) -> Ruling {
+/// `progress` says which violation this is, in progressive mode and where there is one.
+pub(crate) fn run(mode: Mode, progress: Option<&Progress>, findings: &[Finding]) -> Ruling {
     let soften = |finding: &Finding| match (mode, finding.approval) {
         _ if finding.hard => finding.approval,
         (Mode::Observe, _) => Approval::Auto,
         (Mode::StepUp, Approval::Block) => Approval::Approve,
-        (Mode::Progressive, Approval::Block) => {
-            let nth = usize::try_from(violations).unwrap_or(usize::MAX);
-            PROGRESSIVE.get(nth).copied().unwrap_or(Approval::Block)
-        }
+        (Mode::Progressive, Approval::Block) => progress.map_or(Approval::Block, Progress::answer),
         (_, approval) => approval,
     };
     let strictest = |of: &dyn Fn(&Finding) -> Approval| {
@@ -59,7 +56,8 @@ const fn word(approval: Approval) -> Decision {
 mod tests {
     use std::borrow::Cow;
 
-    use thoth_types::{ReasonCode, RiskLevel, Stage};
+    use thoth_policy::Progressive;
+    use thoth_types::{Binding, ReasonCode, RiskLevel, Stage};
 
     use super::*;
 
@@ -80,7 +78,7 @@ mod tests {
     /// Defends invariant 5: a mode never softens an explicit block, and nothing at all means block.
     #[test]
     fn the_mode_table() {
-        /// Mode, earlier violations, findings; the decision, and what it would have been.
+        /// Mode, which violation it is, findings; the decision, and what it would have been.
         type Case<'f> = (Mode, u32, &'f [&'f Finding], Decision, Option<Decision>);
         use Approval::{Approve, Auto};
         use Decision::{Allow, Block, StepUp};
@@ -93,21 +91,23 @@ mod tests {
             (Mode::Block, 0, &[&auto, &ask], StepUp, None),
             (Mode::Block, 0, &[&ask, &soft_block], Block, None),
             (Mode::StepUp, 0, &[&soft_block], StepUp, Some(Block)),
-            (Mode::StepUp, 9, &[&hard_block], Block, None),
+            (Mode::StepUp, 10, &[&hard_block], Block, None),
             (Mode::Observe, 0, &[&soft_block], Allow, Some(Block)),
             (Mode::Observe, 0, &[&ask], Allow, Some(StepUp)),
             (Mode::Observe, 0, &[&auto, &hard_block], Block, None),
-            (Mode::Progressive, 0, &[&soft_block], Allow, Some(Block)),
-            (Mode::Progressive, 1, &[&soft_block], StepUp, Some(Block)),
-            (Mode::Progressive, 2, &[&soft_block], Block, None),
-            (Mode::Progressive, 7, &[&soft_block], Block, None),
-            (Mode::Progressive, 0, &[&ask], StepUp, None),
-            (Mode::Progressive, 0, &[&ask, &soft_block], StepUp, Some(Block)),
+            (Mode::Progressive, 1, &[&soft_block], Allow, Some(Block)),
+            (Mode::Progressive, 2, &[&soft_block], StepUp, Some(Block)),
+            (Mode::Progressive, 3, &[&soft_block], Block, None),
+            (Mode::Progressive, 8, &[&soft_block], Block, None),
+            (Mode::Progressive, 1, &[&ask], StepUp, None),
+            (Mode::Progressive, 1, &[&ask, &soft_block], StepUp, Some(Block)),
             (Mode::Observe, 0, &[], Block, None),
         ];
         for (mode, violations, findings, decision, would_be) in cases {
             let findings: Vec<_> = findings.iter().map(|f| (*f).clone()).collect();
-            let ruling = run(*mode, *violations, &findings);
+            let progress = Progress::known(Progressive::default(), Binding([0; 32]), *violations);
+            let progress = (*mode == Mode::Progressive).then_some(progress);
+            let ruling = run(*mode, progress.as_ref(), &findings);
             assert_eq!((ruling.decision, ruling.would_be), (*decision, *would_be), "{mode} {violations} {findings:?}");
         }
     }
