@@ -7,7 +7,9 @@ use std::str::FromStr as _;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use thoth_policy::{Diagnostic, Explanation, NoHistory, Policy, Query, Sources, Truth, worth_showing};
+use thoth_policy::{
+    Asks, Diagnostic, Explanation, NoHistory, Policy, Query, Sources, Truth, describe_requirement, worth_showing,
+};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Effect};
 
@@ -220,6 +222,17 @@ fn with_file(explanation: &Explanation, file: &str) -> serde_json::Value {
     answer
 }
 
+/// What an approval takes, for a person.
+fn asks(asks: &Asks) -> Vec<(&'static str, String)> {
+    let (who, how) = describe_requirement(&asks.requirement);
+    let who = if asks.can_be_met { who } else { format!("{} {who}", styled(BAD, "nobody: it would take")) };
+    let mut rows = vec![("approver", who), ("answer", how), ("ask", asks.way.to_string())];
+    if !asks.volatile.is_empty() {
+        rows.push(("volatile", asks.volatile.join(", ")));
+    }
+    rows
+}
+
 fn show(policy: &Policy, file: &str, explanation: &Explanation) -> Result<(), Failure> {
     let style = match explanation.effect {
         Effect::Allow => GOOD,
@@ -232,16 +245,19 @@ fn show(policy: &Policy, file: &str, explanation: &Explanation) -> Result<(), Fa
         (None, Some(place)) => styled(DIM, format_args!("none ({place})")),
         (None, None) => styled(DIM, "none"),
     };
+    let asks: Vec<(&str, String)> = explanation.asks.as_ref().map(asks).unwrap_or_default();
     let matched: Vec<_> = explanation.matched.iter().map(ToString::to_string).collect();
-    fields(&[
+    let mut rows = vec![
         ("effect", styled(style, explanation.effect)),
         ("approval", explanation.approval.to_string()),
         ("risk", explanation.risk_level.to_string()),
         ("rule", rule),
         ("reason", explanation.reason.to_string()),
         ("matched", if matched.is_empty() { styled(DIM, "no rule") } else { matched.join(", ") }),
-        ("policy", format!("{} {}", policy.digest(), styled(DIM, format_args!("({file})")))),
-    ])?;
+    ];
+    rows.extend(asks);
+    rows.push(("policy", format!("{} {}", policy.digest(), styled(DIM, format_args!("({file})")))));
+    fields(&rows)?;
     for rule in explanation.trace.iter().flatten() {
         let mark = if rule.applied { styled(GOOD, "applies") } else { styled(DIM, "no     ") };
         line(format_args!("\n{mark}  {} {}", rule.rule, styled(DIM, &rule.place)))?;

@@ -7,6 +7,7 @@ use thoth_types::{ApproverRule, Requirement, Way};
 
 use crate::name;
 use crate::policy::Policy;
+use crate::read::show_seconds;
 use crate::rule::RuleId;
 use crate::text_match::TextMatch;
 
@@ -113,6 +114,44 @@ pub(crate) fn most_approvers(requirement: &Requirement) -> usize {
 /// Whether any votes at all could meet it.
 pub(crate) fn can_be_met(requirement: &Requirement) -> bool {
     most_approvers(requirement) >= usize::from(requirement.quorum.max(1))
+}
+
+/// An approver as policies write it.
+pub(crate) fn approver_word(rule: &ApproverRule) -> String {
+    match rule {
+        ApproverRule::LocalUser => "local_user".to_owned(),
+        ApproverRule::LocalTerminal => "local_terminal".to_owned(),
+        ApproverRule::Account(account) => format!("user:{account}"),
+    }
+}
+
+/// What an approval takes, for a person: one line on who, one on when and how.
+#[must_use]
+pub fn describe_requirement(requirement: &Requirement) -> (String, String) {
+    let list = |list: &Vec<ApproverRule>| list.iter().map(approver_word).collect::<Vec<_>>().join(", ");
+    let who = match requirement.approvers.as_slice() {
+        [one] => format!("one of {}", list(one)),
+        several => {
+            let lists: Vec<_> = several.iter().map(|own| format!("one of ({})", list(own))).collect();
+            lists.join(" who is also ")
+        }
+    };
+    let mut who = match requirement.quorum {
+        0 | 1 => who,
+        several => format!("{several} different accounts, each {who}"),
+    };
+    if !requirement.requester_may_approve {
+        who.push_str("; not the account that asks");
+    }
+    let mut how = format!("within {}", show_seconds(requirement.ttl_seconds));
+    how.push_str(if requirement.terminal { "" } else { "; no terminal needed" });
+    if requirement.longest_grant_seconds > 0 {
+        how.push_str(&format!("; or a grant of up to {}", show_seconds(requirement.longest_grant_seconds)));
+    }
+    if let Some(url) = &requirement.url {
+        how.push_str(&format!("; at {url}"));
+    }
+    (who, how)
 }
 
 impl Policy {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use thoth_types::{Approval, Effect, Finding, Place, ReasonCode, RiskLevel};
+use thoth_types::{Approval, Effect, Finding, Place, ReasonCode, Requirement, RiskLevel, Way};
 
+use crate::approvals::{approver_word, can_be_met};
 use crate::evaluate::Scratch;
 use crate::name;
 use crate::policy::Policy;
 use crate::query::Query;
-use crate::rule::Rule;
+use crate::rule::{Rule, RuleId};
 use crate::text_match::ScopeList;
 use crate::truth::Truth;
 
@@ -41,6 +42,19 @@ pub struct RuleTrace {
     pub conditions: Vec<ConditionTrace>,
 }
 
+/// What an approval of the call takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asks {
+    /// Who, how many and for how long.
+    pub requirement: Requirement,
+    /// Whether any answers could meet it. Rules that match one call may ask what no account can do.
+    pub can_be_met: bool,
+    /// How the policy wants people to be asked.
+    pub way: Way,
+    /// The arguments that an approval does not fix.
+    pub volatile: Vec<String>,
+}
+
 /// A decision of all stages that depend on the policy and the call alone, with its reasons. Limits are not part of
 /// it: they depend on what else was called.
 #[derive(Debug, Clone)]
@@ -65,6 +79,8 @@ pub struct Explanation {
     pub policy_digest: Arc<str>,
     /// What each stage found, in their order.
     pub findings: Vec<Finding>,
+    /// What an approval takes, where the answer is to ask.
+    pub asks: Option<Asks>,
     /// Every candidate rule, when asked for.
     pub trace: Option<Vec<RuleTrace>>,
 }
@@ -98,7 +114,18 @@ impl Policy {
             place: deciding.place,
             policy_digest: self.digest_arc(),
             findings,
+            asks: (strictest == Approval::Approve).then(|| self.asks(query.tool, scratch.matched())),
             trace: trace.then(|| self.trace(query)),
+        }
+    }
+
+    fn asks(&self, tool: &str, matched: &[RuleId]) -> Asks {
+        let requirement = self.requirement(matched);
+        Asks {
+            can_be_met: can_be_met(&requirement),
+            requirement,
+            way: self.way().unwrap_or(Way::Auto),
+            volatile: self.volatile(tool).map(str::to_owned).collect(),
         }
     }
 
@@ -156,7 +183,7 @@ fn place_json(place: Option<&Place>) -> Json {
 
 impl Explanation {
     /// One JSON object: `effect, approval, risk_level, rule, reason, reason_code, matched, span, policy_digest,
-    /// findings`, and `trace` when it was asked for.
+    /// findings`, `requirement` where the answer is to ask, and `trace` when it was asked for.
     #[must_use]
     pub fn to_json(&self) -> String {
         let findings: Vec<Json> = self
@@ -187,11 +214,34 @@ impl Explanation {
             "policy_digest": &*self.policy_digest,
             "findings": findings,
         });
-        if let (Some(trace), Some(answer)) = (&self.trace, answer.as_object_mut()) {
-            answer.insert("trace".to_owned(), trace.iter().map(trace_json).collect());
+        if let Some(answer) = answer.as_object_mut() {
+            if let Some(asks) = &self.asks {
+                answer.insert("requirement".to_owned(), asks_json(asks));
+            }
+            if let Some(trace) = &self.trace {
+                answer.insert("trace".to_owned(), trace.iter().map(trace_json).collect());
+            }
         }
         answer.to_string()
     }
+}
+
+fn asks_json(asks: &Asks) -> Json {
+    let Requirement { approvers, quorum, requester_may_approve, terminal, ttl_seconds, longest_grant_seconds, url } =
+        &asks.requirement;
+    let lists: Vec<Vec<String>> = approvers.iter().map(|list| list.iter().map(approver_word).collect()).collect();
+    json!({
+        "approvers": lists,
+        "quorum": quorum,
+        "requester_may_approve": requester_may_approve,
+        "terminal": terminal,
+        "ttl_seconds": ttl_seconds,
+        "longest_grant_seconds": longest_grant_seconds,
+        "url": url.as_deref(),
+        "can_be_met": asks.can_be_met,
+        "ask": asks.way.as_str(),
+        "volatile": asks.volatile,
+    })
 }
 
 fn trace_json(trace: &RuleTrace) -> Json {

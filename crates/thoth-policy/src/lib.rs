@@ -41,11 +41,12 @@ mod truth;
 mod window;
 mod yaml;
 
+pub use approvals::describe_requirement;
 pub use argument_patterns::{ArgumentPatternError, ArgumentPatterns};
 pub use compile::load;
 pub use diagnostic::{Diagnostic, DiagnosticCode, LoadError, MAX_SHOWN, worth_showing};
 pub use evaluate::{RuleVerdict, Scratch};
-pub use explain::{ConditionTrace, Explanation, RuleTrace};
+pub use explain::{Asks, ConditionTrace, Explanation, RuleTrace};
 pub use name::counted_name;
 pub use policy::{Evaluation, Limits, Policy};
 pub use progressive::{Progressive, ProgressiveScope};

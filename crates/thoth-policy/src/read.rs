@@ -17,6 +17,7 @@ use regex::Regex;
 pub(crate) use approvals::{ApprovalsDraft, ApproverDraft, DemandDraft, GroupDraft};
 pub(crate) use rule::RuleDraft;
 pub(crate) use section::Document;
+pub(crate) use time::show_seconds;
 
 use crate::diagnostic::{Diagnostic, DiagnosticCode, File};
 use crate::glob::Glob;

@@ -93,7 +93,7 @@ rules:
         ("a", vec![base.clone()], 2, 300),
         ("ax", vec![base.clone()], 1, 300),
         ("b", vec![base.clone(), vec![account("alice")]], 1, 60),
-        ("ab", vec![base.clone(), vec![account("alice")]], 2, 60),
+        ("ab", vec![base, vec![account("alice")]], 2, 60),
     ] {
         let found = of(&policy, tool);
         assert_eq!((found.approvers, found.quorum, found.ttl_seconds), (lists, quorum, ttl), "{tool}");

@@ -1,7 +1,7 @@
 //! How load errors look to a person.
 #![expect(clippy::expect_used, reason = "helpers of tests fail the test")]
 
-use thoth_policy::{Query, Sources, load};
+use thoth_policy::{Query, Sources, describe_requirement, load};
 
 fn render(text: &str) -> String {
     load("policy.yaml", &Sources::one("policy.yaml", text)).expect_err("must not load").render(false)
@@ -114,6 +114,48 @@ fn the_json_of_an_explanation() {
     let text = "defaults: {approval: auto}\nrules:\n  - name: big\n    match: {tool: t}\n    conditions: {param_gt: {n: 5}}\n    approval: block\n";
     let policy = load("policy.yaml", &Sources::one("policy.yaml", text)).unwrap();
     insta::assert_snapshot!(policy.explain(&Query::new("t", "s"), true).to_json(), @r#"{"approval":"block","effect":"deny","findings":[{"approval":"block","detail":"rule `big` blocks this call; a condition of it could not be decided","hard":true,"reason_code":"rule_block","risk_level":"medium","rule":"big","span":{"column":5,"file":"policy.yaml","line":3},"stage":"rules"}],"matched":["big"],"policy_digest":"sha256:3e937d33716f77e02641cb852df716644bb20e3e47569702977f4c76c8fd4fc4","reason":"rule `big` blocks this call; a condition of it could not be decided","reason_code":"rule_block","risk_level":"medium","rule":"big","span":{"column":5,"file":"policy.yaml","line":3},"trace":[{"applied":true,"approval":"block","conditions":[{"condition":"match","outcome":"true","value":"t @ s by (no agent)"},{"condition":"param_gt n 5","outcome":"error","value":null}],"outcome":"error","rule":"big","span":{"column":5,"file":"policy.yaml","line":3}}]}"#);
+}
+
+/// Defends `explain`: where the answer is to ask, it says what an approval takes, and whether anybody could give it.
+#[test]
+fn the_json_of_a_question() {
+    let text = "approvals: {approvers: [local_user, \"user:al\"], ask: inline, volatile: [{tool: t, arguments: [id]}]}\n\
+                defaults: {approval: approve}\nrules:\n  - {match: {tool: t}, approvers: \"user:al\", ttl: 5m}\n  \
+                - {match: {tool: \"?\"}, approvers: local_terminal, quorum: 1}\n";
+    let policy = load("policy.yaml", &Sources::one("policy.yaml", text)).unwrap();
+    let asks = |tool: &str| {
+        let answer: serde_json::Value =
+            serde_json::from_str(&policy.explain(&Query::new(tool, "s"), false).to_json()).unwrap();
+        answer["requirement"].to_string()
+    };
+    insta::assert_snapshot!(asks("t"), @r#"{"approvers":[["local_user","user:al"],["local_terminal"],["user:al"]],"ask":"inline","can_be_met":true,"longest_grant_seconds":0,"quorum":1,"requester_may_approve":true,"terminal":true,"ttl_seconds":300,"url":null,"volatile":["id"]}"#);
+    insta::assert_snapshot!(asks("other"), @r#"{"approvers":[["local_user","user:al"]],"ask":"inline","can_be_met":true,"longest_grant_seconds":0,"quorum":1,"requester_may_approve":true,"terminal":true,"ttl_seconds":900,"url":null,"volatile":[]}"#);
+    let nobody = "approvals: {approvers: [\"user:al\", \"user:bo\"]}\nrules:\n  - {match: {tool: t}, approvers: \"user:al\"}\n  \
+                  - {name: b, match: {tool: t}, approvers: \"user:bo\"}\n";
+    let nobody = load("p", &Sources::one("p", nobody)).unwrap();
+    assert!(nobody.explain(&Query::new("t", "s"), false).asks.is_some_and(|asks| !asks.can_be_met));
+    let auto = load("p", &Sources::one("p", "defaults: {approval: auto}")).unwrap();
+    assert!(!auto.explain(&Query::new("t", "s"), false).to_json().contains("requirement"));
+}
+
+#[test]
+fn a_requirement_in_words() {
+    for (section, who, how) in [
+        ("{}", "one of local_terminal", "within 15m"),
+        (
+            "{approvers: [local_user, \"user:al\"], ttl: 90s, terminal: false}",
+            "one of local_user, user:al",
+            "within 90s; no terminal needed",
+        ),
+        (
+            "{approvers: [\"user:al\", \"user:bo\"], quorum: 2, requester_may_approve: false, grants: {longest: 24h}, url: \"https://h.example/{hold}\"}",
+            "2 different accounts, each one of user:al, user:bo; not the account that asks",
+            "within 15m; or a grant of up to 1d; at https://h.example/{hold}",
+        ),
+    ] {
+        let policy = load("p", &Sources::one("p", format!("approvals: {section}"))).unwrap();
+        assert_eq!(describe_requirement(&policy.requirement(&[])), (who.to_owned(), how.to_owned()));
+    }
 }
 
 /// Defends what is told to clients when the policy is invalid: one short line, without the list of all known keys.

@@ -253,7 +253,7 @@ impl Reader<'_> {
     /// A path of member names: what is left out of a list would shift the rest of it.
     fn member_path(&mut self, text: &Arc<str>, at: At) -> Option<Arc<str>> {
         let names = ArgumentPath::parse(text).is_some_and(|path| path.steps.iter().all(|step| step.name.is_some()));
-        if !names || text.contains('*') {
+        if !names || text.contains('*') || *name::normalised(text) != **text {
             let message = format!("`{text}` names no argument that can be left out");
             self.error_help(DiagnosticCode::BadValue, at, message, "write `name` or `outer.inner`");
             return None;
@@ -263,29 +263,28 @@ impl Reader<'_> {
 
     fn hold_url(&mut self, node: &Node) -> Option<Arc<str>> {
         let text = self.text(node, "`url`")?;
-        let bad = |message: &str, help: &str| Some((message.to_owned(), help.to_owned()));
-        let problem = 'problem: {
-            if text.len() > MAX_URL || !text.bytes().all(|b| b.is_ascii_graphic()) {
-                break 'problem bad("`url` is no address", "write at most 2048 visible ASCII characters");
-            }
-            if !text.contains(HOLD) {
-                let help = "write `{hold}` where the hold's token goes, as in `https://host/approve/{hold}`";
-                break 'problem bad("`url` does not say which hold is meant", help);
-            }
-            let here = |host: &str| matches!(host, "localhost" | "127.0.0.1" | "::1");
-            let host = host::of_url(text);
-            let encrypted = text.starts_with("https://") && host.is_some();
-            let local = text.starts_with("http://") && host.is_some_and(here);
-            if encrypted || local {
-                None
-            } else {
-                bad("`url` must be https", "write `https://…`; plain `http://` is for `localhost` only")
-            }
-        };
-        if let Some((message, help)) = problem {
-            self.error_help(DiagnosticCode::BadValue, node.at, message, help);
+        if let Some((message, help)) = problem_of_url(text) {
+            self.error_help(DiagnosticCode::BadValue, node.at, message.to_owned(), help);
             return None;
         }
         Some(Arc::clone(text))
     }
+}
+
+/// What is wrong with the address of a page that answers holds, and what to do. People follow it, and the token is in
+/// it.
+fn problem_of_url(text: &str) -> Option<(&'static str, &'static str)> {
+    if text.len() > MAX_URL || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Some(("`url` is no address", "write at most 2048 visible ASCII characters"));
+    }
+    if !text.contains(HOLD) {
+        let help = "write `{hold}` where the hold's token goes, as in `https://host/approve/{hold}`";
+        return Some(("`url` does not say which hold is meant", help));
+    }
+    let host = host::of_url(text);
+    let encrypted = text.starts_with("https://") && host.is_some();
+    let here = |host: &str| matches!(host, "localhost" | "127.0.0.1" | "::1");
+    let local = text.starts_with("http://") && host.is_some_and(here);
+    let help = "write `https://HOST/…`; plain `http://` is for `localhost` only";
+    (!encrypted && !local).then_some(("`url` is no https address", help))
 }
