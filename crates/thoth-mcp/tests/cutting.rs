@@ -1,6 +1,6 @@
 //! Our own round trip is cut out of a request, and nothing else of it changes.
 
-#![expect(clippy::panic, reason = "the helpers of these tests panic as the tests do")]
+#![expect(clippy::panic, clippy::expect_used, reason = "the helpers of these tests panic as the tests do")]
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -115,8 +115,8 @@ fn object(members: &[(String, String)]) -> String {
 }
 
 /// Members with different keys, in any order.
-fn members(keys: Vec<&'static str>) -> impl Strategy<Value = Vec<(String, String)>> {
-    proptest::sample::subsequence(keys.clone(), 0..=keys.len())
+fn members(keys: &'static [&'static str]) -> impl Strategy<Value = Vec<(String, String)>> {
+    proptest::sample::subsequence(keys, 0..=keys.len())
         .prop_shuffle()
         .prop_flat_map(|keys| keys.into_iter().map(|key| member(Just(key)).boxed()).collect::<Vec<_>>())
 }
@@ -129,14 +129,14 @@ proptest! {
     /// Defends that a server sees nothing of ours and everything else as the client wrote it.
     #[test]
     fn only_what_is_ours_goes(
-        responses in proptest::option::of(members(RESPONSES.to_vec())),
-        others in members(OTHERS.to_vec()),
+        responses in proptest::option::of(members(RESPONSES)),
+        others in members(OTHERS),
         state in any::<bool>(),
         order in any::<[u8; 8]>(),
         whose in select(vec![StateOf::Gate, StateOf::Server]),
         end in select(vec!["", "\n"]),
     ) {
-        let mut params = others.clone();
+        let mut params = others;
         params.push(("\"name\":\"t\"".to_owned(), " \"name\":\"t\"".to_owned()));
         if state {
             params.push(("\"requestState\" : \"s,\\\"\"".to_owned(), "\"requestState\" : \"s,\\\"\" ".to_owned()));

@@ -1,6 +1,6 @@
 //! What the gate itself says and asks, and what clients can be asked and answer.
 
-#![expect(clippy::panic, reason = "the helpers of these tests panic as the tests do")]
+#![expect(clippy::panic, clippy::expect_used, reason = "the helpers of these tests panic as the tests do")]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

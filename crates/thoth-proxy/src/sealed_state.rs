@@ -21,7 +21,7 @@ const BINDING_BYTES: usize = 32;
 const PLAIN_BYTES: usize = TOKEN_BYTES + BINDING_BYTES + size_of::<i64>();
 const TAG_BYTES: usize = 16;
 /// How long every state of ours is: what is of another length need not be tried.
-const SEALED_CHARS: usize = PREFIX.len() + (NONCE_BYTES + PLAIN_BYTES + TAG_BYTES) * 4 / 3 + 1;
+const SEALED_CHARS: usize = PREFIX.len() + ((NONCE_BYTES + PLAIN_BYTES + TAG_BYTES) * 4).div_ceil(3);
 
 /// What a question of ours was about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,5 +103,81 @@ impl Sealer {
 
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(self.key.expose_secret().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(name: &str) -> SessionId {
+        name.parse().unwrap()
+    }
+
+    fn sealer(key: u8, name: &str) -> Sealer {
+        Sealer::new(Redacted::new([key; 32]), &session(name))
+    }
+
+    fn state(nonce: u8) -> State {
+        State {
+            hold: HoldToken::new([0xab; 16]),
+            binding: Binding([7; 32]),
+            expires_at: Timestamp::from_second(1_000).unwrap(),
+            nonce: [nonce; NONCE_BYTES],
+        }
+    }
+
+    #[test]
+    fn what_was_sealed_opens_until_its_time_is_over() {
+        let (sealer, at) = (sealer(1, "s"), |second| Timestamp::from_second(second).unwrap());
+        let sealed = sealer.seal(&state(1)).unwrap();
+        assert_eq!(sealed.len(), SEALED_CHARS);
+        assert!(sealed.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{sealed}");
+        assert_eq!(sealer.open(&sealed, at(999)), Ok(state(1)));
+        assert_eq!(sealer.open(&sealed, at(1_000)), Err(Unopened::Expired));
+        assert_ne!(sealer.seal(&state(2)).unwrap(), sealed);
+    }
+
+    /// Defends that a client's retry counts only in the session that asked.
+    #[test]
+    fn states_of_other_sessions_keys_and_writers_do_not_open() {
+        let ours = sealer(1, "s");
+        for (other, why) in [
+            (sealer(1, "t").seal(&state(1)), "another session"),
+            (sealer(2, "s").seal(&state(1)), "another key"),
+            (Some(format!("{PREFIX}{}", "A".repeat(SEALED_CHARS - PREFIX.len()))), "made up"),
+            (Some(PREFIX.to_owned()), "nothing in it"),
+            (Some(format!("{PREFIX}page=2")), "a server's own"),
+        ] {
+            assert_eq!(ours.open(&other.unwrap(), Timestamp::UNIX_EPOCH), Err(Unopened::Broken), "{why}");
+        }
+        for foreign in ["", "thoth1", "Thoth1.x", " thoth1.x", "thoth2.x", "eyJhbGciOiJIUzI1NiJ9.e30.x"] {
+            assert_eq!(ours.open(foreign, Timestamp::UNIX_EPOCH), Err(Unopened::Foreign), "{foreign}");
+        }
+    }
+
+    /// Defends the seal: no byte of it can be changed, put in or taken out. The text is short, so every one is tried.
+    #[test]
+    fn a_changed_state_does_not_open() {
+        let sealer = sealer(1, "s");
+        let sealed = sealer.seal(&state(1)).unwrap();
+        let opens = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            sealer.open(&text, Timestamp::UNIX_EPOCH).is_ok()
+        };
+        for at in 0..sealed.len() {
+            for other in (b' '..=b'~').filter(|other| *other != sealed.as_bytes()[at]) {
+                let mut changed = sealed.clone().into_bytes();
+                changed[at] = other;
+                assert!(!opens(&changed), "byte {at} as {}", char::from(other));
+            }
+            let mut shorter = sealed.clone().into_bytes();
+            shorter.remove(at);
+            assert!(!opens(&shorter), "without byte {at}");
+            let mut longer = sealed.clone().into_bytes();
+            longer.insert(at, b'A');
+            assert!(!opens(&longer), "with a byte more at {at}");
+        }
+        assert!(!opens(format!("{sealed}=").as_bytes()) && !opens(format!("{sealed}A").as_bytes()));
     }
 }
