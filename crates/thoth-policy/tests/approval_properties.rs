@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 
 use proptest::option::of as maybe;
 use proptest::prelude::*;
-use thoth_policy::{Policy, Query, Scratch, Sources, load};
-use thoth_types::{Approver, Channel, Requester, Requirement, Vote};
+use thoth_policy::{ArgumentPatterns, Policy, Query, Scratch, Sources, load};
+use thoth_types::json::{Limits, Tape};
+use thoth_types::{Approver, ArgumentPattern, Arguments, Channel, Requester, Requirement, Vote};
 
 const WORDS: [&str; 6] = ["local_user", "local_terminal", "user:alice", "user:bob", "user:carol", "group:team"];
 const TEAM: [&str; 2] = ["alice", "carol"];
@@ -192,6 +193,24 @@ proptest! {
         let mut rules = a.rules.iter().chain(&b.rules);
         let good = somebody_meets(&sections) && rules.all(|rule| somebody_meets(&[sections[0], sections[1], rule]));
         prop_assert_eq!(merged(&[("a", &a), ("b", &b)]).is_some(), good);
+    }
+
+    /// Defends grants for a directory: what a wildcard covers never leads out of it, however the path is written.
+    #[test]
+    fn wildcards_stay_below(path in "/srv/data/((\\.\\.|\\.|a|b\\.\\.|\\.\\.c|)[/\\\\]){0,6}(\\.\\.|k|)") {
+        let pattern = ArgumentPattern { argument: "path".to_owned(), glob: "/srv/data/*".to_owned() };
+        let text = serde_json::json!({"path": path}).to_string();
+        let mut tape = Tape::new();
+        let arguments = Arguments::new(Some(tape.parse(text.as_bytes(), &Limits::default()).unwrap()));
+        let mut depth = 0_i32;
+        let mut lowest = 0_i32;
+        for step in path["/srv/data/".len()..].split(['/', '\\']) {
+            depth += match step { ".." => -1, "" | "." => 0, _ => 1 };
+            lowest = lowest.min(depth);
+        }
+        let covered = ArgumentPatterns::compile(&[pattern]).unwrap().matches(arguments);
+        prop_assert!(!covered || lowest == 0, "{path}");
+        prop_assert!(covered || path.contains(".."), "{path}");
     }
 
     /// Defends "a merge only tightens", in any order: what meets both files together meets each.

@@ -1,5 +1,5 @@
 //! What an approval takes: sections, rules, files together; what a grant covers; the thresholds of progressive mode.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::panic, reason = "helpers of tests fail the test")]
 
 use std::sync::Arc;
 

@@ -103,7 +103,7 @@ proptest! {
 
     /// Defends the loader: no text makes it panic.
     #[test]
-    fn loading_never_panics(text in "([a-z_]{0,8}|[-:\\[\\]{}*&!'\"#|>%@,? \n]{1,4}|rules:\n|- match: |conditions: |param_gt: |time_after: |\t|é|0x1|1e9){0,24}") {
+    fn loading_never_panics(text in "([a-z_]{0,8}|[-:\\[\\]{}*&!'\"#|>%@,? \n]{1,4}|rules:\n|- match: |conditions: |param_gt: |time_after: |approvals: |approvers: |volatile: |ttl: |\t|é|0x1|1e9){0,24}") {
         if let Err(error) = load("p", &Sources::one("p", text)) {
             prop_assert!(!error.render(true).is_empty());
         }
