@@ -76,7 +76,10 @@ pub(crate) fn clean(connection: &Connection, now: i64) -> Result<(), Fault> {
         SELECT number FROM holds WHERE over_at <= ?1 ORDER BY over_at LIMIT ?2)";
     forget(BLANK, now.saturating_sub(KEEP_ARGUMENTS))?;
     forget(DELETE, now.saturating_sub(KEEP_HOLDS))?;
-    forget("DELETE FROM grants WHERE number IN (SELECT number FROM grants WHERE ends_at <= ?1 LIMIT ?2)", now)?;
+    forget(
+        "DELETE FROM grants WHERE number IN (SELECT number FROM grants WHERE ends_at <= ?1 ORDER BY ends_at LIMIT ?2)",
+        now.saturating_sub(KEEP_HOLDS),
+    )?;
     if connection.last_insert_rowid() % COUNTED_EVERY != 0 {
         return Ok(());
     }

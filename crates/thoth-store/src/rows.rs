@@ -222,11 +222,11 @@ pub(crate) fn insert_grant(connection: &Connection, grant: &Grant) -> Result<(),
     Ok(())
 }
 
-/// The grants of one scope that have not ended, newest first.
+/// The grants of one scope that have not ended, oldest first.
 pub(crate) fn grants_of(connection: &Connection, scope: &GrantScope, now: i64) -> Result<Vec<Grant>, Fault> {
     let sql = select_grants!(
         "WHERE server = :server AND tool = :tool AND agent IS :agent AND tenant IS :tenant AND ends_at > :now
-         ORDER BY number DESC"
+         ORDER BY number"
     );
     let parameters = named_params! {
         ":server": scope.server.as_str(),

@@ -7,6 +7,7 @@ pub mod client_files;
 pub mod conformance;
 pub mod fixtures;
 pub mod gated;
+pub mod holds_suite;
 pub mod independent_verifier;
 pub mod machine;
 pub mod memory_holds;
