@@ -49,6 +49,11 @@ impl Home {
         self.0.join("keys")
     }
 
+    /// The file of held calls, whether it exists or not.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.0.join("state.db")
+    }
+
     /// The default policy file, whether it exists or not.
     pub(crate) fn policy_file(&self) -> PathBuf {
         self.0.join("policy.yaml")

@@ -13,6 +13,7 @@ use thoth_proxy::{
     ApprovalOptions, Evidence, EvidenceError, Gate, NotFound, PolicyWatch, RefusalStyle, RunError, SpawnError,
     Standing, StdioOptions,
 };
+use thoth_store::SqliteHolds;
 use thoth_types::json::Limits;
 use thoth_types::{Approver, Caller, IdError, Mode, Redacted, Requester, SessionId, Way};
 
@@ -60,7 +61,10 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
             Arc::new(NoLedger(reason))
         }
     };
-    let gate = Arc::new(Gate::new(standing, evidence, content, content_key));
+    // Whoever answers may stand in another directory.
+    let records = std::path::absolute(&directory).unwrap_or(directory);
+    let holds = Arc::new(SqliteHolds::new(home.state(), records));
+    let gate = Arc::new(Gate::new(standing, evidence, content, content_key).with_holds(holds));
     let defaults = Limits::default();
     let limits = Limits { max_bytes: usize::try_from(arguments.max_message).unwrap_or(defaults.max_bytes), ..defaults };
     let Approver { account, uid } = account::own();
