@@ -63,6 +63,13 @@ impl ClientSide {
         }
     }
 
+    /// The same at the time that a test says.
+    #[cfg(test)]
+    pub(crate) fn with_clock(mut self, clock: fn() -> Moment) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Who calls.
     pub(crate) const fn caller(&self) -> &Caller {
         self.gate_session.caller()
@@ -249,6 +256,18 @@ mod tests {
         }
         assert_eq!(send(&mut world, &batch(&request(8, "ping"))), (1, vec![]));
         assert!(world.session.lock().from_client.get(&IdKey::integer(5)).is_some_and(|open| open.cancelled));
+    }
+
+    /// What a client says once, the server hears once.
+    #[test]
+    fn a_batch_goes_out_once() {
+        let mut world = world();
+        let note = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        for batch in
+            [format!("[{},{note}]", request(1, "ping")), format!("[{note}]"), format!("[{}]", request(2, "tools/call"))]
+        {
+            assert_eq!(send(&mut world, &batch), (1, vec![]), "{batch}");
+        }
     }
 
     /// Evidence is complete: each call that went out has an outcome, also when it was called off and had to give way.

@@ -165,3 +165,6 @@ impl ClientSide {
         self.record(std::slice::from_ref(refusal));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -267,7 +267,11 @@ impl<'r, 'f> Making<'r, 'f> {
                 return self.refuse_batch(messages, &opened, refusal);
             }
         }
-        let answers = self.round.admit_batch(&calls, whole, &random, (self.at.clock)());
+        // The gate is asked about calls only: it lets out what it admits, and what has none is let out below.
+        let answers = match &*calls {
+            [] => Vec::new(),
+            calls => self.round.admit_batch(calls, whole, &random, (self.at.clock)()),
+        };
         let refused: Vec<_> = answers
             .into_iter()
             .filter_map(|answer| match answer {
