@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use thoth_types::id::MAX_ID_BYTES;
 
+use crate::approvals::ApprovalsCommand;
 use crate::audit::AuditCommand;
 use crate::doctor::DoctorArgs;
 use crate::health::HealthArgs;
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Checks and explains policies
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Shows and answers calls that wait for a person
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
     /// Verifies and reads the ledger
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -4,6 +4,7 @@
 //! never imports the gate.
 
 mod account;
+mod approvals;
 mod audit;
 mod checkup;
 mod cli;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(arguments) => run::run(*arguments),
         Command::Policy(command) => policy::run(command),
+        Command::Approvals(command) => approvals::run(command),
         Command::Audit(command) => audit::run(command),
         Command::WrapConfig(arguments) => wrap_config::run(*arguments),
         Command::UnwrapConfig(arguments) => unwrap_config::run(&arguments),
