@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use thoth_audit::{ContentKey, Leaves};
-use thoth_types::{Channel, Grant, HoldToken, Vote};
+use thoth_policy::ArgumentPatterns;
+use thoth_types::json::{Limits, Tape};
+use thoth_types::{Arguments, Channel, Grant, GrantScope, HoldToken, Requirement, Vote};
 
 use crate::evidence::Evidence;
-use crate::hold::{Hold, HoldState};
+use crate::hold::{Hold, HoldState, VoteError, later, lives};
 use crate::hold_record;
 use crate::holds::{Holds, HoldsError};
 
@@ -73,40 +75,48 @@ impl Desk {
     /// # Errors
     /// If one could not be recorded or written; those before it are.
     pub fn sweep(&self, now: Timestamp) -> Result<usize, HoldsError> {
-        let lapsed = self.holds.lapsed(now)?;
-        for token in &lapsed {
-            self.holds.update(token, &mut |hold| {
-                if !hold.expire(now) {
-                    return Ok(());
-                }
-                self.write(|leaves| hold_record::expired(leaves, hold, now, &self.key))
-            })?;
+        let mut ended = 0;
+        for token in &self.holds.lapsed(now)? {
+            let mut news = false;
+            let swept = self.holds.update(token, &mut |hold| {
+                news = hold.expire(now);
+                if news { self.write(|leaves| hold_record::expired(leaves, hold, now, &self.key)) } else { Ok(()) }
+            });
+            match swept {
+                Ok(_) => ended += usize::from(news),
+                // Another process has cleaned up in between.
+                Err(HoldsError::Unknown(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok(lapsed.len())
+        Ok(ended)
     }
 
-    /// Gives leave for more calls like the one of an approved or used hold. The grant carries the hold's votes.
+    /// Gives leave for more calls like the one of an approved or used hold, as somebody who approved it asks: `grant` says
+    /// under which name, for which arguments and until when. Whose calls it covers and who gave it is what the hold says,
+    /// whatever `grant` says of that. The time counts from the approval, and an approval that is not used yet ends with
+    /// the grant at the latest. Returns the grant as it was given.
     ///
     /// # Errors
-    /// If the hold is neither, its requirement allows no grant of this length, or it could not be recorded or written.
-    pub fn grant(&self, grant: &Grant, now: Timestamp) -> Result<(), HoldsError> {
-        let hold = self.holds.look(&grant.hold)?;
-        let state = hold.state_at(now);
-        if !matches!(state, HoldState::Approved | HoldState::Spent) {
-            return Err(HoldsError::Vote(crate::hold::VoteError::Closed(state)));
-        }
-        let longest = crate::hold::later(now, hold.requirement.longest_grant_seconds);
-        if grant.ends_at > longest || grant.ends_at <= now {
-            return Err(HoldsError::Full(format!(
-                "grants of this call may last {} seconds at most",
-                hold.requirement.longest_grant_seconds
-            )));
-        }
-        self.write(|leaves| hold_record::grant_given(leaves, &hold, grant, now, &self.key))?;
-        self.holds.grant(grant)
+    /// If the hold is neither approved nor used, its requirement allows no such grant, `grant` would not cover the held
+    /// call itself, or it could not be recorded or written.
+    pub fn grant(&self, grant: &Grant, now: Timestamp) -> Result<Grant, HoldsError> {
+        let mut given = None;
+        self.holds.update(&grant.hold, &mut |hold| {
+            let leave = leave(hold, grant, now)?;
+            if hold.state == HoldState::Approved {
+                hold.ends_at = hold.ends_at.min(leave.ends_at);
+            }
+            self.write(|leaves| hold_record::grant_given(leaves, hold, &leave, now, &self.key))?;
+            given = Some(leave);
+            Ok(())
+        })?;
+        let given = given.ok_or_else(|| HoldsError::Unknown(format!("hold `{}`", grant.hold)))?;
+        self.holds.grant(&given)?;
+        Ok(given)
     }
 
-    /// Ends a grant.
+    /// Ends a grant, and the approval that it came with, if no call has used that.
     ///
     /// # Errors
     /// If there is none of this name, or it could not be recorded or written. A revocation that could not be recorded is
@@ -116,7 +126,17 @@ impl Desk {
         let grant = known.ok_or_else(|| HoldsError::Unknown(format!("grant `{id}`")))?;
         self.holds.revoke(id)?;
         let hold = self.holds.look(&grant.hold)?;
-        self.write(|leaves| hold_record::grant_revoked(leaves, &hold, &grant, by, &self.key))
+        let recorded = self.write(|leaves| hold_record::grant_revoked(leaves, &hold, &grant, by, &self.key));
+        if hold.state_at(by.at) == HoldState::Approved {
+            self.holds.update(&grant.hold, &mut |hold| {
+                if hold.state != HoldState::Approved {
+                    return Ok(());
+                }
+                hold.withdraw();
+                self.write(|leaves| hold_record::expired(leaves, hold, by.at, &self.key))
+            })?;
+        }
+        recorded
     }
 
     fn write(&self, record: impl FnOnce(&mut Leaves)) -> Result<(), HoldsError> {
@@ -124,4 +144,60 @@ impl Desk {
         record(&mut leaves);
         Ok(self.evidence.append(&leaves)?)
     }
+}
+
+/// The grant that a hold allows, as `wanted`.
+fn leave(hold: &Hold, wanted: &Grant, now: Timestamp) -> Result<Grant, HoldsError> {
+    let refuse = |why: String| Err(HoldsError::NotGranted(why));
+    let state = hold.state_at(now);
+    if !matches!(state, HoldState::Approved | HoldState::Spent) {
+        return Err(VoteError::Closed(state).into());
+    }
+    let Requirement { longest_grant_seconds: longest, quorum, .. } = hold.requirement;
+    if longest == 0 {
+        return refuse("the policy allows no grants for such calls".to_owned());
+    }
+    if quorum > 1 {
+        // None of the accounts has agreed to more than the one call, whoever asks for the grant.
+        return refuse(format!("calls that {quorum} accounts must approve are approved one by one"));
+    }
+    if wanted.ends_at > later(now, longest) {
+        return refuse(format!("grants for such calls may last {longest} seconds at most"));
+    }
+    let given: Vec<Vote> = hold.votes.iter().filter(|vote| vote.approves).cloned().collect();
+    let Some(given_at) = given.iter().map(|vote| vote.at).max() else {
+        return Err(VoteError::Closed(state).into());
+    };
+    let ends_at = wanted.ends_at.min(later(given_at, longest));
+    if !lives(given_at, ends_at, now) {
+        return refuse("it was approved too long ago for a grant, or the grant would end at once".to_owned());
+    }
+    match ArgumentPatterns::compile(&wanted.patterns) {
+        Err(error) => return refuse(error.to_string()),
+        Ok(patterns) if !covers_held(&patterns, hold) => {
+            return refuse("the patterns do not cover the held call itself".to_owned());
+        }
+        Ok(_) => {}
+    }
+    let caller = &hold.caller;
+    Ok(Grant {
+        id: Arc::clone(&wanted.id),
+        scope: GrantScope {
+            tenant: caller.tenant.clone(),
+            agent: caller.agent.clone(),
+            server: caller.server.clone(),
+            tool: Arc::clone(&hold.tool),
+        },
+        requester: hold.requester.clone(),
+        patterns: wanted.patterns.clone(),
+        given,
+        hold: hold.token.clone(),
+        ends_at,
+    })
+}
+
+fn covers_held(patterns: &ArgumentPatterns, hold: &Hold) -> bool {
+    let mut tape = Tape::new();
+    let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
+    tape.parse(&hold.arguments, &limits).is_ok_and(|value| patterns.matches(Arguments::new(Some(value))))
 }

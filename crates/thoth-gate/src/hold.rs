@@ -208,7 +208,7 @@ pub(crate) fn later(now: Timestamp, seconds: u32) -> Timestamp {
 
 /// Whether what began and ends at these instants lasts at `now`. A clock that was put back by more than the whole time
 /// to live tells nothing any more, and whatever it should measure is over.
-fn lives(begins_at: Timestamp, ends_at: Timestamp, now: Timestamp) -> bool {
+pub(crate) fn lives(begins_at: Timestamp, ends_at: Timestamp, now: Timestamp) -> bool {
     now < ends_at && now.duration_until(begins_at) <= begins_at.duration_until(ends_at)
 }
 

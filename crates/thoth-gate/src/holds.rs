@@ -89,6 +89,9 @@ pub enum HoldsError {
     /// Too much waits for an answer already.
     #[error("{0}")]
     Full(String),
+    /// A grant was not given.
+    #[error("{0}")]
+    NotGranted(String),
     /// An answer was not taken.
     #[error(transparent)]
     Vote(#[from] VoteError),
