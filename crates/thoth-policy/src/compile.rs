@@ -120,10 +120,11 @@ impl Merge {
             approval: self.approval.unwrap_or(Approval::Block),
             risk: self.risk.unwrap_or(RiskLevel::Medium),
         };
-        let joined = self.approvals.join(errors);
+        let mut joined = self.approvals.join(errors, &mut warnings);
         for named in &mut self.rules {
             named.demand = joined.of_rule(&named.file, &named.draft.demand, errors);
         }
+        joined.warn_unused(&mut warnings);
         check_names(&self.rules, errors);
         check_overrides(&self.rules, evaluation, errors, &mut warnings);
         warn_catch_all(&self.rules, evaluation, defaults, &mut warnings);

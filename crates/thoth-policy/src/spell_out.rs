@@ -1,11 +1,11 @@
 //! Approvals of all files together: groups spelled out, demands joined, and whether anybody could approve.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use thoth_types::{ApproverRule, Requirement};
+use thoth_types::{ApproverRule, Requirement, Way};
 
-use crate::approvals::{Approvals, Demand, can_be_met, most_approvers};
+use crate::approvals::{Approvals, Demand, both, can_be_met, most_approvers, narrower};
 use crate::diagnostic::{Diagnostic, DiagnosticCode, File};
 use crate::read::{ApprovalsDraft, ApproverDraft, DemandDraft, GroupDraft, Reader};
 use crate::yaml::At;
@@ -30,6 +30,8 @@ pub(crate) struct Sections {
 pub(crate) struct Joined {
     pub(crate) approvals: Approvals,
     groups: Groups,
+    /// The groups that some list names.
+    used: BTreeSet<Arc<str>>,
     sources: Vec<Source>,
     /// Whether the sections alone can be met; if not, that is said, and not again of each rule.
     meetable: bool,
@@ -42,9 +44,14 @@ impl Sections {
         self.files.push((Arc::clone(file), draft));
     }
 
-    pub(crate) fn join(self, errors: &mut Vec<Diagnostic>) -> Joined {
-        let mut joined =
-            Joined { approvals: Approvals::default(), groups: Groups::new(), sources: Vec::new(), meetable: true };
+    pub(crate) fn join(self, errors: &mut Vec<Diagnostic>, warnings: &mut Vec<Diagnostic>) -> Joined {
+        let mut joined = Joined {
+            approvals: Approvals::default(),
+            groups: Groups::new(),
+            used: BTreeSet::new(),
+            sources: Vec::new(),
+            meetable: true,
+        };
         let mut sections = Vec::new();
         for (file, mut draft) in self.files {
             for group in std::mem::take(&mut draft.groups) {
@@ -54,6 +61,7 @@ impl Sections {
         }
         let before = errors.len();
         let mut url: Option<(Arc<str>, Arc<File>, At)> = None;
+        let mut ways = Vec::new();
         for (file, draft) in sections {
             let mut demand = joined.demand(&file, &draft.demand, errors);
             demand.requester_may_approve = draft.requester_may_approve.as_ref().map(|told| told.value);
@@ -81,14 +89,26 @@ impl Sections {
             );
             let approvals = &mut joined.approvals;
             approvals.demand = std::mem::take(&mut approvals.demand).and(&demand);
-            approvals.way = crate::approvals::both(approvals.way, draft.way, crate::approvals::narrower);
+            if let Some(way) = draft.way {
+                approvals.way = both(approvals.way, Some(way.value), narrower);
+                ways.push((Arc::clone(&file), way));
+            }
             approvals.volatile.extend(draft.volatile);
         }
         // With a list missing, what is left says nothing.
         if errors.len() == before {
-            let problem = nobody(&joined.approvals.demand.clone().requirement(), &joined.sources);
+            let requirement = joined.approvals.demand.clone().requirement();
+            let problem = nobody(&requirement, &joined.sources);
             joined.meetable = problem.is_none();
             errors.extend(problem);
+            if joined.approvals.way == Some(Way::Elicit) && !asks_clients(&requirement) {
+                for (file, way) in ways.iter().filter(|(_, way)| way.value == Way::Elicit) {
+                    let message = "`ask: elicit` never asks the client, whose answer could not count";
+                    let warning = Diagnostic::new(DiagnosticCode::Lint, file, way.at, message);
+                    let help = "name `local_user` in `approvers`, with a `quorum` of 1, or leave `ask` out";
+                    warnings.push(warning.help(help).into_warning());
+                }
+            }
         }
         joined
     }
@@ -105,9 +125,18 @@ impl Joined {
         self.groups.insert(group.name, (Arc::clone(file), group.at, group.members));
     }
 
+    /// Warns of groups that neither a section nor a rule names.
+    pub(crate) fn warn_unused(&self, warnings: &mut Vec<Diagnostic>) {
+        for (name, (file, at, _)) in self.groups.iter().filter(|(name, _)| !self.used.contains(*name)) {
+            let message = format!("no list names group `{name}`");
+            let warning = Diagnostic::new(DiagnosticCode::Lint, file, *at, message);
+            warnings.push(warning.help("remove it, or name it as an approver: `group:NAME`").into_warning());
+        }
+    }
+
     /// What a rule asks; nothing if it says nothing.
     pub(crate) fn of_rule(
-        &self,
+        &mut self,
         file: &Arc<File>,
         draft: &DemandDraft,
         errors: &mut Vec<Diagnostic>,
@@ -125,7 +154,7 @@ impl Joined {
         Some(Box::new(demand))
     }
 
-    fn demand(&self, file: &Arc<File>, draft: &DemandDraft, errors: &mut Vec<Diagnostic>) -> Demand {
+    fn demand(&mut self, file: &Arc<File>, draft: &DemandDraft, errors: &mut Vec<Diagnostic>) -> Demand {
         let mut approvers = Vec::new();
         if let Some(own) = &draft.approvers {
             let mut list = Vec::new();
@@ -147,8 +176,15 @@ impl Joined {
         }
     }
 
-    fn members(&self, file: &Arc<File>, name: &str, at: At, errors: &mut Vec<Diagnostic>) -> Vec<ApproverRule> {
+    fn members(
+        &mut self,
+        file: &Arc<File>,
+        name: &Arc<str>,
+        at: At,
+        errors: &mut Vec<Diagnostic>,
+    ) -> Vec<ApproverRule> {
         if let Some((.., members)) = self.groups.get(name) {
+            self.used.insert(Arc::clone(name));
             return members.iter().map(|member| ApproverRule::Account(Arc::clone(member))).collect();
         }
         let mut reader = Reader::new(file);
@@ -169,6 +205,14 @@ fn parts(file: &Arc<File>, draft: &DemandDraft) -> Vec<Source> {
     let approvers = draft.approvers.as_ref().map(|said| (Part::Approvers, Arc::clone(file), said.at));
     let quorum = draft.quorum.as_ref().map(|said| (Part::Quorum, Arc::clone(file), said.at));
     approvers.into_iter().chain(quorum).collect()
+}
+
+/// Whether a client can be asked at all: for an answer that counts, or to send its user to a page.
+fn asks_clients(requirement: &Requirement) -> bool {
+    let answers = requirement.quorum <= 1
+        && requirement.requester_may_approve
+        && requirement.approvers.iter().all(|list| list.contains(&ApproverRule::LocalUser));
+    answers || requirement.url.is_some()
 }
 
 /// A requirement that no answers could meet: every call that asks would be refused in the end, which nobody means.

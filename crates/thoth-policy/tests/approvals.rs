@@ -108,7 +108,7 @@ rules:
 #[test]
 fn files_add_up() {
     let a = "approvals: {approvers: [local_user, \"group:team\"], ttl: 1h, ask: auto, grants: {longest: 1h}, terminal: false,
-             volatile: [{tool: \"f*\", arguments: [timeout]}]}\nprogressive: {warn: 3, ask: 0, window: 1h}";
+             volatile: [{tool: \"f*\", arguments: [timeout]}]}\nprogressive: {warn: 3, ask: 0, per: session, window: 1h}";
     let b = "approvals: {groups: {team: [alice]}, approvers: [\"user:alice\", local_user], quorum: 1, ttl: 10m, ask: inline,
              grants: {longest: 5m}, terminal: true, url: \"https://h.example/{hold}\",
              volatile: [{tool: \"*\", arguments: [timeout, options.trace]}]}\nprogressive: {warn: 1, ask: 2, per: agent}";
@@ -133,6 +133,35 @@ fn files_add_up() {
     let nothing = policy("defaults: {approval: approve}");
     assert_eq!(nothing.progressive(), Progressive::default());
     assert_eq!((nothing.way(), nothing.volatile("t").count()), (None, 0));
+}
+
+/// Defends the person who writes it: what has no effect is said.
+#[test]
+fn what_has_no_effect_is_said() {
+    let elicit = "`ask: elicit` never asks the client";
+    for (section, rule, warning) in [
+        ("{ask: elicit}", "local_terminal", Some(elicit)),
+        ("{ask: elicit, approvers: local_terminal}", "local_terminal", Some(elicit)),
+        ("{ask: elicit, approvers: [local_user, \"user:al\"], quorum: 2}", "[local_user, \"user:al\"]", Some(elicit)),
+        (
+            "{ask: elicit, approvers: [local_user, \"user:al\"], requester_may_approve: false}",
+            "\"user:al\"",
+            Some(elicit),
+        ),
+        ("{ask: elicit, url: \"https://h.example/{hold}\"}", "local_terminal", None),
+        ("{ask: elicit, approvers: local_user}", "local_terminal", None),
+        ("{ask: auto}", "local_terminal", None),
+        ("{groups: {a: x, b: y}, approvers: [local_user, \"group:a\"]}", "[local_user, \"group:b\"]", None),
+        ("{groups: {a: x, c: y}, approvers: \"group:a\"}", "local_user", Some("no list names group `c`")),
+    ] {
+        let rules = format!("rules: [{{match: {{tool: t}}, approvers: {rule}}}]");
+        let policy = policy(&format!("defaults: {{approval: approve}}\napprovals: {section}\n{rules}\n"));
+        let found: Vec<String> = policy.warnings().iter().map(ToString::to_string).collect();
+        let expected = usize::from(warning.is_some());
+        let said = found.iter().filter(|found| warning.is_some_and(|warning| found.contains(warning)));
+        assert_eq!((found.len(), said.count()), (expected, expected), "{section}: {found:?}");
+        assert!(found.iter().all(|found| found.starts_with("p.yaml:2:")), "{found:?}");
+    }
 }
 
 /// Defends the binding: a tool that only looks like one with volatile arguments keeps all of them.

@@ -57,7 +57,7 @@ pub(crate) struct ApprovalsDraft {
     pub(crate) terminal: Option<bool>,
     pub(crate) longest_grant: Option<u32>,
     pub(crate) url: Option<Said<Arc<str>>>,
-    pub(crate) way: Option<Way>,
+    pub(crate) way: Option<Said<Way>>,
     pub(crate) volatile: Vec<Volatile>,
 }
 
@@ -100,7 +100,7 @@ impl Reader<'_> {
                 }
                 "terminal" => draft.terminal = self.boolean(value, "`terminal`"),
                 "on_timeout" => self.on_timeout(value),
-                "ask" => draft.way = self.way(value),
+                "ask" => draft.way = self.way(value).map(|way| Said { value: way, at: value.at }),
                 "grants" => draft.longest_grant = self.grants(value),
                 "volatile" => draft.volatile = self.volatile(value),
                 "url" => draft.url = self.hold_url(value).map(|url| Said { value: url, at: value.at }),
