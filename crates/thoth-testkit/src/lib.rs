@@ -12,6 +12,7 @@ pub mod independent_verifier;
 pub mod machine;
 pub mod memory_holds;
 pub mod naive_policy;
+pub mod pty;
 pub mod readers;
 pub mod stdio_peer;
 pub mod transcript;
