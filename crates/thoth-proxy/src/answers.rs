@@ -20,7 +20,7 @@ use crate::turn::{Making, body_of};
 impl Making<'_, '_> {
     /// Takes in what answers a question of ours. Whether it does: it is then for nobody else.
     pub(crate) fn is_for_us(&mut self, response: &Response<'_>) -> bool {
-        let Some(id) = response.id else { return false };
+        let Some(id) = response.id.filter(|_| !self.kept.dialogues.is_empty()) else { return false };
         let (hold, address) = match self.kept.dialogues.answered(&id.key()) {
             Answered::No => return false,
             Answered::Late => return true,

@@ -100,6 +100,11 @@ impl Dialogues {
         Some(line)
     }
 
+    /// Whether the client was ever asked by a request.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.over.is_empty()
+    }
+
     /// Takes a response of the client in.
     pub(crate) fn answered(&mut self, key: &IdKey) -> Answered {
         if self.over.contains(key) {

@@ -1,6 +1,7 @@
 //! Held calls against a real gate and a store in memory. Time is what a test says it is.
 
 mod dialogues;
+mod histories;
 mod modern;
 mod waits;
 
