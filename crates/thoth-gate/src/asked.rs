@@ -7,8 +7,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use thoth_types::{Binding, HoldToken, Requester, Requirement, Vote};
 
-/// Violations remembered for counting. More of them within the time in which they count are beyond any threshold.
-const REMEMBERED_VIOLATIONS: usize = 1024;
+/// Violations remembered for counting, more than any policy lets pass. Where more lie within the time in which they count,
+/// they are too many to count.
+const REMEMBERED_VIOLATIONS: usize = 4096;
 /// Calls remembered that were held, and calls remembered that went out and may be continued.
 const REMEMBERED_CALLS: usize = 256;
 
@@ -111,7 +112,7 @@ mod tests {
         assert_eq!(numbers, [1, 2, 3, 4, 4]);
         // A clock that goes back makes none of them older.
         assert_eq!(asked.count(at(30), 60), 6);
-        let last = (0..2000).map(|_| asked.count(at(62), 60)).last();
+        let last = (0..5000).map(|_| asked.count(at(62), 60)).last();
         assert_eq!(last, Some(u32::MAX));
         assert_eq!(asked.violations.len(), REMEMBERED_VIOLATIONS);
     }
