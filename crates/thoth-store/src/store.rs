@@ -77,6 +77,20 @@ impl SqliteHolds {
         Ok(self.read(|connection| rows::holds_like(connection, digits))?.unwrap_or_default())
     }
 
+    /// Reads the whole file in search of damage. A file that is not there has none.
+    ///
+    /// # Errors
+    /// If it is damaged or cannot be read.
+    pub fn check(&self) -> Result<(), HoldsError> {
+        let found: Option<String> = self.read(|connection| {
+            Ok(connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0))?)
+        })?;
+        match found {
+            Some(found) if found != "ok" => Err(store(StoreError::Damaged { path: self.path.clone(), what: found })),
+            _ => Ok(()),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
