@@ -57,14 +57,7 @@ pub(crate) fn styled(style: Style, text: impl Display) -> String {
 
 /// A text from outside as a terminal may see it: what it would obey, and what reorders or hides text, is escaped.
 pub(crate) fn harmless_text(text: &str) -> String {
-    // Format characters as in Unicode's Cf (bidirectional controls, zero-width ones, tags) and its line separators.
-    let obeyed = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-    };
-    let escaped = |c: char| if obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
+    thoth_types::display::harmless(text)
 }
 
 /// A text as one word of a shell's command line, for commands that people copy.

@@ -4,6 +4,8 @@
 //! their own, each with a mark in front, so that nothing in them can be taken for a line of ours, and they are written
 //! out by [`thoth_types::display`].
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use thoth_gate::hold::Hold;
 use thoth_mcp::{Choice, ElicitAction, ElicitResult, Elicitation, Request, StateOf, ToolCallView, cut_round_trip};
@@ -36,8 +38,11 @@ const WIDTH: usize = 70;
 /// The longest escape, as in `\u{10ffff}`, and how wide a line at least is that was broken before one.
 const MAX_ESCAPE: usize = 10;
 const LEAST_WIDTH: usize = WIDTH - MAX_ESCAPE;
-/// Where less room is left, an argument is not begun.
-const MIN_ARGUMENT: usize = 40;
+/// How much of each end of a long text is looked at: more than is ever shown, four bytes a character.
+const EDGE: usize = 4 * MAX_MESSAGE;
+/// The longest name of an argument, and the room without which none is begun: it leaves some for the value.
+const MAX_ARGUMENT_NAME: usize = 40;
+const MIN_ARGUMENT: usize = 2 * MAX_ARGUMENT_NAME;
 /// Stand in front of every line of arguments. Readers of Markdown take both for code, and so show nothing but the text.
 const MARK: &str = "    | ";
 const MARK_AGAIN: &str = "    |     ";
@@ -150,7 +155,7 @@ fn message(hold: &Hold, lead: &str) -> String {
     }
     row("Risk:", hold.why.risk.as_str(), MAX_NAME);
     row("Hold:", &format!("{short}, until {}", hold.ends_at.strftime("%Y-%m-%d %H:%M:%S UTC")), MAX_NAME);
-    row("Reason:", &display::quoted(&hold.why.reason), MAX_REASON);
+    row("Reason:", &display::quoted(&edges(&hold.why.reason).0), MAX_REASON);
     let heading = format!("\nArguments ({} bytes):\n\n", thousands(hold.arguments.len()));
     let more = format!("\nNot all of it is shown. All of it: `thoth approvals show {short}`\n");
     let room = [&out, &heading, &more].iter().fold(MAX_MESSAGE, |room, part| room.saturating_sub(part.chars().count()));
@@ -181,8 +186,8 @@ fn arguments(bytes: &[u8], mut room: usize) -> (String, bool) {
             lines.push_str(&format!("{MARK}… and {} more\n", thousands(left)));
             return (lines, false);
         };
-        let (name, name_whole) = shortened(&display::name(&key.as_str().unwrap_or_default()), MIN_ARGUMENT / 2);
-        let (text, whole) = shortened(&display::json(value), share.saturating_sub(name.chars().count() + 2));
+        let (name, name_whole) = argument_name(&key.as_str().unwrap_or_default());
+        let (text, whole) = argument_text(value, share.saturating_sub(name.chars().count() + 2));
         all &= whole && name_whole;
         let before = lines.len();
         push_lines(&mut lines, MARK, MARK_AGAIN, &format!("{name}: {text}"));
@@ -190,6 +195,31 @@ fn arguments(bytes: &[u8], mut room: usize) -> (String, bool) {
         left -= 1;
     }
     (lines, all)
+}
+
+fn argument_name(name: &str) -> (String, bool) {
+    let (part, beyond) = edges(name);
+    shortened_by(&display::name(&part), MAX_ARGUMENT_NAME, beyond)
+}
+
+fn argument_text(value: Value<'_>, most: usize) -> (String, bool) {
+    let raw = std::str::from_utf8(value.raw()).unwrap_or_default();
+    match edges(raw) {
+        (Cow::Borrowed(_), _) => shortened(&display::json(value), most),
+        // JSON as it is written: nothing in it can begin a line either.
+        (Cow::Owned(part), beyond) => shortened_by(&display::unmistakable(&part), most, beyond),
+    }
+}
+
+/// Both ends of a text that is far too long to be shown, and how many bytes are left out between them: whoever sends
+/// megabytes keeps nobody busy with writing them out.
+fn edges(text: &str) -> (Cow<'_, str>, usize) {
+    if text.len() <= 2 * EDGE {
+        return (Cow::Borrowed(text), 0);
+    }
+    let (head, rest) = text.split_at(text.floor_char_boundary(EDGE));
+    let (between, tail) = rest.split_at(rest.ceil_char_boundary(rest.len() - EDGE));
+    (Cow::Owned(format!("{head}{tail}")), between.len())
 }
 
 /// Adds a text in lines of at most [`WIDTH`], the first one after `first` and every other one after `next`. What is
@@ -226,11 +256,16 @@ fn first_unit(text: &str) -> usize {
 /// The text in at most `most` characters, its middle left out where it is longer, and whether it is whole. The sign for
 /// what is left out cannot stand in a text that [`display`] has written, where it would look like three points.
 fn shortened(text: &str, most: usize) -> (String, bool) {
+    shortened_by(text, most, 0)
+}
+
+/// The same of a text of which [`edges`] has left out bytes.
+fn shortened_by(text: &str, most: usize, beyond: usize) -> (String, bool) {
     let length = text.chars().count();
     if length <= most {
         return (text.to_owned(), true);
     }
-    let sign = |bytes: usize| format!(" … {} bytes more … ", thousands(bytes));
+    let sign = |bytes: usize| format!(" … {} bytes more … ", thousands(bytes + beyond));
     let kept = most.saturating_sub(sign(text.len()).chars().count());
     let tail = kept / 3;
     let at = |index: usize| text.char_indices().nth(index).map_or(text.len(), |(at, _)| at);
@@ -391,6 +426,18 @@ Arguments (200,188 bytes):
 Not all of it is shown. All of it: `thoth approvals show 3f3f3f3f`
 "
         );
+    }
+
+    /// Defends the session's thread: what is too long to be read is not written out, and is still counted to the byte.
+    #[test]
+    fn megabytes_are_cut_before_they_are_looked_at() {
+        let (key, value) = ("k".repeat(100_000), "\u{434}".repeat(1_000_000));
+        let text = text(&hold("t", &format!(r#"{{"{key}":["{value}"]}}"#)));
+        assert!(text.contains("\n    | kkkkkkkkkkk … 99,984 bytes more … kkkkk: [\"\u{434}"), "{text}");
+        assert!(text.contains("[\"\u{434}\u{434}") && text.contains("\u{434}\"]\n"), "{text}");
+        let (part, beyond) = edges(&value);
+        assert_eq!((part.len() + beyond, part.len() <= 2 * EDGE), (value.len(), true));
+        assert!(matches!(edges(value.get(..2 * EDGE).unwrap()), (Cow::Borrowed(_), 0)));
     }
 
     #[test]
