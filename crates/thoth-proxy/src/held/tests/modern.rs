@@ -146,3 +146,28 @@ fn every_request_says_whether_it_can_be_asked() {
     let out = world.hear(&modern(3, "1.0", &answer(&key, &sealed, ALLOW)));
     assert_eq!(out.server, [format!("{}\n", modern(3, "1.0", ""))], "others are answered while one waits");
 }
+
+/// A server that asks for more after the call was approved gets it: the call that brings it continues the approved one,
+/// and no person is asked twice about one call.
+#[test]
+fn a_server_may_ask_more_of_an_approved_call() {
+    let mut world = World::new(POLICY, None);
+    let (caller, session) = (world.side.caller().clone(), Arc::clone(&world.session));
+    let mut server = crate::server_side::ServerSide::new(Arc::clone(&world.gate), caller, session, Limits::default());
+    let (key, sealed) = asked(&mut world, 1);
+    assert_eq!(world.hear(&modern(2, "1.0", &answer(&key, &sealed, ALLOW))).server.len(), 1);
+    let line = r#"{"jsonrpc":"2.0","id":2,"result":{"resultType":"input_required","inputRequests":{"k":{"method":"roots/list"}},"requestState":"s"}}"#;
+    let mut buffer = FrameBuffer::new(10_000);
+    let line = format!("{line}\n");
+    buffer.spare()[..line.len()].copy_from_slice(line.as_bytes());
+    buffer.advance(line.len());
+    assert_eq!(server.deliver(buffer.frames()).frames.len(), 1);
+    // Some clients send all the answers that they ever gave.
+    let all = format!(r#","inputResponses":{{"k":{{"roots":[]}},"{key}":{ALLOW}}},"requestState":"s""#);
+    let out = world.hear(&modern(3, "1.0", &all));
+    let cut = modern(3, "1.0", r#","inputResponses":{"k":{"roots":[]}},"requestState":"s""#);
+    assert_eq!((out.server, out.client), (vec![format!("{cut}\n")], vec![]));
+    assert_eq!(world.states(), [HoldState::Spent]);
+    // That was the one call that continues it.
+    assert!(world.hear(&modern(4, "1.0", &all)).server.is_empty());
+}
