@@ -3,6 +3,7 @@
 mod clients;
 mod clock;
 mod enforcer;
+mod holds;
 mod identity;
 mod ledger;
 mod policies;
@@ -17,6 +18,7 @@ use crate::exit::Failure;
 pub(crate) use clients::{Count, clients, needed};
 pub(crate) use clock::clock;
 pub(crate) use enforcer::enforcer;
+pub(crate) use holds::holds;
 pub(crate) use identity::{identity, settings};
 pub(crate) use ledger::{Thoroughness, ledger};
 pub(crate) use policies::policies;

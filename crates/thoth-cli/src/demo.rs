@@ -98,18 +98,20 @@ fn call(client: &mut Client, tool: &str, arguments: &Value, because: &str) -> Re
     let sent = Instant::now();
     let answer = client.request("tools/call", &json!({"name": tool, "arguments": arguments}))?;
     let took = sent.elapsed().as_micros();
+    if let Some(question) = client.take_question() {
+        line(format_args!("  {}  {tool} {arguments}", styled(CARE, format_args!("{:8}", "STEP_UP"))))?;
+        for asked in question.lines() {
+            line(format_args!("{CONTINUATION}{}", styled(DIM, format_args!("│ {asked}"))))?;
+        }
+        line(format_args!("{CONTINUATION}{}", styled(DIM, "(the demo answers in your place: allow once)")))?;
+    }
     let (word, detail) = match answer.get("error") {
         None => (styled(GOOD, format_args!("{:8}", "ALLOW")), format!("{} ({took} µs, {because})", text_of(&answer))),
         Some(error) => {
             let data = |key: &str| error.pointer(&format!("/data/{key}")).and_then(Value::as_str).unwrap_or("");
             let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
-            let style = if data("decision") == "STEP_UP" { CARE } else { BAD };
-            let hold = match data("hold_token") {
-                "" => String::new(),
-                token => format!("\n{CONTINUATION}held as {token} until {}", in_seconds(data("expires_at"))),
-            };
-            let text = format!("{code}: {} (rule {}, {because}){hold}", data("reason"), data("rule"));
-            (styled(style, format_args!("{:8}", data("decision"))), text)
+            let text = format!("{code}: {} (rule {}, {because})", data("reason"), data("rule"));
+            (styled(BAD, format_args!("{:8}", data("decision"))), text)
         }
     };
     line(format_args!("  {word}  {tool} {arguments}\n{CONTINUATION}{}", styled(DIM, detail)))
@@ -138,12 +140,6 @@ fn ledger(directory: &Path) -> Result<(), Failure> {
         ("  root", crate::audit::hex(&report.root)),
         ("  origin", report.origin.clone()),
     ])
-}
-
-/// A time without the fractions of a second, which say nothing to a person.
-fn in_seconds(time: &str) -> String {
-    let rounded = time.parse().and_then(|time: jiff::Timestamp| time.round(jiff::Unit::Second));
-    rounded.map_or_else(|_| time.to_owned(), |time| time.to_string())
 }
 
 fn text_of(answer: &Value) -> String {

@@ -73,6 +73,7 @@ fn checks(home: &Home) -> Vec<Check> {
     checks.push(checkup::profile(home));
     checks.push(checkup::policy(&home.policy_file()).check);
     checks.push(ledger.check);
+    checks.push(checkup::holds(home));
     checks.push(checkup::clock(Timestamp::now(), ledger.newest));
     match Machine::here() {
         Ok(machine) => {

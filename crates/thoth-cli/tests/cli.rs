@@ -387,9 +387,9 @@ fn a_policy_with_very_many_errors_or_warnings_shows_some() {
     }
 }
 
-/// Defends: the demo shows its server under the server's own name.
+/// Defends: the demo shows its server under the server's own name, and each kind of decision in its order.
 #[test]
-fn the_demo_names_its_server() {
+fn the_demo_shows_what_the_gate_does() {
     let scratch = tempfile::tempdir().unwrap();
     // A lax umask makes no home that others can write to.
     let script = format!("umask 0; exec {} demo", env!("CARGO_BIN_EXE_thoth"));
@@ -398,7 +398,22 @@ fn the_demo_names_its_server() {
     let answer = String::from_utf8(output.stdout).unwrap();
     let server = format!("thoth-demo-notes {}, MCP", env!("CARGO_PKG_VERSION"));
     assert!(answer.contains(&server), "{answer}");
-    let (_, until) = answer.split_once(" until ").unwrap();
-    let until = until.lines().next().unwrap();
-    assert!(until.contains('Z') && !until.contains('.'), "{until}");
+    let words = ["ALLOW", "STEP_UP", "BLOCK", "REFUSED", "VERIFIED"];
+    let shown: Vec<_> = answer
+        .lines()
+        .filter_map(|line| Some((words.iter().find(|word| line.trim_start().starts_with(**word))?, line)))
+        .map(|(word, line)| format!("{word} {}", line.split_whitespace().nth(1).unwrap_or_default()))
+        .collect();
+    let expected = [
+        "ALLOW read_note",
+        "STEP_UP write_note",
+        "ALLOW write_note",
+        "BLOCK delete_note",
+        "REFUSED a",
+        "ALLOW list_notes",
+        "VERIFIED every",
+    ];
+    assert_eq!(shown, expected, "{answer}");
+    assert!(answer.contains(r#"| text: "ship it""#), "the question shows the arguments: {answer}");
+    assert!(answer.contains("wrote plan") && answer.contains("still has: plan, welcome"), "{answer}");
 }

@@ -13,7 +13,7 @@ use crate::profile::{DECIDING, SECRET};
 const NAME: &str = "profile";
 /// What stands in the directory, and the bits that others must not have: nobody else may change what decides, and nobody
 /// else may read keys, evidence or copies of other programs' configuration. And whether it is a directory.
-fn entries(home: &Home) -> [(PathBuf, u32, bool); 9] {
+fn entries(home: &Home) -> [(PathBuf, u32, bool); 10] {
     let keys = home.keys();
     [
         (home.path().to_owned(), DECIDING, true),
@@ -25,6 +25,7 @@ fn entries(home: &Home) -> [(PathBuf, u32, bool); 9] {
         (keys, SECRET, true),
         (home.ledger(), SECRET, true),
         (home.backups(), SECRET, true),
+        (home.state(), SECRET, false),
     ]
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Client {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     next_id: u64,
+    /// What the gate last asked the person in front of the client.
+    question: Option<String>,
 }
 
 impl Client {
@@ -39,7 +41,7 @@ impl Client {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(problem(&"its pipes are missing"));
         };
-        Ok(Self { child, stdin, stdout: BufReader::new(stdout), next_id: 0 })
+        Ok(Self { child, stdin, stdout: BufReader::new(stdout), next_id: 0, question: None })
     }
 
     /// The handshake; returns the server's name and version as it tells them.
@@ -48,7 +50,7 @@ impl Client {
             "initialize",
             &json!({
                 "protocolVersion": "2025-11-25",
-                "capabilities": {},
+                "capabilities": {"elicitation": {}},
                 "clientInfo": {"name": "thoth-demo", "version": env!("CARGO_PKG_VERSION")},
             }),
         )?;
@@ -65,12 +67,27 @@ impl Client {
         self.raw(request.to_string().as_bytes())
     }
 
-    /// Sends one frame as it is and returns the next line that comes back.
+    /// Sends one frame as it is and returns what it is answered with. A question that comes before is agreed to, as a
+    /// person would in a client's dialogue.
     pub(crate) fn raw(&mut self, frame: &[u8]) -> Result<Value, Failure> {
         self.send(frame)?;
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).map_err(|e| lost(&e))?;
-        serde_json::from_str(&line).map_err(|e| lost(&e))
+        loop {
+            let mut line = String::new();
+            self.stdout.read_line(&mut line).map_err(|e| lost(&e))?;
+            let message: Value = serde_json::from_str(&line).map_err(|e| lost(&e))?;
+            if message.get("method").and_then(Value::as_str) != Some("elicitation/create") {
+                return Ok(message);
+            }
+            self.question = message.pointer("/params/message").and_then(Value::as_str).map(str::to_owned);
+            let agreed = json!({"action": "accept", "content": {"decision": "allow once"}});
+            let answer = json!({"jsonrpc": "2.0", "id": message.get("id"), "result": agreed});
+            self.send(answer.to_string().as_bytes())?;
+        }
+    }
+
+    /// What the gate asked since this was last looked at.
+    pub(crate) fn take_question(&mut self) -> Option<String> {
+        self.question.take()
     }
 
     fn send(&mut self, frame: &[u8]) -> Result<(), Failure> {
