@@ -80,21 +80,21 @@ fn plainly(assertion: impl FnOnce()) {
 fn doctor_on_a_healthy_machine() {
     plainly(|| {
         insta::assert_snapshot!(told(&healthy(), &["doctor"]), @"
-        exit code 0
-        ok       settings  all understood
-        ok       identity  machine laptop-7 (as named)
-        skipped  enforcer  none is configured; calls are decided here
-        ok       profile   HOME/.thoth
-        ok       policy    HOME/.thoth/policy.yaml, 6 rules
-        ok       ledger    HOME/.thoth/ledger, 3 events, verified
-        ok       holds     no call has been held here yet
-        ok       clock     NOW
-        ok       thoth     VERSION, THOTH; not where desktop clients look, so its full path is written
-        ok       programs  found as desktop clients look for them: /bin/sh, sh
-        ok       node      NODE
-        ok       clients   governed servers: 2
-        12 checks, 0 failed, 0 with warnings
-        ")
+    exit code 0
+    ok       settings  all understood
+    ok       identity  machine laptop-7 (as named)
+    skipped  enforcer  none is configured; calls are decided here
+    ok       profile   HOME/.thoth
+    ok       policy    HOME/.thoth/policy.yaml, 6 rules
+    ok       ledger    HOME/.thoth/ledger, 3 events, verified
+    ok       holds     no call has been held here yet
+    ok       clock     NOW
+    ok       thoth     VERSION, THOTH; not where desktop clients look, so its full path is written
+    ok       programs  found as desktop clients look for them: /bin/sh, sh
+    ok       node      NODE
+    ok       clients   governed servers: 2
+    12 checks, 0 failed, 0 with warnings
+    ")
     });
 }
 
@@ -102,23 +102,23 @@ fn doctor_on_a_healthy_machine() {
 fn doctor_on_a_half_governed_machine() {
     plainly(|| {
         insta::assert_snapshot!(told(&half_governed(), &["doctor"]), @"
-        exit code 5
-        ok       settings  all understood
-        ok       identity  machine laptop-7 (as named)
-        skipped  enforcer  none is configured; calls are decided here
-        ok       profile   HOME/.thoth
-        ok       policy    HOME/.thoth/policy.yaml, 6 rules
-        ok       ledger    HOME/.thoth/ledger, 3 events, verified
-        ok       holds     no call has been held here yet
-        ok       clock     NOW
-        ok       thoth     VERSION, THOTH; not where desktop clients look, so its full path is written
-        warning  programs  db cannot start: `no-such-program` is in none of the N directories searched
-                           -> install them, give their full paths in the client's file, or run `thoth wrap-config --inherit-path`
-        ok       node      NODE
-        warning  clients   2 governed, 1 not: db
-                           -> run `thoth wrap-config`
-        12 checks, 0 failed, 2 with warnings
-        ")
+    exit code 5
+    ok       settings  all understood
+    ok       identity  machine laptop-7 (as named)
+    skipped  enforcer  none is configured; calls are decided here
+    ok       profile   HOME/.thoth
+    ok       policy    HOME/.thoth/policy.yaml, 6 rules
+    ok       ledger    HOME/.thoth/ledger, 3 events, verified
+    ok       holds     no call has been held here yet
+    ok       clock     NOW
+    ok       thoth     VERSION, THOTH; not where desktop clients look, so its full path is written
+    warning  programs  db cannot start: `no-such-program` is in none of the N directories searched
+                       -> install them, give their full paths in the client's file, or run `thoth wrap-config --inherit-path`
+    ok       node      NODE
+    warning  clients   2 governed, 1 not: db
+                       -> run `thoth wrap-config`
+    12 checks, 0 failed, 2 with warnings
+    ")
     });
 }
 
@@ -153,21 +153,21 @@ fn doctor_on_a_broken_machine() {
 fn doctor_on_an_empty_machine() {
     plainly(|| {
         insta::assert_snapshot!(told(&machine(), &["doctor"]), @"
-        exit code 0
-        ok       settings  all understood
-        ok       identity  machine laptop-7 (as named)
-        skipped  enforcer  none is configured; calls are decided here
-        skipped  profile   there is no HOME/.thoth yet; the first `thoth run` creates it
-        skipped  policy    there is no HOME/.thoth/policy.yaml yet; the first `thoth run` writes a starter
-        skipped  ledger    there is no ledger in HOME/.thoth/ledger yet; the first `thoth run` begins it
-        ok       holds     no call has been held here yet
-        ok       clock     NOW
-        ok       thoth     VERSION, THOTH; not where desktop clients look, so its full path is written
-        skipped  programs  no client starts a server here
-        ok       node      NODE
-        skipped  clients   no client has a server here
-        12 checks, 0 failed, 0 with warnings
-        ")
+    exit code 0
+    ok       settings  all understood
+    ok       identity  machine laptop-7 (as named)
+    skipped  enforcer  none is configured; calls are decided here
+    skipped  profile   there is no HOME/.thoth yet; the first `thoth run` creates it
+    skipped  policy    there is no HOME/.thoth/policy.yaml yet; the first `thoth run` writes a starter
+    skipped  ledger    there is no ledger in HOME/.thoth/ledger yet; the first `thoth run` begins it
+    ok       holds     no call has been held here yet
+    ok       clock     NOW
+    ok       thoth     VERSION, THOTH; not where desktop clients look, so its full path is written
+    skipped  programs  no client starts a server here
+    ok       node      NODE
+    skipped  clients   no client has a server here
+    12 checks, 0 failed, 0 with warnings
+    ")
     });
 }
 
