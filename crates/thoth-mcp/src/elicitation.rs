@@ -82,9 +82,12 @@ pub fn input_required_result(id_raw: &[u8], key: &str, elicitation: &Elicitation
 
 fn push_params(out: &mut Vec<u8>, elicitation: &Elicitation, shape: Shape) {
     match elicitation {
-        // Without `mode`, which revision 2025-06-18 does not know and which every later one takes for a form.
         Elicitation::Form { message, choice } => {
-            out.extend_from_slice(br#"{"message":"#);
+            // Revision 2025-06-18 does not know `mode`, and every later one takes a form without it for a form. Where it is
+            // known for sure, it is said, for clients that look at nothing else.
+            let start =
+                if shape == Shape::Modern { br#"{"mode":"form","message":"#.as_slice() } else { br#"{"message":"# };
+            out.extend_from_slice(start);
             push_json_string(out, message);
             out.extend_from_slice(br#","requestedSchema":{"type":"object","properties":{"#);
             push_json_string(out, choice.name);

@@ -50,9 +50,10 @@ fn questions_have_the_form_of_their_revision() {
         "required": ["decision"],
     });
     let plain = json!({"message": "m", "requestedSchema": schema});
+    let named = json!({"mode": "form", "message": "m", "requestedSchema": schema});
     let url = "https://approve.example/?h=1&x=\"2\"";
     for (asked, legacy, modern) in [
-        (form("m"), plain.clone(), plain),
+        (form("m"), plain, named),
         (
             link("m"),
             json!({"mode": "url", "message": "m", "url": url, "elicitationId": "e-1"}),
