@@ -232,11 +232,11 @@ impl Leave {
             hold: hold.token.clone(),
             ends_at,
         };
-        desk.grant(&grant, now).map_err(|error| {
+        let grant = desk.grant(&grant, now).map_err(|error| {
             let why = failed(&error);
             Failure::failed(format!("{} is approved, but no grant was given: {}", hold.token.short(), why.message()))
         })?;
-        let (id, until) = (short(&grant), clock(ends_at, now));
+        let (id, until) = (short(&grant), clock(grant.ends_at, now));
         line(format_args!(
             "{} {}: {id} lets such calls pass until {until}",
             styled(GOOD, "approved"),
