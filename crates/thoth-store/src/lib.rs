@@ -22,6 +22,8 @@ mod room;
 mod rows;
 mod schema;
 mod store;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use error::StoreError;

@@ -29,7 +29,7 @@ const MIN_DIGITS: usize = 4;
 pub struct SqliteHolds {
     path: PathBuf,
     ledger: PathBuf,
-    settings: Settings,
+    pub(crate) settings: Settings,
     open: Mutex<Option<Open>>,
 }
 

@@ -1,0 +1,43 @@
+//! The store by its promises: its file, its faults, its limits, and what comes back from it.
+
+mod faults;
+mod limits;
+mod round_trip;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::{SqliteHolds, schema};
+
+/// A folder of its own, and stores in it.
+struct Scene {
+    folder: TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("state.db")
+    }
+
+    fn store(&self) -> SqliteHolds {
+        SqliteHolds::new(self.path(), self.folder.path().join("ledger"))
+    }
+
+    /// The file as somebody with a database shell has it.
+    fn raw(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+}
+
+/// An empty database in memory, of our format.
+fn in_memory() -> Connection {
+    let mut connection = Connection::open_in_memory().unwrap();
+    schema::bring_up_to_date(&mut connection, Path::new("memory")).unwrap();
+    connection
+}
