@@ -25,6 +25,7 @@ struct Needed {
 
 const NEEDED: &[Needed] = &[
     Needed { program: "cc", probe: &["--version"], packages: &["gcc", "libc6-dev"] },
+    Needed { program: "dbus-daemon", probe: &["--version"], packages: &["dbus"] },
     Needed { program: "node", probe: &["--version"], packages: &["nodejs"] },
     Needed { program: "npm", probe: &["--version"], packages: &["npm"] },
     Needed { program: "python3", probe: &["-c", "import venv, ensurepip"], packages: &["python3", "python3-venv"] },

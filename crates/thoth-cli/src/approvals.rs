@@ -5,12 +5,14 @@ mod arguments;
 mod grants;
 mod json;
 mod list;
+pub(crate) mod notifier;
 mod page;
 mod person;
 mod safe;
 mod show;
 mod store;
 mod times;
+mod watch;
 
 use clap::Subcommand;
 use rustix::termios::tcgetwinsize;
@@ -40,6 +42,8 @@ pub(crate) enum ApprovalsCommand {
     Approve(answer::ApproveArgs),
     /// Refuses a held call, also when it is made again
     Deny(answer::DenyArgs),
+    /// Shows what waits as it comes, on the whole screen, and takes answers
+    Watch(watch::WatchArgs),
     /// Lists the grants: leave for further calls, given with an approval
     Grants(grants::GrantsArgs),
     /// Ends a grant
@@ -52,6 +56,7 @@ pub(crate) fn run(command: ApprovalsCommand) -> Outcome {
         ApprovalsCommand::Show(arguments) => finish(show::run(&arguments), arguments.json),
         ApprovalsCommand::Approve(arguments) => answer::approve(&arguments),
         ApprovalsCommand::Deny(arguments) => answer::deny(&arguments),
+        ApprovalsCommand::Watch(arguments) => watch::run(&arguments),
         ApprovalsCommand::Grants(arguments) => finish(grants::list(&arguments), arguments.json),
         ApprovalsCommand::Revoke(arguments) => grants::revoke(&arguments),
     }

@@ -18,6 +18,7 @@ use thoth_types::json::Limits;
 use thoth_types::{Approver, Caller, IdError, Mode, Redacted, Requester, SessionId, Way};
 
 use crate::account;
+use crate::approvals;
 use crate::cli::{ContentArg, DurabilityArg, ModeArg, RefusalArg, RunArgs, WayArg};
 use crate::exit::{Code, Failure, Outcome};
 use crate::home::Home;
@@ -82,6 +83,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
         policy_watch: watch,
         predicates,
         requester,
+        notifier: approvals::notifier::desktop(),
         approval: ApprovalOptions {
             way: arguments.approval.map(|way| match way {
                 WayArg::Auto => Way::Auto,

@@ -13,6 +13,7 @@ use crate::approval::{ApprovalOptions, Client};
 use crate::clock;
 use crate::dialogues::Dialogues;
 use crate::notices::{NO_EVIDENCE, Repeated, say};
+use crate::notifier::Announcer;
 use crate::sealed_state::Sealer;
 use crate::session::Session;
 use crate::turn::{Kept, Making, Setting, Turn};
@@ -33,6 +34,7 @@ pub(crate) struct ClientSide {
     pub(crate) requester: Requester,
     pub(crate) ever_held: bool,
     pub(crate) next_sweep_us: u64,
+    pub(crate) announcer: Option<Announcer>,
     refused_frames: Repeated,
 }
 
@@ -59,8 +61,15 @@ impl ClientSide {
             kept: Kept { room: WaitingRoom::default(), dialogues: Dialogues::new(sealer), client: Client::default() },
             ever_held: false,
             next_sweep_us: 0,
+            announcer: None,
             refused_frames: Repeated::default(),
         }
+    }
+
+    /// The same, which also tells of held calls beside the client.
+    pub(crate) fn announcing(mut self, announcer: Option<Announcer>) -> Self {
+        self.announcer = announcer;
+        self
     }
 
     /// The same at the time that a test says.

@@ -64,7 +64,8 @@ impl ClientSide {
         }
         let now = (self.clock)();
         for hold in shown {
-            self.note_shown(&hold, Channel::Ticket, now);
+            self.announce(&hold);
+            self.note_shown(&hold, Channel::Ticket, self.kept.client.name(), now);
         }
         for call in std::mem::take(&mut self.kept.room.fresh) {
             self.place(call, recorded, now, &mut turn.replies);
@@ -82,6 +83,9 @@ impl ClientSide {
     /// Chooses how a call waits that was just held.
     fn place(&mut self, mut call: Parked, recorded: bool, now: Moment, replies: &mut Vec<u8>) {
         self.ever_held = true;
+        if recorded {
+            self.announce(&call.hold.token);
+        }
         let timeout = self.approval.hold_timeout;
         let deadline = now.monotonic_us.saturating_add(u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX));
         call.deadline_us.get_or_insert(deadline);
@@ -100,7 +104,7 @@ impl ClientSide {
         }
         let ask = matches!(chosen, Chosen::Form | Chosen::Url) && !self.kept.dialogues.is_open_for(&call.hold.token);
         if ask && let Some(question) = self.kept.dialogues.ask(&call.hold, chosen == Chosen::Url, &random) {
-            self.note_shown(&call.hold.token, Channel::Client, now);
+            self.note_shown(&call.hold.token, Channel::Client, &call.reach.name, now);
             replies.extend(question);
         }
         self.kept.room.enter(call);
@@ -119,7 +123,7 @@ impl ClientSide {
             return;
         }
         self.kept.dialogues.begin_round(nonce, &call.first_call);
-        self.note_shown(token, Channel::Client, now);
+        self.note_shown(token, Channel::Client, &call.reach.name, now);
         let question = elicitation::question(&call.hold);
         replies.extend(input_required_result(&call.bound.id, &elicitation::key(&call.hold), &question, &sealed));
     }
@@ -138,14 +142,26 @@ impl ClientSide {
             return;
         }
         replies.extend(answer::refusal(self.style, &call.bound.id, call.bound.era, &call.refused));
-        self.note_shown(&call.hold.token, Channel::Ticket, now);
+        self.note_shown(&call.hold.token, Channel::Ticket, &call.reach.name, now);
     }
 
-    /// Records where a hold was shown. The refusal that shows it goes out all the same.
-    fn note_shown(&self, hold: &HoldToken, channel: Channel, now: Moment) {
-        if let Err(error) = self.gate.desk().shown(hold, channel, self.kept.client.name(), now.wall) {
+    /// Lets the person at this machine know. Nothing waits for that.
+    fn announce(&self, hold: &HoldToken) {
+        if let Some(announcer) = &self.announcer {
+            announcer.held(hold);
+        }
+    }
+
+    /// Records where a hold was shown, to the client of this name. What shows it goes out all the same.
+    fn note_shown(&self, hold: &HoldToken, channel: Channel, name: &str, now: Moment) {
+        if let Err(error) = self.gate.desk().shown(hold, channel, name, now.wall) {
             NO_EVIDENCE.say(&format!("it could not be recorded where a held call was shown: {error}"));
         }
+    }
+
+    /// Another policy is in force, which may say something else of the calls that wait.
+    pub(crate) const fn rules_changed(&mut self) {
+        self.kept.room.rules_changed();
     }
 
     /// Notes which holds have ended, now and then, in sessions that ever held a call.

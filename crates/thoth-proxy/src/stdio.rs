@@ -35,6 +35,7 @@ use crate::ending::{Cause, Ending, wind_down};
 use crate::lifeline::Lifeline;
 use crate::lineage::ancestors;
 use crate::notices::{NO_EVIDENCE, say};
+use crate::notifier::{Announcer, Notifier};
 use crate::policy_watch::PolicyWatch;
 use crate::program::{Program, find, own_environment};
 use crate::sealed_state::Sealer;
@@ -79,6 +80,8 @@ pub struct StdioOptions {
     pub requester: Requester,
     /// How held calls are treated.
     pub approval: ApprovalOptions,
+    /// Tells the person at this machine of held calls.
+    pub notifier: Option<Box<dyn Notifier>>,
 }
 
 /// The session could not begin.
@@ -148,7 +151,8 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         options.refusal_style,
         options.approval,
         Sealer::new(Redacted::new(sealing_key), &fields.session),
-    );
+    )
+    .announcing(options.notifier.and_then(|notifier| announcer(notifier, gate)));
     let server_side = ServerSide::new(Arc::clone(gate), fields.clone(), Arc::clone(&session), options.limits);
     note(gate, &fields, EventType::SessionStarted, &describe(program.name, program.arguments));
     note(gate, &fields, EventType::PolicyLoaded, &format!("in force: {}", gate.policy_digest()));
@@ -252,6 +256,13 @@ fn note(gate: &Gate, fields: &Caller, kind: EventType, detail: &str) {
     }
 }
 
+/// Without it held calls are announced nowhere but by the client.
+fn announcer(notifier: Box<dyn Notifier>, gate: &Gate) -> Option<Announcer> {
+    Announcer::start(notifier, gate.desk().clone())
+        .inspect_err(|error| say(&format!("held calls are not announced: {error}")))
+        .ok()
+}
+
 /// The program's name only: its arguments may hold secrets.
 fn describe(program: &str, arguments: &[OsString]) -> String {
     format!("upstream `{program}` with {} arguments, thoth {}", arguments.len(), env!("CARGO_PKG_VERSION"))
@@ -351,6 +362,7 @@ impl ClientPump {
         self.side.sweep();
         if let Some(detail) = self.watch.look(&self.gate) {
             note(&self.gate, self.side.caller(), EventType::PolicyLoaded, &detail);
+            self.side.rules_changed();
         }
         if let Some(problem) = self.gate.take_problem() {
             say(&format!("the ledger needs attention: {problem}; see `thoth audit verify`"));

@@ -137,6 +137,8 @@ pub(crate) struct WaitingRoom {
     bytes: usize,
     next_tick_us: u64,
     next_look_us: u64,
+    /// Another policy is in force.
+    other_rules: bool,
 }
 
 impl WaitingRoom {
@@ -195,6 +197,12 @@ impl WaitingRoom {
         self.next_look_us = 0;
     }
 
+    /// Another policy is in force: the gate is asked about every call again.
+    pub(crate) const fn rules_changed(&mut self) {
+        self.other_rules = true;
+        self.hurry();
+    }
+
     /// Whether it is time to look.
     pub(crate) fn is_due(&self, now: Moment) -> bool {
         !self.parked.is_empty() && now.monotonic_us >= self.next_tick_us
@@ -210,13 +218,16 @@ impl WaitingRoom {
             return Vec::new();
         }
         self.next_look_us = now.monotonic_us.saturating_add(LOOK_US);
+        if std::mem::take(&mut self.other_rules) {
+            return self.take(|_| true);
+        }
         let grants = holds.grants(now.wall).unwrap_or_default();
         let mut known: Vec<(HoldToken, bool)> = Vec::new();
         self.take(|call| {
             let token = &call.hold.token;
             let resolved = known.iter().find(|(seen, _)| seen == token).map(|(_, resolved)| *resolved);
             let resolved = resolved.unwrap_or_else(|| {
-                let resolved = is_resolved(&holds.look(token), now.wall);
+                let resolved = is_resolved(&holds.look(token), call.hold.ends_at, now.wall);
                 known.push((token.clone(), resolved));
                 resolved
             });
@@ -253,11 +264,16 @@ impl WaitingRoom {
     }
 }
 
-/// Whether the gate would now say something else than to wait. A hold whose time is over is not put to it: the call would
-/// be held anew, and a person asked again who has just let it pass.
-fn is_resolved(look: &Result<Hold, HoldsError>, now: Timestamp) -> bool {
+/// Whether the gate would now say something else than to wait for a hold that was to end at `end`. One whose time is over
+/// is not put to it: the call would be held anew, and a person asked again who has just let it pass. One that ended before
+/// has given way to another.
+fn is_resolved(look: &Result<Hold, HoldsError>, end: Timestamp, now: Timestamp) -> bool {
     match look {
-        Ok(hold) => !matches!(hold.state_at(now), HoldState::Pending | HoldState::Expired),
+        Ok(hold) => match hold.state_at(now) {
+            HoldState::Pending => false,
+            HoldState::Expired => now < end,
+            HoldState::Approved | HoldState::Denied | HoldState::Spent => true,
+        },
         Err(HoldsError::Unknown(_)) => true,
         Err(_) => false,
     }

@@ -14,5 +14,6 @@ pub mod memory_holds;
 pub mod naive_policy;
 pub mod pty;
 pub mod readers;
+pub mod session_bus;
 pub mod stdio_peer;
 pub mod transcript;

@@ -31,9 +31,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(15);
 /// `thoth approvals approve`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each call is shown, and asked about one by one. An approval lets exactly one call through: the same tool of the same
-server with the same arguments, asked for by the same agent. With --for, further calls pass until the time is over, if
-the policy allows it (`approvals.grants`).
+Each call is shown, and asked about one by one. An approval lets exactly one call through: the same \
+tool of the same server with the same arguments, asked for by the same agent. With --for, further \
+calls pass until the time is over, if the policy allows it (`approvals.grants`).
 
 Examples:
   thoth approvals approve 1f0c
@@ -60,8 +60,8 @@ pub(crate) struct ApproveArgs {
 /// `thoth approvals deny`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A denial takes no terminal. It stands as long as the policy's `approvals.ttl`: the same call is refused at once until then.
-An approval that is not used yet can be denied, too.
+A denial takes no terminal. It stands as long as the policy's `approvals.ttl`: the same call is \
+refused at once until then. An approval that is not used yet can be denied, too.
 
 Examples:
   thoth approvals deny 1f0c

@@ -11,7 +11,7 @@ use thoth_types::{RiskLevel, Vote};
 use crate::terminal::{BAD, CARE, DIM};
 
 use super::arguments::{self, Extent, Line};
-use super::safe::{oddities, wrapped};
+use super::safe::{broken, oddities, wrapped};
 use super::times::{between, clock};
 
 /// The widest label.
@@ -47,6 +47,14 @@ pub(crate) enum Detail {
 
 /// The page of a hold, no wider than `width` columns.
 pub(crate) fn page(hold: &Hold, now: Timestamp, width: usize, detail: Detail, extent: Extent) -> Page {
+    let mut page = facts(hold, now, width, detail);
+    let Page { lines, left_out } = call(hold, width, extent);
+    page.lines.extend(lines);
+    Page { left_out, ..page }
+}
+
+/// What is known of a hold beside its arguments.
+pub(crate) fn facts(hold: &Hold, now: Timestamp, width: usize, detail: Detail) -> Page {
     let mut page = Page::default();
     let mut odd = false;
     for (label, value, style) in rows(hold, now, detail) {
@@ -57,8 +65,14 @@ pub(crate) fn page(hold: &Hold, now: Timestamp, width: usize, detail: Detail, ex
         odd |= oddities(text).next().is_some();
     }
     if odd {
-        page.push(BAD, format!("{WARNING}a name has characters that cannot be seen, or look like others: \\u{{…}}"));
+        page.warn(BAD, "a name has characters that cannot be seen, or look like others: \\u{…}", width);
     }
+    page
+}
+
+/// The arguments of a hold.
+pub(crate) fn call(hold: &Hold, width: usize, extent: Extent) -> Page {
+    let mut page = Page::default();
     if hold.arguments.is_empty() {
         page.push(DIM, "arguments: no longer kept".to_owned());
         return page;
@@ -69,7 +83,7 @@ pub(crate) fn page(hold: &Hold, now: Timestamp, width: usize, detail: Detail, ex
     for line in shown.lines {
         match line {
             Line::Text(text) => page.push(Style::new(), format!("{BAR}{text}")),
-            Line::Note(text) => page.push(CARE, format!("{WARNING}{text}")),
+            Line::Note(text) => page.warn(CARE, &text, width),
         }
     }
     page
@@ -78,6 +92,14 @@ pub(crate) fn page(hold: &Hold, now: Timestamp, width: usize, detail: Detail, ex
 impl Page {
     fn push(&mut self, style: Style, text: String) {
         self.lines.push(PageLine { text, style });
+    }
+
+    /// What is to be looked at twice.
+    fn warn(&mut self, style: Style, text: &str, width: usize) {
+        for (index, line) in broken(text, width.saturating_sub(WARNING.len()).max(20)).into_iter().enumerate() {
+            let mark = if index == 0 { WARNING } else { "    " };
+            self.push(style, format!("{mark}{line}"));
+        }
     }
 
     /// A label with its value, whose further lines stay in the column of the first.
@@ -137,7 +159,7 @@ fn rows(hold: &Hold, now: Timestamp, detail: Detail) -> Vec<(&'static str, Strin
     let (who, how) = thoth_policy::describe_requirement(&hold.requirement);
     let mut rows = vec![
         ("hold", format!("{}: {}", hold.token, state(hold, now)), plain),
-        ("tool", format!("{} of server {server}", name(&hold.tool)), BAD),
+        ("tool", format!("{} of server {server}", name(&hold.tool)), plain.bold()),
         ("risk", why.risk.to_string(), risk_style(why.risk)),
         ("asked by", asker(hold), plain),
         ("because", format!("{} ({})", why.reason, why.reason_code), plain),

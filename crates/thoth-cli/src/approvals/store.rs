@@ -127,9 +127,13 @@ impl Store {
 impl OpenDesk {
     /// Brings the ledger up to date. What cannot be done now, the next session does.
     pub(crate) fn close(self) {
-        if let Err(error) = self.ledger.close() {
-            note(format_args!("the ledger was not brought up to date: {error}; the next session will do it"));
-        }
+        self.close_silently().unwrap_or_else(note);
+    }
+
+    /// The same, where nothing can be printed.
+    pub(crate) fn close_silently(self) -> Result<(), String> {
+        let late = |error| format!("the ledger was not brought up to date: {error}; the next session will do it");
+        self.ledger.close().map_err(late)
     }
 }
 

@@ -124,13 +124,13 @@ impl World {
         let disk = Arc::new(Disk::default());
         let evidence: Arc<dyn Evidence> = Arc::clone(&disk) as Arc<dyn Evidence>;
         let key = ContentKey::new([0; 32]);
-        let gate = Gate::new(load(policy), evidence, ContentMode::None, key).with_holds(Arc::new(MemoryHolds::default()));
+        let gate =
+            Gate::new(load(policy), evidence, ContentMode::None, key).with_holds(Arc::new(MemoryHolds::default()));
         let gate = Arc::new(gate);
         let session = Arc::new(Session::default());
         session.lock().negotiate("2025-11-25");
         let requester = Requester { account: "dev".into(), uid: 1000, user: None, client: None };
-        let gate_session =
-            GateSession::new(rehearsal::caller(), ScopeList::default(), [7; 8]).requested_by(requester);
+        let gate_session = GateSession::new(rehearsal::caller(), ScopeList::default(), [7; 8]).requested_by(requester);
         let side = ClientSide::new(
             Arc::clone(&gate),
             gate_session,
@@ -210,7 +210,9 @@ fn load(policy: &str) -> Standing {
 
 /// A call in the spelling of a client that likes spaces.
 fn call(id: u32, tool: &str) -> String {
-    format!(r#"{{ "jsonrpc":"2.0", "id":{id}, "method":"tools/call", "params":{{"name":"{tool}", "arguments":{{"n": 1.0}}}} }}"#)
+    format!(
+        r#"{{ "jsonrpc":"2.0", "id":{id}, "method":"tools/call", "params":{{"name":"{tool}", "arguments":{{"n": 1.0}}}} }}"#
+    )
 }
 
 fn cancel(id: &str) -> String {

@@ -196,6 +196,38 @@ fn equal_calls_need_an_answer_each() {
     assert_eq!(world.states(), [HoldState::Spent, HoldState::Spent]);
 }
 
+/// Another policy holds from the next look on for what waits: it goes out, is refused, or waits for what is asked now.
+#[test]
+fn another_policy_holds_for_what_waits() {
+    for (old, new, forwarded, answers, holds) in [
+        ("approval: approve", "approval: auto", 1, 0, 1),
+        ("approval: approve", "approval: block", 0, 1, 1),
+        ("local_user", "local_terminal", 0, 0, 2),
+        ("asks", "asks", 0, 0, 1),
+    ] {
+        let mut world = World::new(POLICY, None);
+        assert!(world.hear(&call(1, "t")).is_nothing());
+        world.gate.replace(load(&POLICY.replace(old, new)));
+        world.side.rules_changed();
+        let out = world.blink();
+        assert_eq!((out.server.len(), out.client.len(), world.holds().len()), (forwarded, answers, holds), "{new}");
+        if forwarded + answers == 0 {
+            world.vote(true);
+            assert_eq!(world.blink().server.len(), 1, "{new}");
+        }
+    }
+    // Another call may be the first to find out: the hold of both then gives way.
+    let mut world = World::new(POLICY, None);
+    assert!(world.hear(&call(1, "t")).is_nothing());
+    world.gate.replace(load(&POLICY.replace("local_user", "local_terminal")));
+    assert!(world.hear(&call(2, "t")).is_nothing());
+    assert!(world.pass(2).is_nothing());
+    for waits in [true, false] {
+        world.vote(true);
+        assert_eq!((world.blink().server.len(), world.side.waits()), (1, waits));
+    }
+}
+
 /// What waits is bounded, in calls and in bytes; what goes beyond is refused with a ticket at once.
 #[test]
 fn the_waiting_room_is_bounded() {
