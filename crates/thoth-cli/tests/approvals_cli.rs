@@ -53,20 +53,12 @@ impl Desk {
 
     /// Calls of one session, started by another process than this one, as a client would be. Returns what each was
     /// answered with. The server only writes down what it reads.
-    fn calls(&self, calls: &[(&str, &str)], flags: &[&str]) -> Vec<Value> {
-        self.calls_under(&Launch::new(["timeout", "600"]), calls, flags)
+    fn calls(&self, calls: &[(&str, &str)]) -> Vec<Value> {
+        self.calls_under(&Launch::new(["timeout", "600"]), calls)
     }
 
-    fn calls_under(&self, client: &Launch, calls: &[(&str, &str)], flags: &[&str]) -> Vec<Value> {
-        let mut gated = Gated::prepare(env!("CARGO_BIN_EXE_thoth"), self.folder.path(), &self.policy).unwrap();
-        for flag in ["--server-name", "files", "--agent-id", "agent-7", "--approval", "ticket"].iter().chain(flags) {
-            gated = gated.flag(*flag);
-        }
-        let server = Launch::new(["sh", "-c", "cat >> read-by-the-server"]).in_dir(self.folder.path());
-        let mut peer = StdioPeer::spawn(&server.behind(&gated.launch()).behind(client)).unwrap();
-        let hello = json!({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
-            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}});
-        peer.send(format!("{hello}\n").as_bytes()).unwrap();
+    fn calls_under(&self, client: &Launch, calls: &[(&str, &str)]) -> Vec<Value> {
+        let mut peer = self.session(client, "ticket");
         for (id, (tool, arguments)) in (0..).zip(calls) {
             peer.send(&call(id, tool, arguments)).unwrap();
         }
@@ -77,9 +69,23 @@ impl Desk {
         (0..calls.len()).map(|id| answer(id).unwrap()).collect()
     }
 
+    /// A session that a client of this kind has begun.
+    fn session(&self, client: &Launch, way: &str) -> StdioPeer {
+        let mut gated = Gated::prepare(env!("CARGO_BIN_EXE_thoth"), self.folder.path(), &self.policy).unwrap();
+        for flag in ["--server-name", "files", "--agent-id", "agent-7", "--approval", way] {
+            gated = gated.flag(flag);
+        }
+        let server = Launch::new(["sh", "-c", "cat >> read-by-the-server"]).in_dir(self.folder.path());
+        let mut peer = StdioPeer::spawn(&server.behind(&gated.launch()).behind(client)).unwrap();
+        let hello = json!({"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}});
+        peer.send(format!("{hello}\n").as_bytes()).unwrap();
+        peer
+    }
+
     /// One call that is held. Returns the first digits of its hold.
     fn held(&self, tool: &str, arguments: &str) -> String {
-        short(&self.calls(&[(tool, arguments)], &[])[0])
+        short(&self.calls(&[(tool, arguments)])[0])
     }
 
     /// How often the server was told to call this tool.
@@ -203,10 +209,7 @@ fn an_approval_at_a_terminal_lets_one_call_through() {
     let (code, seen) = desk.typed(&["approve", &id], "n\r");
     assert_eq!(code, 1, "{seen}");
     assert!(seen.contains("was not approved; it still waits"), "{seen}");
-    assert_eq!(
-        (desk.state(&id), desk.calls(&call, &[])[0]["error"]["code"].clone()),
-        ("pending".to_owned(), json!(-32002))
-    );
+    assert_eq!((desk.state(&id), desk.calls(&call)[0]["error"]["code"].clone()), ("pending".to_owned(), json!(-32002)));
 
     let (code, seen) = desk.typed(&["approve", &id], "y\r");
     assert_eq!(code, 0, "{seen}");
@@ -225,9 +228,9 @@ fn an_approval_at_a_terminal_lets_one_call_through() {
     assert!(again.contains("is approved already"), "{again}");
 
     assert_eq!(desk.went_out("write_file"), 0);
-    desk.calls(&call, &[]);
+    desk.calls(&call);
     assert_eq!((desk.went_out("write_file"), desk.state(&id)), (1, "spent".to_owned()));
-    assert_eq!(desk.calls(&call, &[])[0]["error"]["code"], -32002);
+    assert_eq!(desk.calls(&call)[0]["error"]["code"], -32002);
     assert_eq!(desk.went_out("write_file"), 1);
 
     let events = desk.events();
@@ -238,6 +241,28 @@ fn an_approval_at_a_terminal_lets_one_call_through() {
     let text = resolved.to_string();
     // Who answered is what the system says, whatever the environment claims.
     assert!(text.contains("/dev/pts/") && text.contains("terminal") && !text.contains("mallory"), "{text}");
+}
+
+/// Defends: a call that waits goes out when it is approved, and whoever approved it is told so.
+#[test]
+fn a_waiting_call_goes_out() {
+    let desk = Desk::new("ttl: 15m");
+    let mut peer = desk.session(&Launch::new(["timeout", "600"]), "inline");
+    peer.send(&call(1, "send", "{}")).unwrap();
+    let deadline = Instant::now() + SOON;
+    let id = loop {
+        let holds = desk.run(&["list", "--json"]).json();
+        if let Some(id) = holds["holds"][0]["short_id"].as_str() {
+            break id.to_owned();
+        }
+        assert!(Instant::now() < deadline);
+    };
+    let (code, seen) = desk.typed(&["approve", &id], "y\r");
+    assert_eq!(code, 0, "{seen}");
+    peer.finish(SOON).unwrap();
+    assert_eq!((desk.went_out("send"), desk.state(&id)), (1, "spent".to_owned()), "{seen}");
+    // The sidecar is nearly always faster than we are; where it is not, we say what holds all the same.
+    assert!(seen.contains("the waiting call went out") || seen.contains("the same call passes once until"), "{seen}");
 }
 
 /// Defends: a denial takes no terminal, stands, and can take an approval back.
@@ -251,7 +276,7 @@ fn a_denial_is_remembered() {
     let denied = desk.run(&["deny", &id, "--reason", "not today"]);
     assert_eq!(denied.code, 0, "{}", denied.stderr);
     assert!(denied.stdout.starts_with(&format!("denied {id}: the same call is refused until ")), "{}", denied.stdout);
-    let refused = &desk.calls(&call, &[])[0]["error"];
+    let refused = &desk.calls(&call)[0]["error"];
     assert_eq!((&refused["code"], &refused["data"]["reason_code"]), (&json!(-32001), &json!("approval_denied")));
     let again = desk.run(&["deny", &id]);
     assert_eq!((again.code, again.stderr.contains("is denied")), (1, true), "{}", again.stderr);
@@ -266,7 +291,7 @@ fn a_denial_is_remembered() {
 fn the_governed_side_cannot_approve() {
     let desk = Desk::new("ttl: 15m");
     // This very process is the client now, and every terminal of this test is under it.
-    let held = desk.calls_under(&Launch::default(), &[("send", "{}")], &[]);
+    let held = desk.calls_under(&Launch::default(), &[("send", "{}")]);
     let id = short(&held[0]);
     for words in [&["approve", &id][..], &["approve", &id, "--yes"]] {
         let (code, seen) = desk.typed(words, "");
@@ -290,7 +315,7 @@ fn a_hostile_call_is_shown_safely() {
         "pad": format!("{}risk        low", " ".repeat(400)),
     });
     let tool = r"re\u0430d\u202e_file\n\u001b[31m";
-    let refused = desk.calls(&[(tool, &hostile.to_string()), ("store", &big)], &[]);
+    let refused = desk.calls(&[(tool, &hostile.to_string()), ("store", &big)]);
     let (odd, long) = (short(&refused[0]), short(&refused[1]));
 
     let list = desk.run(&["list"]);
@@ -335,7 +360,7 @@ fn ids_are_unique_or_nothing_happens() {
     let desk = Desk::new("ttl: 15m");
     let calls: Vec<_> = (0..3).map(|number| ("send", format!(r#"{{"n":{number}}}"#))).collect();
     let calls: Vec<_> = calls.iter().map(|(tool, arguments)| (*tool, arguments.as_str())).collect();
-    let ids: Vec<_> = desk.calls(&calls, &[]).iter().map(short).collect();
+    let ids: Vec<_> = desk.calls(&calls).iter().map(short).collect();
     // One of them is unknown: none is answered.
     let wrong = if ids.iter().any(|id| id.starts_with("ffff")) { "0000" } else { "ffff" };
     assert_eq!(desk.run(&["deny", &ids[0], wrong]).code, 1);
@@ -359,7 +384,7 @@ fn one_account_is_not_two() {
     assert!(seen.contains("1 of 2 approvals; it still needs another account"), "{seen}");
     let (code, seen) = desk.typed(&["approve", &id, "--yes"], "");
     assert_eq!((code, seen.contains("has approved it already, and it takes 2 accounts")), (1, true), "{seen}");
-    assert_eq!(desk.calls(&[("send", "{}")], &[])[0]["error"]["code"], -32002);
+    assert_eq!(desk.calls(&[("send", "{}")])[0]["error"]["code"], -32002);
     assert_eq!(kinds(&desk.events()).iter().filter(|kind| **kind == "HOLD_ANSWERED").count(), 1);
 }
 
@@ -379,7 +404,7 @@ fn a_policy_can_trust_scripts() {
     let id = desk.held("send", "{}");
     let approved = desk.run(&["approve", &id]);
     assert_eq!(approved.code, 0, "{}", approved.stderr);
-    desk.calls(&[("send", "{}")], &[]);
+    desk.calls(&[("send", "{}")]);
     assert_eq!(desk.went_out("send"), 1);
 }
 
@@ -446,11 +471,11 @@ fn grants_are_given_listed_and_ended() {
     let text = desk.run(&["grants"]).stdout;
     assert!(text.contains(&grant[..14]) && text.contains("where path is \"/srv/*\""), "{text}");
 
-    let answers = desk.calls(&[("read", r#"{"path":"/srv/b"}"#), ("read", r#"{"path":"/etc/b"}"#)], &[]);
+    let answers = desk.calls(&[("read", r#"{"path":"/srv/b"}"#), ("read", r#"{"path":"/etc/b"}"#)]);
     assert_eq!((desk.went_out("read"), &answers[1]["error"]["code"]), (1, &json!(-32002)));
     assert_eq!(desk.run(&["revoke", &grant[..12]]).code, 0);
     assert_eq!(desk.run(&["revoke", &grant]).code, 1);
-    assert_eq!(desk.calls(&[("read", r#"{"path":"/srv/c"}"#)], &[])[0]["error"]["code"], -32002);
+    assert_eq!(desk.calls(&[("read", r#"{"path":"/srv/c"}"#)])[0]["error"]["code"], -32002);
     let events = desk.events();
     let kinds = kinds(&events);
     assert!(kinds.contains(&"GRANT_GIVEN") && kinds.contains(&"GRANT_REVOKED"), "{kinds:?}");

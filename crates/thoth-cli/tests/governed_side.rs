@@ -50,7 +50,7 @@ fn a_policy_in_the_workspace_or_the_environment_is_not_read() {
         fs::write(workspace.join(place), ALLOW_ALL).unwrap();
     }
     let lenient = workspace.join("policy.yaml");
-    let gate = Launch::new([env!("CARGO_BIN_EXE_thoth"), "run", "--"])
+    let gate = Launch::new([env!("CARGO_BIN_EXE_thoth"), "run", "--approval", "ticket", "--"])
         .env("THOTH_HOME", &home)
         .env("THOTH_POLICY", &lenient)
         .env("THOTH_ENFORCEMENT_MODE", "observe")

@@ -11,6 +11,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use thoth_testkit::fixtures::Fixtures;
 use thoth_testkit::machine::{DESKTOP_PATH, Machine};
+use thoth_testkit::pty::Pty;
 
 /// A Claude Desktop file. `MEMORY` stands for the path of the server's own file.
 const CONFIG: &str = r#"{
@@ -24,6 +25,8 @@ const CONFIG: &str = r#"{
   },
   "globalShortcut": "Ctrl+Space"
 }"#;
+
+const NO_ENTITIES: &str = r#"{"entities": []}"#;
 
 /// A new user's machine: Claude Desktop is configured, Thoth is where `cargo install` puts it and has never run.
 struct NewUser {
@@ -51,17 +54,41 @@ impl NewUser {
         self.machine.home().join(".cargo/bin/thoth")
     }
 
-    /// Types a line into the user's shell.
-    fn shell(&self, line: &str) -> String {
+    /// A line for the user's shell.
+    fn typed(&self, line: &str) -> Command {
         let path = format!("{}:{DESKTOP_PATH}", self.installed().parent().unwrap().display());
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(line).current_dir(self.machine.project()).env_clear();
-        let output = command.env("PATH", path).env("HOME", self.machine.home()).output().unwrap();
+        command.env("PATH", path).env("HOME", self.machine.home());
+        command
+    }
+
+    /// Types a line into the user's shell.
+    fn shell(&self, line: &str) -> String {
+        let output = self.typed(line).output().unwrap();
         let shown = String::from_utf8(output.stdout).unwrap();
         // Warnings have an exit code of their own, and a machine that runs tests deserves some.
         let warned = line == "thoth doctor" && shown.contains(" 0 failed");
         assert!(output.status.success() || warned, "{line}: {shown}{}", String::from_utf8_lossy(&output.stderr));
         shown
+    }
+
+    /// Has the client call what asks, and approves it in the queue that fills a terminal.
+    fn approve_in(&self, line: &str) {
+        let mut terminal = Pty::spawn(self.typed(line).env("TERM", "xterm"), 100).unwrap();
+        let called = std::thread::scope(|scope| {
+            let call = scope.spawn(|| self.call("create_entities", NO_ENTITIES));
+            for (shown, key) in
+                [("create_entities", "a"), ("Approve create_entities on memory", "y"), ("gone out", "q")]
+            {
+                terminal.wait_for(shown).unwrap();
+                terminal.keys(key).unwrap();
+            }
+            call.join().unwrap()
+        });
+        let (status, seen) = terminal.finish().unwrap();
+        assert!(status.success(), "{seen}");
+        called.unwrap();
     }
 
     /// The inspector, started from a desktop: it knows nothing of Thoth.
@@ -104,15 +131,18 @@ fn the_readmes_commands_lead_the_inspector_through_the_gate() {
     let user = NewUser::new();
     let file = || fs::read_to_string(&user.config).unwrap();
     let delete = || user.call("delete_entities", r#"{"entityNames": []}"#);
-    let create = || user.call("create_entities", r#"{"entities": []}"#);
     let mut looked_at = Vec::new();
     for command in commands() {
         // A build; what it installs is there.
         if command == "cargo install --locked --path crates/thoth-cli" {
             continue;
         }
-        let shown = user.shell(command);
         looked_at.push(command);
+        if command == "thoth approvals watch" {
+            user.approve_in(command);
+            continue;
+        }
+        let shown = user.shell(command);
         match command {
             "thoth wrap-config --dry-run" => {
                 assert!(shown.contains("+      \"args\": [\"run\", "), "{shown}");
@@ -125,14 +155,13 @@ fn the_readmes_commands_lead_the_inspector_through_the_gate() {
                 assert!(String::from_utf8_lossy(&listed.stdout).contains("read_graph"), "{listed:?}");
                 assert!(user.call("read_graph", "{}").unwrap().contains("entities"));
                 assert!(delete().unwrap_err().contains("`delete_entities` blocked"), "the reason reaches the client");
-                assert!(create().unwrap_err().contains("`create_entities`"), "nobody can approve yet");
             }
             "thoth status" => {
                 let governed = |line: &str| line.starts_with("memory") && line.contains('✓');
                 assert!(shown.lines().any(governed) && shown.contains("`search` (Claude Desktop, "), "{shown}");
             }
             "thoth wrap-config --enforcement-mode observe" => {
-                create().unwrap();
+                user.call("create_entities", NO_ENTITIES).unwrap();
                 delete().unwrap_err();
             }
             "thoth unwrap-config" => {
@@ -142,13 +171,14 @@ fn the_readmes_commands_lead_the_inspector_through_the_gate() {
             _ => assert!(looked_at.pop().is_some(), "it ran, which is all that is asked of it"),
         }
     }
-    assert_eq!(looked_at.len(), 5, "the README shows the whole way there and back: {looked_at:?}");
+    assert_eq!(looked_at.len(), 6, "the README shows the whole way there and back: {looked_at:?}");
     assert_eq!(
         user.calls(),
         [
             "claude-desktop read_graph block ALLOW",
             "claude-desktop delete_entities block BLOCK",
             "claude-desktop create_entities block STEP_UP",
+            "claude-desktop create_entities block ALLOW",
             "claude-desktop create_entities observe ALLOW",
             "claude-desktop delete_entities observe BLOCK",
         ],
