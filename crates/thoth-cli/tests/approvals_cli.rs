@@ -1,6 +1,12 @@
 //! `thoth approvals` as a person and as a script use it, on calls that a real `thoth run` holds.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "helpers of tests fail the test"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

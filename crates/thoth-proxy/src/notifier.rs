@@ -89,6 +89,7 @@ struct Teller {
 }
 
 impl Teller {
+    #[expect(clippy::disallowed_methods, reason = "time itself is meant: so long nobody is to be told anything again")]
     fn run(mut self, wait: &Receiver<HoldToken>, interval: Duration) {
         while let Ok(first) = wait.recv() {
             let mut tokens = vec![first];

@@ -99,27 +99,25 @@ impl Queue {
                 Err(error) => return Err(error),
             }
             stale = true;
-            match event::read()? {
-                TerminalEvent::Key(key) => match meaning(key) {
-                    Meaning::Key(key) => {
-                        let asked = self.state.question.is_some();
-                        if self.key(key) {
-                            return Ok(());
-                        }
-                        if !asked && self.state.question.is_some() {
-                            // What was typed before the question is there is not for it.
-                            while event::poll(Duration::ZERO)? {
-                                drop(event::read()?);
-                            }
-                            self.draw(screen)?;
-                        }
+            // A new size is drawn; what is pasted is for nobody.
+            let TerminalEvent::Key(key) = event::read()? else { continue };
+            match meaning(key) {
+                Meaning::Key(key) => {
+                    let asked = self.state.question.is_some();
+                    if self.key(key) {
+                        return Ok(());
                     }
-                    Meaning::Leave => return Ok(()),
-                    Meaning::Suspend => screen.suspend()?,
-                    Meaning::Nothing => {}
-                },
-                // A new size is drawn; what is pasted is for nobody.
-                _ => {}
+                    if !asked && self.state.question.is_some() {
+                        // What was typed before the question is there is not for it.
+                        while event::poll(Duration::ZERO)? {
+                            drop(event::read()?);
+                        }
+                        self.draw(screen)?;
+                    }
+                }
+                Meaning::Leave => return Ok(()),
+                Meaning::Suspend => screen.suspend()?,
+                Meaning::Nothing => {}
             }
         }
     }
@@ -175,7 +173,7 @@ impl Queue {
                     let answered = self.answer(&hold, approves).map_err(|failure| told(&failure));
                     // The store does not tell us of what we wrote ourselves.
                     self.read = self.read.checked_sub(READ).unwrap_or(self.read);
-                    Event::Answered(answered)
+                    Event::Answered(answered.map(Box::new))
                 }
             };
             effect = self.pass(event);

@@ -95,6 +95,7 @@ fn an_approval_is_no_good_for_anybody_else_behind_the_gate() {
     let (mut second, upstream) = site.connect(peer, &Options::default(), TICKET);
     assert_eq!(second.call("danger", &arguments)["event"], "result");
     assert_ne!(refusal(&client.call("danger", &arguments)).ticket(), token);
-    (second.close(), client.close());
+    second.close();
+    client.close();
     assert_eq!((upstream.calls("danger"), site.ran().len()), (1, 1));
 }

@@ -48,7 +48,7 @@ pub(crate) enum Event {
     /// Whether the person may approve the hold; if not, why.
     MayApprove(HoldToken, Result<(), String>),
     /// An answer was taken, or why not.
-    Answered(Result<Hold, String>),
+    Answered(Result<Box<Hold>, String>),
     /// Something went wrong.
     Problem(String),
     /// This was on the screen.
@@ -148,7 +148,7 @@ impl State {
                 };
                 self.say(style, format!("{id}: {what}"), now);
                 if let Some(row) = self.rows.iter_mut().find(|row| row.hold.token == hold.token) {
-                    row.hold = hold;
+                    row.hold = *hold;
                 }
             }
             Event::Answered(Err(why)) => self.say(BAD, why, now),
