@@ -44,6 +44,8 @@ enum Section {
     Pinned,
     /// Durability `power` beside what the disk alone allows
     Power,
+    /// From an approval until the waiting call goes out
+    Approvals,
     /// Decisions, beside the Python packages that decide about tool calls
     Decisions,
     /// Reading messages, beside `serde_json`
@@ -57,10 +59,11 @@ enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Path,
         Self::Pinned,
         Self::Power,
+        Self::Approvals,
         Self::Decisions,
         Self::Parse,
         Self::Admit,
@@ -105,6 +108,10 @@ fn measure(section: Section, workspace: &Workspace, programs: &Programs, options
         Section::Power => {
             heading("Data path with durability `power`");
             path(&["--power"])?;
+        }
+        Section::Approvals => {
+            heading("From an approval until the waiting call goes out");
+            path(&["--approvals"])?;
         }
         Section::Decisions => {
             heading("Decisions (µs)");

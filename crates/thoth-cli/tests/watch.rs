@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -155,6 +156,16 @@ fn signals_give_the_terminal_back() {
         assert_given_back(&seen);
         assert!(seen.contains(&format!("code={code};")) && seen.contains("as-it-was"), "{signal}: {seen}");
     }
+}
+
+/// Defends: a queue whose window was closed does not run on, and on.
+#[test]
+fn it_ends_with_its_terminal() {
+    let machine = Machine::new();
+    let mut terminal = Pty::spawn(&mut machine.watch(), 80).unwrap();
+    terminal.wait_for("quit").unwrap();
+    let status = terminal.hang_up().unwrap();
+    assert_eq!(status.signal(), Some(1), "{status}");
 }
 
 #[test]

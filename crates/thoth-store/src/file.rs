@@ -152,7 +152,8 @@ fn connect(place: &Place, settings: Settings) -> Result<Connection, Fault> {
          PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON; PRAGMA journal_size_limit = 1048576;",
     )?;
-    schema::refuse_strangers(&connection, &place.path)?;
+    // In one look: between two, another process may begin the file.
+    schema::refuse_strangers(&*connection.transaction()?, &place.path)?;
     use_log(&connection, settings.patience)?;
     schema::bring_up_to_date(&mut connection, &place.path)?;
     if place.in_use && place.bytes <= MAX_CHECKED_BYTES {

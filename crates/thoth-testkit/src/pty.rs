@@ -81,6 +81,26 @@ impl Pty {
         Ok((status, self.seen()))
     }
 
+    /// Takes the terminal away, and waits for the end of the command.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn hang_up(self) -> io::Result<ExitStatus> {
+        let Self { controller, child, .. } = &mut { self };
+        // Nothing else has the controlling end: when this one is another file, the terminal is gone.
+        *controller = File::open("/dev/null")?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "it goes on without its terminal"));
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
     /// Reads what there is, or waits for it. False at the end.
     fn read(&mut self, deadline: Instant) -> io::Result<bool> {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -39,8 +39,11 @@ const READ: Duration = Duration::from_secs(10);
 /// `thoth approvals watch`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Keys: up and down select a call, Enter moves into its details, PgUp and PgDn move them, `a` approves and `d` denies after a
-question, `?` helps, `q` leaves. Calls that nobody answers here go on waiting.")]
+Keys: up and down select a call, Enter moves into its details, PgUp and PgDn move them, `a` approves \
+and `d` denies after a question, `?` helps, `q` leaves. Calls that nobody answers here go on waiting.
+
+Example:
+  thoth approvals watch")]
 pub(crate) struct WatchArgs {}
 
 pub(crate) fn run(_: &WatchArgs) -> Outcome {

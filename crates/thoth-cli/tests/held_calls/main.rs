@@ -11,6 +11,7 @@
 
 mod binding;
 mod client;
+mod crowd;
 mod elicit;
 mod inline;
 mod site;

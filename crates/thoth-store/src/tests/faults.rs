@@ -216,13 +216,21 @@ fn a_full_disk() {
     large.consult(&scene.store(), 2, Some("a"), at(0)).unwrap();
 }
 
-/// Defends: of many that begin the file at the same moment, none fails, and all mean the same file.
+/// Defends: of many that begin the file at the same moment, and of those that read it meanwhile, none fails, and all mean
+/// the same file.
 #[test]
 fn many_begin_the_file_at_once() {
-    for _ in 0..5 {
+    for _ in 0..20 {
         let scene = Scene::new();
-        let start = Barrier::new(8);
+        let start = Barrier::new(12);
         std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let (scene, start) = (&scene, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    while scene.store().list().unwrap().is_empty() {}
+                });
+            }
             for number in 1..=8 {
                 let (store, start) = (scene.store(), &start);
                 scope.spawn(move || {

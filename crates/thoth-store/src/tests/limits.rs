@@ -112,7 +112,7 @@ fn what_is_over_is_forgotten() {
     // Counted from when it was used up, which is before its end.
     ask(9, 90, 900, 24 * HOUR + 59);
     assert_eq!([1, 2, 3, 4].map(|number| arguments(number).unwrap()), [full; 4]);
-    ask(9, 91, 900, 24 * HOUR + 900);
+    ask(7, 91, 900, 24 * HOUR + 900);
     assert_eq!([1, 2, 3, 4].map(|number| arguments(number).unwrap()), [0, full, 0, full]);
     ask(8, 92, 900, 24 * HOUR + 901);
     assert_eq!([1, 2, 3, 4].map(|number| arguments(number).unwrap()), [0, full, 0, 0]);

@@ -1,9 +1,10 @@
 //! The terminal while the queue is on it, and that it is as before whatever ends the queue: a key, an error, a panic, or a
 //! signal.
 
-use std::io::{self, Write as _, stdout};
+use std::io::{self, Write as _, stdin, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -11,6 +12,8 @@ use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::flag;
 use signal_hook::low_level::emulate_default_handler;
@@ -45,6 +48,7 @@ impl Screen {
     /// Takes the terminal over.
     pub(crate) fn open() -> io::Result<Self> {
         let signals = Signals::watch()?;
+        end_with_the_terminal()?;
         // The process is aborted after a panic, without a chance to drop anything.
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
@@ -99,6 +103,18 @@ impl Drop for Screen {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// Ends the process when the terminal is gone, as the signal would that this process takes for itself. Whoever reads keys
+/// cannot: at the end of its input, crossterm reads for ever.
+fn end_with_the_terminal() -> io::Result<()> {
+    let wait = || {
+        let terminal = stdin();
+        // Without anything that is asked for, only the end is told.
+        while let Err(Errno::INTR) = poll(&mut [PollFd::new(&terminal, PollFlags::empty())], None) {}
+        drop(emulate_default_handler(SIGHUP));
+    };
+    thread::Builder::new().name("terminal".to_owned()).spawn(wait).map(drop)
 }
 
 fn take_over() -> io::Result<()> {

@@ -3,6 +3,7 @@
 //! Every figure is a difference or a ratio within this run; the machine is printed beside them. Nothing here passes or
 //! fails.
 
+mod approvals;
 mod pipe;
 mod power;
 mod stats;
@@ -35,6 +36,9 @@ struct Args {
     /// Durability `power` beside what the disk alone allows, and nothing else
     #[arg(long)]
     power: bool,
+    /// How long a waiting call takes to go out once it is approved, and nothing else
+    #[arg(long, conflicts_with = "power")]
+    approvals: bool,
 }
 
 fn main() -> io::Result<()> {
@@ -49,6 +53,9 @@ fn main() -> io::Result<()> {
     say(&format!("## Data path: {}, {pinned}, policy of {} rules, ledger on\n", machine(), args.rules))?;
     if args.power {
         return power::measure(&bench);
+    }
+    if args.approvals {
+        return approvals::measure(&bench);
     }
     bench.latency()?;
     bench.calls_per_second()?;

@@ -23,6 +23,12 @@ impl Peer {
         &self.name
     }
 
+    /// This in front of another.
+    pub(crate) fn before(mut self, other: &Self) -> Self {
+        self.prefix.extend(other.prefix.iter().cloned());
+        self
+    }
+
     pub(crate) fn start(&self, server: &Path, result_bytes: usize, home: &Path) -> io::Result<Pipe> {
         let mut words = self.prefix.clone();
         words.extend([server.display().to_string(), result_bytes.to_string()]);
@@ -90,6 +96,19 @@ impl Pipe {
             check(&line)?;
         }
         Ok(took)
+    }
+
+    /// Sends one call.
+    pub(crate) fn send(&mut self, bytes: usize) -> io::Result<()> {
+        self.next_id += 1;
+        self.stdin.write_all(&request(self.next_id, bytes))
+    }
+
+    /// Waits for the answer to it.
+    pub(crate) fn receive(&mut self) -> io::Result<()> {
+        let mut line = Vec::new();
+        self.stdout.read_until(b'\n', &mut line)?;
+        check(&line)
     }
 
     /// As many calls, `window` of them open at any time; how long each took, from before it was written.
