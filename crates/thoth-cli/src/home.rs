@@ -138,7 +138,9 @@ pub(crate) fn private(path: &Path, care: Care) -> Result<(), Failure> {
         ))
         .hint("set THOTH_HOME to a directory of yours"));
     }
-    if care == Care::Repair && ours && mode & 0o077 != 0 {
+    // What a link leads to may be there for more than this.
+    let linked = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    if care == Care::Repair && ours && !linked && mode & 0o077 != 0 {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(|e| problem("make private", e))?;
         note(format_args!("others could get into {shown} (mode {mode:o}); it is private now"));
     } else if mode & 0o022 != 0 {

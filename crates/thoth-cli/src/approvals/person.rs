@@ -32,7 +32,7 @@ impl Person {
         } else {
             (Channel::Script, "no terminal".to_owned())
         };
-        Self { approver: account::own(), channel, origin: harmless_text(&origin) }
+        Self { approver: account::person(), channel, origin: harmless_text(&origin) }
     }
 
     /// An answer of now.
