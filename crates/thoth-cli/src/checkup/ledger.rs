@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
-use rustix::fs::statvfs;
+use rustix::fs::{StatVfsMountFlags, statvfs};
 use thoth_audit::tail::Follower;
 use thoth_audit::verify::Fault;
 use thoth_audit::{Ledger, LedgerKeys, VerifyError, VerifyOptions, verify};
@@ -126,6 +126,15 @@ fn key_trouble(directory: &Path, keys: &Path) -> Option<String> {
 fn room(directory: &Path) -> Option<Check> {
     let existing = directory.ancestors().find(|path| path.is_dir())?;
     let disk = statvfs(existing).ok()?;
+    if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        let evidence =
+            format!("{} is on a file system that cannot be written to: every call is refused", directory.display());
+        return Some(Check::failure(
+            NAME,
+            evidence,
+            "mount it for writing, or set THOTH_HOME to a directory elsewhere",
+        ));
+    }
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let evidence = format!("{} MiB left on the disk of {}", free >> 20, directory.display());
     let remedy = "make room: a call that cannot be recorded is refused";

@@ -59,11 +59,16 @@ fn servers(needed: &Needed, find: &dyn Fn(&str) -> Result<Resolved, NotFound>) -
     if needed.is_empty() {
         return Check::skipped(NAME, "no client starts a server here");
     }
-    let missing: Vec<String> = needed
-        .iter()
-        .filter_map(|(program, servers)| Some((servers.join(", "), find(program).err()?)))
-        .map(|(servers, error)| format!("{servers} cannot start: {}", brief(&error)))
-        .collect();
+    let trouble = |(program, servers): (&String, &Vec<String>)| {
+        let servers = servers.join(", ");
+        if program.contains('/') && Path::new(program).is_relative() {
+            return Some(format!(
+                "{servers}: `{program}` is relative, and each client starts it in a directory of its own"
+            ));
+        }
+        Some(format!("{servers} cannot start: {}", brief(&find(program).err()?)))
+    };
+    let missing: Vec<String> = needed.iter().filter_map(trouble).collect();
     if missing.is_empty() {
         let names: Vec<&str> = needed.keys().map(String::as_str).collect();
         return Check::ok(NAME, format!("found as desktop clients look for them: {}", names.join(", ")));
