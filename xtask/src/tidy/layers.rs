@@ -22,6 +22,7 @@ const HOUSE: &[Row] = &[
     Row { name: "thoth-mcp", may_import: &["thoth-types"] },
     Row { name: "thoth-audit", may_import: &["thoth-types"] },
     Row { name: "thoth-endpoint", may_import: &["thoth-types"] },
+    Row { name: "thoth-scan", may_import: &["thoth-types"] },
     Row { name: "thoth-gate", may_import: &["thoth-types", "thoth-policy", "thoth-audit"] },
     Row { name: "thoth-api", may_import: &["thoth-types"] },
     Row {

@@ -1,0 +1,6 @@
+//! What tools say about themselves, and what goes in and out of them: findings, fingerprints and drift.
+//!
+//! Pure functions over text and parsed JSON. Nothing here decides what becomes of a finding: that is policy. All input
+//! is hostile: every scan is a bounded number of linear passes under caps, and what exceeds a cap is itself a finding.
+
+pub mod text;
