@@ -1,0 +1,257 @@
+//! Scanning what servers say about themselves: tools, prompts, resources, instructions, messages.
+//!
+//! [`Scanner::scan_tool`] looks at one definition alone; [`Scanner::scan_server`] at everything of one server, for what
+//! only shows when its parts are read together; [`Scanner::scan_set`] at several servers, for names that look alike and
+//! tools that talk about each other.
+
+mod capability;
+mod drift;
+mod hidden;
+mod item;
+mod registry;
+mod schema;
+mod similar;
+mod split;
+mod walk;
+
+use std::sync::Arc;
+
+use thoth_types::json::Value;
+
+use crate::finding::{Evidence, Finding, Item, bounded};
+use crate::role::Role;
+use crate::rules::{Detector, RuleSet, Scratch};
+use crate::threat::Severity;
+use walk::Walked;
+
+/// Caps on one definition. What exceeds them is itself a finding: it was not read completely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanLimits {
+    /// How deep schemas may nest.
+    pub max_depth: usize,
+    /// How many strings a definition may have, keys included.
+    pub max_strings: usize,
+    /// How many bytes all strings of a definition may have together.
+    pub max_bytes: usize,
+    /// How many findings are kept of one definition.
+    pub max_findings: usize,
+    /// How many tools a server may have.
+    pub max_items: usize,
+}
+
+impl Default for ScanLimits {
+    fn default() -> Self {
+        Self { max_depth: 64, max_strings: 20_000, max_bytes: 1 << 20, max_findings: 64, max_items: 5_000 }
+    }
+}
+
+/// A server, as its own answers describe it. Each value is an object as it came over the wire.
+#[derive(Debug, Clone, Default)]
+pub struct Server<'d> {
+    /// The name by which the client knows it.
+    pub name: &'d str,
+    /// Its `instructions`.
+    pub instructions: Option<&'d str>,
+    /// Elements of `tools`.
+    pub tools: Vec<Value<'d>>,
+    /// Elements of `prompts`.
+    pub prompts: Vec<Value<'d>>,
+    /// Elements of `resources`.
+    pub resources: Vec<Value<'d>>,
+    /// Elements of `resourceTemplates`.
+    pub resource_templates: Vec<Value<'d>>,
+}
+
+/// Scans definitions by a set of rules. Cheap to clone; share it between threads.
+#[derive(Debug, Clone)]
+pub struct Scanner {
+    rules: Arc<RuleSet>,
+    limits: ScanLimits,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new(RuleSet::shipped())
+    }
+}
+
+impl Scanner {
+    /// A scanner with these rules and the default limits.
+    #[must_use]
+    pub fn new(rules: Arc<RuleSet>) -> Self {
+        Self { rules, limits: ScanLimits::default() }
+    }
+
+    /// The same scanner under other limits.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: ScanLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The rules that it scans by.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// Scans one tool's definition.
+    #[must_use]
+    pub fn scan_tool(&self, tool: Value<'_>) -> Vec<Finding> {
+        self.scan_item(Item::Tool, tool)
+    }
+
+    /// Scans one definition of any kind: a tool, a prompt, a resource or a template.
+    #[must_use]
+    pub fn scan_item(&self, item: Item, definition: Value<'_>) -> Vec<Finding> {
+        let mut scan = ItemScan::new(self, item, item::name_of(definition));
+        item::scan(&mut scan, definition);
+        scan.finish()
+    }
+
+    /// Scans a text that stands alone: `instructions`, a question of an elicitation, a message of a sampling request.
+    #[must_use]
+    pub fn scan_text(&self, role: Role, text: &str) -> Vec<Finding> {
+        let item = if role == Role::Instructions { Item::Instructions } else { Item::Message };
+        let mut scan = ItemScan::new(self, item, String::new());
+        scan.purpose = self.rules.purpose(text, false, &mut scan.scratch);
+        scan.string(role, &walk::Path::root(), text);
+        scan.finish()
+    }
+
+    /// Scans everything of one server.
+    #[must_use]
+    pub fn scan_server(&self, server: &Server<'_>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let Some(instructions) = server.instructions {
+            findings.extend(self.scan_text(Role::Instructions, instructions));
+        }
+        let kinds = [
+            (Item::Tool, &server.tools),
+            (Item::Prompt, &server.prompts),
+            (Item::Resource, &server.resources),
+            (Item::ResourceTemplate, &server.resource_templates),
+        ];
+        for (item, values) in kinds {
+            for value in values.iter().take(self.limits.max_items) {
+                findings.extend(self.scan_item(item, *value));
+            }
+            if values.len() > self.limits.max_items {
+                let mut scan = ItemScan::new(self, item, String::new());
+                let message =
+                    format!("the server has {} of them; only {} were read", values.len(), self.limits.max_items);
+                scan.detected(Detector::TooLarge, None, &walk::Path::root(), message, Evidence::default());
+                findings.extend(scan.finish());
+            }
+        }
+        findings.extend(split::scan(self, server));
+        for finding in &mut findings {
+            finding.server = Some(server.name.to_owned());
+        }
+        findings
+    }
+
+    /// Scans several servers, and how they relate.
+    #[must_use]
+    pub fn scan_set(&self, servers: &[Server<'_>]) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = servers.iter().flat_map(|server| self.scan_server(server)).collect();
+        findings.extend(registry::scan(self, servers));
+        findings
+    }
+
+    /// Compares an approved definition of a tool with what the server sends now. Empty when both mean the same.
+    #[must_use]
+    pub fn drift(&self, before: Value<'_>, after: Value<'_>) -> Vec<Finding> {
+        drift::compare(self, before, after)
+    }
+}
+
+/// The scan of one definition: what it is, and what was found so far.
+struct ItemScan<'s> {
+    scanner: &'s Scanner,
+    item: Item,
+    name: String,
+    findings: Vec<Finding>,
+    scratch: Scratch,
+    /// What the definition is about, by its name and its first sentence.
+    purpose: crate::rules::Concepts,
+    /// What its prose speaks of.
+    spoken: crate::rules::Concepts,
+    walked: Walked,
+}
+
+impl<'s> ItemScan<'s> {
+    fn new(scanner: &'s Scanner, item: Item, name: String) -> Self {
+        Self {
+            scanner,
+            item,
+            name,
+            findings: Vec::new(),
+            scratch: Scratch::default(),
+            purpose: crate::rules::Concepts::default(),
+            spoken: crate::rules::Concepts::default(),
+            walked: Walked::default(),
+        }
+    }
+
+    fn push(&mut self, finding: Finding) {
+        if self.findings.len() < self.scanner.limits.max_findings {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Adds what a detector found, with the severity that the data gives it unless the code knows better.
+    fn detected(
+        &mut self,
+        detector: Detector,
+        severity: Option<Severity>,
+        path: &walk::Path<'_>,
+        message: String,
+        evidence: Evidence,
+    ) {
+        let bytes = 0..evidence.raw.len();
+        self.detected_at(detector, severity, path, bytes, message, evidence);
+    }
+
+    fn detected_at(
+        &mut self,
+        detector: Detector,
+        severity: Option<Severity>,
+        path: &walk::Path<'_>,
+        bytes: std::ops::Range<usize>,
+        message: String,
+        evidence: Evidence,
+    ) {
+        let Some(entry) = self.scanner.rules.detector(detector) else { return };
+        let finding = Finding {
+            server: None,
+            item: self.item,
+            name: self.name.clone(),
+            threat: entry.threat,
+            severity: severity.unwrap_or(entry.severity),
+            rule: Arc::clone(&entry.id),
+            pointer: path.pointer(),
+            bytes,
+            message,
+            remedy: Arc::clone(&entry.remedy),
+            evidence,
+        };
+        self.push(finding);
+    }
+
+    fn finish(self) -> Vec<Finding> {
+        self.findings
+    }
+
+    /// The evidence for a range of a text.
+    fn evidence(raw: &str, bytes: &std::ops::Range<usize>) -> Evidence {
+        Evidence::plain(raw.get(bytes.clone()).unwrap_or(raw))
+    }
+
+    fn bounded_name(&self) -> String {
+        bounded(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests;
