@@ -32,7 +32,8 @@ fn parameters(scan: &mut ItemScan<'_>, definition: Value<'_>) {
         let Some(name) = key.as_str() else { continue };
         let said = scan.scanner.rules.purpose(&name, true, &mut scan.scratch);
         let path = properties_path.key(&name);
-        if speaks(scan, said, &["power_parameter"]) {
+        let arithmetic = speaks(scan, scan.purpose, &["topic_arithmetic"]);
+        if speaks(scan, said, &["power_parameter"]) || (arithmetic && speaks(scan, said, &["reach_parameter"])) {
             let message = format!("says that it only computes, yet takes `{name}`");
             scan.detected(Detector::CapabilityParameter, None, &path, message, Evidence::plain(&name));
         } else if speaks(scan, said, &["secret", "secret_path"]) {

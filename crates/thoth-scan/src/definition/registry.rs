@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use thoth_types::json::Value;
 
 use super::similar::{containment, similarity, words};
 use super::walk::Path;
@@ -18,12 +17,11 @@ const SAME: f64 = 0.6;
 /// Names shorter than this are words that anybody would use.
 const SHORTEST_REFERENCE: usize = 5;
 
-struct Tool<'d> {
+struct Tool {
     server: usize,
     name: String,
     description: String,
     words: HashSet<String>,
-    definition: Value<'d>,
 }
 
 /// Compares the tools of all servers with each other.
@@ -34,7 +32,7 @@ pub(super) fn scan(scanner: &Scanner, servers: &[Server<'_>]) -> Vec<Finding> {
             let text = |key: &str| tool.get(key).and_then(|value| value.as_str()).unwrap_or_default().into_owned();
             let description = text("description");
             let words = words(&description);
-            tools.push(Tool { server: index, name: text("name"), description, words, definition: *tool });
+            tools.push(Tool { server: index, name: text("name"), description, words });
         }
     }
     if servers.len() < 2 {
@@ -51,7 +49,7 @@ fn finish(scan: ItemScan<'_>, server: &Server<'_>) -> impl Iterator<Item = Findi
 }
 
 /// The same name or a look-alike, on another server.
-fn names(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool<'_>]) -> Vec<Finding> {
+fn names(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut index = LookAlikes::default();
     for (at, tool) in tools.iter().enumerate() {
@@ -97,7 +95,7 @@ fn names(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool<'_>]) -> Vec<F
 }
 
 /// A description that names a tool of another server and says what to do about it.
-fn references(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool<'_>]) -> Vec<Finding> {
+fn references(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<Finding> {
     let mut owners: HashMap<String, HashSet<usize>> = HashMap::new();
     for tool in tools {
         owners.entry(tool.name.to_lowercase()).or_default().insert(tool.server);
@@ -133,7 +131,6 @@ fn references(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool<'_>]) -> 
             let evidence = Evidence::plain(around(&tool.description, found.range()));
             scan.detected_at(Detector::CrossServerReference, None, &path, found.range(), message, evidence);
         }
-        let _ = tool.definition;
         findings.extend(finish(scan, server));
     }
     findings
