@@ -243,11 +243,6 @@ impl<'s> ItemScan<'s> {
         self.findings
     }
 
-    /// The evidence for a range of a text.
-    fn evidence(raw: &str, bytes: &std::ops::Range<usize>) -> Evidence {
-        Evidence::plain(raw.get(bytes.clone()).unwrap_or(raw))
-    }
-
     fn bounded_name(&self) -> String {
         bounded(&self.name)
     }

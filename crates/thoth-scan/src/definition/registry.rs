@@ -1,19 +1,23 @@
 //! How the tools of several servers relate: names that look alike, and tools that talk about each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::similar::{containment, similarity, words};
+use super::similar::{containment, similarity, words, words_of_name};
 use super::walk::Path;
 use super::{ItemScan, Scanner, Server};
-use crate::finding::{Evidence, Finding, Item};
+use crate::finding::{Evidence, Finding, Item, bounded};
 use crate::look_alike::{LookAlikes, skeleton};
 use crate::rules::Detector;
 use crate::threat::Severity;
 
 /// Descriptions that share at least this much say the same.
 const SAME: f64 = 0.6;
+/// What it counts when all words of the shorter description stand in the longer one.
+const CONTAINED: f64 = 0.8;
+/// How many likenesses of one tool are told.
+const MOST_TOLD: usize = 8;
 /// Names shorter than this are words that anybody would use.
 const SHORTEST_REFERENCE: usize = 5;
 
@@ -22,6 +26,7 @@ struct Tool {
     name: String,
     description: String,
     words: HashSet<String>,
+    name_words: HashSet<String>,
 }
 
 /// Compares the tools of all servers with each other.
@@ -32,7 +37,9 @@ pub(super) fn scan(scanner: &Scanner, servers: &[Server<'_>]) -> Vec<Finding> {
             let text = |key: &str| tool.get(key).and_then(|value| value.as_str()).unwrap_or_default().into_owned();
             let description = text("description");
             let words = words(&description);
-            tools.push(Tool { server: index, name: text("name"), description, words });
+            let name = text("name");
+            let name_words = words_of_name(&name);
+            tools.push(Tool { server: index, name, description, words, name_words });
         }
     }
     if servers.len() < 2 {
@@ -48,50 +55,97 @@ fn finish(scan: ItemScan<'_>, server: &Server<'_>) -> impl Iterator<Item = Findi
     scan.finish().into_iter().map(move |finding| Finding { server: Some(name.clone()), ..finding })
 }
 
+/// Who may be taken for a tool: names that look alike, and names that share their words.
+struct Neighbours {
+    alike: LookAlikes,
+    by_word: HashMap<String, Vec<usize>>,
+}
+
+/// Words of names by which nothing is told apart.
+const COMMON_WORDS: &[&str] = &[
+    "get", "list", "create", "update", "delete", "set", "add", "remove", "tool", "the", "all", "by", "info", "new",
+    "my",
+];
+/// A word that more tools than this have in their names tells little.
+const MOST_PER_WORD: usize = 64;
+
+impl Neighbours {
+    fn of(tools: &[Tool]) -> Self {
+        let mut alike = LookAlikes::default();
+        let mut by_word: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, tool) in tools.iter().enumerate() {
+            alike.insert(&tool.name, at);
+            for word in tool.name_words.iter().filter(|word| !COMMON_WORDS.contains(&word.as_str())) {
+                let filed = by_word.entry(word.clone()).or_default();
+                if filed.len() < MOST_PER_WORD {
+                    filed.push(at);
+                }
+            }
+        }
+        Self { alike, by_word }
+    }
+
+    /// The tools that share most words of their names with this one.
+    fn by_words(&self, tool: &Tool, tools: &[Tool]) -> Vec<usize> {
+        let filed = tool.name_words.iter().filter_map(|word| self.by_word.get(word)).flatten();
+        let found: BTreeSet<usize> = filed.copied().collect();
+        let shares =
+            |at: &usize| tools.get(*at).is_some_and(|other| containment(&tool.name_words, &other.name_words) >= SAME);
+        found.into_iter().filter(shares).collect()
+    }
+}
+
 /// The same name or a look-alike, on another server.
 fn names(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut index = LookAlikes::default();
-    for (at, tool) in tools.iter().enumerate() {
-        index.insert(&tool.name, at);
-    }
+    let neighbours = Neighbours::of(tools);
     let root = Path::root();
     let path = root.key("name");
     for (at, tool) in tools.iter().enumerate() {
         let Some(server) = servers.get(tool.server) else { continue };
         let mut scan = ItemScan::new(scanner, Item::Tool, tool.name.clone());
-        let mut told = HashSet::new();
-        for near in index.near(&tool.name) {
-            let Some(other) = tools.get(near.id).filter(|other| near.id != at && other.server != tool.server) else {
-                continue;
-            };
-            if !told.insert((other.server, near.id)) || told.len() > 8 {
+        let mut told = HashSet::from([at]);
+        let alike = neighbours.alike.near(&tool.name).into_iter().map(|near| (near.id, Some(near.distance)));
+        let by_words = neighbours.by_words(tool, tools).into_iter().map(|id| (id, None));
+        for (id, distance) in alike.chain(by_words) {
+            let Some(other) = tools.get(id).filter(|other| other.server != tool.server) else { continue };
+            if told.len() > MOST_TOLD || !told.insert(id) {
                 continue;
             }
             let theirs = servers.get(other.server).map_or("", |server| server.name);
-            let alike = similarity(&tool.words, &other.words).max(containment(&tool.words, &other.words) * 0.8);
-            let evidence = Evidence { raw: tool.name.clone(), normalised: other.name.clone(), encoding: None };
-            if near.distance == 0 && tool.name == other.name {
-                if alike >= SAME {
-                    let message =
-                        format!("has the name and nearly the description of `{}` of the server `{theirs}`", other.name);
-                    scan.detected(Detector::Impersonation, Some(Severity::Warning), &path, message, evidence);
-                }
-            } else if near.distance == 0 && skeleton(&tool.name) != tool.name.to_lowercase() {
-                let message =
-                    format!("looks like `{}` of the server `{theirs}` and is written with other letters", other.name);
-                scan.detected(Detector::LookAlikeName, Some(Severity::Critical), &path, message, evidence);
-            } else if alike >= SAME {
-                let message = format!(
-                    "is nearly called `{}` as a tool of the server `{theirs}`, and says nearly the same",
-                    other.name
-                );
-                scan.detected(Detector::LookAlikeName, None, &path, message, evidence);
+            if let Some((detector, severity, message)) = judge(tool, other, distance, theirs) {
+                let evidence = Evidence { raw: bounded(&tool.name), normalised: bounded(&other.name), encoding: None };
+                scan.detected(detector, severity, &path, message, evidence);
             }
         }
         findings.extend(finish(scan, server));
     }
     findings
+}
+
+/// What one tool's likeness to a tool of another server means.
+fn judge(
+    tool: &Tool,
+    other: &Tool,
+    distance: Option<usize>,
+    theirs: &str,
+) -> Option<(Detector, Option<Severity>, String)> {
+    let name = &other.name;
+    if distance == Some(0) && tool.name != *name && skeleton(&tool.name) != tool.name.to_lowercase() {
+        let message = format!("looks like `{name}` of the server `{theirs}` and is written with other letters");
+        return Some((Detector::LookAlikeName, Some(Severity::Critical), message));
+    }
+    let alike = similarity(&tool.words, &other.words).max(containment(&tool.words, &other.words) * CONTAINED);
+    if alike < SAME {
+        return None;
+    }
+    Some(if tool.name == *name {
+        let message = format!("has the name and nearly the description of `{name}` of the server `{theirs}`");
+        (Detector::Impersonation, None, message)
+    } else {
+        let message = format!("is nearly called `{name}` as a tool of the server `{theirs}`, and says nearly the same");
+        (Detector::LookAlikeName, None, message)
+    })
 }
 
 /// A description that names a tool of another server and says what to do about it.

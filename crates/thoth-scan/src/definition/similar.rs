@@ -15,6 +15,25 @@ pub(super) fn words(description: &str) -> HashSet<String> {
     all.take(400).map(stem).collect()
 }
 
+/// The words of a tool's name, without endings.
+pub(super) fn words_of_name(name: &str) -> HashSet<String> {
+    let mut words = HashSet::new();
+    let mut word = String::new();
+    let mut lower = false;
+    for c in name.chars().take(96).chain([' ']) {
+        let boundary = !c.is_alphanumeric() || (c.is_uppercase() && lower);
+        if boundary && !word.is_empty() {
+            words.insert(stem(&word));
+            word.clear();
+        }
+        if c.is_alphanumeric() {
+            word.extend(c.to_lowercase());
+        }
+        lower = c.is_lowercase();
+    }
+    words
+}
+
 fn stem(word: &str) -> String {
     word.strip_suffix("es").or_else(|| word.strip_suffix('s')).unwrap_or(word).to_owned()
 }

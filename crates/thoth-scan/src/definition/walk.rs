@@ -167,7 +167,7 @@ impl ItemScan<'_> {
                 | "additionalItems" => Part::Schema,
                 "type" | "description" | "title" | "$comment" | "format" | "$ref" | "$schema" | "$id" => Part::Opaque,
                 _ => {
-                    self.string(role, path, name);
+                    self.string(Role::ParameterName, path, name);
                     Part::Opaque
                 }
             },
