@@ -1,11 +1,9 @@
 //! Names that look alike, found without comparing each with each.
 //!
 //! A deletion neighbourhood: a name is filed under its skeleton and under every form of it with one or two characters
-//! left out. Two names are within an edit distance of d when they share a form with at most d characters left out of
-//! each, so a look-up costs what the name's own forms cost, whatever the number of names.
-
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+//! left out. Two names are within an edit distance of d only if they share a form with at most d characters left out
+//! of each, so a look-up costs what the name's own forms cost, whatever the number of names. The hash of a form is made
+//! from the hashes of the name's beginnings in constant time, and the forms lie in one flat table.
 
 use unicode_security::skeleton as unicode_skeleton;
 
@@ -16,11 +14,11 @@ const SHORTEST_NEAR: usize = 5;
 /// Names at least this long may differ by two characters.
 const SHORTEST_FAR: usize = 10;
 /// Longer names are compared by their beginnings.
-const LONGEST: usize = 48;
-/// More names than this under one form are not told apart.
-const MOST_PER_FORM: usize = 64;
+const LONGEST: usize = 32;
+/// The most names under one form that are compared with.
+const MOST_PER_FORM: usize = 32;
 
-/// What a name looks like: letters that look alike are one letter, case and separators do not matter.
+/// What a name looks like: letters that look alike are one letter, and case does not matter.
 #[must_use]
 pub fn skeleton(name: &str) -> String {
     let text = Text::read(name);
@@ -39,48 +37,81 @@ fn form(name: &str) -> Vec<char> {
 /// A name that looks like another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Near {
-    /// Whose name it is, as it was filed.
+    /// Which of the filed names it is.
     pub id: usize,
-    /// How many characters differ at most; 0 when they look the same.
+    /// How many characters differ; 0 when they look the same.
     pub distance: usize,
 }
 
-/// An index of names.
-#[derive(Debug, Default)]
+/// An index of names, made once.
+#[derive(Debug)]
 pub struct LookAlikes {
-    names: Vec<(Vec<char>, usize)>,
-    forms: HashMap<u64, Vec<u32>>,
+    names: Vec<Vec<char>>,
+    /// Where the entries of each bucket begin; one more than there are buckets.
+    starts: Vec<u32>,
+    /// Hash and name of each form, bucket by bucket.
+    entries: Vec<(u32, u32)>,
 }
 
 impl LookAlikes {
-    /// Files a name.
-    pub fn insert(&mut self, name: &str, id: usize) {
-        let form = form(name);
-        let Ok(at) = u32::try_from(self.names.len()) else { return };
-        for key in deletions(&form) {
-            let filed = self.forms.entry(key).or_default();
-            if filed.len() < MOST_PER_FORM && filed.last() != Some(&at) {
-                filed.push(at);
+    /// Files names. Their ids are their places in the order given.
+    #[must_use]
+    pub fn of<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        let names: Vec<Vec<char>> = names.into_iter().map(form).collect();
+        let mut forms: Vec<(u64, u32)> = Vec::new();
+        for (id, name) in (0u32..).zip(&names) {
+            deletions(name, |hash| forms.push((hash, id)));
+        }
+        let buckets = forms.len().next_power_of_two().max(2);
+        let mut starts = vec![0u32; buckets + 1];
+        for (hash, _) in &forms {
+            if let Some(count) = starts.get_mut(bucket(*hash, buckets) + 1) {
+                *count += 1;
             }
         }
-        self.names.push((form, id));
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut next = starts.clone();
+        let mut entries = vec![(0, 0); forms.len()];
+        for (hash, id) in forms {
+            let Some(at) = next.get_mut(bucket(hash, buckets)) else { continue };
+            if let Some(entry) = usize::try_from(*at).ok().and_then(|at| entries.get_mut(at)) {
+                *entry = (check(hash), id);
+            }
+            *at += 1;
+        }
+        Self { names, starts, entries }
     }
 
     /// The filed names that look like this one, in the order of filing.
     #[must_use]
     pub fn near(&self, name: &str) -> Vec<Near> {
         let form = form(name);
-        let mut candidates: Vec<u32> =
-            deletions(&form).into_iter().filter_map(|key| self.forms.get(&key)).flatten().copied().collect();
+        let mut candidates: Vec<u32> = Vec::new();
+        deletions(&form, |hash| {
+            let filed = self.filed(hash).iter().filter(|(sum, _)| *sum == check(hash)).map(|(_, id)| *id);
+            candidates.extend(filed.take(MOST_PER_FORM));
+        });
         candidates.sort_unstable();
         candidates.dedup();
-        let names = candidates.into_iter().filter_map(|at| self.names.get(usize::try_from(at).ok()?));
-        let near = names.filter_map(|(other, id)| {
+        let ids = candidates.into_iter().filter_map(|id| usize::try_from(id).ok());
+        let near = ids.filter_map(|id| {
+            let other = self.names.get(id)?;
             let most = allowed(form.len().min(other.len()));
-            let distance = distance(&form, other);
-            (distance <= most).then_some(Near { id: *id, distance })
+            let distance = distance(&form, other, most)?;
+            Some(Near { id, distance })
         });
         near.collect()
+    }
+
+    /// The entries of a form's bucket.
+    fn filed(&self, hash: u64) -> &[(u32, u32)] {
+        let at = bucket(hash, self.starts.len() - 1);
+        let edge = |at: usize| self.starts.get(at).and_then(|start| usize::try_from(*start).ok()).unwrap_or_default();
+        self.entries.get(edge(at)..edge(at + 1)).unwrap_or_default()
     }
 }
 
@@ -93,31 +124,63 @@ const fn allowed(len: usize) -> usize {
     }
 }
 
-fn key(chars: impl Iterator<Item = char>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    chars.for_each(|c| c.hash(&mut hasher));
-    hasher.finish()
+/// Buckets are a power of two.
+fn bucket(hash: u64, buckets: usize) -> usize {
+    usize::try_from(hash).unwrap_or_default() & (buckets - 1)
 }
 
-/// The name and its forms with as many characters left out as may differ.
-fn deletions(form: &[char]) -> Vec<u64> {
-    let without =
-        |left_out: &[usize]| key(form.iter().enumerate().filter(|(at, _)| !left_out.contains(at)).map(|(_, c)| *c));
-    let mut keys = vec![without(&[])];
-    let most = allowed(form.len() + 1);
-    if most >= 1 {
-        keys.extend((0..form.len()).map(|at| without(&[at])));
+/// The half of a hash that the bucket does not use.
+fn check(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).unwrap_or_default()
+}
+
+const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
+
+fn finish(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    hash ^ (hash >> 32)
+}
+
+/// The hashes of a name and of its forms with as many characters left out as may differ.
+fn deletions(form: &[char], mut each: impl FnMut(u64)) {
+    // A polynomial in `BASE`: a part in the middle is taken out by subtraction.
+    let mut before = vec![0u64];
+    let mut power = vec![1u64];
+    for c in form {
+        let (last, top) = (before.last().copied().unwrap_or(0), power.last().copied().unwrap_or(1));
+        before.push(last.wrapping_mul(BASE).wrapping_add(u64::from(*c) + 1));
+        power.push(top.wrapping_mul(BASE));
     }
-    if most >= 2 {
-        for first in 0..form.len() {
-            keys.extend((first + 1..form.len()).map(|second| without(&[first, second])));
+    let get = |list: &[u64], at: usize| list.get(at).copied().unwrap_or_default();
+    let part =
+        |from: usize, to: usize| get(&before, to).wrapping_sub(get(&before, from).wrapping_mul(get(&power, to - from)));
+    let len = form.len();
+    let whole = get(&before, len);
+    each(finish(whole));
+    // A longer name may be allowed more than this one is, so this one is filed as the longer one will look for it.
+    let most = allowed(len + 2);
+    if most == 0 {
+        return;
+    }
+    for first in 0..len {
+        let head = get(&before, first);
+        let tail = part(first + 1, len);
+        each(finish(head.wrapping_mul(get(&power, len - first - 1)).wrapping_add(tail)));
+        if most < 2 {
+            continue;
+        }
+        for second in first + 1..len {
+            let middle = head.wrapping_mul(get(&power, second - first - 1)).wrapping_add(part(first + 1, second));
+            each(finish(middle.wrapping_mul(get(&power, len - second - 1)).wrapping_add(part(second + 1, len))));
         }
     }
-    keys
 }
 
-/// The edit distance, with neighbouring characters swapped as one edit.
-fn distance(one: &[char], other: &[char]) -> usize {
+/// The edit distance, with neighbouring characters swapped as one edit; None when it is more than `most`.
+fn distance(one: &[char], other: &[char], most: usize) -> Option<usize> {
+    if one.len().abs_diff(other.len()) > most {
+        return None;
+    }
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=other.len()).collect();
     for (i, a) in one.iter().enumerate() {
@@ -132,5 +195,44 @@ fn distance(one: &[char], other: &[char]) -> usize {
         }
         before_last = std::mem::replace(&mut last, row);
     }
-    last.last().copied().unwrap_or_default()
+    last.last().copied().filter(|distance| *distance <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn near(names: &[&str], name: &str) -> Vec<(usize, usize)> {
+        LookAlikes::of(names.iter().copied()).near(name).into_iter().map(|near| (near.id, near.distance)).collect()
+    }
+
+    /// Defends what looks alike: letters of other scripts, separators, case, one or two characters of long names.
+    #[test]
+    fn names_that_look_alike() {
+        let names = ["read_file", "list_issues", "get", "search_repositories"];
+        assert_eq!(near(&names, "reаd_file"), [(0, 0)]);
+        assert_eq!(near(&names, "readFile"), [(0, 0)]);
+        assert_eq!(near(&names, "raed_file"), [(0, 1)]);
+        assert_eq!(near(&names, "read_fil"), [(0, 1)]);
+        assert_eq!(near(&names, "list_isues"), [(1, 1)]);
+        assert_eq!(near(&names, "serch_repositoris"), [(3, 2)]);
+        assert_eq!(near(&names, "got"), []);
+        assert_eq!(near(&names, "write_file"), []);
+    }
+
+    proptest! {
+        /// The index finds exactly what comparing with every name finds.
+        #[test]
+        fn the_index_misses_nothing(names in proptest::collection::vec("[ab]{3,13}", 1..24), name in "[ab]{3,13}") {
+            let index = LookAlikes::of(names.iter().map(String::as_str));
+            let found: Vec<usize> = index.near(&name).into_iter().map(|near| near.id).collect();
+            let chars = |name: &str| name.chars().collect::<Vec<_>>();
+            let expected = names.iter().enumerate().filter(|(_, other)| {
+                distance(&chars(&name), &chars(other), allowed(name.len().min(other.len()))).is_some()
+            });
+            prop_assert_eq!(found, expected.map(|(id, _)| id).collect::<Vec<_>>());
+        }
+    }
 }

@@ -87,6 +87,8 @@ impl Rule {
 pub struct RuleSet {
     vocabulary: Vocabulary,
     rules: Vec<Rule>,
+    /// For each concept the patterns that it can open, as places in `rules` and in the rule's patterns.
+    openers: Vec<Vec<(usize, usize)>>,
     detectors: BTreeMap<Detector, DetectorEntry>,
 }
 

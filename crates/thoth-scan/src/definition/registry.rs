@@ -71,10 +71,9 @@ const MOST_PER_WORD: usize = 64;
 
 impl Neighbours {
     fn of(tools: &[Tool]) -> Self {
-        let mut alike = LookAlikes::default();
+        let alike = LookAlikes::of(tools.iter().map(|tool| tool.name.as_str()));
         let mut by_word: HashMap<String, Vec<usize>> = HashMap::new();
         for (at, tool) in tools.iter().enumerate() {
-            alike.insert(&tool.name, at);
             for word in tool.name_words.iter().filter(|word| !COMMON_WORDS.contains(&word.as_str())) {
                 let filed = by_word.entry(word.clone()).or_default();
                 if filed.len() < MOST_PER_WORD {

@@ -12,7 +12,7 @@ use crate::rules::Detector;
 /// A place in a definition; each step is borrowed from the one before, so a walk builds no strings.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Path<'p> {
-    before: Option<&'p Path<'p>>,
+    before: Option<&'p Self>,
     step: Step<'p>,
 }
 
@@ -28,12 +28,12 @@ impl<'p> Path<'p> {
         Self { before: None, step: Step::Root }
     }
 
-    pub(super) const fn key(&'p self, key: &'p str) -> Path<'p> {
-        Path { before: Some(self), step: Step::Key(key) }
+    pub(super) const fn key(&'p self, key: &'p str) -> Self {
+        Self { before: Some(self), step: Step::Key(key) }
     }
 
-    const fn index(&'p self, index: usize) -> Path<'p> {
-        Path { before: Some(self), step: Step::Index(index) }
+    const fn index(&'p self, index: usize) -> Self {
+        Self { before: Some(self), step: Step::Index(index) }
     }
 
     /// The RFC 6901 pointer.

@@ -32,6 +32,17 @@ impl Concepts {
         self.0.iter().zip(other.0).any(|(mine, theirs)| mine & theirs != 0)
     }
 
+    /// The concepts in it, by number.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Concept> {
+        let words = (0u32..).zip(self.0);
+        words.flat_map(|(at, word)| {
+            let bits = std::iter::successors(Some(word).filter(|word| *word != 0), |word| {
+                Some(word & (word - 1)).filter(|rest| *rest != 0)
+            });
+            bits.filter_map(move |word| u8::try_from(at * 64 + word.trailing_zeros()).ok()).map(Concept)
+        })
+    }
+
     pub(super) fn includes(&self, other: &Self) -> bool {
         self.0.iter().zip(other.0).all(|(mine, theirs)| mine & theirs == theirs)
     }

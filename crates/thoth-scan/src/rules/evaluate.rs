@@ -16,6 +16,7 @@ pub(crate) struct Scratch {
     prose: Prose,
     hits: Vec<Hit<Concept>>,
     candidates: Vec<(usize, usize)>,
+    begun: Vec<u32>,
 }
 
 /// A rule that matched.
@@ -100,7 +101,7 @@ impl RuleSet {
         scratch: &mut Scratch,
         mut found: impl FnMut(&'s Rule, Range<usize>, String, bool),
     ) -> Concepts {
-        let Scratch { prose, hits, candidates } = scratch;
+        let Scratch { prose, hits, candidates, begun } = scratch;
         if role.is_identifier() {
             prose.read_identifier(view)
         } else {
@@ -120,6 +121,7 @@ impl RuleSet {
             prose,
             view_len: view.len(),
             found: &mut found,
+            begun,
             done: Vec::new(),
             mentions: Vec::new(),
         };
@@ -132,7 +134,7 @@ impl RuleSet {
         }
         let across = candidates.iter().any(|(rule, _)| self.rules.get(*rule).is_some_and(|rule| rule.across));
         if across {
-            number_words(prose.text(), 0..prose.text().len(), hits);
+            number_words(prose.text(), 0..prose.text().len(), hits, search.begun);
             search.part(hits, candidates, &all, true);
         }
         all
@@ -142,19 +144,25 @@ impl RuleSet {
         self.rules.get(rule)?.patterns.get(pattern)
     }
 
-    /// The patterns that the words of a whole text leave possible.
+    /// The patterns that the words of a whole text leave possible, in the order of the rules.
     fn candidates(&self, role: Role, topic: &Concepts, all: &Concepts, candidates: &mut Vec<(usize, usize)>) {
         candidates.clear();
-        for (index, rule) in self.rules.iter().enumerate() {
-            if !rule.applies_to(role) || !all.includes(&rule.with) || rule.unless_topic.intersects(topic) {
-                continue;
-            }
-            for (number, pattern) in rule.patterns.iter().enumerate() {
-                if possible(pattern, all) {
-                    candidates.push((index, number));
+        for concept in all.iter() {
+            for (index, number) in self.openers.get(usize::from(concept.0)).into_iter().flatten() {
+                let (Some(rule), Some(pattern)) = (self.rules.get(*index), self.pattern(*index, *number)) else {
+                    continue;
+                };
+                if possible(pattern, all)
+                    && rule.applies_to(role)
+                    && all.includes(&rule.with)
+                    && !rule.unless_topic.intersects(topic)
+                {
+                    candidates.push((*index, *number));
                 }
             }
         }
+        candidates.sort_unstable();
+        candidates.dedup();
     }
 }
 
@@ -164,6 +172,7 @@ struct Search<'s, 'b, F> {
     prose: &'b Prose,
     view_len: usize,
     found: &'b mut F,
+    begun: &'b mut Vec<u32>,
     /// Rules that need no further match, and rules of which a mention is known.
     done: Vec<usize>,
     mentions: Vec<usize>,
@@ -175,7 +184,7 @@ impl<'s, F: FnMut(&'s Rule, Range<usize>, String, bool)> Search<'s, '_, F> {
         let likely =
             |(rule, pattern): &(usize, usize)| self.set.pattern(*rule, *pattern).is_some_and(|p| possible(p, &here));
         if candidates.iter().any(likely) {
-            number_words(self.prose.text(), sentence, hits);
+            number_words(self.prose.text(), sentence, hits, self.begun);
             for part in hits.chunks(MOST_HITS_AT_ONCE) {
                 self.part(part, candidates, &here, false);
             }

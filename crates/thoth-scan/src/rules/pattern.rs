@@ -89,9 +89,9 @@ pub(super) struct Hit<C> {
     pub start: usize,
     pub end: usize,
     /// How many words begin before it in its sentence.
-    pub first_word: u16,
+    pub first_word: u32,
     /// How many words begin before its end.
-    pub past_word: u16,
+    pub past_word: u32,
 }
 
 impl<C: Copy + PartialEq> Pattern<C> {
@@ -117,7 +117,8 @@ impl<C: Copy + PartialEq> Pattern<C> {
                     None => Some(index),
                     Some(before) => reached.get(before).into_iter().flatten().flatten().find_map(|(first, last)| {
                         let last = hits.get(*last)?;
-                        let near = hit.start >= last.end && hit.first_word.saturating_sub(last.past_word) <= slot.gap;
+                        let near = hit.start >= last.end
+                            && hit.first_word.saturating_sub(last.past_word) <= u32::from(slot.gap);
                         near.then_some(*first)
                     }),
                 };
@@ -149,7 +150,8 @@ impl<C: Copy + PartialEq> Pattern<C> {
             }
             let places = latest.get(..self.slots.len()).unwrap_or_default();
             let Some(first) = places.iter().copied().min().flatten() else { continue };
-            let near = hits.get(first).is_some_and(|first| hit.past_word.saturating_sub(first.first_word) <= span);
+            let near =
+                hits.get(first).is_some_and(|first| hit.past_word.saturating_sub(first.first_word) <= u32::from(span));
             if near && places.iter().all(Option::is_some) {
                 return Some((first, index));
             }
@@ -186,7 +188,7 @@ mod tests {
 
     /// One word per character; blanks are words that mean nothing.
     fn hits(words: &str) -> Vec<Hit<char>> {
-        let word = |at: usize| u16::try_from(at).unwrap();
+        let word = |at: usize| u32::try_from(at).unwrap();
         let named = words.char_indices().filter(|(_, c)| *c != ' ');
         named
             .map(|(at, c)| Hit { concept: c, start: at, end: at + 1, first_word: word(at), past_word: word(at + 1) })
@@ -208,11 +210,11 @@ mod tests {
     }
 
     /// The obvious way: try every start, then every continuation.
-    fn naive(slots: &[Slot<char>], hits: &[Hit<char>], from: usize, last: Option<u16>) -> bool {
+    fn naive(slots: &[Slot<char>], hits: &[Hit<char>], from: usize, last: Option<u32>) -> bool {
         let Some((slot, rest)) = slots.split_first() else { return true };
         (from..hits.len()).any(|index| {
             let hit = hits[index];
-            let near = last.is_none_or(|past| hit.first_word - past <= slot.gap);
+            let near = last.is_none_or(|past| hit.first_word - past <= u32::from(slot.gap));
             near && slot.any_of.contains(&hit.concept) && naive(rest, hits, index + 1, Some(hit.past_word))
         })
     }

@@ -34,13 +34,14 @@ impl Prose {
                     at += 1;
                 }
                 0x80.. => at = self.beyond_ascii(view, at),
-                _ => {
-                    self.text.push(char::from(byte.to_ascii_lowercase()));
+                b'.' | b'!' | b'?' => {
+                    self.text.push(char::from(byte));
                     at += 1;
-                    if matches!(byte, b'.' | b'!' | b'?') && ends_here(bytes, at) && !self.abbreviated() {
+                    if ends_here(bytes, at) && !self.abbreviated() {
                         self.end();
                     }
                 }
+                _ => at = self.copy(view, at),
             }
         }
         self.end();
@@ -65,6 +66,27 @@ impl Prose {
             lower = c.is_lowercase() || c.is_ascii_digit();
         }
         self.end();
+    }
+
+    /// Copies what needs no thought, in lower case: everything up to white space in a row, marks, full stops and what
+    /// is not ASCII.
+    fn copy(&mut self, view: &str, from: usize) -> usize {
+        let rest = view.as_bytes().get(from..).unwrap_or_default();
+        let simple = |byte: u8| matches!(byte, 0x21..=0x7E) && !matches!(byte, b'*' | b'`' | b'-' | b'.' | b'!' | b'?');
+        let mut len = 1;
+        while let Some(byte) = rest.get(len).copied() {
+            let between = byte == b' ' && rest.get(len + 1).is_some_and(|next| simple(*next));
+            if !simple(byte) && !between {
+                break;
+            }
+            len += 1;
+        }
+        let start = self.text.len();
+        self.text.push_str(view.get(from..from + len).unwrap_or_default());
+        if let Some(copied) = self.text.as_mut_str().get_mut(start..) {
+            copied.make_ascii_lowercase();
+        }
+        from + len
     }
 
     fn clear(&mut self, room: usize) {

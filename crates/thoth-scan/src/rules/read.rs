@@ -7,7 +7,7 @@ use std::sync::Arc;
 use thoth_types::Place;
 use toml_edit::{Item, Table};
 
-use super::concept::{Concept, Concepts};
+use super::concept::{Concept, Concepts, MOST_CONCEPTS};
 use super::detector::{Detector, DetectorEntry};
 use super::pattern;
 use super::vocabulary::Builder;
@@ -62,7 +62,23 @@ pub(super) fn read(files: &[(&str, &str)]) -> Result<RuleSet, RuleError> {
         let (name, text) = files.last().copied().unwrap_or_default();
         placed(name, text, Fault { at: 0, message: format!("the vocabulary cannot be compiled: {error}") })
     })?;
-    Ok(RuleSet { vocabulary, rules, detectors })
+    let openers = openers(&rules);
+    Ok(RuleSet { vocabulary, rules, openers, detectors })
+}
+
+/// Every match of a pattern has a term of its first place; that is how the pattern is come by.
+fn openers(rules: &[Rule]) -> Vec<Vec<(usize, usize)>> {
+    let mut openers = vec![Vec::new(); MOST_CONCEPTS];
+    for (index, rule) in rules.iter().enumerate() {
+        for (number, pattern) in rule.patterns.iter().enumerate() {
+            for concept in pattern.slots.first().into_iter().flat_map(|slot| &slot.any_of) {
+                if let Some(list) = openers.get_mut(usize::from(concept.0)) {
+                    list.push((index, number));
+                }
+            }
+        }
+    }
+    openers
 }
 
 fn placed(name: &str, text: &str, fault: Fault) -> RuleError {

@@ -1,25 +1,78 @@
 //! The words by which concepts show themselves, all found in one pass.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
+
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::concept::{Concept, MOST_CONCEPTS};
 use super::pattern::Hit;
 use crate::text::Text;
 
-/// A term: whose it is, and where words must begin and end.
-#[derive(Debug, Clone, Copy)]
+/// A term: whose it is, what is compared, and where words must begin and end.
+#[derive(Debug)]
 struct Term {
     concept: Concept,
+    literal: Box<str>,
     starts_word: bool,
     ends_word: bool,
 }
 
-/// All terms of all concepts.
+/// How the terms are looked up: by the word that they begin with, by its first letters when the word goes on, by the
+/// sign that they begin with, and by an automaton for scripts whose words are not told apart by blanks.
+///
+/// One automaton over all terms is simpler and was rejected: its tables are larger than the caches, and it looks at
+/// every byte where most words can be dismissed by one look-up.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
     names: Vec<String>,
     terms: Vec<Term>,
+    /// By the hash of a whole word.
+    words: HashMap<u64, Vec<u32>, BuildHasherDefault<Identity>>,
+    /// By the hash of the first letters of a word.
+    stems: HashMap<u64, Vec<u32>, BuildHasherDefault<Identity>>,
+    /// By the first byte, which is no letter.
+    signs: Vec<Vec<u32>>,
+    /// Terms that begin beyond ASCII.
+    beyond: Vec<u32>,
     automaton: AhoCorasick,
+}
+
+/// The keys are hashes already.
+#[derive(Debug, Default, Clone, Copy)]
+struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| step(hash, *byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        // The upper bits choose the group in the table; a multiplication brings the lower ones there.
+        self.0 = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
+const SEED: u64 = 0xCBF2_9CE4_8422_2325;
+
+const fn step(hash: u64, byte: u8) -> u64 {
+    (hash ^ byte as u64).wrapping_mul(0x0100_0000_01B3)
+}
+
+fn hash_of(word: &[u8]) -> u64 {
+    word.iter().fold(SEED, |hash, byte| step(hash, *byte))
+}
+
+/// So many letters of a word that goes on are looked up.
+const STEM: usize = 3;
+
+const fn in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Collects terms before they are compiled.
@@ -27,7 +80,6 @@ pub(super) struct Vocabulary {
 pub(super) struct Builder {
     names: Vec<String>,
     terms: Vec<Term>,
-    literals: Vec<String>,
 }
 
 /// The most hits that are kept of one text; a text of nothing else is no description.
@@ -60,18 +112,49 @@ impl Builder {
         };
         let literal = Text::read(body).view().to_lowercase();
         let (Some(first), Some(last)) = (literal.chars().next(), literal.chars().next_back()) else { return false };
-        let term = Term { concept, starts_word: bounds(first), ends_word: !open && bounds(last) };
-        self.terms.push(term);
-        self.literals.push(literal);
+        let (starts_word, ends_word) = (bounds(first), !open && bounds(last));
+        self.terms.push(Term { concept, literal: literal.into_boxed_str(), starts_word, ends_word });
         true
     }
 
     pub(super) fn build(self) -> Result<Vocabulary, aho_corasick::BuildError> {
-        let automaton = AhoCorasick::builder()
+        let mut vocabulary = Vocabulary {
+            names: self.names,
+            terms: Vec::new(),
+            words: HashMap::default(),
+            stems: HashMap::default(),
+            signs: vec![Vec::new(); 128],
+            beyond: Vec::new(),
+            automaton: AhoCorasick::new([""; 0])?,
+        };
+        let mut beyond: Vec<&str> = Vec::new();
+        for (at, term) in (0u32..).zip(&self.terms) {
+            let bytes = term.literal.as_bytes();
+            let first = bytes.iter().take_while(|byte| in_word(**byte)).count();
+            let word = bytes.get(..first).unwrap_or_default();
+            match bytes.first() {
+                Some(byte) if !byte.is_ascii() => {
+                    vocabulary.beyond.push(at);
+                    beyond.push(&term.literal);
+                }
+                // A sign, or letters too few to be the beginning of a word.
+                Some(byte) if first == 0 || (first == bytes.len() && !term.ends_word && first < STEM) => {
+                    if let Some(list) = vocabulary.signs.get_mut(usize::from(*byte)) {
+                        list.push(at);
+                    }
+                }
+                _ if first == bytes.len() && !term.ends_word => {
+                    vocabulary.stems.entry(hash_of(word.get(..STEM).unwrap_or_default())).or_default().push(at);
+                }
+                _ => vocabulary.words.entry(hash_of(word)).or_default().push(at),
+            }
+        }
+        vocabulary.automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(&self.literals)?;
-        Ok(Vocabulary { names: self.names, terms: self.terms, automaton })
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(&beyond)?;
+        vocabulary.terms = self.terms;
+        Ok(vocabulary)
     }
 }
 
@@ -90,24 +173,79 @@ impl Vocabulary {
         self.names.iter().position(|known| known == name).and_then(|at| u8::try_from(at).ok()).map(Concept)
     }
 
-    /// All terms in a text, in the order in which they begin. Their places among the words are not yet known.
-    pub(super) fn find(&self, text: &str, hits: &mut Vec<Hit<Concept>>) {
+    /// All terms in a text, in the order in which they begin. Their places among the words are not yet known. False
+    /// when there were more than are kept.
+    pub(super) fn find(&self, text: &str, hits: &mut Vec<Hit<Concept>>) -> bool {
         hits.clear();
-        for found in self.automaton.find_overlapping_iter(text) {
-            let Some(term) = self.terms.get(found.pattern().as_usize()) else { continue };
-            let (start, end) = (found.start(), found.end());
-            if term.starts_word && continues(text.get(..start).and_then(|before| before.chars().next_back())) {
-                continue;
-            }
-            if term.ends_word && continues(text.get(end..).and_then(|after| after.chars().next())) {
-                continue;
-            }
-            hits.push(Hit { concept: term.concept, start, end, first_word: 0, past_word: 0 });
-            if hits.len() >= MOST_HITS {
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at).copied() {
+            if hits.len() > MOST_HITS {
                 break;
             }
+            if !in_word(byte) {
+                if let Some(list) = self.signs.get(usize::from(byte)) {
+                    self.compare(list, text, at, hits);
+                }
+                at += 1;
+                continue;
+            }
+            let start = at;
+            let mut hash = SEED;
+            let mut stem = None;
+            while let Some(byte) = bytes.get(at).copied().filter(|byte| in_word(*byte)) {
+                hash = step(hash, byte);
+                at += 1;
+                if at - start == STEM {
+                    stem = Some(hash);
+                }
+            }
+            if let Some(list) = self.words.get(&hash) {
+                self.compare(list, text, start, hits);
+            }
+            if let Some(list) = stem.and_then(|stem| self.stems.get(&stem)) {
+                self.compare(list, text, start, hits);
+            }
+            if let Some(list) = self.signs.get(usize::from(byte)).filter(|list| !list.is_empty()) {
+                self.compare(list, text, start, hits);
+            }
         }
-        hits.sort_unstable_by_key(|hit| (hit.start, hit.end));
+        if !text.is_ascii() {
+            for found in self.automaton.find_overlapping_iter(text) {
+                if let Some(term) = self.beyond.get(found.pattern().as_usize()) {
+                    self.check(*term, text, found.start(), hits);
+                }
+                if hits.len() > MOST_HITS {
+                    break;
+                }
+            }
+            hits.sort_unstable_by_key(|hit| (hit.start, hit.end));
+        }
+        hits.len() <= MOST_HITS
+    }
+
+    /// Those of some terms that stand at a place.
+    fn compare(&self, list: &[u32], text: &str, start: usize, hits: &mut Vec<Hit<Concept>>) {
+        let rest = text.as_bytes().get(start..).unwrap_or_default();
+        for at in list {
+            let term = usize::try_from(*at).ok().and_then(|at| self.terms.get(at));
+            if term.is_some_and(|term| rest.starts_with(term.literal.as_bytes())) {
+                self.check(*at, text, start, hits);
+            }
+        }
+    }
+
+    /// A term that stands at a place, if words begin and end where it wants them to.
+    fn check(&self, at: u32, text: &str, start: usize, hits: &mut Vec<Hit<Concept>>) {
+        let Some(term) = usize::try_from(at).ok().and_then(|at| self.terms.get(at)) else { return };
+        let end = start + term.literal.len();
+        if term.starts_word && continues(text.get(..start).and_then(|before| before.chars().next_back())) {
+            return;
+        }
+        if term.ends_word && continues(text.get(end..).and_then(|after| after.chars().next())) {
+            return;
+        }
+        hits.push(Hit { concept: term.concept, start, end, first_word: 0, past_word: 0 });
     }
 }
 
@@ -115,49 +253,32 @@ fn continues(neighbour: Option<char>) -> bool {
     neighbour.is_some_and(|c| c == '_' || bounds(c))
 }
 
-/// Numbers the words of one sentence and gives each hit its place among them. Two characters of an unspaced script
-/// count as a word.
-pub(super) fn number_words(text: &str, sentence: std::ops::Range<usize>, hits: &mut [Hit<Concept>]) {
-    // Hits are sorted by start; ends are looked up in a second, equally ordered walk.
-    let mut words = 0u16;
-    let (mut in_word, mut unspaced) = (false, 0u8);
-    let mut next = 0;
-    let mut open: Vec<(usize, usize)> = Vec::new();
-    let body = text.get(sentence.clone()).unwrap_or_default();
-    for (offset, c) in body.char_indices() {
-        let at = sentence.start + offset;
-        open.retain(|(end, index)| {
-            let ended = *end <= at;
-            if ended && let Some(hit) = hits.get_mut(*index) {
-                hit.past_word = words;
-            }
-            !ended
-        });
-        while let Some(hit) = hits.get_mut(next).filter(|hit| hit.start <= at) {
-            hit.first_word =
-                if in_word && hit.start == at && !is_unspaced(c) { words.saturating_sub(1) } else { words };
-            open.push((hit.end, next));
-            next += 1;
-        }
+/// Numbers the words of a stretch of text and gives each hit in it its place among them. Two characters of an unspaced
+/// script count as a word. `begun` is room that is reused.
+pub(super) fn number_words(text: &str, stretch: Range<usize>, hits: &mut [Hit<Concept>], begun: &mut Vec<u32>) {
+    // For each byte, how many words begin before it.
+    begun.clear();
+    let (mut words, mut inside, mut half) = (0u32, false, false);
+    let body = text.get(stretch.clone()).unwrap_or_default();
+    for c in body.chars() {
+        begun.extend(std::iter::repeat_n(words, c.len_utf8()));
         if is_unspaced(c) {
-            unspaced += 1;
-            if unspaced == 2 {
-                words = words.saturating_add(1);
-                unspaced = 0;
-            }
-            in_word = false;
-        } else if c.is_alphanumeric() || c == '_' {
-            if !in_word {
-                words = words.saturating_add(1);
-            }
-            in_word = true;
-        } else if c.is_whitespace() || c == ',' {
-            in_word = false;
+            words += u32::from(half);
+            half = !half;
+            inside = false;
+        } else if c.is_ascii_alphanumeric() || c == '_' || (!c.is_ascii() && c.is_alphanumeric()) {
+            words += u32::from(!inside);
+            inside = true;
+        } else if c.is_ascii_whitespace() || c == ',' {
+            inside = false;
         }
     }
-    for (_, index) in open {
-        if let Some(hit) = hits.get_mut(index) {
-            hit.past_word = words;
-        }
+    begun.push(words);
+    let count = |at: usize| begun.get(at.saturating_sub(stretch.start)).copied().unwrap_or(words);
+    for hit in hits {
+        let before = count(hit.start);
+        let continued = hit.start > stretch.start && count(hit.start + 1) == before;
+        hit.first_word = if continued { before.saturating_sub(1) } else { before };
+        hit.past_word = count(hit.end).max(hit.first_word);
     }
 }

@@ -60,6 +60,8 @@ struct Word {
 
 /// Words longer than this are judged in parts.
 const LONGEST_WORD: usize = 64;
+/// How many bytes the view may be ahead of the raw text.
+const MOST_GROWTH: usize = 64 * 1024;
 /// A flag of a region takes at most this many tag characters, the end included.
 const LONGEST_FLAG: usize = 8;
 
@@ -82,7 +84,7 @@ impl Pass<'_, '_> {
     fn run(&mut self) {
         while self.at < self.raw.len() {
             let rest = self.raw.get(self.at..).unwrap_or_default();
-            let plain = rest.bytes().position(is_special).unwrap_or(rest.len());
+            let plain = plain_prefix(rest);
             if plain > 0 {
                 self.end_messages();
                 self.map.copied(self.view.len(), self.at, plain);
@@ -134,7 +136,12 @@ impl Pass<'_, '_> {
             }
             Action::Expand => {
                 self.map.replaced(self.view.len(), raw.start, raw.len());
-                fold::expand(c, &mut self.view);
+                // A text of nothing but ligatures must not become several times as long.
+                if self.view.len() < self.at + MOST_GROWTH {
+                    fold::expand(c, &mut self.view);
+                } else {
+                    self.view.push(' ');
+                }
                 self.before = Some(row);
             }
             Action::Mark => self.mark(c, &raw),
@@ -277,6 +284,27 @@ impl Pass<'_, '_> {
         if text.len() > 1 {
             self.found.push(Found { encoding, text, raw });
         }
+    }
+}
+
+/// How many bytes are simply copied: an escape that stands for nothing is plain text.
+fn plain_prefix(rest: &str) -> usize {
+    let bytes = rest.as_bytes();
+    let mut at = 0;
+    loop {
+        let Some(next) = bytes.iter().skip(at).position(|byte| is_special(*byte)) else { return bytes.len() };
+        at += next;
+        let tail = rest.get(at..).unwrap_or_default();
+        let stands_for_something = match bytes.get(at) {
+            Some(b'&') => escape::entity(tail).is_some(),
+            Some(b'%') => escape::percent(tail).is_some(),
+            Some(b'\\') => escape::backslash(tail).is_some(),
+            _ => true,
+        };
+        if stands_for_something {
+            return at;
+        }
+        at += 1;
     }
 }
 
