@@ -31,7 +31,7 @@ pub struct ScanLimits {
     pub max_depth: usize,
     /// How many strings a definition may have, keys included.
     pub max_strings: usize,
-    /// How many bytes all strings of a definition may have together.
+    /// How many bytes all strings of a definition may have together. The longest honest definitions have a fifth of it.
     pub max_bytes: usize,
     /// How many findings are kept of one definition.
     pub max_findings: usize,
@@ -41,7 +41,7 @@ pub struct ScanLimits {
 
 impl Default for ScanLimits {
     fn default() -> Self {
-        Self { max_depth: 64, max_strings: 20_000, max_bytes: 1 << 20, max_findings: 64, max_items: 5_000 }
+        Self { max_depth: 64, max_strings: 20_000, max_bytes: 192 * 1024, max_findings: 64, max_items: 5_000 }
     }
 }
 
@@ -115,7 +115,7 @@ impl Scanner {
         let item = if role == Role::Instructions { Item::Instructions } else { Item::Message };
         let mut scan = ItemScan::new(self, item, String::new());
         scan.purpose = self.rules.purpose(text, false, &mut scan.scratch);
-        scan.string(role, &walk::Path::root(), text);
+        scan.lone_string(role, text);
         scan.finish()
     }
 

@@ -181,21 +181,36 @@ fn distance(one: &[char], other: &[char], most: usize) -> Option<usize> {
     if one.len().abs_diff(other.len()) > most {
         return None;
     }
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=other.len()).collect();
+    // What both begin and end with is the same in every best alignment, and names that look alike share most.
+    let head = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let (one, other) = (one.get(head..).unwrap_or_default(), other.get(head..).unwrap_or_default());
+    let tail = one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
+    let one = one.get(..one.len() - tail).unwrap_or_default();
+    let other = other.get(..other.len() - tail).unwrap_or_default();
+    let mut rows = [[0usize; LONGEST + 1]; 3];
+    let [before_last, last, row] = &mut rows;
+    last.iter_mut().enumerate().for_each(|(at, cell)| *cell = at);
     for (i, a) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
+        let mut least = i + 1;
+        let get = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
+        let mut left = i + 1;
+        row.iter_mut().take(1).for_each(|cell| *cell = i + 1);
         for (j, b) in other.iter().enumerate() {
-            let get = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
-            let mut best = (get(&last, j) + usize::from(a != b)).min(get(&last, j + 1) + 1).min(get(&row, j) + 1);
+            let mut best = (get(last, j) + usize::from(a != b)).min(get(last, j + 1) + 1).min(left + 1);
             if i > 0 && j > 0 && one.get(i - 1) == Some(b) && other.get(j - 1) == Some(a) {
-                best = best.min(get(&before_last, j - 1) + 1);
+                best = best.min(get(before_last, j - 1) + 1);
             }
-            row.push(best);
+            row.iter_mut().skip(j + 1).take(1).for_each(|cell| *cell = best);
+            left = best;
+            least = least.min(best);
         }
-        before_last = std::mem::replace(&mut last, row);
+        if least > most + 1 {
+            return None;
+        }
+        std::mem::swap(before_last, last);
+        std::mem::swap(last, row);
     }
-    last.last().copied().filter(|distance| *distance <= most)
+    last.get(other.len()).copied().filter(|distance| *distance <= most)
 }
 
 #[cfg(test)]

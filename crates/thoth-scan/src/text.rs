@@ -27,6 +27,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 pub use anomaly::{Anomaly, AnomalyKind};
+pub(crate) use fold::is_word;
 
 use anomaly::Anomalies;
 use map::Map;

@@ -96,6 +96,19 @@ impl ItemScan<'_> {
         self.walk(value, path, Part::Opaque, role, 0);
     }
 
+    /// Scans a text that is all there is.
+    pub(super) fn lone_string(&mut self, role: Role, text: &str) {
+        self.counted_string(role, &Path::root(), text);
+    }
+
+    /// Scans a string as far as the caps allow.
+    fn counted_string(&mut self, role: Role, path: &Path<'_>, text: &str) {
+        let room = self.scanner.limits.max_bytes.saturating_sub(self.walked.bytes);
+        self.count(path, text.len());
+        let read = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+        self.string(role, path, read);
+    }
+
     fn walk(&mut self, value: Value<'_>, path: &Path<'_>, part: Part, role: Role, depth: usize) {
         if depth > self.scanner.limits.max_depth {
             self.exceed(path, "nests deeper than is read");
@@ -109,9 +122,7 @@ impl ItemScan<'_> {
                     Part::Names => Role::ParameterName,
                     _ => role,
                 };
-                if self.count(path, text.len()) {
-                    self.string(role, path, &text);
-                }
+                self.counted_string(role, path, &text);
             }
             Kind::Array => {
                 for (index, element) in value.elements().enumerate() {

@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::concept::{Concept, MOST_CONCEPTS};
 use super::pattern::Hit;
-use crate::text::Text;
+use crate::text::{Text, is_word};
 
 /// A term: whose it is, what is compared, and where words must begin and end.
 #[derive(Debug)]
@@ -29,14 +29,39 @@ pub(super) struct Vocabulary {
     names: Vec<String>,
     terms: Vec<Term>,
     /// By the hash of a whole word.
-    words: HashMap<u64, Vec<u32>, BuildHasherDefault<Identity>>,
+    words: HashMap<u64, Vec<Entry>, BuildHasherDefault<Identity>>,
     /// By the hash of the first letters of a word.
-    stems: HashMap<u64, Vec<u32>, BuildHasherDefault<Identity>>,
+    stems: HashMap<u64, Vec<Entry>, BuildHasherDefault<Identity>>,
     /// By the first byte, which is no letter.
-    signs: Vec<Vec<u32>>,
+    signs: Vec<Vec<Entry>>,
     /// Terms that begin beyond ASCII.
     beyond: Vec<u32>,
     automaton: AhoCorasick,
+}
+
+/// A term in a list, with the eight bytes behind what the list is looked up by: nearly all terms of a long list are told
+/// apart by these, without a look at their text.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    next: u64,
+    mask: u64,
+    term: u32,
+}
+
+impl Entry {
+    fn new(term: u32, behind: &[u8]) -> Self {
+        let bits = 8 * behind.len().min(8);
+        let mask = if bits == 64 { u64::MAX } else { (1 << bits) - 1 };
+        Self { next: eight(behind) & mask, mask, term }
+    }
+}
+
+/// The first eight bytes as a number; zeros where there are fewer.
+fn eight(bytes: &[u8]) -> u64 {
+    if let Some(chunk) = bytes.first_chunk::<8>() {
+        return u64::from_le_bytes(*chunk);
+    }
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// The keys are hashes already.
@@ -140,13 +165,20 @@ impl Builder {
                 // A sign, or letters too few to be the beginning of a word.
                 Some(byte) if first == 0 || (first == bytes.len() && !term.ends_word && first < STEM) => {
                     if let Some(list) = vocabulary.signs.get_mut(usize::from(*byte)) {
-                        list.push(at);
+                        list.push(Entry::new(at, bytes));
                     }
                 }
                 _ if first == bytes.len() && !term.ends_word => {
-                    vocabulary.stems.entry(hash_of(word.get(..STEM).unwrap_or_default())).or_default().push(at);
+                    vocabulary
+                        .stems
+                        .entry(hash_of(word.get(..STEM).unwrap_or_default()))
+                        .or_default()
+                        .push(Entry::new(at, bytes));
                 }
-                _ => vocabulary.words.entry(hash_of(word)).or_default().push(at),
+                _ => {
+                    let behind = bytes.get(first..).unwrap_or_default();
+                    vocabulary.words.entry(hash_of(word)).or_default().push(Entry::new(at, behind));
+                }
             }
         }
         vocabulary.automaton = AhoCorasick::builder()
@@ -160,7 +192,7 @@ impl Builder {
 
 /// Whether words of this letter's script are set apart by blanks.
 fn bounds(c: char) -> bool {
-    c.is_alphanumeric() && !is_unspaced(c)
+    is_word(c) && !is_unspaced(c)
 }
 
 /// Scripts that are written without blanks, or that hang particles onto their words.
@@ -185,7 +217,7 @@ impl Vocabulary {
             }
             if !in_word(byte) {
                 if let Some(list) = self.signs.get(usize::from(byte)) {
-                    self.compare(list, text, at, hits);
+                    self.compare(list, text, at, at, hits);
                 }
                 at += 1;
                 continue;
@@ -201,13 +233,13 @@ impl Vocabulary {
                 }
             }
             if let Some(list) = self.words.get(&hash) {
-                self.compare(list, text, start, hits);
+                self.compare(list, text, start, at, hits);
             }
             if let Some(list) = stem.and_then(|stem| self.stems.get(&stem)) {
-                self.compare(list, text, start, hits);
+                self.compare(list, text, start, start, hits);
             }
             if let Some(list) = self.signs.get(usize::from(byte)).filter(|list| !list.is_empty()) {
-                self.compare(list, text, start, hits);
+                self.compare(list, text, start, start, hits);
             }
         }
         if !text.is_ascii() {
@@ -224,13 +256,17 @@ impl Vocabulary {
         hits.len() <= MOST_HITS
     }
 
-    /// Those of some terms that stand at a place.
-    fn compare(&self, list: &[u32], text: &str, start: usize, hits: &mut Vec<Hit<Concept>>) {
-        let rest = text.as_bytes().get(start..).unwrap_or_default();
-        for at in list {
-            let term = usize::try_from(*at).ok().and_then(|at| self.terms.get(at));
+    /// Those of some terms that stand at a place; their entries tell what stands at `behind`.
+    fn compare(&self, list: &[Entry], text: &str, start: usize, behind: usize, hits: &mut Vec<Hit<Concept>>) {
+        if list.is_empty() {
+            return;
+        }
+        let next = eight(text.as_bytes().get(behind..).unwrap_or_default());
+        for entry in list.iter().filter(|entry| next & entry.mask == entry.next) {
+            let term = usize::try_from(entry.term).ok().and_then(|at| self.terms.get(at));
+            let rest = text.as_bytes().get(start..).unwrap_or_default();
             if term.is_some_and(|term| rest.starts_with(term.literal.as_bytes())) {
-                self.check(*at, text, start, hits);
+                self.check(entry.term, text, start, hits);
             }
         }
     }
@@ -266,7 +302,7 @@ pub(super) fn number_words(text: &str, stretch: Range<usize>, hits: &mut [Hit<Co
             words += u32::from(half);
             half = !half;
             inside = false;
-        } else if c.is_ascii_alphanumeric() || c == '_' || (!c.is_ascii() && c.is_alphanumeric()) {
+        } else if c == '_' || is_word(c) {
             words += u32::from(!inside);
             inside = true;
         } else if c.is_ascii_whitespace() || c == ',' {

@@ -33,6 +33,8 @@ pub(super) struct Fold {
     pub latin: Option<u8>,
     /// A letter of a script other than Latin.
     pub foreign: bool,
+    /// A letter or a digit of any script.
+    pub word: bool,
     /// Part of an emoji.
     pub pictograph: bool,
     /// A letter of a script in which joiners are orthography.
@@ -61,7 +63,25 @@ fn make_page(page: usize) -> Box<[Fold]> {
     chars.map(make).collect()
 }
 
+/// Whether a character is a letter or a digit of any script.
+pub(crate) fn is_word(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphanumeric() } else { fold(c).word }
+}
+
 fn make(c: char) -> Fold {
+    // Ideographs and syllables in their thousands are all alike, and asking the tables about each takes its time.
+    if matches!(c, '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}') {
+        let action = Action::Become(c);
+        return Fold {
+            action,
+            latin: None,
+            foreign: true,
+            word: true,
+            pictograph: false,
+            joins: false,
+            right_to_left: false,
+        };
+    }
     let script = c.script();
     let category = c.general_category();
     let letter = c.is_alphabetic();
@@ -81,6 +101,7 @@ fn make(c: char) -> Fold {
         action,
         latin: latin.filter(|_| foreign),
         foreign,
+        word: c.is_alphanumeric(),
         pictograph: !c.is_ascii() && c.is_emoji_char() || matches!(c, '\u{1F3FB}'..='\u{1F3FF}'),
         joins: joins(script),
         right_to_left: matches!(

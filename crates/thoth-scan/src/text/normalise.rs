@@ -61,7 +61,7 @@ struct Word {
 /// Words longer than this are judged in parts.
 const LONGEST_WORD: usize = 64;
 /// How many bytes the view may be ahead of the raw text.
-const MOST_GROWTH: usize = 64 * 1024;
+const MOST_GROWTH: usize = 4 * 1024;
 /// A flag of a region takes at most this many tag characters, the end included.
 const LONGEST_FLAG: usize = 8;
 
@@ -151,7 +151,7 @@ impl Pass<'_, '_> {
     }
 
     fn put(&mut self, c: char, raw: &Range<usize>) {
-        if c.len_utf8() == raw.len() && self.raw.get(raw.clone()).is_some_and(|text| text.starts_with(c)) {
+        if c.len_utf8() == raw.len() && self.raw.get(raw.clone()).and_then(|text| text.chars().next()) == Some(c) {
             self.map.copied(self.view.len(), raw.start, raw.len());
         } else {
             self.map.replaced(self.view.len(), raw.start, raw.len());
@@ -190,14 +190,14 @@ impl Pass<'_, '_> {
 
     /// Whether the word at a place is Latin with look-alikes in it. Looks at each byte of a word at most twice.
     fn judge(&self, at: usize) -> Word {
-        let behind = self.view.chars().rev().take(LONGEST_WORD).take_while(|c| c.is_alphanumeric());
+        let behind = self.view.chars().rev().take(LONGEST_WORD).take_while(|c| fold::is_word(*c));
         let mut latin = behind.clone().any(|c| c.is_ascii_alphabetic());
         let mut genuine = behind.clone().any(|c| is_genuine(fold::fold(c)));
         let mut until = at;
         let ahead = self.raw.get(at..).unwrap_or_default();
         for c in ahead.chars().take(LONGEST_WORD) {
             let row = fold::fold(c);
-            let in_word = c.is_alphanumeric() || matches!(row.action, Action::Mark | Action::Hide(_));
+            let in_word = row.word || matches!(row.action, Action::Mark | Action::Hide(_));
             if !in_word {
                 break;
             }
