@@ -1,48 +1,12 @@
 //! Writing JSON in the one form that RFC 8785 allows.
 
 use jiff::fmt::temporal::DateTimePrinter;
+pub(crate) use thoth_types::json::canonical::string;
+use thoth_types::json::canonical::short_escape;
 use thoth_types::json::plain_run;
 
 /// The largest integer that RFC 8785 keeps exact: 2^53 - 1.
 pub(crate) const MAX_EXACT: u64 = (1 << 53) - 1;
-
-/// What a string's byte is written as, when not as itself.
-fn escape(byte: u8) -> Option<&'static [u8]> {
-    Some(match byte {
-        b'"' => b"\\\"",
-        b'\\' => b"\\\\",
-        8 => b"\\b",
-        9 => b"\\t",
-        10 => b"\\n",
-        12 => b"\\f",
-        13 => b"\\r",
-        _ => return None,
-    })
-}
-
-/// Writes a string with its quotes, as RFC 8785, 3.2.2.2 says.
-pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    string_body(out, text.as_bytes());
-    out.push(b'"');
-}
-
-fn string_body(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut rest = bytes;
-    loop {
-        let (plain, tail) = rest.split_at(plain_run(rest));
-        out.extend_from_slice(plain);
-        let Some((byte, tail)) = tail.split_first() else { return };
-        match escape(*byte) {
-            Some(escaped) => out.extend_from_slice(escaped),
-            None => {
-                out.extend_from_slice(b"\\u00");
-                crate::hex::push(out, &[*byte]);
-            }
-        }
-        rest = tail;
-    }
-}
 
 /// The longest prefix of `text` whose written form, without quotes, takes at most `most` bytes.
 pub(crate) fn fitting(text: &str, most: usize) -> &str {
@@ -59,7 +23,7 @@ pub(crate) fn fitting(text: &str, most: usize) -> &str {
         room -= plain;
         at += plain;
         let Some(byte) = text.as_bytes().get(at) else { break };
-        let written = escape(*byte).map_or(6, <[u8]>::len);
+        let written = short_escape(*byte).map_or(6, <[u8]>::len);
         if written > room {
             return text.get(..at).unwrap_or_default();
         }

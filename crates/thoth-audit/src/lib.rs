@@ -6,7 +6,6 @@
 //! This crate does no I/O except in [`ledger`] and in what reads a ledger's directory ([`mod@verify`], [`tail`],
 //! [`prove`]) or the key directory ([`keys`]). It knows neither policy nor protocol.
 
-pub mod canonical;
 pub mod checkpoint;
 pub mod content;
 pub mod digest;
@@ -32,5 +31,6 @@ pub use event::{
 };
 pub use keys::{KeyError, LedgerKeys};
 pub use ledger::{Durability, Leaves, Ledger, LedgerError, LedgerOptions};
+pub use thoth_types::json::canonical;
 pub use tile_source::{TileError, TileSource};
 pub use verify::{Report, VerifyError, VerifyOptions, verify};

@@ -8,6 +8,7 @@
 //! Stricter than RFC 8259 where two readers could disagree: duplicate keys at any depth (compared after unescaping),
 //! keys with a NUL character, lone surrogates, a byte order mark, invalid UTF-8 and numbers beyond the range of a double are refused.
 
+pub mod canonical;
 mod keys;
 mod parse;
 mod plain_run;

@@ -2,13 +2,15 @@
 //!
 //! [`jcs`] is RFC 8785. It rounds numbers to doubles, so two different calls can have one form: it is for leaves,
 //! whose numbers are ours, and for documents that others canonicalise too. [`exact`] is the same except that every
-//! number keeps its text: it is what arguments are digested in.
+//! number keeps its text: it is what arguments are digested in. [`lossless`] lies between: it is RFC 8785 wherever that
+//! loses nothing, so that `1` and `1.0` are one number and 9007199254740992 and 9007199254740993 are two: it is what
+//! definitions are fingerprinted in.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::io::Write as _;
 
-use thoth_types::json::{Kind, Value};
+use super::{Kind, Value, plain_run};
 
 /// Appends the RFC 8785 form of a document.
 pub fn jcs(value: Value<'_>, out: &mut Vec<u8>) {
@@ -21,9 +23,15 @@ pub fn exact(value: Value<'_>, out: &mut Vec<u8>) {
     exact_without(value, &[], out);
 }
 
-/// The same without the members at these paths of names, joined by dots. A path leads through objects only, and each of
+/// Appends the form in which equal numbers are written equally and different ones differently, however long they are:
+/// as RFC 8785 says where a double holds the number, else as its digits and a power of ten.
+pub fn lossless(value: Value<'_>, out: &mut Vec<u8>) {
+    write(value, out, &lossless_number, &[]);
+}
+
+/// [`exact`] without the members at these paths of names, joined by dots. A path leads through objects only, and each of
 /// its steps is a whole name: a member whose own name has a dot is never left out. What held a member stays.
-pub(crate) fn exact_without(value: Value<'_>, paths: &[&str], out: &mut Vec<u8>) {
+pub fn exact_without(value: Value<'_>, paths: &[&str], out: &mut Vec<u8>) {
     write(value, out, &|text, out| out.extend_from_slice(text.as_bytes()), paths);
 }
 
@@ -55,7 +63,7 @@ fn write(value: Value<'_>, out: &mut Vec<u8>, number: &dyn Fn(&str, &mut Vec<u8>
                 if at > 0 {
                     out.push(b',');
                 }
-                crate::json::string(out, key);
+                string(out, key);
                 out.push(b':');
                 let below: Vec<&str> = without.iter().filter_map(|path| below(path, key)).collect();
                 write(*member, out, number, &below);
@@ -74,9 +82,42 @@ fn text(value: Value<'_>, out: &mut Vec<u8>) {
     match value.as_str() {
         // A string without escapes is written as it stands: the parser refuses raw control characters.
         Some(Cow::Borrowed(_)) => out.extend_from_slice(value.raw()),
-        Some(Cow::Owned(text)) => crate::json::string(out, &text),
+        Some(Cow::Owned(text)) => string(out, &text),
         None => out.extend_from_slice(b"\"\""),
     }
+}
+
+/// Appends a string with its quotes, as RFC 8785, 3.2.2.2 says.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, tail) = rest.split_at(plain_run(rest));
+        out.extend_from_slice(plain);
+        let Some((byte, tail)) = tail.split_first() else { break };
+        match short_escape(*byte) {
+            Some(escaped) => out.extend_from_slice(escaped),
+            // Writing into a vector cannot fail.
+            None => drop(write!(out, "\\u{byte:04x}")),
+        }
+        rest = tail;
+    }
+    out.push(b'"');
+}
+
+/// What a character of a string is written as that stands neither for itself nor as a number.
+#[must_use]
+pub const fn short_escape(byte: u8) -> Option<&'static [u8]> {
+    Some(match byte {
+        b'"' => b"\\\"",
+        b'\\' => b"\\\\",
+        8 => b"\\b",
+        9 => b"\\t",
+        10 => b"\\n",
+        12 => b"\\f",
+        13 => b"\\r",
+        _ => return None,
+    })
 }
 
 /// Order by UTF-16 code units (RFC 8785, 3.2.3). It differs from byte order only between characters beyond the basic
@@ -93,6 +134,43 @@ fn number(text: &str, out: &mut Vec<u8>) {
         return;
     }
     double(text.parse().unwrap_or_default(), out);
+}
+
+/// A number's value as its sign, its digits without zeros at either end, and the power of ten of the last of them.
+/// `None` where that power is beyond counting; only zero and numbers that no double can tell from it are.
+fn value_of(text: &str) -> Option<(bool, String, i64)> {
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut digits: String = [whole, fraction].concat();
+    let zeros = digits.len() - digits.trim_end_matches('0').len();
+    digits.truncate(digits.len() - zeros);
+    let significant = digits.trim_start_matches('0').to_owned();
+    if significant.is_empty() {
+        return Some((false, significant, 0));
+    }
+    let length = |n: usize| i64::try_from(n).ok();
+    let shift = length(zeros)?.checked_sub(length(fraction.len())?)?;
+    Some((negative, significant, exponent.parse::<i64>().ok()?.checked_add(shift)?))
+}
+
+fn lossless_number(text: &str, out: &mut Vec<u8>) {
+    let start = out.len();
+    number(text, out);
+    let rounded = out.get(start..).and_then(|written| std::str::from_utf8(written).ok());
+    let value = value_of(text);
+    if value.is_some() && rounded.map(value_of) == Some(value.clone()) {
+        return;
+    }
+    out.truncate(start);
+    match value {
+        Some((negative, digits, power)) => {
+            let sign = if negative { "-" } else { "" };
+            // Writing into a vector cannot fail.
+            drop(write!(out, "{sign}{digits}e{power}"));
+        }
+        None => out.extend_from_slice(text.as_bytes()),
+    }
 }
 
 /// Appends a finite double.
@@ -159,8 +237,7 @@ fn double(value: f64, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use thoth_types::json::{Limits, Tape};
-
+    use super::super::{Limits, Tape};
     use super::*;
 
     fn form(write: impl Fn(Value<'_>, &mut Vec<u8>), text: &str) -> String {
@@ -231,6 +308,27 @@ mod tests {
         assert_eq!(form(jcs, a), form(jcs, b));
         assert_ne!(form(exact, a), form(exact, b));
         assert_eq!(form(exact, r#"{"b": "\u0041", "a": [1.0 ]}"#), r#"{"a":[1.0],"b":"A"}"#);
+    }
+
+    /// Equal numbers are one, different ones are two, and where a double can tell, the form is that of the RFC.
+    #[test]
+    fn the_lossless_form_neither_splits_nor_merges_numbers() {
+        for (one, other) in [("1", "1.0"), ("100", "1e2"), ("-0", "0.0e9"), ("0.10", "1E-1"), ("12345678901234567890", "1234567890123456789e1")] {
+            assert_eq!(form(lossless, one), form(lossless, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("9007199254740992", "9007199254740993"),
+            ("0.1", "0.10000000000000000000000001"),
+            ("1e-400", "0"),
+            ("1e-400", "1e-401"),
+            ("-1", "1"),
+            ("1e-99999999999999999999", "1e-99999999999999999998"),
+        ] {
+            assert_ne!(form(lossless, one), form(lossless, other), "{one} {other}");
+        }
+        for number in ["1.5", "-3e-7", "1e21", "9007199254740991"] {
+            assert_eq!(form(lossless, number), form(jcs, number));
+        }
     }
 
     fn json() -> impl Strategy<Value = serde_json::Value> {
