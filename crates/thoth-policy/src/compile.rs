@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, DiagnosticCode, File, LoadError};
 use crate::digest;
 use crate::include::{self, Loaded};
 use crate::index::Index;
+use crate::integrity::IntegritySection;
 use crate::letter_case;
 use crate::policy::{Defaults, Evaluation, Lists, Policy};
 use crate::progressive::ProgressiveDraft;
@@ -60,6 +61,7 @@ struct Merge {
     lists: Lists,
     approvals: Sections,
     progressive: ProgressiveDraft,
+    integrity: Vec<IntegritySection>,
 }
 
 impl Merge {
@@ -91,6 +93,7 @@ impl Merge {
         }
         self.approvals.add(file, document.approvals);
         self.progressive = self.progressive.and(document.progressive);
+        self.integrity.extend(document.integrity);
         let lists = document.lists;
         self.lists.approved.extend(lists.approved);
         self.lists.allowed.extend(lists.allowed);
@@ -140,6 +143,7 @@ impl Merge {
             lists: self.lists,
             approvals: joined.approvals,
             progressive: self.progressive.finish(),
+            integrity: self.integrity,
             highest_risk,
             warnings,
             files: files.iter().map(|loaded| Arc::clone(&loaded.file.name)).collect(),

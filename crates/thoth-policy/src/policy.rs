@@ -8,6 +8,7 @@ use thoth_types::{Approval, RiskLevel};
 use crate::approvals::Approvals;
 use crate::diagnostic::Diagnostic;
 use crate::index::Index;
+use crate::integrity::IntegritySection;
 use crate::progressive::Progressive;
 use crate::rule::{Rule, RuleId, RuleInfo};
 use crate::text_match::TextMatch;
@@ -103,6 +104,8 @@ pub struct Policy {
     pub(crate) lists: Lists,
     pub(crate) approvals: Approvals,
     pub(crate) progressive: Progressive,
+    /// The `integrity` section of each file that has one.
+    pub(crate) integrity: Vec<IntegritySection>,
     pub(crate) has_overrides: bool,
     /// The highest risk that any rule names.
     pub(crate) highest_risk: RiskLevel,

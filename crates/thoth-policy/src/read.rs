@@ -3,6 +3,7 @@
 
 mod approvals;
 mod condition;
+mod integrity;
 mod progressive;
 mod rule;
 mod section;

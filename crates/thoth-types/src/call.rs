@@ -1,9 +1,11 @@
 //! A tool call and who makes it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::decision::Mode;
 use crate::id::{AgentId, EndpointId, ServerName, SessionId, TenantId, UserId};
+use crate::integrity::Integrity;
 use crate::json::Value;
 
 /// Who calls and where: fixed for the whole session, set by the operator, never by a message.
@@ -94,6 +96,8 @@ pub struct ToolCall<'f> {
     pub arguments: Arguments<'f>,
     /// Whether the server ever listed this tool.
     pub listed: Listed,
+    /// What is known of its definition; `None` where nobody keeps pins.
+    pub integrity: Option<Arc<Integrity>>,
     /// For a multi-round-trip retry: the `callId` of the call that it continues.
     pub retry_of: Option<String>,
     /// Whether the client asked for execution as a task.

@@ -160,6 +160,8 @@ words! {
         Intent => "intent",
         /// Deny list and approved scope.
         Scope => "scope",
+        /// Whether the tool is the one that was approved.
+        Integrity => "integrity",
         /// Policy rules.
         Rules => "rules",
         /// Rate limits and call budgets.
@@ -208,6 +210,22 @@ words! {
         ToolBlocked => "tool_blocked",
         /// The tool is listed as sensitive: a human decides.
         ToolSensitive => "tool_sensitive",
+        /// The server does not list the tool.
+        ToolUnlisted => "tool_unlisted",
+        /// Nobody has approved the tool yet.
+        ToolNotApproved => "tool_not_approved",
+        /// The tool is not the one that was approved; a person decides about each call.
+        ToolChanged => "tool_changed",
+        /// The tool is not the one that was approved.
+        ToolQuarantined => "tool_quarantined",
+        /// A person took the tool's approval back.
+        ToolRevoked => "tool_revoked",
+        /// The tool's definition carries an attack, as far as can be told.
+        ToolPoisoned => "tool_poisoned",
+        /// Something in the tool's definition is worth a look.
+        ToolSuspicious => "tool_suspicious",
+        /// It cannot be told whether the tool is the one that was approved.
+        IntegrityUnavailable => "integrity_unavailable",
         /// Too many calls in the window.
         RateLimited => "rate_limited",
         /// The session's call budget is used up.

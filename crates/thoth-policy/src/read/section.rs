@@ -6,6 +6,7 @@ use thoth_types::{Approval, RiskLevel};
 
 use crate::diagnostic::DiagnosticCode;
 use crate::glob::Glob;
+use crate::integrity::IntegritySection;
 use crate::name;
 use crate::policy::{Evaluation, IntentScope, Lists, ToolEntry, ToolList};
 use crate::progressive::ProgressiveDraft;
@@ -15,7 +16,7 @@ use crate::read::rule::RuleDraft;
 use crate::text_match::TextMatch;
 use crate::yaml::{At, Content, Node};
 
-const TOP_KEYS: [&str; 12] = [
+const TOP_KEYS: [&str; 13] = [
     "version",
     "defaults",
     "rules",
@@ -28,8 +29,9 @@ const TOP_KEYS: [&str; 12] = [
     "evaluation",
     "approvals",
     "progressive",
+    "integrity",
 ];
-const LATER_TOP_KEYS: [&str; 4] = ["integrity", "inspect", "budgets", "plan_rules"];
+const LATER_TOP_KEYS: [&str; 3] = ["inspect", "budgets", "plan_rules"];
 
 /// What one file says.
 #[derive(Debug, Default)]
@@ -41,6 +43,7 @@ pub(crate) struct Document {
     pub(crate) lists: Lists,
     pub(crate) approvals: ApprovalsDraft,
     pub(crate) progressive: ProgressiveDraft,
+    pub(crate) integrity: Option<IntegritySection>,
 }
 
 impl Reader<'_> {
@@ -61,6 +64,7 @@ impl Reader<'_> {
                 "evaluation" => document.evaluation = self.evaluation(value).map(|e| (e, value.at)),
                 "approvals" => document.approvals = self.approvals(value),
                 "progressive" => document.progressive = self.progressive(value),
+                "integrity" => document.integrity = Some(self.integrity(value)),
                 // `include` was followed when the files were gathered.
                 _ => {}
             }

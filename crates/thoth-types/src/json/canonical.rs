@@ -236,9 +236,9 @@ fn double(value: f64, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use super::super::{Limits, Tape};
     use super::*;
+    use proptest::prelude::*;
 
     fn form(write: impl Fn(Value<'_>, &mut Vec<u8>), text: &str) -> String {
         let mut tape = Tape::new();
@@ -313,7 +313,13 @@ mod tests {
     /// Equal numbers are one, different ones are two, and where a double can tell, the form is that of the RFC.
     #[test]
     fn the_lossless_form_neither_splits_nor_merges_numbers() {
-        for (one, other) in [("1", "1.0"), ("100", "1e2"), ("-0", "0.0e9"), ("0.10", "1E-1"), ("12345678901234567890", "1234567890123456789e1")] {
+        for (one, other) in [
+            ("1", "1.0"),
+            ("100", "1e2"),
+            ("-0", "0.0e9"),
+            ("0.10", "1E-1"),
+            ("12345678901234567890", "1234567890123456789e1"),
+        ] {
             assert_eq!(form(lossless, one), form(lossless, other), "{one} {other}");
         }
         for (one, other) in [
