@@ -28,6 +28,8 @@ const SESSION_TOOLS: usize = 16;
 const MATCHED: usize = 32;
 const FINDINGS: usize = 8;
 const SCOPES: usize = 32;
+/// How many changed fields an event lists.
+const FIELDS: usize = 32;
 
 macro_rules! event_types {
     ($($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)?) => {
@@ -75,6 +77,22 @@ event_types! {
     GrantGiven => "GRANT_GIVEN",
     /// It was taken back.
     GrantRevoked => "GRANT_REVOKED",
+    /// What a server offers was seen for the first time, and approved as it is.
+    ToolPinned => "TOOL_PINNED",
+    /// The same, and it waits for an approval.
+    ToolPending => "TOOL_PENDING",
+    /// It is no longer what was approved.
+    ToolChanged => "TOOL_CHANGED",
+    /// It is again what was approved.
+    ToolRestored => "TOOL_RESTORED",
+    /// A scanner found something in what a server says.
+    ToolFlagged => "TOOL_FLAGGED",
+    /// Somebody approved what a server offers.
+    PinApproved => "PIN_APPROVED",
+    /// Somebody took that back.
+    PinRevoked => "PIN_REVOKED",
+    /// A pin was brought from another installation.
+    PinImported => "PIN_IMPORTED",
     /// A policy was loaded, or could not be.
     PolicyLoaded => "POLICY_LOADED",
     /// A message was refused by the parser or the session rules.
@@ -108,6 +126,8 @@ pub struct Event<'a> {
     pub outcome: Option<OutcomeFields<'a>>,
     /// The hold or grant that it is about.
     pub hold: Option<HoldFields<'a>>,
+    /// The pin that it is about.
+    pub pin: Option<PinFields<'a>>,
     /// What was refused.
     pub refusal: Option<RefusalFields<'a>>,
     /// Anything else worth knowing, for a person.
@@ -201,6 +221,29 @@ pub struct HoldFields<'a> {
     pub grant_ends_at: Option<jiff::Timestamp>,
 }
 
+/// A pin of what a server offers.
+#[derive(Debug, Clone, Copy)]
+pub struct PinFields<'a> {
+    /// What kind of thing it is of.
+    pub kind: &'a str,
+    /// The name of that.
+    pub item: &'a str,
+    /// Where it stands.
+    pub state: &'a str,
+    /// The digest of what was seen last.
+    pub digest: Option<&'a str>,
+    /// The digest of what was approved.
+    pub approved_digest: Option<&'a str>,
+    /// The fields in which the two differ; the first 32 are written.
+    pub changed: &'a [Arc<str>],
+    /// Who approved it or took that back.
+    pub approver: Option<&'a str>,
+    /// How.
+    pub channel: Option<&'a str>,
+    /// From where.
+    pub origin: Option<&'a str>,
+}
+
 /// How a call ended.
 #[derive(Debug, Clone, Copy)]
 pub struct OutcomeFields<'a> {
@@ -234,6 +277,7 @@ impl Event<'_> {
         let decision = self.decision.as_ref();
         let outcome = self.outcome.as_ref();
         let hold = self.hold.as_ref();
+        let pin = self.pin.as_ref();
         let session = self.session;
         let mut o = Object::open(out);
         o.optional("actionAttestationId", call.map(|c| c.attestation_id), SHORT_CAP);
@@ -241,10 +285,10 @@ impl Event<'_> {
         if let Some(d) = decision {
             o.word("approval", d.approval.as_str());
         }
-        o.optional("approvalChannel", hold.and_then(|h| h.channel), SHORT_CAP);
-        o.optional("approvalOrigin", hold.and_then(|h| h.origin), SHORT_CAP);
+        o.optional("approvalChannel", hold.and_then(|h| h.channel).or(pin.and_then(|p| p.channel)), SHORT_CAP);
+        o.optional("approvalOrigin", hold.and_then(|h| h.origin).or(pin.and_then(|p| p.origin)), SHORT_CAP);
         o.texts("approvedScope", session.approved_scope.iter().map(String::as_str), SCOPES, ELEMENT_CAP);
-        o.optional("approver", hold.and_then(|h| h.approver), ID_CAP);
+        o.optional("approver", hold.and_then(|h| h.approver).or(pin.and_then(|p| p.approver)), ID_CAP);
         o.optional("argumentsDigest", call.map(|c| c.arguments_digest), SHORT_CAP);
         o.optional("callId", call.map(|c| c.call_id), SHORT_CAP);
         if let Some(content) = outcome.and_then(|o| o.content).or(call.and_then(|c| c.content)) {
@@ -276,6 +320,7 @@ impl Event<'_> {
         if let Some(outcome) = outcome {
             o.word("outcome", outcome.outcome);
         }
+        write_pin(&mut o, pin);
         if let Some(d) = decision {
             o.text("policyDigest", d.policy_digest, SHORT_CAP);
             o.text("reason", d.reason, TEXT_CAP);
@@ -355,6 +400,17 @@ fn write_hold(o: &mut Object<'_>, hold: Option<&HoldFields<'_>>, decision: Optio
         hold.map(|h| h.token_digest).or(decision.and_then(|d| d.hold_token_digest)),
         SHORT_CAP,
     );
+}
+
+/// The keys of a pin.
+fn write_pin(o: &mut Object<'_>, pin: Option<&PinFields<'_>>) {
+    let Some(pin) = pin else { return };
+    o.optional("pinApprovedDigest", pin.approved_digest, SHORT_CAP);
+    o.texts("pinChanged", pin.changed.iter().map(|field| &**field), FIELDS, ELEMENT_CAP);
+    o.optional("pinDigest", pin.digest, SHORT_CAP);
+    o.text("pinItem", pin.item, TEXT_CAP);
+    o.word("pinKind", pin.kind);
+    o.word("pinState", pin.state);
 }
 
 fn cut_by(text: &str, cap: usize) -> bool {

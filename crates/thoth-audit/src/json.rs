@@ -1,8 +1,8 @@
 //! Writing JSON in the one form that RFC 8785 allows.
 
 use jiff::fmt::temporal::DateTimePrinter;
-pub(crate) use thoth_types::json::canonical::string;
 use thoth_types::json::canonical::short_escape;
+pub(crate) use thoth_types::json::canonical::string;
 use thoth_types::json::plain_run;
 
 /// The largest integer that RFC 8785 keeps exact: 2^53 - 1.

@@ -27,7 +27,7 @@ pub mod verify;
 pub use content::{Content, ContentMode};
 pub use digest::{ContentKey, arguments_digest};
 pub use event::{
-    CallFields, DecisionFields, Event, EventType, HoldFields, OutcomeFields, RefusalFields, SessionFields,
+    CallFields, DecisionFields, Event, EventType, HoldFields, OutcomeFields, PinFields, RefusalFields, SessionFields,
 };
 pub use keys::{KeyError, LedgerKeys};
 pub use ledger::{Durability, Leaves, Ledger, LedgerError, LedgerOptions};

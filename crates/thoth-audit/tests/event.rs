@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use thoth_audit::{
-    CallFields, Content, ContentKey, ContentMode, DecisionFields, Event, EventType, HoldFields, Leaves, OutcomeFields,
+    CallFields, Content, ContentKey, ContentMode, DecisionFields, Event, EventType, HoldFields, Leaves, OutcomeFields, PinFields,
     RefusalFields, SessionFields,
 };
 use thoth_types::json::{Limits, Tape};
@@ -119,6 +119,17 @@ fn write(parts: &Parts) -> Vec<u8> {
         grant_id: Some(text),
         grant_ends_at: jiff::Timestamp::from_millisecond(1_700_000_000_125).ok(),
     };
+    let pin = PinFields {
+        kind: "tool",
+        item: text,
+        state: "approved",
+        digest: Some(text),
+        approved_digest: (pick & 64 == 0).then_some(text),
+        changed: names,
+        approver: Some(text),
+        channel: Some(text),
+        origin: Some(text),
+    };
     let refusal = RefusalFields { code: text, from: "client", offset: *number, bytes: 1 };
     let event = Event {
         event_type: EventType::ALL[pick % EventType::ALL.len()],
@@ -129,6 +140,7 @@ fn write(parts: &Parts) -> Vec<u8> {
         decision: (pick & 2 == 0).then_some(decision),
         outcome: (pick & 4 == 0).then_some(outcome),
         hold: (pick & 128 == 0).then_some(hold),
+        pin: (pick & 256 == 0).then_some(pin),
         refusal: (pick & 8 == 0).then_some(refusal),
         detail: (pick & 16 == 0).then_some(text),
     };

@@ -74,7 +74,14 @@ fn run(mode: ContentMode, bytes: usize, calls: usize) -> Result<(), Box<dyn std:
     let now = Moment { wall: jiff::Timestamp::from_second(1_790_000_000)?, monotonic_us: 0 };
     let mut outcomes = Outcomes::default();
     for _ in 0..calls {
-        let call = ToolCall { tool: "echo".into(), arguments, listed: Listed::Unknown, retry_of: None, task: false };
+        let call = ToolCall {
+            tool: "echo".into(),
+            arguments,
+            listed: Listed::Unknown,
+            integrity: None,
+            retry_of: None,
+            task: false,
+        };
         let mut round = gate.round(&mut session);
         round.admit(&call, b"frame\n".as_slice().into(), &|| None, now);
         for ticket in round.commit().permits.iter().flat_map(thoth_gate::Permit::tickets) {

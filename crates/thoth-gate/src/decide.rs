@@ -78,6 +78,7 @@ pub(crate) fn decide<'a>(
             stage::identity::run(policy, &facts, &mut findings);
             stage::intent::run(policy, &facts, &mut findings);
             stage::scope::run(policy, &facts, &mut findings);
+            stage::integrity::run(policy, &facts, &mut findings);
             stage::rules::run(policy, &facts, &mut session.scratch, &mut findings);
             let rules = session.scratch.matched().iter().filter_map(|id| policy.rule(*id));
             matched.extend(rules.map(|rule| Arc::clone(&rule.name)));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use thoth_audit::digest::content_digest;
 use thoth_audit::{ContentKey, ContentMode, Leaves, arguments_digest};
-use thoth_policy::Policy;
+use thoth_policy::{IntegrityRules, Policy};
 use thoth_types::{Arguments, Caller, Way};
 
 use crate::desk::Desk;
@@ -14,6 +14,8 @@ use crate::evidence::{Evidence, EvidenceError};
 use crate::facts::Moment;
 use crate::holds::{Holds, NoHolds};
 use crate::permit::{Permit, Ticket};
+use crate::pin_desk::PinDesk;
+use crate::pins::{NoPins, Pins};
 use crate::record::{self, Incident, Outcome};
 use crate::round::Round;
 use crate::session::GateSession;
@@ -53,6 +55,7 @@ impl Standing {
 pub struct Gate {
     pub(crate) standing: ArcSwap<Standing>,
     pub(crate) desk: Desk,
+    pub(crate) pin_desk: PinDesk,
     pub(crate) content_mode: ContentMode,
     incidents: AtomicU64,
 }
@@ -77,6 +80,7 @@ impl Gate {
     ) -> Self {
         Self {
             standing: ArcSwap::from_pointee(standing),
+            pin_desk: PinDesk::new(Arc::new(NoPins), Arc::clone(&evidence)),
             desk: Desk::new(Arc::new(NoHolds), evidence, content_key),
             content_mode,
             incidents: AtomicU64::new(0),
@@ -88,6 +92,25 @@ impl Gate {
     pub fn with_holds(mut self, holds: Arc<dyn Holds>) -> Self {
         self.desk.holds = holds;
         self
+    }
+
+    /// The same with a store of pins. Without one, nothing is known of any tool.
+    #[must_use]
+    pub fn with_pins(mut self, pins: Arc<dyn Pins>) -> Self {
+        self.pin_desk.pins = pins;
+        self
+    }
+
+    /// Where definitions are taken in.
+    #[must_use]
+    pub const fn pin_desk(&self) -> &PinDesk {
+        &self.pin_desk
+    }
+
+    /// What the policy in force says of tools that are new, changed, unlisted or suspicious.
+    #[must_use]
+    pub fn integrity_rules(&self, server: &str) -> IntegrityRules {
+        self.standing.load().policy().map_or_else(IntegrityRules::default, |policy| policy.integrity_rules(server))
     }
 
     /// Where holds are shown and answered.

@@ -132,6 +132,7 @@ fn push(
             grant_ends_at: grant.map(|grant| grant.ends_at),
             ..fields(hold, &token_digest(key, &hold.token))
         }),
+        pin: None,
         refusal: None,
         detail: None,
     });

@@ -106,6 +106,7 @@ pub(crate) fn intent(
         decision: Some(decision_fields(decided, policy_digest, hold.as_deref())),
         outcome: None,
         hold: None,
+        pin: None,
         refusal: None,
         detail: None,
     });
@@ -130,6 +131,7 @@ pub(crate) fn refusal(
         decision: Some(decision_fields(decided, policy_digest, hold.as_deref())),
         outcome: None,
         hold: None,
+        pin: None,
         refusal: None,
         detail: None,
     };
@@ -180,6 +182,7 @@ pub(crate) fn outcome(leaves: &mut Leaves, session: &Caller, ticket: &Ticket, ou
             content: None,
         }),
         hold: None,
+        pin: None,
         refusal: None,
         detail: None,
     });
@@ -196,6 +199,7 @@ pub(crate) fn incident(leaves: &mut Leaves, session: &Caller, serial: u64, incid
         decision: None,
         outcome: None,
         hold: None,
+        pin: None,
         refusal: incident.refusal,
         detail: Some(incident.detail),
     });

@@ -3,6 +3,7 @@
 pub(crate) mod approval;
 pub(crate) mod evidence;
 pub(crate) mod identity;
+pub(crate) mod integrity;
 pub(crate) mod intent;
 pub(crate) mod limits;
 pub(crate) mod mode;

@@ -91,7 +91,14 @@ fn at(second: i64) -> Moment {
 }
 
 fn named(tool: &str) -> ToolCall<'_> {
-    ToolCall { tool: tool.into(), arguments: Arguments::NONE, listed: Listed::Yes, retry_of: None, task: false }
+    ToolCall {
+        tool: tool.into(),
+        arguments: Arguments::NONE,
+        listed: Listed::Yes,
+        integrity: None,
+        retry_of: None,
+        task: false,
+    }
 }
 
 /// Names holds one after the other.

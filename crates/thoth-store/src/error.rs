@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
-use thoth_gate::HoldsError;
+use thoth_gate::{HoldsError, PinsError};
 
 /// Why the file of holds could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +138,8 @@ pub(crate) enum Fault {
     Store(StoreError),
     /// Not the file's fault.
     Holds(HoldsError),
+    /// Not the file's fault either.
+    Pins(PinsError),
 }
 
 impl From<rusqlite::Error> for Fault {
@@ -158,14 +160,40 @@ impl From<HoldsError> for Fault {
     }
 }
 
+impl From<PinsError> for Fault {
+    fn from(error: PinsError) -> Self {
+        Self::Pins(error)
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(error) => error.fmt(f),
+            Self::Damaged(what) => f.write_str(what),
+            Self::Store(error) => error.fmt(f),
+            Self::Holds(error) => error.fmt(f),
+            Self::Pins(error) => error.fmt(f),
+        }
+    }
+}
+
 impl Fault {
-    /// The same with the file's name.
-    pub(crate) fn at(self, path: &Path) -> Result<StoreError, HoldsError> {
+    /// What is wrong with the file, once its name was added.
+    pub(crate) fn complete(self) -> Result<StoreError, Self> {
+        match self {
+            Self::Store(error) => Ok(error),
+            other => Err(other),
+        }
+    }
+
+    /// The same with the file's name. What is not the file's fault stays as it is.
+    pub(crate) fn at(self, path: &Path) -> Result<StoreError, Self> {
         match self {
             Self::Sqlite(source) => Ok(StoreError::of(path, source)),
             Self::Damaged(what) => Ok(StoreError::Damaged { path: path.to_owned(), what }),
             Self::Store(error) => Ok(error),
-            Self::Holds(error) => Err(error),
+            other @ (Self::Holds(_) | Self::Pins(_)) => Err(other),
         }
     }
 }

@@ -16,8 +16,12 @@
 //!   last process closes it.
 
 mod call;
+mod database;
 mod error;
 mod file;
+mod pin_rows;
+mod pin_wire;
+mod pins;
 mod room;
 mod rows;
 mod schema;
@@ -27,7 +31,9 @@ mod tests;
 mod wire;
 
 pub use error::StoreError;
+pub use pins::{MAX_DEFINITION_BYTES, MAX_PIN_BYTES_OF_SERVER, MAX_PINS_OF_SERVER, SqlitePins};
 pub use room::{MAX_ARGUMENT_BYTES, MAX_WAITING, MAX_WAITING_OF_AGENT};
 pub use store::SqliteHolds;
 pub use thoth_gate::hold::{Hold, HoldState, VoteError, Why};
-pub use thoth_gate::{Desk, Holds, HoldsError};
+pub use thoth_gate::pin::{Approval, Pin, Version, state_of};
+pub use thoth_gate::{Desk, Holds, HoldsError, PinDesk, PinKey, Pins, PinsError, Seen};

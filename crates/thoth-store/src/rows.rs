@@ -31,7 +31,8 @@ pub(crate) fn nanoseconds(time: Timestamp) -> Result<i64, StoreError> {
     i64::try_from(time.as_nanosecond()).map_err(|_| StoreError::Time(time))
 }
 
-fn time(nanoseconds: i64) -> Result<Timestamp, Fault> {
+/// The time that was written so.
+pub(crate) fn time(nanoseconds: i64) -> Result<Timestamp, Fault> {
     Timestamp::from_nanosecond(i128::from(nanoseconds)).map_err(|error| Fault::Damaged(error.to_string()))
 }
 

@@ -10,7 +10,8 @@ use crate::error::{Fault, StoreError};
 const APPLICATION_ID: i64 = 0x5468_6f74;
 
 /// What leads from each format to the next; the first begins an empty file. Never changed once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE holds (
     -- In the order in which they were made.
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -65,7 +66,24 @@ CREATE TABLE violations (
 ) STRICT;
 CREATE INDEX violations_of_agent ON violations (agent, at, times);
 CREATE INDEX violations_at ON violations (at);
-"];
+",
+    "
+CREATE TABLE pins (
+    number INTEGER PRIMARY KEY,
+    server TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('approved', 'pending', 'quarantined', 'revoked')),
+    -- Nanoseconds since 1970.
+    first_seen INTEGER NOT NULL,
+    -- How much its definitions take.
+    definition_bytes INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    UNIQUE (server, kind, name)
+) STRICT;
+CREATE INDEX pins_room ON pins (server, definition_bytes);
+",
+];
 
 /// The format of files that this version writes.
 fn newest() -> i64 {

@@ -1,17 +1,19 @@
-//! The store: one connection, opened when it is first needed, and one transaction for each change.
+//! The store of holds and grants.
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction};
 use thoth_gate::hold::{Consulted, Hold, Question};
 use thoth_gate::{Change, Holds, HoldsError};
 use thoth_types::{Grant, HoldToken};
 
+use crate::database::{Database, store};
 use crate::error::{Fault, StoreError};
-use crate::file::{self, Identity, Settings};
+use crate::file::Settings;
+use crate::pins::SqlitePins;
 use crate::rows::{self, nanoseconds};
 use crate::{call, room};
 
@@ -20,31 +22,17 @@ const MIN_DIGITS: usize = 4;
 
 /// The holds of one installation, in one SQLite file that many processes use at once.
 ///
-/// Nothing is opened or created before the first use, and what only reads creates nothing. After a failure the next use
-/// opens the file anew, as it does when another file took its place.
-///
-/// INVARIANT: whatever changes holds, grants or counts does so in one `BEGIN IMMEDIATE` transaction, from the reading of
-/// what is changed to the `COMMIT`, which waits for the disk. Transactions of that kind run one after the other, over all
-/// processes, so what one reads no other changes before it is written.
+/// Every change is one transaction: see [`Database`].
 pub struct SqliteHolds {
-    path: PathBuf,
+    database: Arc<Database>,
     ledger: PathBuf,
-    pub(crate) settings: Settings,
-    open: Mutex<Option<Open>>,
-}
-
-struct Open {
-    connection: Connection,
-    identity: Identity,
-    /// How often this process has written.
-    writes: u64,
-    /// The counter of other processes' writes, and our own, when last asked.
-    seen: Option<(i64, u64)>,
+    /// What was current when last asked.
+    seen: Mutex<Option<u64>>,
 }
 
 impl fmt::Debug for SqliteHolds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteHolds").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SqliteHolds").field("path", &self.database.path()).finish_non_exhaustive()
     }
 }
 
@@ -52,7 +40,17 @@ impl SqliteHolds {
     /// The store in the file `path`. Holds made through it have their records in the ledger in the folder `ledger`.
     #[must_use]
     pub fn new(path: PathBuf, ledger: PathBuf) -> Self {
-        Self { path, ledger, settings: Settings::default(), open: Mutex::new(None) }
+        Self::with(path, ledger, Settings::default())
+    }
+
+    pub(crate) fn with(path: PathBuf, ledger: PathBuf, settings: Settings) -> Self {
+        Self { database: Arc::new(Database::new(path, settings)), ledger, seen: Mutex::default() }
+    }
+
+    /// The pins in the same file.
+    #[must_use]
+    pub fn pins(&self) -> SqlitePins {
+        SqlitePins::new(Arc::clone(&self.database))
     }
 
     /// The folder of the ledger that has a hold's records: that of the sidecar that made it.
@@ -86,60 +84,24 @@ impl SqliteHolds {
             Ok(connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0))?)
         })?;
         match found {
-            Some(found) if found != "ok" => Err(store(StoreError::Damaged { path: self.path.clone(), what: found })),
+            Some(found) if found != "ok" => {
+                let path = self.database.path().to_owned();
+                Err(refused(StoreError::Damaged { path, what: found }.into()))
+            }
             _ => Ok(()),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Does `work` on the open file. `None`: there is no file, and `create` is not set.
-    fn with<T>(&self, create: bool, work: impl FnOnce(&mut Open) -> Result<T, Fault>) -> Result<Option<T>, HoldsError> {
-        let mut slot = self.lock();
-        if slot.as_ref().is_some_and(|open| Identity::of(&self.path) != Some(open.identity)) {
-            // Somebody moved the file away: to write to it still would be to write where nobody reads.
-            *slot = None;
-        }
-        if slot.is_none() {
-            *slot = file::open(&self.path, self.settings, create).map_err(store)?.map(|(connection, identity)| Open {
-                connection,
-                identity,
-                writes: 0,
-                seen: None,
-            });
-        }
-        let Some(open) = slot.as_mut() else { return Ok(None) };
-        work(open).map(Some).map_err(|fault| match fault.at(&self.path) {
-            Ok(error) => {
-                if error.ends_connection() {
-                    *slot = None;
-                }
-                store(error)
-            }
-            Err(error) => error,
-        })
-    }
-
-    /// Reads in one statement. `None`: there is no file.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<Option<T>, HoldsError> {
-        self.with(false, |open| work(&open.connection))
+        self.database.read(work).map_err(refused)
     }
 
-    /// Reads and writes with nobody in between. `None`: there is no file, and `create` is not set.
     fn write<T>(
         &self,
         create: bool,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
     ) -> Result<Option<T>, HoldsError> {
-        self.with(create, |open| {
-            let transaction = open.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let done = work(&transaction)?;
-            transaction.commit()?;
-            open.writes += 1;
-            Ok(done)
-        })
+        self.database.write(create, work).map_err(refused)
     }
 }
 
@@ -187,14 +149,11 @@ impl Holds for SqliteHolds {
     }
 
     fn changed(&self) -> Result<bool, HoldsError> {
-        let news = self.with(false, |open| {
-            let others = open.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
-            let now = Some((others, open.writes));
-            let news = open.seen != now;
-            open.seen = now;
-            Ok(news)
-        })?;
-        Ok(news.unwrap_or(false))
+        let version = self.database.version().map_err(refused)?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = version.is_some() && *seen != version;
+        *seen = version;
+        Ok(news)
     }
 
     fn count_violation(&self, agent: &str, now: Timestamp, since: Timestamp) -> Result<u32, HoldsError> {
@@ -206,6 +165,11 @@ fn absent(token: &HoldToken) -> HoldsError {
     HoldsError::Unknown(format!("hold `{token}`"))
 }
 
-fn store(error: StoreError) -> HoldsError {
-    HoldsError::Store(Box::new(error))
+/// What went wrong, in the words of holds.
+fn refused(fault: Fault) -> HoldsError {
+    match fault.complete() {
+        Ok(error) => HoldsError::Store(store(error)),
+        Err(Fault::Holds(error)) => error,
+        Err(fault) => HoldsError::Store(fault.to_string().into()),
+    }
 }

@@ -16,7 +16,7 @@ use thoth_types::{
 };
 
 /// A value that has a text of its own, which reads back as the same value.
-struct Text<T>(T);
+pub(crate) struct Text<T>(pub(crate) T);
 
 impl<T: Display> Serialize for Text<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

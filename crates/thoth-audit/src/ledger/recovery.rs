@@ -36,6 +36,7 @@ pub(super) fn recovery_leaf(root: &Path, journal: &str, detail: &str) -> Result<
         decision: None,
         outcome: None,
         hold: None,
+        pin: None,
         refusal: None,
         detail: Some(detail),
     };

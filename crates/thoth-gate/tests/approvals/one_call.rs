@@ -205,6 +205,7 @@ fn without_randomness_nobody_is_asked() {
         tool: "write_note".into(),
         arguments: thoth_types::Arguments::NONE,
         listed: thoth_types::Listed::Yes,
+        integrity: None,
         retry_of: None,
         task: false,
     };

@@ -223,7 +223,8 @@ impl World {
         let mut tape = Tape::new();
         let arguments = Arguments::new(Some(tape.parse(arguments.as_bytes(), &Limits::default()).unwrap()));
         let retry_of = retry_of.map(str::to_owned);
-        let call = ToolCall { tool: tool.into(), arguments, listed: Listed::Yes, retry_of, task: false };
+        let call =
+            ToolCall { tool: tool.into(), arguments, listed: Listed::Yes, integrity: None, retry_of, task: false };
         let mut round = self.gate.round(&mut self.session);
         let answer = round.admit(&call, b"frame\n".as_slice().into(), &random, at(second));
         let committed = round.commit();
@@ -250,7 +251,14 @@ impl World {
         let mut tapes: Vec<_> = calls.iter().map(|_| Tape::new()).collect();
         let parsed = tapes.iter_mut().zip(calls).map(|(tape, (tool, arguments))| {
             let arguments = Arguments::new(Some(tape.parse(arguments.as_bytes(), &Limits::default()).unwrap()));
-            ToolCall { tool: (*tool).into(), arguments, listed: Listed::Yes, retry_of: None, task: false }
+            ToolCall {
+                tool: (*tool).into(),
+                arguments,
+                listed: Listed::Yes,
+                integrity: None,
+                retry_of: None,
+                task: false,
+            }
         });
         let parsed: Vec<_> = parsed.collect();
         let mut round = self.gate.round(&mut self.session);

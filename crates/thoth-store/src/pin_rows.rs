@@ -1,0 +1,101 @@
+//! The statements over pins.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use thoth_gate::pin::Pin;
+use thoth_gate::{PinKey, PinsError};
+use thoth_types::{ItemKind, ServerName};
+
+use crate::error::Fault;
+use crate::pin_wire::PinDocument;
+use crate::pins::{MAX_DEFINITION_BYTES, MAX_PIN_BYTES_OF_SERVER, MAX_PINS_OF_SERVER};
+use crate::rows::{nanoseconds, time};
+
+const COLUMNS: &str = "SELECT server, kind, name, first_seen, document, state FROM pins ";
+
+fn read_pin(row: &Row<'_>) -> Result<Pin, Fault> {
+    let name: String = row.get(2)?;
+    let wrong = |what: String| Fault::Damaged(format!("the pin of `{}` has {what}", name.escape_debug()));
+    let server: ServerName = row.get::<_, String>(0)?.parse().map_err(|error| wrong(format!("{error}")))?;
+    let kind: ItemKind = row.get::<_, String>(1)?.parse().map_err(|error| wrong(format!("{error}")))?;
+    let document: PinDocument = serde_json::from_str(&row.get::<_, String>(4)?)
+        .map_err(|error| wrong(format!("an unreadable document: {error}")))?;
+    let pin = document.pin(PinKey { server, kind, name: name.as_str().into() }, time(row.get(3)?)?);
+    // What says less than the document would let pass what the other does not.
+    if pin.state().as_str() != row.get::<_, String>(5)? {
+        return Err(wrong("two states".to_owned()));
+    }
+    Ok(pin)
+}
+
+/// One pin.
+pub(crate) fn pin(connection: &Connection, key: &PinKey) -> Result<Option<Pin>, Fault> {
+    let sql = format!("{COLUMNS} WHERE server = :server AND kind = :kind AND name = :name");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let parameters = named_params! { ":server": key.server.as_str(), ":kind": key.kind.as_str(), ":name": &*key.name };
+    statement.query_row(parameters, |row| Ok(read_pin(row))).optional()?.transpose()
+}
+
+/// The pins of one server, or all.
+pub(crate) fn pins(connection: &Connection, server: Option<&ServerName>) -> Result<Vec<Pin>, Fault> {
+    let sql = format!("{COLUMNS} WHERE :server IS NULL OR server = :server");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(named_params! { ":server": server.map(ServerName::as_str) })?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read_pin(row)?);
+    }
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(found)
+}
+
+fn size(pin: &Pin) -> usize {
+    let versions = pin.approved.iter().map(|(version, _)| version).chain(&pin.candidate);
+    versions.map(|version| version.fingerprint.definition.len()).sum()
+}
+
+/// Writes a pin, new or not.
+pub(crate) fn put(connection: &Connection, pin: &Pin) -> Result<(), Fault> {
+    let full = |what: String| Err(PinsError::Full(format!("{what}; `thoth pins` shows what is kept")).into());
+    let name = pin.key.name.escape_debug();
+    let bytes = size(pin);
+    // Two definitions of one thing are kept at most.
+    if bytes > 2 * MAX_DEFINITION_BYTES {
+        return full(format!("the definitions of `{name}` take {bytes} bytes, which is too much"));
+    }
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    let (count, taken): (u32, i64) = connection
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(definition_bytes), 0) FROM pins
+             WHERE server = :server AND NOT (kind = :kind AND name = :name)",
+        )?
+        .query_row(
+            named_params! {
+                ":server": pin.key.server.as_str(), ":kind": pin.key.kind.as_str(), ":name": &*pin.key.name,
+            },
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+    if count >= MAX_PINS_OF_SERVER {
+        return full(format!("{count} things of this server are pinned already, which is the most"));
+    }
+    if taken.saturating_add(bytes) > MAX_PIN_BYTES_OF_SERVER {
+        return full(format!("the pins of this server take {taken} bytes already, and `{name}` would be too much"));
+    }
+    let document = serde_json::to_string(&PinDocument::of(pin)).map_err(|error| Fault::Damaged(error.to_string()))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO pins (server, kind, name, state, first_seen, definition_bytes, document)
+             VALUES (:server, :kind, :name, :state, :first_seen, :bytes, :document)
+             ON CONFLICT (server, kind, name) DO UPDATE
+             SET state = :state, definition_bytes = :bytes, document = :document",
+        )?
+        .execute(named_params! {
+            ":server": pin.key.server.as_str(),
+            ":kind": pin.key.kind.as_str(),
+            ":name": &*pin.key.name,
+            ":state": pin.state().as_str(),
+            ":first_seen": nanoseconds(pin.first_seen)?,
+            ":bytes": bytes,
+            ":document": document,
+        })?;
+    Ok(())
+}
