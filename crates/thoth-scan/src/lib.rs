@@ -8,5 +8,6 @@ pub mod finding;
 pub mod look_alike;
 pub mod role;
 pub mod rules;
+pub mod fingerprint;
 pub mod text;
 pub mod threat;

@@ -29,6 +29,11 @@ pub fn lossless(value: Value<'_>, out: &mut Vec<u8>) {
     write(value, out, &lossless_number, &[]);
 }
 
+/// [`lossless`] without the members at these paths, as for [`exact_without`].
+pub fn lossless_without(value: Value<'_>, paths: &[&str], out: &mut Vec<u8>) {
+    write(value, out, &lossless_number, paths);
+}
+
 /// [`exact`] without the members at these paths of names, joined by dots. A path leads through objects only, and each of
 /// its steps is a whole name: a member whose own name has a dot is never left out. What held a member stays.
 pub fn exact_without(value: Value<'_>, paths: &[&str], out: &mut Vec<u8>) {
@@ -122,7 +127,8 @@ pub const fn short_escape(byte: u8) -> Option<&'static [u8]> {
 
 /// Order by UTF-16 code units (RFC 8785, 3.2.3). It differs from byte order only between characters beyond the basic
 /// plane and U+E000..U+FFFF.
-fn utf16_order(a: &str, b: &str) -> Ordering {
+#[must_use]
+pub fn utf16_order(a: &str, b: &str) -> Ordering {
     if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
