@@ -65,7 +65,8 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     // Whoever answers may stand in another directory.
     let records = std::path::absolute(&directory).unwrap_or(directory);
     let holds = Arc::new(SqliteHolds::new(home.state(), records));
-    let gate = Arc::new(Gate::new(standing, evidence, content, content_key).with_holds(holds));
+    let pins = Arc::new(holds.pins());
+    let gate = Arc::new(Gate::new(standing, evidence, content, content_key).with_holds(holds).with_pins(pins));
     let defaults = Limits::default();
     let limits = Limits { max_bytes: usize::try_from(arguments.max_message).unwrap_or(defaults.max_bytes), ..defaults };
     let Approver { account, uid } = account::own();

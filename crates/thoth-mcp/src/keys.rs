@@ -115,6 +115,21 @@ pub(crate) const ERROR: &[&str] = &["code", "message", "data"];
 pub(crate) const TOOL: &[&str] =
     &["name", "title", "description", "inputSchema", "outputSchema", "annotations", "icons", "execution", "_meta"];
 
+/// Keys of a listed prompt, resource or template.
+pub(crate) const LISTED: &[&str] = &[
+    "name",
+    "title",
+    "description",
+    "arguments",
+    "uri",
+    "uriTemplate",
+    "mimeType",
+    "annotations",
+    "icons",
+    "size",
+    "_meta",
+];
+
 /// The key or method as a case-insensitive reader sees it.
 fn fold(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {

@@ -20,6 +20,7 @@ mod keys;
 mod message;
 mod refusal;
 mod rescue;
+mod surgery;
 mod views;
 
 pub use cut::{StateOf, cut_round_trip};
@@ -31,8 +32,10 @@ pub use id::{Id, IdKey, MAX_ID_BYTES};
 pub use in_flight::{InFlight, InFlightError};
 pub use message::{Direction, Era, Frame, Message, Notification, Outcome, Request, Response};
 pub use refusal::{Refusal, RefusalCode, RefusedShape};
+pub use surgery::{Edit, apply, without_caching, without_elements, without_members};
 pub use views::call_result::{CallResult, ResultType};
 pub use views::elicitation::{ElicitAction, ElicitResult, ElicitationSupport};
+pub use views::listing::{ListedItem, Listing, ListingPage, MAX_LISTED_NAME_BYTES};
 pub use views::meta::Meta;
 pub use views::session::{CancelledView, InitializeRequest, InitializeResult};
 pub use views::tasks::{MAX_TASK_ID_BYTES, TaskMethod, TaskRequest, TaskState, TaskStatus};

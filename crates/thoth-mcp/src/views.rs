@@ -3,6 +3,7 @@
 pub(crate) mod call_result;
 pub(crate) mod elicitation;
 mod fields;
+pub(crate) mod listing;
 pub(crate) mod meta;
 pub(crate) mod session;
 pub(crate) mod tasks;

@@ -79,6 +79,8 @@ pub struct IntegrityRules {
     pub on_change: OnChange,
     /// Calls to tools that the server does not list.
     pub on_unlisted: Reaction,
+    /// Calls to tools that may have changed since the server listed them.
+    pub on_stale: Reaction,
     /// Definitions with a critical finding that nobody has accepted.
     pub on_critical: Reaction,
     /// The same with a warning.
@@ -94,6 +96,7 @@ impl Default for IntegrityRules {
             on_first_use: OnFirstUse::Pin,
             on_change: OnChange::Quarantine,
             on_unlisted: Reaction::Ask,
+            on_stale: Reaction::Allow,
             on_critical: Reaction::Block,
             on_warning: Reaction::Allow,
             quarantined_tools: Shown::Hide,
@@ -107,6 +110,7 @@ pub(crate) struct IntegrityDraft {
     pub(crate) on_first_use: Option<Said<OnFirstUse>>,
     pub(crate) on_change: Option<Said<OnChange>>,
     pub(crate) on_unlisted: Option<Said<Reaction>>,
+    pub(crate) on_stale: Option<Said<Reaction>>,
     pub(crate) on_critical: Option<Said<Reaction>>,
     pub(crate) on_warning: Option<Said<Reaction>>,
     pub(crate) quarantined_tools: Option<Said<Shown>>,
@@ -145,6 +149,7 @@ impl IntegrityDraft {
             on_first_use: both(self.on_first_use, other.on_first_use, stricter),
             on_change: both(self.on_change, other.on_change, stricter),
             on_unlisted: both(self.on_unlisted, other.on_unlisted, stricter),
+            on_stale: both(self.on_stale, other.on_stale, stricter),
             on_critical: both(self.on_critical, other.on_critical, stricter),
             on_warning: both(self.on_warning, other.on_warning, stricter),
             quarantined_tools: both(self.quarantined_tools, other.quarantined_tools, stricter),
@@ -157,6 +162,7 @@ impl IntegrityDraft {
             on_first_use: self.on_first_use.or(other.on_first_use),
             on_change: self.on_change.or(other.on_change),
             on_unlisted: self.on_unlisted.or(other.on_unlisted),
+            on_stale: self.on_stale.or(other.on_stale),
             on_critical: self.on_critical.or(other.on_critical),
             on_warning: self.on_warning.or(other.on_warning),
             quarantined_tools: self.quarantined_tools.or(other.quarantined_tools),
@@ -172,6 +178,7 @@ impl IntegrityDraft {
             on_first_use: value(self.on_first_use.as_ref(), nothing.on_first_use),
             on_change: value(self.on_change.as_ref(), nothing.on_change),
             on_unlisted: value(self.on_unlisted.as_ref(), nothing.on_unlisted),
+            on_stale: value(self.on_stale.as_ref(), nothing.on_stale),
             on_critical: value(self.on_critical.as_ref(), nothing.on_critical),
             on_warning: value(self.on_warning.as_ref(), nothing.on_warning),
             quarantined_tools: value(self.quarantined_tools.as_ref(), nothing.quarantined_tools),
@@ -247,7 +254,7 @@ impl Policy {
     /// Stage 4: whether the tool is listed, is the one that was approved, and carries no attack.
     pub fn integrity(&self, query: &Query<'_>, listed: Listed, known: &Integrity, findings: &mut Vec<Finding>) {
         let in_order = known.pin == Some(PinState::Approved) && known.threat.is_none() && known.problem.is_none();
-        if in_order && listed != Listed::No {
+        if in_order && !known.stale && listed != Listed::No {
             return;
         }
         let tool = query.tool;
@@ -268,6 +275,13 @@ impl Policy {
             findings.extend(demanded(rules.on_unlisted).map(|approval| {
                 let place = place(said.on_unlisted.as_ref());
                 found(ReasonCode::ToolUnlisted, approval, false, RiskLevel::Medium, place, detail)
+            }));
+        }
+        if known.stale && listed != Listed::No {
+            let detail = format!("`{tool}` may have changed since the server listed it; list its tools again");
+            findings.extend(demanded(rules.on_stale).map(|approval| {
+                let place = place(said.on_stale.as_ref());
+                found(ReasonCode::ToolStale, approval, false, RiskLevel::Medium, place, detail)
             }));
         }
         match known.pin {
@@ -334,6 +348,19 @@ impl IntegrityRules {
         let by_threat = known.threat.as_ref().is_some_and(|threat| self.on(threat.severity) == Reaction::Block);
         let by_problem = known.problem.is_some() && self.on_change > OnChange::Allow;
         by_pin || by_threat || by_problem
+    }
+
+    /// Whether something is kept from the client that is used without asking the gate, under what is known of it: what
+    /// would be asked about is kept back, because nobody can be asked.
+    #[must_use]
+    pub fn withholds(&self, known: &Integrity) -> bool {
+        let by_pin = match known.pin {
+            None | Some(PinState::Approved) => false,
+            Some(PinState::Quarantined) => self.on_change > OnChange::Allow,
+            Some(PinState::Pending | PinState::Revoked) => true,
+        };
+        let by_threat = known.threat.as_ref().is_some_and(|threat| self.on(threat.severity) > Reaction::Allow);
+        by_pin || by_threat || (known.problem.is_some() && self.on_change > OnChange::Allow)
     }
 
     /// What is done about a finding.

@@ -51,6 +51,13 @@ pub(crate) fn never_sent(id: &[u8]) -> Vec<u8> {
     error_response(id, CODE_UPSTREAM_GONE, text, None)
 }
 
+/// The line that answers a request for a prompt or resource that is kept from the client.
+pub(crate) fn withheld(id: &[u8]) -> Vec<u8> {
+    let text = "Thoth: this is kept back: it is not what was approved, or its definition looks like an attack; \
+                `thoth pins list` says which";
+    error_response(id, CODE_BLOCK, text, None)
+}
+
 /// The line that answers a call that claims to bring back an answer to a question of ours and does not: the answer is of
 /// another call, came too late, or came before.
 pub(crate) fn bad_retry(id: &[u8], hold: Option<&Hold>) -> Vec<u8> {

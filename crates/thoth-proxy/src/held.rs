@@ -166,6 +166,7 @@ impl ClientSide {
 
     /// Notes which holds have ended, now and then, in sessions that ever held a call.
     pub(crate) fn sweep(&mut self) {
+        self.session.refresh();
         let now = (self.clock)();
         if !self.ever_held || now.monotonic_us < self.next_sweep_us {
             return;

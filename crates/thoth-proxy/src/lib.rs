@@ -19,6 +19,7 @@ mod lifeline;
 mod lineage;
 mod notices;
 mod notifier;
+mod offers;
 mod policy_watch;
 mod process;
 mod program;
@@ -31,6 +32,7 @@ mod stdio;
 mod turn;
 mod upstream;
 mod waiting;
+mod warden;
 
 pub use answer::{CODE_BLOCK, CODE_DEFER, CODE_STEP_UP, CODE_UPSTREAM_GONE, RefusalStyle};
 pub use approval::{ApprovalOptions, DEFAULT_HOLD_TIMEOUT};

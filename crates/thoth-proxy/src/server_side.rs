@@ -1,13 +1,16 @@
 //! From the server to the client: every frame is parsed by the same rules, and outcomes are recorded before the
 //! client sees them.
 
-use std::sync::Arc;
+mod listings;
+
+use std::borrow::Cow;
+use std::sync::{Arc, MutexGuard};
 
 use thoth_audit::EventType;
 use thoth_gate::{Gate, Incident, Outcome, Outcomes, Ticket};
 use thoth_mcp::{
-    CallResult, Decoder, Direction, Frame, Framed, IdKey, Message, Notification, Refusal, RefusalCode, RefusedShape,
-    Request, Response, ResultType, TaskState,
+    CallResult, Decoder, Direction, Edit, Frame, Framed, IdKey, Message, Notification, Refusal, RefusalCode,
+    RefusedShape, Request, Response, ResultType, TaskState, apply,
 };
 use thoth_types::Caller;
 use thoth_types::json::Limits;
@@ -33,8 +36,8 @@ pub(crate) struct ServerSide {
 /// What comes of the frames that arrived together.
 #[derive(Debug, Default)]
 pub(crate) struct Delivery<'f> {
-    /// For the client: the original bytes of what passed, in order.
-    pub(crate) frames: Vec<&'f [u8]>,
+    /// For the client: what passed, in order; the original bytes but for what is kept from it.
+    pub(crate) frames: Vec<Cow<'f, [u8]>>,
     /// For the client, after that: answers that Thoth gives in the server's place.
     pub(crate) replies: Vec<u8>,
     /// For the server: errors about requests of its own that were refused.
@@ -56,7 +59,7 @@ impl ServerSide {
     /// Inspects everything that arrived together.
     pub(crate) fn deliver<'f>(&mut self, frames: impl Iterator<Item = Framed<'f>>) -> Delivery<'f> {
         let Self { gate, caller, session, decoder, outcomes, refused_frames } = self;
-        let mut inspection = Inspection { gate, caller, session, outcomes, listed: None };
+        let mut inspection = Inspection { gate, caller, session, outcomes, listed: None, edits: Vec::new() };
         let mut delivery = Delivery::default();
         let mut refused = Vec::new();
         for framed in frames {
@@ -67,12 +70,16 @@ impl ServerSide {
                     decoder
                         .decode(body, Direction::ServerToClient, rule)
                         .and_then(|frame| inspection.frame(&frame, whole.len(), &mut delivery))
-                        .map(|()| whole)
+                        .map(|()| match std::mem::take(&mut inspection.edits) {
+                            edits if edits.is_empty() => Cow::Borrowed(whole),
+                            edits => Cow::Owned(apply(whole, edits)),
+                        })
                 }
             };
             match verdict {
                 Ok(whole) => delivery.frames.push(whole),
                 Err(refusal) => {
+                    inspection.edits.clear();
                     inspection.refuse(&refusal, &mut delivery);
                     refused.push(refusal);
                 }
@@ -141,6 +148,8 @@ struct Inspection<'r> {
     outcomes: &'r mut Outcomes,
     /// How many tools the server has, if it has just told all of them.
     listed: Option<usize>,
+    /// What the client does not get of the frame in hand, or gets otherwise.
+    edits: Vec<Edit>,
 }
 
 impl Inspection<'_> {
@@ -184,6 +193,8 @@ impl Inspection<'_> {
                     Asked::ToolsList { .. } => response.tools_list().transpose().map(drop),
                     Asked::Call(_) | Asked::Task { result: true, .. } => response.call_result().transpose().map(drop),
                     Asked::Task { result: false, .. } => response.task_state().transpose().map(drop),
+                    Asked::List(listing) => response.listing(*listing).transpose().map(drop),
+                    Asked::Discover => response.instructions().transpose().map(drop),
                     Asked::Other => Ok(()),
                 }
             }
@@ -215,7 +226,7 @@ impl Inspection<'_> {
         } else if let Some(task) = notification.task_state().transpose()? {
             self.task(&task, bytes);
         } else if notification.method == "notifications/tools/list_changed" {
-            self.session.lock().list_changed();
+            self.session.lock().offers.list_changed();
         }
         Ok(())
     }
@@ -233,12 +244,21 @@ impl Inspection<'_> {
             Asked::Initialize => {
                 if let Some(result) = response.initialize_result().transpose()? {
                     state.negotiate(&result.protocol_version);
+                    state = self.unlocked(state, |own| own.instructions(response, result.instructions.as_deref()));
                 }
+            }
+            Asked::Discover => {
+                let text = response.instructions().transpose()?;
+                state = self.unlocked(state, |own| own.instructions(response, text.as_deref()));
             }
             Asked::ToolsList { first } => {
                 if let Some(page) = response.tools_list().transpose()? {
-                    let names = page.tools.iter().map(|tool| tool.name.to_string());
-                    self.listed = state.list_page(names, first, page.next_cursor.is_none()).or(self.listed);
+                    state = self.unlocked(state, |own| own.tools(response, &page, first));
+                }
+            }
+            Asked::List(listing) => {
+                if let Some(page) = response.listing(listing).transpose()? {
+                    state = self.unlocked(state, |own| own.listing(response, listing, &page));
                 }
             }
             Asked::Call(Some(ticket)) => {
@@ -261,6 +281,17 @@ impl Inspection<'_> {
         }
         state.from_client.remove(&id.key());
         Ok(())
+    }
+
+    /// Does what may wait for the store of pins without holding up the other direction. Meanwhile the request stays open:
+    /// only this direction can answer it.
+    fn unlocked<'s>(&mut self, state: MutexGuard<'s, State>, work: impl FnOnce(&mut Self)) -> MutexGuard<'s, State>
+    where
+        Self: 's,
+    {
+        drop(state);
+        work(self);
+        self.session.lock()
     }
 
     fn called(&mut self, state: &mut State, ticket: Ticket, view: Option<&CallResult<'_>>, bytes: usize) {

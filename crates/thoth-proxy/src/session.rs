@@ -1,15 +1,18 @@
 //! What both directions of one connection share: which requests are open, what was negotiated, what was listed.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use thoth_gate::Ticket;
-use thoth_mcp::{BatchRule, IdKey, InFlight, InFlightError};
-use thoth_types::Listed;
+use thoth_gate::{Moment, Ticket};
+use thoth_mcp::{BatchRule, IdKey, InFlight, InFlightError, Listing};
+use thoth_types::{Integrity, ItemKind, Listed, PinState};
+
+use crate::offers::Offers;
+use crate::warden::Warden;
 
 /// Requests that may be open at once in one direction.
 const MAX_OPEN: usize = 4096;
-/// Tools, tasks and unfinished round trips remembered. A server that goes beyond is not an honest one; forgetting the
+/// Tasks and unfinished round trips remembered. A server that goes beyond is not an honest one; forgetting the
 /// oldest costs links between records, never a decision.
 const MAX_REMEMBERED: usize = 4096;
 
@@ -21,6 +24,10 @@ pub(crate) enum Asked {
     ToolsList {
         first: bool,
     },
+    /// One page of another listing.
+    List(Listing),
+    /// What the server says of itself in the modern era.
+    Discover,
     /// A governed call. The ticket is there once the call is committed.
     Call(Option<Ticket>),
     /// A question about a task: its outcome may be in the answer; `result` when the answer is the outcome.
@@ -43,12 +50,67 @@ pub(crate) struct Open {
 
 /// The shared state, behind one short-lived lock.
 #[derive(Debug, Default)]
-pub(crate) struct Session(Mutex<State>);
+pub(crate) struct Session {
+    state: Mutex<State>,
+    /// Knows the server's definitions. There is one in every session but those of tests that are about something else.
+    warden: Option<Warden>,
+}
 
 impl Session {
+    /// A session whose server's definitions are looked at.
+    pub(crate) fn guarded(warden: Warden) -> Self {
+        Self { state: Mutex::default(), warden: Some(warden) }
+    }
+
     /// Locks the state. A panic elsewhere cannot leave it half-changed in a way that would loosen a decision.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What knows the server's definitions.
+    pub(crate) const fn warden(&self) -> Option<&Warden> {
+        self.warden.as_ref()
+    }
+
+    /// Whether a tool that is called is listed, and what is known of it. Of a tool that is in order, this is a lookup;
+    /// for another one the store is asked whether somebody has approved it in the meantime.
+    pub(crate) fn facts(&self, tool: &str, now: Moment) -> (Listed, Option<Arc<Integrity>>) {
+        let (listed, known, stale) = {
+            let state = self.lock();
+            let (listed, known, stale) = state.offers.of(tool, now.monotonic_us);
+            (listed, known.cloned(), stale)
+        };
+        let Some(warden) = &self.warden else { return (listed, None) };
+        let integrity = match known {
+            Some(known) if known.integrity.pin == Some(PinState::Approved) && known.integrity.threat.is_none() => {
+                known.integrity
+            }
+            Some(known) => {
+                let known = warden.again(ItemKind::Tool, tool, &known);
+                let integrity = Arc::clone(&known.integrity);
+                self.lock().offers.update(tool, known);
+                integrity
+            }
+            None => Arc::new(warden.unseen(ItemKind::Tool, tool)),
+        };
+        let integrity = if stale && !integrity.stale {
+            Arc::new(Integrity { stale, ..Integrity::clone(&integrity) })
+        } else {
+            integrity
+        };
+        (listed, Some(integrity))
+    }
+
+    /// Learns what others have approved or taken back in the meantime.
+    pub(crate) fn refresh(&self) {
+        let Some(warden) = self.warden.as_ref().filter(|warden| warden.has_news()) else { return };
+        let known = self.lock().offers.known();
+        for (tool, known) in known {
+            let now = warden.again(ItemKind::Tool, &tool, &known);
+            if now.integrity != known.integrity {
+                self.lock().offers.update(&tool, now);
+            }
+        }
     }
 }
 
@@ -60,9 +122,7 @@ pub(crate) struct State {
     pub(crate) from_server: InFlight<Open>,
     abandoned: Vec<Ticket>,
     negotiated: Option<String>,
-    tools: HashSet<String>,
-    pages: HashSet<String>,
-    tools_complete: bool,
+    pub(crate) offers: Offers,
     tasks: Remembered<Ticket>,
     round_trips: Remembered<String>,
 }
@@ -74,9 +134,7 @@ impl Default for State {
             from_server: InFlight::new(MAX_OPEN),
             abandoned: Vec::new(),
             negotiated: None,
-            tools: HashSet::new(),
-            pages: HashSet::new(),
-            tools_complete: false,
+            offers: Offers::default(),
             tasks: Remembered::default(),
             round_trips: Remembered::default(),
         }
@@ -95,43 +153,6 @@ impl State {
     /// The revision that a legacy session speaks.
     pub(crate) fn revision(&self) -> Option<&str> {
         self.negotiated.as_deref()
-    }
-
-    pub(crate) fn listed(&self, tool: &str) -> Listed {
-        if self.tools.contains(tool) {
-            Listed::Yes
-        } else if self.tools_complete {
-            Listed::No
-        } else {
-            Listed::Unknown
-        }
-    }
-
-    /// Takes in one page of the server's tools; `last` when no cursor follows. Returns how many tools are known once
-    /// the list is complete.
-    pub(crate) fn list_page(&mut self, names: impl Iterator<Item = String>, first: bool, last: bool) -> Option<usize> {
-        if first {
-            self.pages.clear();
-        }
-        let room = MAX_REMEMBERED.saturating_sub(self.pages.len());
-        self.pages.extend(names.take(room));
-        if !last {
-            return None;
-        }
-        if self.pages.len() >= MAX_REMEMBERED {
-            // Not all of it can be kept, so that it cannot be said of any tool that it is not there.
-            self.pages.clear();
-            self.tools_complete = false;
-            return None;
-        }
-        self.tools = std::mem::take(&mut self.pages);
-        self.tools_complete = true;
-        Some(self.tools.len())
-    }
-
-    /// The server says that its tools changed: what was listed may be stale.
-    pub(crate) fn list_changed(&mut self) {
-        self.tools_complete = false;
     }
 
     pub(crate) fn begin_task(&mut self, id: &str, ticket: Ticket) {
@@ -258,23 +279,5 @@ mod tests {
         let mut full = State::default();
         let opened = (0..10_000).take_while(|id| full.open_from_client(IdKey::integer(*id), open(false)).is_ok());
         assert_eq!(opened.count(), MAX_OPEN);
-    }
-
-    #[test]
-    fn a_list_is_known_once_its_last_page_is() {
-        let mut state = State::default();
-        assert_eq!(state.list_page(["a".to_owned()].into_iter(), true, false), None);
-        assert_eq!(state.listed("a"), Listed::Unknown);
-        assert_eq!(state.list_page(["b".to_owned()].into_iter(), false, true), Some(2));
-        assert_eq!((state.listed("a"), state.listed("c")), (Listed::Yes, Listed::No));
-        state.list_changed();
-        assert_eq!((state.listed("a"), state.listed("c")), (Listed::Yes, Listed::Unknown));
-        // A list without an end is not kept, and nothing is said about what it might hold.
-        for page in 0..100 {
-            let names = (0..100).map(|n| format!("{page}-{n}"));
-            assert_eq!(state.list_page(names, page == 0, page == 99), None);
-            assert!(state.pages.len() <= MAX_REMEMBERED);
-        }
-        assert_eq!(state.listed("c"), Listed::Unknown);
     }
 }

@@ -44,6 +44,7 @@ use crate::session::Session;
 use crate::turn::Turn;
 use crate::upstream::{SpawnError, Upstream, UpstreamInput, spawn};
 use crate::waiting::TICK_US;
+use crate::warden::{Warden, scan};
 
 /// A complaint to the server is written only if it fits without waiting: `PIPE_BUF`, below which POSIX promises that a
 /// writable pipe takes it whole.
@@ -137,7 +138,8 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         say(&format!("every call is refused: {reason}"));
     }
     let Upstream { input: upstream_input, stdout, mut child, group } = spawn(&program)?;
-    let session = Arc::new(Session::default());
+    let warden = Warden::new(Arc::clone(gate), fields.clone(), scan);
+    let session = Arc::new(Session::guarded(warden));
     let to_client = Arc::new(ToClient(Mutex::new(Blocking(File::from(output)))));
     let to_upstream = Arc::new(upstream_input);
     #[expect(clippy::disallowed_methods, reason = "each thread sends one cause, and none may wait for a reader")]
@@ -395,7 +397,7 @@ impl ServerPump {
             let delivery = self.side.deliver(frames.frames());
             self.complain(&delivery.complaints);
             if client_is_there {
-                let mut slices: Vec<_> = delivery.frames.iter().map(|frame| IoSlice::new(frame)).collect();
+                let mut slices: Vec<_> = delivery.frames.iter().map(|frame| IoSlice::new(frame.as_ref())).collect();
                 if !delivery.replies.is_empty() {
                     slices.push(IoSlice::new(&delivery.replies));
                 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use thoth_gate::{Answer, Gate, Moment, Permit, Refused, Round};
 use thoth_mcp::{
-    BatchRule, Decoder, Direction, Era, Frame, InFlightError, Message, Notification, Refusal, RefusalCode, Request,
-    Response, TaskMethod, ToolCallView,
+    BatchRule, Decoder, Direction, Era, Frame, InFlightError, Listing, Message, Notification, Refusal, RefusalCode,
+    Request, Response, TaskMethod, ToolCallView,
 };
 use thoth_types::json::Limits;
-use thoth_types::{Arguments, Decision, HoldToken, Requester, ToolCall};
+use thoth_types::{Arguments, Decision, HoldToken, ItemKind, Requester, ToolCall};
 
 use crate::answer::{self, RefusalStyle};
 use crate::approval::Client;
@@ -137,11 +137,26 @@ impl<'r, 'f> Making<'r, 'f> {
         if let Some(retry) = view.as_ref().and_then(|view| self.retry_of_ours(view)) {
             return self.retry(request, whole, &retry);
         }
+        if self.is_withheld(request) {
+            self.replies.extend(answer::withheld(request.id.raw()));
+            return;
+        }
         match self.open(request, view) {
             Err(refusal) => self.refuse_frame(refusal),
             Ok(None) => self.round.pass(whole),
             Ok(Some(call)) => self.admit(request, &call, whole.into()),
         }
+    }
+
+    /// Whether it asks for a prompt or a resource that is kept from the client.
+    fn is_withheld(&self, request: &Request<'_>) -> bool {
+        let (kind, key) = match &*request.method {
+            "prompts/get" => (ItemKind::Prompt, "name"),
+            "resources/read" => (ItemKind::Resource, "uri"),
+            _ => return false,
+        };
+        let name = request.params.and_then(|params| params.get(key)).and_then(|name| name.as_str());
+        name.is_some_and(|name| self.at.session.lock().offers.is_withheld(kind, &name))
     }
 
     /// Puts a call to the gate. `frame` is the line that `request` was decoded from.
@@ -186,10 +201,15 @@ impl<'r, 'f> Making<'r, 'f> {
             return self.refuse_call(&call.bound, &call.refused);
         };
         let Ok(view) = request.tool_call() else { return self.refuse_call(&call.bound, &call.refused) };
-        let listed = self.at.session.lock().listed(&view.name);
-        let retry_of = Some(call.first_call.to_string());
-        let tool_call =
-            ToolCall { listed, retry_of, task: view.task, arguments: Arguments::new(view.arguments), tool: view.name };
+        let (listed, integrity) = self.at.session.facts(&view.name, (self.at.clock)());
+        let tool_call = ToolCall {
+            listed,
+            integrity,
+            retry_of: Some(call.first_call.to_string()),
+            task: view.task,
+            arguments: Arguments::new(view.arguments),
+            tool: view.name,
+        };
         match self.round.admit(&tool_call, Cow::Owned(line.to_vec()), &random, (self.at.clock)()) {
             Answer::Admitted => self.admitted.push(Admitted { requests: vec![(call.bound, true)], is_batch: false }),
             Answer::Refused(refused) => self
@@ -209,14 +229,19 @@ impl<'r, 'f> Making<'r, 'f> {
         let asked = match &*request.method {
             "tools/call" => Asked::Call(None),
             "initialize" => Asked::Initialize,
+            "server/discover" => Asked::Discover,
             "tools/list" => {
                 Asked::ToolsList { first: request.params.and_then(|params| params.get("cursor")).is_none() }
             }
-            _ => request.task_request().transpose()?.map_or(Asked::Other, |task| Asked::Task {
-                result: task.method == TaskMethod::Result,
-                id: task.task_id.into_owned(),
-            }),
+            method => match (Listing::of_method(method), request.task_request().transpose()?) {
+                (Some(listing), _) => Asked::List(listing),
+                (None, Some(task)) => {
+                    Asked::Task { result: task.method == TaskMethod::Result, id: task.task_id.into_owned() }
+                }
+                (None, None) => Asked::Other,
+            },
         };
+        let facts = view.as_ref().map(|view| self.at.session.facts(&view.name, (self.at.clock)()));
         let mut state = self.at.session.lock();
         state
             .open_from_client(request.id.key(), Open { id: request.id.raw().into(), asked, cancelled: false })
@@ -224,8 +249,9 @@ impl<'r, 'f> Making<'r, 'f> {
         if let Some(Ok(initialize)) = request.initialize() {
             self.kept.client = Client::new(&initialize);
         }
-        Ok(view.map(|view| ToolCall {
-            listed: state.listed(&view.name),
+        Ok(view.zip(facts).map(|(view, (listed, integrity))| ToolCall {
+            listed,
+            integrity,
             retry_of: view.request_state.and_then(|s| state.continues(&state_digest(self.at.gate, s))),
             task: view.task,
             arguments: Arguments::new(view.arguments),
@@ -238,6 +264,9 @@ impl<'r, 'f> Making<'r, 'f> {
     fn open_in_batch<'m>(&mut self, request: &Request<'m>) -> Result<Option<ToolCall<'m>>, Refusal> {
         let view = view_of(request)?;
         if view.as_ref().and_then(|view| self.retry_of_ours(view)).is_some() {
+            return Err(request.refuse(RefusalCode::BadParams, 0));
+        }
+        if self.is_withheld(request) {
             return Err(request.refuse(RefusalCode::BadParams, 0));
         }
         self.open(request, view)

@@ -212,6 +212,8 @@ words! {
         ToolSensitive => "tool_sensitive",
         /// The server does not list the tool.
         ToolUnlisted => "tool_unlisted",
+        /// The tool may have changed since the server listed it.
+        ToolStale => "tool_stale",
         /// Nobody has approved the tool yet.
         ToolNotApproved => "tool_not_approved",
         /// The tool is not the one that was approved; a person decides about each call.

@@ -157,6 +157,8 @@ pub struct Integrity {
     pub pin: Option<PinState>,
     /// The fields in which it differs from what was approved.
     pub changed: Arc<[Arc<str>]>,
+    /// Whether the server has said since that its tools changed, or the time has run out for which it vouched for them.
+    pub stale: bool,
     /// The worst that was found in it and that nobody has accepted.
     pub threat: Option<Threat>,
     /// Why none of this can be told for sure.

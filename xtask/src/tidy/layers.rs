@@ -27,7 +27,7 @@ const HOUSE: &[Row] = &[
     Row { name: "thoth-api", may_import: &["thoth-types"] },
     Row {
         name: "thoth-proxy",
-        may_import: &["thoth-types", "thoth-policy", "thoth-mcp", "thoth-audit", "thoth-endpoint", "thoth-gate"],
+        may_import: &["thoth-types", "thoth-policy", "thoth-mcp", "thoth-audit", "thoth-endpoint", "thoth-scan", "thoth-gate"],
     },
     Row { name: "thoth-store", may_import: &["thoth-types", "thoth-audit", "thoth-gate"] },
     Row { name: "thoth-update", may_import: &["thoth-types", "thoth-audit", "thoth-api"] },

@@ -23,6 +23,10 @@ pub struct ToolEntry<'d> {
 /// One page of tools.
 #[derive(Debug, Clone)]
 pub struct ToolsListResult<'d> {
+    /// The array that has the tools.
+    pub list: Value<'d>,
+    /// For how long the client may take the list for what it is (revision 2026-07-28), in milliseconds.
+    pub ttl_ms: Option<u64>,
     /// The tools in order.
     pub tools: Vec<ToolEntry<'d>>,
     /// Where the next page begins; `None` on the last one.
@@ -42,7 +46,8 @@ impl<'d> ToolsListResult<'d> {
             check_name(&name, definition)?;
             tools.push(ToolEntry { name, definition });
         }
-        Ok(Self { tools, next_cursor: fields::string(result, "nextCursor", wrong)? })
+        let ttl_ms = fields::present(result, "ttlMs").and_then(|ttl| ttl.as_u64());
+        Ok(Self { list, ttl_ms, tools, next_cursor: fields::string(result, "nextCursor", wrong)? })
     }
 }
 

@@ -7,9 +7,9 @@ use crate::integrity::{IntegrityDraft, IntegritySection, OnChange, OnFirstUse, S
 use crate::read::Reader;
 use crate::yaml::{Key, Node};
 
-const KEYS: [&str; 5] = ["on_first_use", "on_change", "on_unlisted", "on_finding", "quarantined_tools"];
-const KEYS_OF_SECTION: [&str; 6] =
-    ["on_first_use", "on_change", "on_unlisted", "on_finding", "quarantined_tools", "servers"];
+const KEYS: [&str; 6] = ["on_first_use", "on_change", "on_unlisted", "on_stale", "on_finding", "quarantined_tools"];
+const KEYS_OF_SECTION: [&str; 7] =
+    ["on_first_use", "on_change", "on_unlisted", "on_stale", "on_finding", "quarantined_tools", "servers"];
 
 impl Reader<'_> {
     pub(crate) fn integrity(&mut self, node: &Node) -> IntegritySection {
@@ -31,6 +31,7 @@ impl Reader<'_> {
             }
             "on_change" => draft.on_change = self.said(value, "answer to a change", OnChange::ALL, OnChange::as_str),
             "on_unlisted" => draft.on_unlisted = self.reaction(value),
+            "on_stale" => draft.on_stale = self.reaction(value),
             "on_finding" => self.on_finding(value, draft),
             _ => draft.quarantined_tools = self.said(value, "way to show tools", Shown::ALL, Shown::as_str),
         }

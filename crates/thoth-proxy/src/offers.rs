@@ -1,0 +1,184 @@
+//! What the server has offered in this session, as far as calls depend on it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use thoth_types::{Integrity, ItemKind, Listed, PinState};
+
+use crate::warden::Known;
+
+/// Things remembered of one listing. A server that goes beyond is not an honest one; of what is forgotten, the store of
+/// pins still knows.
+const MAX_REMEMBERED: usize = 4096;
+
+/// The tools of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Offers {
+    tools: HashMap<String, Option<Known>>,
+    /// What the pages of the listing that is under way have shown so far.
+    pages: HashMap<String, Option<Known>>,
+    complete: bool,
+    /// The server said that its tools changed.
+    changed: bool,
+    /// Until when the server vouches for what it listed.
+    fresh_until_us: Option<u64>,
+    /// Things other than tools that are kept from the client.
+    withheld: HashSet<(ItemKind, String)>,
+}
+
+/// One page of tools.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) tools: Vec<(String, Option<Known>)>,
+    pub(crate) first: bool,
+    pub(crate) last: bool,
+    pub(crate) ttl_ms: Option<u64>,
+}
+
+impl Offers {
+    /// Whether a tool is listed, what is known of it, and whether that may be out of date.
+    pub(crate) fn of(&self, tool: &str, now_us: u64) -> (Listed, Option<&Known>, bool) {
+        let stale = self.changed || self.fresh_until_us.is_some_and(|until| now_us >= until);
+        let known = self.tools.get(tool);
+        let listed = match known {
+            Some(_) => Listed::Yes,
+            None if self.complete => Listed::No,
+            None => Listed::Unknown,
+        };
+        (listed, known.and_then(Option::as_ref), stale)
+    }
+
+    /// Takes in one page. Returns how many tools are known once the list is complete.
+    pub(crate) fn take(&mut self, page: Page, now_us: u64) -> Option<usize> {
+        if page.first {
+            self.pages.clear();
+            self.fresh_until_us = None;
+        }
+        // A server that does not want its list kept vouches for nothing, and for no time either.
+        if let Some(ttl_ms) = page.ttl_ms.filter(|ttl| *ttl > 0) {
+            let until = now_us.saturating_add(ttl_ms.saturating_mul(1000));
+            self.fresh_until_us = Some(self.fresh_until_us.map_or(until, |known| known.min(until)));
+        }
+        for (name, known) in page.tools {
+            if self.pages.len() >= MAX_REMEMBERED && !self.pages.contains_key(&name) {
+                continue;
+            }
+            // Listed twice, it is whatever of the two is in worse order: a client may take either.
+            let twice = self.pages.get(&name).cloned();
+            let known = match twice {
+                Some(Some(first)) if worse(&first, known.as_ref()) => Some(first),
+                _ => known,
+            };
+            self.pages.insert(name.clone(), known.clone());
+            if self.tools.len() < MAX_REMEMBERED || self.tools.contains_key(&name) {
+                self.tools.insert(name, known);
+            }
+        }
+        if !page.last {
+            return None;
+        }
+        self.changed = false;
+        if self.pages.len() >= MAX_REMEMBERED {
+            // Not all of it can be kept, so that it cannot be said of any tool that it is not there.
+            self.pages.clear();
+            self.complete = false;
+            return None;
+        }
+        self.tools = std::mem::take(&mut self.pages);
+        self.complete = true;
+        Some(self.tools.len())
+    }
+
+    /// The server says that its tools changed: what was listed may be stale.
+    pub(crate) fn list_changed(&mut self) {
+        self.complete = false;
+        self.changed = true;
+    }
+
+    /// Puts what is now known of a tool in the place of what was known.
+    pub(crate) fn update(&mut self, tool: &str, known: Known) {
+        if let Some(Some(slot)) = self.tools.get_mut(tool)
+            && slot.fingerprint.digest == known.fingerprint.digest
+        {
+            *slot = known;
+        }
+    }
+
+    /// Every tool of which something is known.
+    pub(crate) fn known(&self) -> Vec<(String, Known)> {
+        self.tools.iter().filter_map(|(name, known)| Some((name.clone(), known.clone()?))).collect()
+    }
+
+    /// Notes what of a listing is kept from the client, and what no longer is.
+    pub(crate) fn withhold(&mut self, kind: ItemKind, name: String, withheld: bool) {
+        if !withheld {
+            self.withheld.remove(&(kind, name));
+        } else if self.withheld.len() < MAX_REMEMBERED {
+            self.withheld.insert((kind, name));
+        }
+    }
+
+    /// Whether this is kept from the client.
+    pub(crate) fn is_withheld(&self, kind: ItemKind, name: &str) -> bool {
+        !self.withheld.is_empty() && self.withheld.contains(&(kind, name.to_owned()))
+    }
+}
+
+/// Whether the first of two definitions of one name is in worse order than the second.
+fn worse(first: &Known, second: Option<&Known>) -> bool {
+    let order = |integrity: &Arc<Integrity>| {
+        (
+            integrity.problem.is_some(),
+            integrity.pin.map(|pin| match pin {
+                PinState::Approved => 0,
+                PinState::Pending => 1,
+                PinState::Quarantined => 2,
+                PinState::Revoked => 3,
+            }),
+            integrity.threat.as_ref().map(|threat| threat.severity),
+        )
+    };
+    second.is_none_or(|second| order(&first.integrity) >= order(&second.integrity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(names: impl IntoIterator<Item = String>, first: bool, last: bool) -> Page {
+        Page { tools: names.into_iter().map(|name| (name, None)).collect(), first, last, ttl_ms: None }
+    }
+
+    #[test]
+    fn a_list_is_known_once_its_last_page_is() {
+        let mut offers = Offers::default();
+        let listed = |offers: &Offers, tool: &str| offers.of(tool, 0).0;
+        assert_eq!(offers.take(page(["a".to_owned()], true, false), 0), None);
+        assert_eq!((listed(&offers, "a"), listed(&offers, "b")), (Listed::Yes, Listed::Unknown));
+        assert_eq!(offers.take(page(["b".to_owned()], false, true), 0), Some(2));
+        assert_eq!((listed(&offers, "a"), listed(&offers, "c")), (Listed::Yes, Listed::No));
+        offers.list_changed();
+        assert_eq!((listed(&offers, "a"), listed(&offers, "c")), (Listed::Yes, Listed::Unknown));
+        assert!(offers.of("a", 0).2);
+        assert_eq!(offers.take(page(["c".to_owned()], true, true), 0), Some(1));
+        assert_eq!((listed(&offers, "a"), offers.of("c", 0).2), (Listed::No, false));
+        // A list without an end is not kept, and nothing is said about what it might hold.
+        for number in 0..100 {
+            let names = (0..100).map(|n| format!("{number}-{n}"));
+            assert_eq!(offers.take(page(names, number == 0, number == 99), 0), None);
+            assert!(offers.pages.len() <= MAX_REMEMBERED && offers.tools.len() <= MAX_REMEMBERED);
+        }
+        assert_eq!(listed(&offers, "d"), Listed::Unknown);
+    }
+
+    #[test]
+    fn what_the_server_vouches_for_ends() {
+        let mut offers = Offers::default();
+        let with = |ttl_ms, first, last| Page { ttl_ms, ..page(["a".to_owned()], first, last) };
+        offers.take(with(Some(5), true, false), 1000);
+        offers.take(with(Some(9), false, true), 2000);
+        assert_eq!((offers.of("a", 5999).2, offers.of("a", 6000).2), (false, true));
+        offers.take(with(Some(0), true, true), 7000);
+        assert!(!offers.of("a", u64::MAX).2);
+    }
+}

@@ -1,0 +1,230 @@
+//! Looks at every definition that the server shows before the client sees it: what it says, whether it is what was
+//! approved, and what a scanner finds in it.
+//!
+//! What becomes of it is for the policy to say.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use thoth_audit::EventType;
+use thoth_gate::pin::{Happened, Pin, state_of};
+use thoth_gate::{Gate, Incident, Moment, PinKey, PinsError, Seen};
+use thoth_policy::IntegrityRules;
+use thoth_types::display::harmless;
+use thoth_types::json::{Limits, Tape};
+use thoth_types::{Caller, Digest, Fingerprint, Integrity, ItemKind, PinState, Severity, Threat};
+
+use crate::clock;
+use crate::notices::{NO_EVIDENCE, say};
+
+/// What a scanner finds in one definition, given in its canonical form.
+pub(crate) type Scan = fn(ItemKind, &Fingerprint) -> Vec<Threat>;
+
+/// Verdicts that are remembered. Forgetting one costs scanning it again.
+const MAX_VERDICTS: usize = 8192;
+
+/// How many news of one listing are said aloud; the ledger has them all.
+const SAID: usize = 8;
+
+/// One definition that the server showed.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown<'d> {
+    pub(crate) name: Cow<'d, str>,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// What is known of a definition that the server showed in this session.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) fingerprint: Fingerprint,
+    threats: Arc<[Threat]>,
+    pub(crate) integrity: Arc<Integrity>,
+}
+
+/// Knows the definitions of one server.
+pub(crate) struct Warden {
+    gate: Arc<Gate>,
+    caller: Caller,
+    scan: Scan,
+    clock: fn() -> Moment,
+    verdicts: Mutex<HashMap<(ItemKind, Digest), Arc<[Threat]>>>,
+    /// The store's version that what is known stems from.
+    version: AtomicU64,
+}
+
+impl std::fmt::Debug for Warden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Warden").field("server", &self.caller.server).finish_non_exhaustive()
+    }
+}
+
+impl Warden {
+    pub(crate) fn new(gate: Arc<Gate>, caller: Caller, scan: Scan) -> Self {
+        let (verdicts, version) = (Mutex::default(), AtomicU64::new(0));
+        Self { gate, caller, scan, clock: clock::now, verdicts, version }
+    }
+
+    /// What the policy says of this server's definitions.
+    pub(crate) fn rules(&self) -> IntegrityRules {
+        self.gate.integrity_rules(self.caller.server.as_str())
+    }
+
+    fn key(&self, kind: ItemKind, name: &str) -> PinKey {
+        PinKey { server: self.caller.server.clone(), kind, name: name.into() }
+    }
+
+    /// Takes definitions in, and says what is known of each.
+    pub(crate) fn judge(&self, kind: ItemKind, shown: &[Shown<'_>]) -> Vec<Known> {
+        let rules = self.rules();
+        let threats: Vec<Arc<[Threat]>> =
+            shown.iter().map(|one| self.threats(kind, &one.name, &one.fingerprint)).collect();
+        let seen: Vec<Seen> = shown
+            .iter()
+            .zip(&threats)
+            .map(|(one, threats)| Seen {
+                key: self.key(kind, &one.name),
+                fingerprint: one.fingerprint.clone(),
+                pin_at_once: rules.pins_at_once(threats.iter().map(|threat| threat.severity).max()),
+            })
+            .collect();
+        let observed = self.gate.pin_desk().observe(&self.caller, &seen, (self.clock)().wall);
+        let (pins, problem) = match observed {
+            Ok(lookout) => {
+                self.say(&lookout.news);
+                (lookout.pins, None)
+            }
+            Err(error) => (Vec::new(), Some(trouble(&error))),
+        };
+        let known = shown.iter().zip(threats).enumerate().map(|(at, (one, threats))| {
+            let pin = pins.get(at).map(|pin| &**pin);
+            let problem = problem.clone().or_else(|| pin.is_none().then(|| "it was not compared".into()));
+            let integrity = Integrity { problem, ..integrity_of(pin, &one.fingerprint, &threats) };
+            Known { fingerprint: one.fingerprint.clone(), threats, integrity: Arc::new(integrity) }
+        });
+        known.collect()
+    }
+
+    /// What a scanner finds in definitions that are not pinned.
+    pub(crate) fn glance(&self, kind: ItemKind, shown: &[Shown<'_>]) -> Vec<Arc<Integrity>> {
+        let glance = |one: &Shown<'_>| {
+            let threats = self.threats(kind, &one.name, &one.fingerprint);
+            Arc::new(integrity_of(None, &one.fingerprint, &threats))
+        };
+        shown.iter().map(glance).collect()
+    }
+
+    /// What is known of something that this session has seen, as the store has it now.
+    pub(crate) fn again(&self, kind: ItemKind, name: &str, known: &Known) -> Known {
+        let integrity = match self.gate.pin_desk().pins().look(&self.key(kind, name)) {
+            Ok(pin) => integrity_of(pin.as_ref(), &known.fingerprint, &known.threats),
+            Err(error) => Integrity { problem: Some(trouble(&error)), ..Integrity::default() },
+        };
+        Known { integrity: Arc::new(integrity), ..known.clone() }
+    }
+
+    /// What is known of something that this session has not seen, from other sessions.
+    pub(crate) fn unseen(&self, kind: ItemKind, name: &str) -> Integrity {
+        match self.gate.pin_desk().pins().look(&self.key(kind, name)) {
+            Ok(None) => Integrity::default(),
+            Ok(Some(pin)) => match pin.latest() {
+                Some(latest) => {
+                    let threats = self.threats(kind, name, &latest.fingerprint);
+                    Integrity { stale: true, ..integrity_of(Some(&pin), &latest.fingerprint, &threats) }
+                }
+                None => Integrity { pin: Some(pin.state()), stale: true, ..Integrity::default() },
+            },
+            Err(error) => Integrity { problem: Some(trouble(&error)), ..Integrity::default() },
+        }
+    }
+
+    /// Whether the store may have changed since this was last asked.
+    pub(crate) fn has_news(&self) -> bool {
+        match self.gate.pin_desk().pins().version() {
+            Ok(version) => self.version.swap(version, Ordering::Relaxed) != version,
+            // Whatever is asked next will say what is wrong.
+            Err(_) => true,
+        }
+    }
+
+    /// What a scanner finds. What is worth a look is recorded once.
+    fn threats(&self, kind: ItemKind, name: &str, fingerprint: &Fingerprint) -> Arc<[Threat]> {
+        let key = (kind, fingerprint.digest);
+        if let Some(known) = self.verdicts().get(&key) {
+            return Arc::clone(known);
+        }
+        let found: Arc<[Threat]> = (self.scan)(kind, fingerprint).into();
+        let mut verdicts = self.verdicts();
+        if verdicts.len() >= MAX_VERDICTS {
+            verdicts.clear();
+        }
+        verdicts.insert(key, Arc::clone(&found));
+        drop(verdicts);
+        for threat in found.iter().filter(|threat| threat.severity >= Severity::Warning) {
+            let Threat { severity, rule, message } = threat;
+            let detail = harmless(&format!("{severity} in the {kind} `{name}`: {message} ({rule})"));
+            let incident = Incident { kind: EventType::ToolFlagged, detail: &detail, refusal: None };
+            if let Err(error) = self.gate.note(&self.caller, &incident, (self.clock)()) {
+                NO_EVIDENCE.say(&error.to_string());
+            }
+            if *severity == Severity::Critical {
+                say(&detail);
+            }
+        }
+        found
+    }
+
+    fn verdicts(&self) -> MutexGuard<'_, HashMap<(ItemKind, Digest), Arc<[Threat]>>> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, news: &[(Happened, PinKey)]) {
+        let changed = news.iter().filter(|(happened, _)| *happened == Happened::Changed);
+        let server = &self.caller.server;
+        for (_, key) in changed.clone().take(SAID) {
+            let PinKey { kind, name, .. } = key;
+            let text = match kind {
+                ItemKind::Instructions | ItemKind::Launch => format!("the {kind} of server `{server}`"),
+                _ => format!("the {kind} `{name}` of server `{server}`"),
+            };
+            say(&harmless(&format!("{text} changed since it was approved; `thoth pins diff` shows how")));
+        }
+        let more = changed.count().saturating_sub(SAID);
+        if more > 0 {
+            say(&format!("{more} more things of server `{server}` changed; `thoth pins list` has them"));
+        }
+    }
+}
+
+fn integrity_of(pin: Option<&Pin>, seen: &Fingerprint, threats: &[Threat]) -> Integrity {
+    let state = pin.map(|pin| state_of(pin, seen.digest));
+    let approved = pin.and_then(|pin| pin.approved.as_ref());
+    let changed = match (state, approved) {
+        (Some(PinState::Quarantined), Some((version, _))) => version.fingerprint.changed_fields(seen).into(),
+        _ => Arc::from([]),
+    };
+    // What somebody accepted, they accepted of the definition that they saw.
+    let accepted = approved.filter(|_| state == Some(PinState::Approved)).map(|(_, approval)| &approval.accepted);
+    let open = |threat: &&Threat| !accepted.is_some_and(|accepted| accepted.contains(&threat.rule));
+    let threat = threats.iter().filter(open).rev().max_by_key(|threat| threat.severity).cloned();
+    Integrity { pin: state, changed, stale: false, threat, problem: None }
+}
+
+fn trouble(error: &PinsError) -> Arc<str> {
+    harmless(&error.to_string()).into()
+}
+
+/// The scanner that is built in.
+pub(crate) fn scan(_: ItemKind, fingerprint: &Fingerprint) -> Vec<Threat> {
+    let mut tape = Tape::new();
+    let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
+    match tape.parse(fingerprint.definition.as_bytes(), &limits) {
+        Ok(_) => Vec::new(),
+        Err(error) => vec![Threat {
+            severity: Severity::Critical,
+            rule: "unreadable".into(),
+            message: format!("it cannot be read again: {error}").into(),
+        }],
+    }
+}
