@@ -7,11 +7,11 @@ mod json;
 mod list;
 pub(crate) mod notifier;
 mod page;
-mod person;
-mod safe;
+pub(crate) mod person;
+pub(crate) mod safe;
 mod show;
-mod store;
-mod times;
+pub(crate) mod store;
+pub(crate) mod times;
 mod watch;
 
 use clap::Subcommand;
@@ -20,7 +20,7 @@ use rustix::termios::tcgetwinsize;
 use crate::exit::{Outcome, finish};
 
 /// How wide pages are where no terminal says.
-const USUAL_WIDTH: usize = 100;
+pub(crate) const USUAL_WIDTH: usize = 100;
 
 /// The narrowest terminal that lines are made for.
 const NARROWEST: usize = 48;
@@ -63,7 +63,7 @@ pub(crate) fn run(command: ApprovalsCommand) -> Outcome {
 }
 
 /// How wide the terminal is that is written to, if it is one.
-fn width() -> Option<usize> {
+pub(crate) fn width() -> Option<usize> {
     let size = tcgetwinsize(std::io::stdout()).ok()?;
     (size.ws_col > 0).then(|| usize::from(size.ws_col).max(NARROWEST))
 }

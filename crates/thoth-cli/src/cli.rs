@@ -11,6 +11,7 @@ use crate::audit::AuditCommand;
 use crate::doctor::DoctorArgs;
 use crate::health::HealthArgs;
 use crate::manual::{CompletionsArgs, ManualArgs};
+use crate::pins::PinsCommand;
 use crate::policy::PolicyCommand;
 use crate::reference::Page;
 use crate::set_api_key::SetApiKeyArgs;
@@ -58,6 +59,9 @@ pub(crate) enum Command {
     /// Shows and answers calls that wait for a person
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
+    /// Shows what servers offer, what of it has changed since it was approved, and approves it
+    #[command(subcommand)]
+    Pins(PinsCommand),
     /// Verifies and reads the ledger
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -17,6 +17,7 @@ mod exit;
 mod health;
 mod home;
 mod manual;
+mod pins;
 mod policy;
 mod policy_files;
 mod profile;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(*arguments),
         Command::Policy(command) => policy::run(command),
         Command::Approvals(command) => approvals::run(command),
+        Command::Pins(command) => pins::run(command),
         Command::Audit(command) => audit::run(command),
         Command::WrapConfig(arguments) => wrap_config::run(*arguments),
         Command::UnwrapConfig(arguments) => unwrap_config::run(&arguments),

@@ -1,11 +1,19 @@
 //! The processes above this one, as the system tells of them.
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::ancestors;
+pub(crate) use linux::{ancestors, line_from};
 #[cfg(target_os = "macos")]
 pub(crate) use macos::ancestors;
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub(crate) use unknown::ancestors;
+
+/// A process and those above it: not told on this system.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn line_from(
+    id: u32,
+) -> Result<Vec<thoth_endpoint::lineage::Process>, thoth_endpoint::lineage::LineageError> {
+    Err(thoth_endpoint::lineage::LineageError::Unreadable(id))
+}
 
 /// The ids of this process's parent.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
@@ -33,6 +41,11 @@ mod linux {
             found = line(super::parent(), process);
         }
         found
+    }
+
+    /// A process and those above it.
+    pub(crate) fn line_from(id: u32) -> Result<Vec<Process>, LineageError> {
+        line(id, process)
     }
 
     /// A process in `/proc`. Its program can be read only if the process is the same user's; the name that it was

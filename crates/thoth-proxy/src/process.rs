@@ -55,6 +55,35 @@ pub fn governed_above(client: Option<ProcessRef>) -> Result<Option<Governed>, Li
     Ok(governed(&above()?, client))
 }
 
+/// Whether this process belongs to the side that any `thoth run` of this account governs that runs now: for answers that
+/// no single client has asked for.
+///
+/// # Errors
+/// If the processes above this one cannot be told.
+pub fn governed_by_any() -> Result<Option<Governed>, LineageError> {
+    let above = above()?;
+    if let Some(governed) = governed(&above, None) {
+        return Ok(Some(governed));
+    }
+    let clients = clients_of_gates();
+    Ok(above
+        .iter()
+        .find(|one| one.process.is_some_and(|process| clients.contains(&process)))
+        .map(|one| Governed::UnderClient(one.id)))
+}
+
+/// The clients of every `thoth run` that can be seen. Those of other accounts cannot start anything under this one.
+fn clients_of_gates() -> Vec<ProcessRef> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter_map(|id| {
+        let line = line_from(id).ok()?;
+        let (gate, above) = line.split_first()?;
+        if is_gate(gate) { client_of(above) } else { None }
+    })
+    .collect()
+}
+
 fn governed(line: &[Above], client: Option<ProcessRef>) -> Option<Governed> {
     line.iter().find_map(|above| {
         if client.is_some() && above.process == client {
@@ -83,13 +112,16 @@ fn file_name(path: &str) -> &str {
 }
 
 fn above() -> Result<Vec<Above>, LineageError> {
-    let named = |process: thoth_endpoint::lineage::Process| Above {
-        process: process_ref(process.id),
-        id: process.id,
-        words: words(process.id),
-        names: process.names,
-    };
     Ok(crate::lineage::ancestors()?.into_iter().map(named).collect())
+}
+
+/// A process and those above it.
+fn line_from(id: u32) -> Result<Vec<Above>, LineageError> {
+    Ok(crate::lineage::line_from(id)?.into_iter().map(named).collect())
+}
+
+fn named(process: thoth_endpoint::lineage::Process) -> Above {
+    Above { process: process_ref(process.id), id: process.id, words: words(process.id), names: process.names }
 }
 
 /// The command line of a process, as far as it may be read.

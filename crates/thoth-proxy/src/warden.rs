@@ -22,6 +22,9 @@ use crate::notices::{NO_EVIDENCE, say};
 /// What a scanner finds in one definition, given in its canonical form.
 pub(crate) type Scan = fn(ItemKind, &Fingerprint) -> Vec<Threat>;
 
+/// What was found in each definition.
+type Verdicts = HashMap<(ItemKind, Digest), Arc<[Threat]>>;
+
 /// Verdicts that are remembered. Forgetting one costs scanning it again.
 const MAX_VERDICTS: usize = 8192;
 
@@ -49,7 +52,7 @@ pub(crate) struct Warden {
     caller: Caller,
     scan: Scan,
     clock: fn() -> Moment,
-    verdicts: Mutex<HashMap<(ItemKind, Digest), Arc<[Threat]>>>,
+    verdicts: Mutex<Verdicts>,
     /// The store's version that what is known stems from.
     version: AtomicU64,
 }
@@ -175,7 +178,7 @@ impl Warden {
         found
     }
 
-    fn verdicts(&self) -> MutexGuard<'_, HashMap<(ItemKind, Digest), Arc<[Threat]>>> {
+    fn verdicts(&self) -> MutexGuard<'_, Verdicts> {
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -216,7 +219,8 @@ fn trouble(error: &PinsError) -> Arc<str> {
 }
 
 /// The scanner that is built in.
-pub(crate) fn scan(_: ItemKind, fingerprint: &Fingerprint) -> Vec<Threat> {
+#[must_use]
+pub fn scan(_: ItemKind, fingerprint: &Fingerprint) -> Vec<Threat> {
     let mut tape = Tape::new();
     let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
     match tape.parse(fingerprint.definition.as_bytes(), &limits) {

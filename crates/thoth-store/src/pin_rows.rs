@@ -1,5 +1,9 @@
 //! The statements over pins.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use thoth_gate::pin::Pin;
 use thoth_gate::{PinKey, PinsError};
@@ -48,13 +52,22 @@ pub(crate) fn pins(connection: &Connection, server: Option<&ServerName>) -> Resu
     Ok(found)
 }
 
+/// The folder of the ledger that has a pin's latest records.
+pub(crate) fn ledger_of(connection: &Connection, key: &PinKey) -> Result<Option<PathBuf>, Fault> {
+    let sql = "SELECT ledger FROM pins WHERE server = :server AND kind = :kind AND name = :name";
+    let mut statement = connection.prepare_cached(sql)?;
+    let parameters = named_params! { ":server": key.server.as_str(), ":kind": key.kind.as_str(), ":name": &*key.name };
+    let path: Option<Vec<u8>> = statement.query_row(parameters, |row| row.get(0)).optional()?;
+    Ok(path.map(|bytes| PathBuf::from(OsStr::from_bytes(&bytes))))
+}
+
 fn size(pin: &Pin) -> usize {
     let versions = pin.approved.iter().map(|(version, _)| version).chain(&pin.candidate);
     versions.map(|version| version.fingerprint.definition.len()).sum()
 }
 
 /// Writes a pin, new or not.
-pub(crate) fn put(connection: &Connection, pin: &Pin) -> Result<(), Fault> {
+pub(crate) fn put(connection: &Connection, pin: &Pin, ledger: &Path) -> Result<(), Fault> {
     let full = |what: String| Err(PinsError::Full(format!("{what}; `thoth pins` shows what is kept")).into());
     let name = pin.key.name.escape_debug();
     let bytes = size(pin);
@@ -83,15 +96,16 @@ pub(crate) fn put(connection: &Connection, pin: &Pin) -> Result<(), Fault> {
     let document = serde_json::to_string(&PinDocument::of(pin)).map_err(|error| Fault::Damaged(error.to_string()))?;
     connection
         .prepare_cached(
-            "INSERT INTO pins (server, kind, name, state, first_seen, definition_bytes, document)
-             VALUES (:server, :kind, :name, :state, :first_seen, :bytes, :document)
+            "INSERT INTO pins (server, kind, name, ledger, state, first_seen, definition_bytes, document)
+             VALUES (:server, :kind, :name, :ledger, :state, :first_seen, :bytes, :document)
              ON CONFLICT (server, kind, name) DO UPDATE
-             SET state = :state, definition_bytes = :bytes, document = :document",
+             SET ledger = :ledger, state = :state, definition_bytes = :bytes, document = :document",
         )?
         .execute(named_params! {
             ":server": pin.key.server.as_str(),
             ":kind": pin.key.kind.as_str(),
             ":name": &*pin.key.name,
+            ":ledger": ledger.as_os_str().as_bytes(),
             ":state": pin.state().as_str(),
             ":first_seen": nanoseconds(pin.first_seen)?,
             ":bytes": bytes,

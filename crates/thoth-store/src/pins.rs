@@ -1,6 +1,7 @@
 //! The store of pins.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ pub const MAX_DEFINITION_BYTES: usize = 1 << 20;
 /// The pins of one installation, in the file of its holds.
 pub struct SqlitePins {
     database: Arc<Database>,
+    ledger: PathBuf,
 }
 
 impl std::fmt::Debug for SqlitePins {
@@ -53,8 +55,16 @@ fn take(connection: Option<&Connection>, seen: &[Seen], now: Timestamp) -> Resul
 }
 
 impl SqlitePins {
-    pub(crate) fn new(database: Arc<Database>) -> Self {
-        Self { database }
+    pub(crate) fn new(database: Arc<Database>, ledger: PathBuf) -> Self {
+        Self { database, ledger }
+    }
+
+    /// The folder of the ledger that has a pin's latest records: that of the session that saw it.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn ledger_of(&self, key: &PinKey) -> Result<Option<PathBuf>, PinsError> {
+        Ok(self.database.read(|file| pin_rows::ledger_of(file, key)).map_err(refused)?.flatten())
     }
 }
 
@@ -69,7 +79,7 @@ impl Pins for SqlitePins {
         }
         let written = self.database.write(true, |file| {
             let (pins, steps) = take(Some(file), seen, now)?;
-            steps.iter().try_for_each(|step| pin_rows::put(file, &step.pin))?;
+            steps.iter().try_for_each(|step| pin_rows::put(file, &step.pin, &self.ledger))?;
             if !steps.is_empty() {
                 record(&steps)?;
             }
@@ -83,7 +93,8 @@ impl Pins for SqlitePins {
         let changed = self.database.write(false, |file| {
             let mut pin = pin_rows::pin(file, key)?.ok_or_else(|| unknown(key))?;
             change(&mut pin)?;
-            pin_rows::put(file, &pin)?;
+            let ledger = pin_rows::ledger_of(file, key)?.unwrap_or_else(|| self.ledger.clone());
+            pin_rows::put(file, &pin, &ledger)?;
             Ok(pin)
         });
         changed.map_err(refused)?.ok_or_else(|| unknown(key))
@@ -94,7 +105,7 @@ impl Pins for SqlitePins {
             if pin_rows::pin(file, &pin.key)?.is_some() {
                 return Ok(false);
             }
-            pin_rows::put(file, pin)?;
+            pin_rows::put(file, pin, &self.ledger)?;
             record(&[Step { pin: pin.clone(), happened: Happened::Imported }])?;
             Ok(true)
         });

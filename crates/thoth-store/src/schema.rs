@@ -73,6 +73,8 @@ CREATE TABLE pins (
     server TEXT NOT NULL,
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
+    -- The folder of the ledger that has its latest records: the bytes of the path.
+    ledger BLOB NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('approved', 'pending', 'quarantined', 'revoked')),
     -- Nanoseconds since 1970.
     first_seen INTEGER NOT NULL,

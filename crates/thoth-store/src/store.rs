@@ -50,7 +50,7 @@ impl SqliteHolds {
     /// The pins in the same file.
     #[must_use]
     pub fn pins(&self) -> SqlitePins {
-        SqlitePins::new(Arc::clone(&self.database))
+        SqlitePins::new(Arc::clone(&self.database), self.ledger.clone())
     }
 
     /// The folder of the ledger that has a hold's records: that of the sidecar that made it.

@@ -38,6 +38,7 @@ const HOUSE: &[Row] = &[
             "thoth-policy",
             "thoth-audit",
             "thoth-endpoint",
+            "thoth-scan",
             "thoth-api",
             "thoth-store",
             "thoth-proxy",

@@ -1,6 +1,7 @@
 //! The holds of this installation, and the desk at which they are answered.
 
 use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -52,6 +53,11 @@ impl Store {
         Ok(Self { home, holds })
     }
 
+    /// The ledger that sessions use where nothing else is said.
+    pub(crate) fn usual_ledger(&self) -> PathBuf {
+        self.home.ledger()
+    }
+
     pub(crate) fn holds(&self) -> &SqliteHolds {
         &self.holds
     }
@@ -99,11 +105,18 @@ impl Store {
     /// The desk for a hold, on the ledger that has its records. Without it nothing can be answered.
     pub(crate) fn desk(&self, token: &HoldToken) -> Result<OpenDesk, Failure> {
         let directory = self.holds.ledger_of(token).map_err(|error| failed(&error))?;
+        let (ledger, keys) = self.ledger(&directory, token.short())?;
+        let holds: Arc<SqliteHolds> = Arc::clone(&self.holds);
+        let desk = Desk::new(holds, Arc::<Ledger>::clone(&ledger), keys.content_key().clone());
+        Ok(OpenDesk { desk, ledger })
+    }
+
+    /// The ledger in which an answer about `what` is recorded.
+    pub(crate) fn ledger(&self, directory: &Path, what: &str) -> Result<(Arc<Ledger>, LedgerKeys), Failure> {
         let shown = harmless_text(&directory.to_string_lossy());
         let unrecorded = |why: &dyn std::fmt::Display| {
             Failure::failed(format!(
-                "{} cannot be answered: the answer could not be recorded in the ledger `{shown}`: {why}",
-                token.short()
+                "{what} cannot be answered: the answer could not be recorded in the ledger `{shown}`: {why}"
             ))
             .detail("code", "unrecorded")
             .hint("`thoth audit verify` and `thoth doctor` say what is wrong with it; nothing is answered without a record")
@@ -112,15 +125,12 @@ impl Store {
         if !directory.join(VKEY_FILE).is_file() {
             return Err(unrecorded(&"it is not there"));
         }
-        let keys = LedgerKeys::load(&self.home.keys(), &directory).map_err(|error| unrecorded(&error))?;
+        let keys = LedgerKeys::load(&self.home.keys(), directory).map_err(|error| unrecorded(&error))?;
         keys.ok_or_else(|| unrecorded(&"its keys are not there"))?;
         // Makes a content key where that was destroyed, as a session would.
-        let keys = LedgerKeys::load_or_create(&self.home.keys(), &directory).map_err(|error| unrecorded(&error))?;
-        let ledger = Ledger::open(&directory, &keys, LedgerOptions::default()).map_err(|error| unrecorded(&error))?;
-        let ledger = Arc::new(ledger);
-        let holds: Arc<SqliteHolds> = Arc::clone(&self.holds);
-        let desk = Desk::new(holds, Arc::<Ledger>::clone(&ledger), keys.content_key().clone());
-        Ok(OpenDesk { desk, ledger })
+        let keys = LedgerKeys::load_or_create(&self.home.keys(), directory).map_err(|error| unrecorded(&error))?;
+        let ledger = Ledger::open(directory, &keys, LedgerOptions::default()).map_err(|error| unrecorded(&error))?;
+        Ok((Arc::new(ledger), keys))
     }
 }
 

@@ -1,0 +1,109 @@
+//! `thoth pins import`: the approved definitions of another installation, which takes what an approval takes.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use thoth_scan::fingerprint;
+use thoth_store::{Pin, PinKey, Version};
+use thoth_types::Channel;
+use thoth_types::json::{Limits, Tape};
+
+use crate::approvals::person::Person;
+use crate::exit::{Failure, Outcome};
+use crate::terminal::{GOOD, harmless_text, line, styled};
+
+use super::answer::{OpenPins, agrees, caller};
+use super::chosen::{failed, store, title};
+use super::export::{Exported, ExportedPin, FORMAT};
+use super::person::{Needs, approval, may_approve};
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// `thoth pins import`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is pinned here already stays as it is. A definition of the file that a server does not show counts as changed.
+
+Example:
+  thoth pins import pins.json")]
+pub(crate) struct ImportArgs {
+    /// The file that `thoth pins export` wrote
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Do not ask; an import needs a terminal all the same
+    #[arg(long, short = 'y')]
+    yes: bool,
+}
+
+pub(crate) fn run(arguments: &ImportArgs) -> Outcome {
+    let person = Person::here();
+    may_approve(&person, Needs::TerminalOrRoot)?;
+    let shown = harmless_text(&arguments.file.to_string_lossy());
+    let unread = |why: &dyn std::fmt::Display| Failure::failed(format!("cannot read `{shown}`: {why}"));
+    let size = std::fs::metadata(&arguments.file).map_err(|error| unread(&error))?.len();
+    if size > MAX_BYTES {
+        return Err(unread(&"it is too large"));
+    }
+    let text = std::fs::read_to_string(&arguments.file).map_err(|error| unread(&error))?;
+    let file: Exported = serde_json::from_str(&text).map_err(|error| unread(&error))?;
+    if file.format != FORMAT {
+        return Err(unread(&"it is no file of pins, or of a newer version"));
+    }
+    let by = approval(&person, Vec::new());
+    let pins = file.pins.iter().map(|one| pin(one, &by)).collect::<Result<Vec<Pin>, _>>();
+    let pins = pins.map_err(|error| unread(&error))?;
+    let Some(first) = pins.first() else {
+        line("the file has no pins")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    line(format_args!("{} definitions from `{shown}`", pins.len()))?;
+    if !arguments.yes && person.channel == Channel::Terminal && !agrees()? {
+        return Err(Failure::failed("nothing was imported"));
+    }
+    let (store, _) = store()?;
+    let (ledger, _) = store.ledger(&store.usual_ledger(), "the import")?;
+    let open = OpenPins::on(store.holds().pins(), ledger);
+    let session = caller(first)?;
+    let mut added = 0;
+    let mut done = Ok(());
+    for pin in &pins {
+        match open.desk.add(&session, pin, &by) {
+            Ok(true) => added += 1,
+            Ok(false) => {}
+            Err(error) => {
+                done = Err(failed(&error).hint(format_args!("{} was not imported, nor what follows it", title(pin))));
+                break;
+            }
+        }
+    }
+    open.close();
+    line(format_args!("{} {added}; {} were pinned here before", styled(GOOD, "imported"), pins.len() - added))?;
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// A pin of the file, with digests of our own.
+fn pin(one: &ExportedPin, by: &thoth_store::Approval) -> Result<Pin, String> {
+    let place = |error: &dyn std::fmt::Display| format!("{} `{}`: {error}", one.kind, one.name.escape_debug());
+    let kind = one.kind.parse().map_err(|error| place(&format!("{error}")))?;
+    let server = one.server.parse().map_err(|error| place(&format!("{error}")))?;
+    let mut tape = Tape::new();
+    let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
+    let definition = tape.parse(one.definition.get().as_bytes(), &limits).map_err(|error| place(&error))?;
+    if !definition.is_object() {
+        return Err(place(&"its definition is no object"));
+    }
+    let fingerprint = fingerprint::of_definition(kind, definition);
+    if fingerprint.digest.to_string() != one.digest {
+        return Err(place(&"its digest is not that of its definition"));
+    }
+    let version = Version { fingerprint, seen_at: by.at };
+    Ok(Pin {
+        key: PinKey { server, kind, name: one.name.as_str().into() },
+        first_seen: by.at,
+        approved: Some((version, by.clone())),
+        candidate: None,
+        revoked: false,
+    })
+}

@@ -1,0 +1,163 @@
+//! `thoth pins list`: what is pinned.
+
+use std::process::ExitCode;
+use std::str::FromStr as _;
+
+use clap::Args;
+use clap::builder::styling::Style;
+use jiff::Timestamp;
+use serde::Serialize;
+use thoth_store::{Pin, Pins as _};
+use thoth_types::{PinState, ServerName};
+
+use crate::approvals::safe::{cell, columns, cut, oddities};
+use crate::approvals::times::between;
+use crate::approvals::width;
+use crate::exit::{Failure, Outcome};
+use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
+
+use super::chosen::{failed, needs_a_look, store};
+use super::json::{PinJson, changes};
+
+/// The widest cell of a name.
+const WIDEST: usize = 32;
+
+/// How wide the last column is where nothing limits the line, and the least that it has.
+const NOTE: usize = 80;
+const LEAST_NOTE: usize = 20;
+
+/// `thoth pins list`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  thoth pins list
+  thoth pins list --server files
+  thoth pins list --json | jq -r '.pins[] | select(.state == \"quarantined\") | .name'")]
+pub(crate) struct ListArgs {
+    /// Only those of this server
+    #[arg(long, value_name = "NAME")]
+    server: Option<String>,
+    /// Only those that are not approved as they are
+    #[arg(long)]
+    changed: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Serialize)]
+struct Listing<'p> {
+    schema_version: u32,
+    pins: Vec<PinJson<'p>>,
+}
+
+pub(crate) fn run(arguments: &ListArgs) -> Outcome {
+    let server = arguments.server.as_deref().map(|text| {
+        ServerName::from_str(text)
+            .map_err(|error| Failure::usage(format!("--server: `{}`: {error}", harmless_text(text))))
+    });
+    let server = server.transpose()?;
+    let (_, pins) = store()?;
+    let mut pins = pins.list(server.as_ref()).map_err(|error| failed(&error))?;
+    pins.retain(|pin| !arguments.changed || needs_a_look(pin));
+    // What needs a look comes first; the order of the rest is that of their names.
+    pins.sort_by_key(|pin| !needs_a_look(pin));
+    if arguments.json {
+        let listing = Listing { schema_version: 1, pins: pins.iter().map(PinJson::new).collect() };
+        json_line(&serde_json::to_string(&listing).map_err(Failure::failed)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if pins.is_empty() {
+        line(if arguments.changed { "everything that is pinned is as it was approved" } else { "nothing is pinned" })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    table(&pins, Timestamp::now(), width()).into_iter().try_for_each(line)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+const CELLS: usize = 7;
+
+fn table(pins: &[Pin], now: Timestamp, width: Option<usize>) -> Vec<String> {
+    let heading = ["", "STATE", "KIND", "SERVER", "NAME", "SEEN", "DIGEST"].map(str::to_owned);
+    let rows: Vec<[String; CELLS]> = std::iter::once(heading).chain(pins.iter().map(|pin| cells(pin, now))).collect();
+    let mut widths = [0; CELLS];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(columns(cell));
+        }
+    }
+    let used: usize = widths.iter().filter(|width| **width > 0).map(|width| width + 2).sum();
+    let room = width.map_or(NOTE, |width| width.saturating_sub(used).max(LEAST_NOTE));
+    let mut lines = Vec::new();
+    let mut odd = false;
+    for (index, row) in rows.iter().enumerate() {
+        let pin = index.checked_sub(1).and_then(|index| pins.get(index));
+        let styles = pin.map_or([DIM; CELLS], |pin| {
+            let (plain, state) = (Style::new(), style(pin.state()));
+            [CARE, state, plain, plain, plain, plain, DIM]
+        });
+        let mut text = String::new();
+        for ((cell, width), style) in row.iter().zip(widths).zip(styles).filter(|((_, width), _)| *width > 0) {
+            // Padded outside of the colour, so that the columns stay aligned.
+            text.push_str(&styled(style, cell));
+            text.push_str(&" ".repeat(width - columns(cell) + 2));
+        }
+        match pin {
+            None => text.push_str(&styled(DIM, "APPROVED")),
+            Some(pin) => text.push_str(&cut(&remark(pin, now), room)),
+        }
+        odd |= pin.is_some_and(is_strange);
+        lines.push(text.trim_end().to_owned());
+    }
+    if odd {
+        let what = "! has a name with characters that cannot be seen or look like others";
+        lines.push(styled(CARE, what));
+    }
+    lines
+}
+
+fn cells(pin: &Pin, now: Timestamp) -> [String; CELLS] {
+    let digest = pin.latest().map(|version| version.fingerprint.digest.to_string()).unwrap_or_default();
+    let digits = digest.strip_prefix("sha256:").and_then(|digits| digits.get(..12)).unwrap_or("-");
+    let name = if pin.key.name.is_empty() { "-".to_owned() } else { cell(&pin.key.name, WIDEST) };
+    [
+        if is_strange(pin) { "!" } else { "" }.to_owned(),
+        pin.state().to_string(),
+        pin.key.kind.to_string(),
+        cell(pin.key.server.as_str(), WIDEST),
+        name,
+        pin.latest().map_or_else(|| "-".to_owned(), |version| between(version.seen_at, now)),
+        digits.to_owned(),
+    ]
+}
+
+/// Who approved it, or what changed.
+fn remark(pin: &Pin, now: Timestamp) -> String {
+    let changed: Vec<String> = changes(pin).iter().map(|change| cell(&change.field, WIDEST)).collect();
+    if !changed.is_empty() {
+        return format!("changed: {}", changed.join(", "));
+    }
+    match &pin.approved {
+        None => "nobody yet".to_owned(),
+        Some((_, approval)) => {
+            let ago = between(approval.at, now);
+            match &approval.by {
+                Some(by) => format!("by {} {ago} ago", cell(by, WIDEST)),
+                None => format!("on first use {ago} ago"),
+            }
+        }
+    }
+}
+
+pub(crate) const fn style(state: PinState) -> Style {
+    match state {
+        PinState::Approved => GOOD,
+        PinState::Pending => CARE,
+        PinState::Quarantined | PinState::Revoked => BAD,
+    }
+}
+
+/// Whether its name looks like something that it is not.
+fn is_strange(pin: &Pin) -> bool {
+    [&*pin.key.name, pin.key.server.as_str()].into_iter().any(|text| oddities(text).next().is_some())
+}

@@ -1,0 +1,95 @@
+//! `thoth pins show`: a definition in full, and what is known of it.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use thoth_scan::fingerprint::{FieldText, diff};
+use thoth_store::{Pin, Version};
+use thoth_types::Severity;
+
+use crate::approvals::safe::{cell, oddities, wrapped};
+use crate::approvals::{USUAL_WIDTH, width};
+use crate::exit::{Failure, Outcome};
+use crate::terminal::{BAD, CARE, DIM, json_line, line, styled};
+
+use super::chosen::{Chosen, store, title};
+use super::json::PinJson;
+
+/// `thoth pins show`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  thoth pins show files read_file
+  thoth pins show files --kind instructions
+  thoth pins show files read_file --json | jq '.pins[0].approved.definition'")]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Serialize)]
+struct Listing<'p> {
+    schema_version: u32,
+    pins: Vec<PinJson<'p>>,
+}
+
+pub(crate) fn run(arguments: &ShowArgs) -> Outcome {
+    let (_, pins) = store()?;
+    let pins = arguments.chosen.find(&pins, |_| true)?;
+    if arguments.json {
+        let listing = Listing { schema_version: 1, pins: pins.iter().map(PinJson::new).collect() };
+        json_line(&serde_json::to_string(&listing).map_err(Failure::failed)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    pins.iter().try_for_each(print)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a pin and the definition that was seen last.
+pub(crate) fn print(pin: &Pin) -> Result<(), Failure> {
+    let state = pin.state();
+    line(format_args!("{}  {}", styled(super::list::style(state), state), title(pin)))?;
+    let mut rows = vec![("first seen", pin.first_seen.to_string())];
+    if let Some((version, approval)) = &pin.approved {
+        let by = approval.by.as_deref().map_or_else(|| "first use".to_owned(), |by| cell(by, 64));
+        let channel = approval.channel.map(|channel| format!(" ({channel}, {})", cell(&approval.origin, 64)));
+        rows.push(("approved", format!("{} by {by}{}", approval.at, channel.unwrap_or_default())));
+        rows.push(("digest", version.fingerprint.digest.to_string()));
+        if !approval.accepted.is_empty() {
+            let rules: Vec<String> = approval.accepted.iter().map(|rule| cell(rule, 64)).collect();
+            rows.push(("accepted", rules.join(", ")));
+        }
+    }
+    if let Some(version) = &pin.candidate {
+        rows.push(("seen", format!("{} at {}", version.fingerprint.digest, version.seen_at)));
+    }
+    for (label, value) in rows {
+        line(styled(DIM, format_args!("  {label:10}  {value}")))?;
+    }
+    pin.latest().map_or(Ok(()), |latest| definition(pin, latest))
+}
+
+/// Prints what a scanner finds in a definition, and all of its fields.
+pub(crate) fn definition(pin: &Pin, version: &Version) -> Result<(), Failure> {
+    let room = width().unwrap_or(USUAL_WIDTH).saturating_sub(6).max(20);
+    for threat in thoth_proxy::scan_definition(pin.key.kind, &version.fingerprint) {
+        let style = if threat.severity == Severity::Critical { BAD } else { CARE };
+        let text = format!("{}: {} ({})", threat.severity, threat.message, threat.rule);
+        wrapped(&text, room).into_iter().try_for_each(|text| line(styled(style, format_args!("  ! {text}"))))?;
+    }
+    for field in diff(None, &version.fingerprint) {
+        line(styled(DIM, format_args!("  {}", cell(&field.field, 64))))?;
+        let Some(FieldText::Text(text) | FieldText::Json(text)) = field.new else { continue };
+        for what in oddities(&text) {
+            line(styled(BAD, format_args!("  ! {what}")))?;
+        }
+        for part in text.lines().flat_map(|part| wrapped(part, room)) {
+            line(format_args!("    │ {part}"))?;
+        }
+    }
+    Ok(())
+}
