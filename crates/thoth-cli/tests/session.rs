@@ -12,7 +12,7 @@ use thoth_testkit::stdio_peer::{Launch, StdioPeer};
 
 const SOON: Duration = Duration::from_secs(20);
 
-const READS: &str = "version: \"1\"\ndefaults: { approval: block }\nrules:\n  - { name: read, match: { tool: \"read_*\" }, approval: auto }\n";
+const READS: &str = "version: \"1\"\ndefaults: { approval: block }\nintegrity: { on_unlisted: allow }\nrules:\n  - { name: read, match: { tool: \"read_*\" }, approval: auto }\n";
 
 fn thoth() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_thoth"))

@@ -25,6 +25,7 @@ mod process;
 mod program;
 #[cfg(test)]
 mod rehearsal;
+mod scanning;
 mod sealed_state;
 mod server_side;
 mod session;
@@ -41,8 +42,8 @@ pub use notifier::{News, Notifier};
 pub use policy_watch::{PolicyWatch, Reload};
 pub use process::{Governed, client_of_this_process, governed_above, governed_by_any, process_ref};
 pub use program::RealFiles;
+pub use scanning::scan_definition;
 pub use stdio::{RunError, StdioOptions, run};
 pub use thoth_endpoint::program::NotFound;
 pub use thoth_gate::{Evidence, EvidenceError, Gate, Standing};
 pub use upstream::SpawnError;
-pub use warden::scan as scan_definition;

@@ -38,13 +38,14 @@ use crate::notices::{NO_EVIDENCE, say};
 use crate::notifier::{Announcer, Notifier};
 use crate::policy_watch::PolicyWatch;
 use crate::program::{Program, find, own_environment};
+use crate::scanning::scan_definition;
 use crate::sealed_state::Sealer;
 use crate::server_side::ServerSide;
 use crate::session::Session;
 use crate::turn::Turn;
 use crate::upstream::{SpawnError, Upstream, UpstreamInput, spawn};
 use crate::waiting::TICK_US;
-use crate::warden::{Warden, scan};
+use crate::warden::Warden;
 
 /// A complaint to the server is written only if it fits without waiting: `PIPE_BUF`, below which POSIX promises that a
 /// writable pipe takes it whole.
@@ -138,7 +139,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         say(&format!("every call is refused: {reason}"));
     }
     let Upstream { input: upstream_input, stdout, mut child, group } = spawn(&program)?;
-    let warden = Warden::new(Arc::clone(gate), fields.clone(), scan);
+    let warden = Warden::new(Arc::clone(gate), fields.clone(), scan_definition);
     let session = Arc::new(Session::guarded(warden));
     let to_client = Arc::new(ToClient(Mutex::new(Blocking(File::from(output)))));
     let to_upstream = Arc::new(upstream_input);

@@ -13,7 +13,6 @@ use thoth_gate::pin::{Happened, Pin, state_of};
 use thoth_gate::{Gate, Incident, Moment, PinKey, PinsError, Seen};
 use thoth_policy::IntegrityRules;
 use thoth_types::display::harmless;
-use thoth_types::json::{Limits, Tape};
 use thoth_types::{Caller, Digest, Fingerprint, Integrity, ItemKind, PinState, Severity, Threat};
 
 use crate::clock;
@@ -216,19 +215,4 @@ fn integrity_of(pin: Option<&Pin>, seen: &Fingerprint, threats: &[Threat]) -> In
 
 fn trouble(error: &PinsError) -> Arc<str> {
     harmless(&error.to_string()).into()
-}
-
-/// The scanner that is built in.
-#[must_use]
-pub fn scan(_: ItemKind, fingerprint: &Fingerprint) -> Vec<Threat> {
-    let mut tape = Tape::new();
-    let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
-    match tape.parse(fingerprint.definition.as_bytes(), &limits) {
-        Ok(_) => Vec::new(),
-        Err(error) => vec![Threat {
-            severity: Severity::Critical,
-            rule: "unreadable".into(),
-            message: format!("it cannot be read again: {error}").into(),
-        }],
-    }
 }

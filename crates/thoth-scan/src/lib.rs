@@ -5,9 +5,9 @@
 
 pub mod definition;
 pub mod finding;
+pub mod fingerprint;
 pub mod look_alike;
 pub mod role;
 pub mod rules;
-pub mod fingerprint;
 pub mod text;
 pub mod threat;

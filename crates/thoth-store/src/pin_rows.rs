@@ -1,5 +1,6 @@
 //! The statements over pins.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -66,33 +67,48 @@ fn size(pin: &Pin) -> usize {
     versions.map(|version| version.fingerprint.definition.len()).sum()
 }
 
+/// How much of each server is kept, as far as a transaction has asked.
+#[derive(Debug, Default)]
+pub(crate) struct Room(HashMap<ServerName, (i64, i64)>);
+
+impl Room {
+    /// Says no where a pin would be one too many, or too large.
+    fn admit(&mut self, connection: &Connection, pin: &Pin, bytes: i64) -> Result<(), Fault> {
+        let full = |what: String| Err(PinsError::Full(format!("{what}; `thoth pins` shows what is kept")).into());
+        let server = &pin.key.server;
+        let name = pin.key.name.escape_debug();
+        let largest = i64::try_from(2 * MAX_DEFINITION_BYTES).unwrap_or(i64::MAX);
+        if bytes > largest {
+            return full(format!("the definitions of `{name}` take {bytes} bytes, which is too much"));
+        }
+        let (count, taken) = match self.0.get(server) {
+            Some(known) => *known,
+            None => connection
+                .prepare_cached("SELECT count(*), coalesce(sum(definition_bytes), 0) FROM pins WHERE server = ?1")?
+                .query_row([server.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?,
+        };
+        let own: Option<i64> = connection
+            .prepare_cached("SELECT definition_bytes FROM pins WHERE server = ?1 AND kind = ?2 AND name = ?3")?
+            .query_row((server.as_str(), pin.key.kind.as_str(), &*pin.key.name), |row| row.get(0))
+            .optional()?;
+        let count = count + i64::from(own.is_none());
+        let taken = taken.saturating_sub(own.unwrap_or(0)).saturating_add(bytes);
+        if count > i64::from(MAX_PINS_OF_SERVER) {
+            return full(format!("{MAX_PINS_OF_SERVER} things of this server are pinned already, which is the most"));
+        }
+        if taken > MAX_PIN_BYTES_OF_SERVER {
+            return full(format!("with `{name}`, the pins of this server would take {taken} bytes, which is too much"));
+        }
+        self.0.insert(server.clone(), (count, taken));
+        Ok(())
+    }
+}
+
 /// Writes a pin, new or not.
-pub(crate) fn put(connection: &Connection, pin: &Pin, ledger: &Path) -> Result<(), Fault> {
-    let full = |what: String| Err(PinsError::Full(format!("{what}; `thoth pins` shows what is kept")).into());
-    let name = pin.key.name.escape_debug();
-    let bytes = size(pin);
+pub(crate) fn put(connection: &Connection, pin: &Pin, ledger: &Path, room: &mut Room) -> Result<(), Fault> {
     // Two definitions of one thing are kept at most.
-    if bytes > 2 * MAX_DEFINITION_BYTES {
-        return full(format!("the definitions of `{name}` take {bytes} bytes, which is too much"));
-    }
-    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    let (count, taken): (u32, i64) = connection
-        .prepare_cached(
-            "SELECT count(*), coalesce(sum(definition_bytes), 0) FROM pins
-             WHERE server = :server AND NOT (kind = :kind AND name = :name)",
-        )?
-        .query_row(
-            named_params! {
-                ":server": pin.key.server.as_str(), ":kind": pin.key.kind.as_str(), ":name": &*pin.key.name,
-            },
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-    if count >= MAX_PINS_OF_SERVER {
-        return full(format!("{count} things of this server are pinned already, which is the most"));
-    }
-    if taken.saturating_add(bytes) > MAX_PIN_BYTES_OF_SERVER {
-        return full(format!("the pins of this server take {taken} bytes already, and `{name}` would be too much"));
-    }
+    let bytes = i64::try_from(size(pin)).unwrap_or(i64::MAX);
+    room.admit(connection, pin, bytes)?;
     let document = serde_json::to_string(&PinDocument::of(pin)).map_err(|error| Fault::Damaged(error.to_string()))?;
     connection
         .prepare_cached(

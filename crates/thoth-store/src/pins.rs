@@ -12,7 +12,7 @@ use thoth_types::ServerName;
 
 use crate::database::{Database, store};
 use crate::error::Fault;
-use crate::pin_rows;
+use crate::pin_rows::{self, Room};
 
 /// How many things of one server may have a pin.
 pub const MAX_PINS_OF_SERVER: u32 = 8_192;
@@ -79,7 +79,8 @@ impl Pins for SqlitePins {
         }
         let written = self.database.write(true, |file| {
             let (pins, steps) = take(Some(file), seen, now)?;
-            steps.iter().try_for_each(|step| pin_rows::put(file, &step.pin, &self.ledger))?;
+            let mut room = Room::default();
+            steps.iter().try_for_each(|step| pin_rows::put(file, &step.pin, &self.ledger, &mut room))?;
             if !steps.is_empty() {
                 record(&steps)?;
             }
@@ -94,7 +95,7 @@ impl Pins for SqlitePins {
             let mut pin = pin_rows::pin(file, key)?.ok_or_else(|| unknown(key))?;
             change(&mut pin)?;
             let ledger = pin_rows::ledger_of(file, key)?.unwrap_or_else(|| self.ledger.clone());
-            pin_rows::put(file, &pin, &ledger)?;
+            pin_rows::put(file, &pin, &ledger, &mut Room::default())?;
             Ok(pin)
         });
         changed.map_err(refused)?.ok_or_else(|| unknown(key))
@@ -105,7 +106,7 @@ impl Pins for SqlitePins {
             if pin_rows::pin(file, &pin.key)?.is_some() {
                 return Ok(false);
             }
-            pin_rows::put(file, pin, &self.ledger)?;
+            pin_rows::put(file, pin, &self.ledger, &mut Room::default())?;
             record(&[Step { pin: pin.clone(), happened: Happened::Imported }])?;
             Ok(true)
         });

@@ -10,7 +10,7 @@ use crate::error::{Fault, StoreError};
 const APPLICATION_ID: i64 = 0x5468_6f74;
 
 /// What leads from each format to the next; the first begins an empty file. Never changed once released.
-const MIGRATIONS: &[&str] = &[
+pub(crate) const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE holds (
     -- In the order in which they were made.

@@ -2,6 +2,7 @@
 
 mod faults;
 mod limits;
+mod pins;
 mod round_trip;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::file::Settings;
 use crate::{SqliteHolds, schema};
 
 /// A folder of its own, and stores in it.
@@ -27,6 +29,11 @@ impl Scene {
 
     fn store(&self) -> SqliteHolds {
         SqliteHolds::new(self.path(), self.folder.path().join("ledger"))
+    }
+
+    /// The same, used in another way.
+    fn store_with(&self, settings: Settings) -> SqliteHolds {
+        SqliteHolds::with(self.path(), self.folder.path().join("ledger"), settings)
     }
 
     /// The file as somebody with a database shell has it.

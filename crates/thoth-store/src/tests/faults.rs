@@ -100,9 +100,9 @@ fn the_table_of_files_that_are_not_ours() {
             "a newer version's",
             |s| {
                 ask(&s.store(), 1).unwrap();
-                s.raw().execute_batch("PRAGMA user_version = 2").unwrap();
+                s.raw().execute_batch("PRAGMA user_version = 3").unwrap();
             },
-            "written by a newer version of thoth (its format is 2, the newest known here is 1); update thoth",
+            "written by a newer version of thoth (its format is 3, the newest known here is 2); update thoth",
         ),
         (
             "damaged",
@@ -173,8 +173,7 @@ fn a_file_that_is_moved_away_is_left() {
 #[test]
 fn a_file_that_stays_locked() {
     let scene = Scene::new();
-    let mut store = scene.store();
-    store.settings = Settings { patience: Duration::from_millis(20), ..store.settings };
+    let store = scene.store_with(Settings { patience: Duration::from_millis(20), ..Settings::default() });
     ask(&store, 1).unwrap();
     let other = scene.raw();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -190,8 +189,7 @@ fn a_file_that_stays_locked() {
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE").unwrap();
     drop(store);
     other.execute_batch("BEGIN IMMEDIATE; COMMIT").unwrap();
-    let mut store = scene.store();
-    store.settings = Settings { patience: Duration::from_millis(20), ..store.settings };
+    let store = scene.store_with(Settings { patience: Duration::from_millis(20), ..Settings::default() });
     let error = store.list().unwrap_err();
     assert!(error.to_string().contains("in use by another process"), "{error}");
     drop(other);
@@ -204,8 +202,7 @@ fn a_full_disk() {
     let scene = Scene::new();
     ask(&scene.store(), 1).unwrap();
     let pages: u32 = scene.raw().query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-    let mut store = scene.store();
-    store.settings = Settings { max_pages: Some(pages + 2), ..store.settings };
+    let store = scene.store_with(Settings { max_pages: Some(pages + 2), ..Settings::default() });
     let large = HeldCall { arguments: vec![b'x'; 1 << 16].into(), ..HeldCall::new(2) };
     let error = large.consult(&store, 2, Some("a"), at(0)).unwrap_err().to_string();
     assert!(error.contains("the disk is full") && error.contains("make room"), "{error}");

@@ -1,0 +1,59 @@
+//! What a scanner finds in what a server says, in the words of the gate.
+
+use std::sync::LazyLock;
+
+use thoth_scan::definition::Scanner;
+use thoth_scan::finding::{Finding, Item};
+use thoth_scan::role::Role;
+use thoth_scan::threat::Severity as Found;
+use thoth_types::json::{Limits, Tape};
+use thoth_types::{Fingerprint, ItemKind, Severity, Threat};
+
+/// The rules that come with this version. Compiled when the first definition comes by, not when a session begins.
+static SCANNER: LazyLock<Scanner> = LazyLock::new(Scanner::default);
+
+/// What the shipped rules find in a definition.
+#[must_use]
+pub fn scan_definition(kind: ItemKind, fingerprint: &Fingerprint) -> Vec<Threat> {
+    let mut tape = Tape::new();
+    let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
+    let definition = match tape.parse(fingerprint.definition.as_bytes(), &limits) {
+        Ok(definition) => definition,
+        Err(error) => {
+            // Never in a definition that a fingerprint was made of; what cannot be read cannot be found harmless.
+            let message = format!("it cannot be read again: {error}").into();
+            return vec![Threat { severity: Severity::Critical, rule: "unreadable".into(), message }];
+        }
+    };
+    let item = match kind {
+        ItemKind::Tool => Item::Tool,
+        ItemKind::Prompt => Item::Prompt,
+        ItemKind::Resource => Item::Resource,
+        ItemKind::ResourceTemplate => Item::ResourceTemplate,
+        ItemKind::Instructions => {
+            let text = definition.get("instructions").and_then(|text| text.as_str()).unwrap_or_default();
+            return threats(SCANNER.scan_text(Role::Instructions, &text));
+        }
+        ItemKind::Launch => return Vec::new(),
+    };
+    threats(SCANNER.scan_item(item, definition))
+}
+
+/// What the shipped rules find in a text that the server puts to the user or to the model.
+pub(crate) fn scan_message(text: &str) -> Vec<Threat> {
+    threats(SCANNER.scan_text(Role::Message, text))
+}
+
+fn threats(findings: Vec<Finding>) -> Vec<Threat> {
+    let severity = |found: Found| match found {
+        Found::Info => Severity::Info,
+        Found::Warning => Severity::Warning,
+        Found::Critical => Severity::Critical,
+    };
+    let threat = |finding: Finding| Threat {
+        severity: severity(finding.severity),
+        rule: finding.rule,
+        message: finding.message.into(),
+    };
+    findings.into_iter().map(threat).collect()
+}
