@@ -102,6 +102,8 @@ refusal_codes! {
     TooManyInFlight => "too_many_in_flight", -32600, "too many requests are in flight, wait for answers";
     /// An answer to a request that the receiver did not make, or that was answered already.
     UnsolicitedResponse => "unsolicited_response", -32600, "answer to a request that is not open";
+    /// Something that the gate keeps back: a question that looks like an attack, a prompt that is not what was approved.
+    Withheld => "withheld", -32600, "it is kept back: it looks like an attack or is not what was approved";
     /// Request and response in one, or result and error in one.
     MixedShape => "mixed_shape", -32600, "message mixes request and response";
     /// Neither request, notification nor response.

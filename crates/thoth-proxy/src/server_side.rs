@@ -2,6 +2,7 @@
 //! client sees them.
 
 mod listings;
+mod questions;
 
 use std::borrow::Cow;
 use std::sync::{Arc, MutexGuard};
@@ -200,7 +201,7 @@ impl Inspection<'_> {
             }
             Message::Request(request) => match state.from_server.get(&request.id.key()) {
                 Some(open) if !open.cancelled => Err(request.refuse_reused_id()),
-                _ => Ok(()),
+                _ => self.question(request),
             },
             Message::Notification(notification) => {
                 notification.cancelled().transpose()?;
@@ -211,6 +212,7 @@ impl Inspection<'_> {
 
     /// A server's own request: its answer will be let through once.
     fn open(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        self.question(request)?;
         let open = Open { id: request.id.raw().into(), asked: Asked::Other, cancelled: false };
         let opened = self.session.lock().open_from_server(request.id.key(), open);
         opened.map_err(|error| refuse_in_flight(request, &error))
@@ -263,6 +265,7 @@ impl Inspection<'_> {
             }
             Asked::Call(Some(ticket)) => {
                 let view = response.call_result().transpose()?;
+                self.questions(response, view.as_ref().and_then(|view| view.input_requests))?;
                 self.called(&mut state, ticket, view.as_ref(), bytes);
             }
             Asked::Task { id: task, result } => {

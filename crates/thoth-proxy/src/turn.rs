@@ -267,7 +267,7 @@ impl<'r, 'f> Making<'r, 'f> {
             return Err(request.refuse(RefusalCode::BadParams, 0));
         }
         if self.is_withheld(request) {
-            return Err(request.refuse(RefusalCode::BadParams, 0));
+            return Err(request.refuse(RefusalCode::Withheld, 0));
         }
         self.open(request, view)
     }
