@@ -36,7 +36,7 @@ fn content(mode: ContentMode, json: &str) -> Content {
     Content::capture(mode, &ContentKey::new([5; 32]), tape.parse(json.as_bytes(), &Limits::default()).unwrap())
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Parts {
     session: SessionFields,
     text: String,
@@ -184,6 +184,9 @@ fn the_longest_event_fits_an_entry() {
             pick: 32,
             json: serde_json::to_string(&filler.repeat(1_000_000)).unwrap(),
         };
+        // About a pin instead of a call.
+        let of_pin = write(&Parts { pick: 32 | 1, ..parts.clone() });
+        assert!(of_pin.len() <= 65_535, "{} bytes of {filler:?}", of_pin.len());
         let bytes = write(&parts);
         assert!(bytes.len() <= 65_535, "{} bytes of {filler:?}", bytes.len());
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();

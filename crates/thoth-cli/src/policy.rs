@@ -8,7 +8,8 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use thoth_policy::{
-    Asks, Diagnostic, Explanation, NoHistory, Policy, Query, Sources, Truth, describe_requirement, worth_showing,
+    Asks, Diagnostic, Explanation, IntegrityRules, NoHistory, Policy, Query, Sources, Truth, describe_requirement,
+    worth_showing,
 };
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Effect};
@@ -222,6 +223,20 @@ fn with_file(explanation: &Explanation, file: &str) -> serde_json::Value {
     answer
 }
 
+/// What becomes of tools that are not as they were approved, for a person.
+fn integrity(rules: &IntegrityRules) -> String {
+    let said = [
+        ("new", rules.on_first_use.as_str()),
+        ("changed", rules.on_change.as_str()),
+        ("unlisted", rules.on_unlisted.as_str()),
+        ("stale", rules.on_stale.as_str()),
+        ("critical", rules.on_critical.as_str()),
+        ("warning", rules.on_warning.as_str()),
+    ];
+    let said: Vec<String> = said.iter().map(|(what, word)| format!("{what}: {word}")).collect();
+    said.join(", ")
+}
+
 /// What an approval takes, for a person.
 fn asks(asks: &Asks) -> Vec<(&'static str, String)> {
     let (who, how) = describe_requirement(&asks.requirement);
@@ -256,6 +271,7 @@ fn show(policy: &Policy, file: &str, explanation: &Explanation) -> Result<(), Fa
         ("matched", if matched.is_empty() { styled(DIM, "no rule") } else { matched.join(", ") }),
     ];
     rows.extend(asks);
+    rows.push(("integrity", integrity(&explanation.integrity)));
     rows.push(("policy", format!("{} {}", policy.digest(), styled(DIM, format_args!("({file})")))));
     fields(&rows)?;
     for rule in explanation.trace.iter().flatten() {

@@ -7,6 +7,7 @@ use thoth_types::{Approval, Effect, Finding, Place, ReasonCode, Requirement, Ris
 
 use crate::approvals::{approver_word, can_be_met};
 use crate::evaluate::Scratch;
+use crate::integrity::IntegrityRules;
 use crate::name;
 use crate::policy::Policy;
 use crate::query::Query;
@@ -56,7 +57,8 @@ pub struct Asks {
 }
 
 /// A decision of all stages that depend on the policy and the call alone, with its reasons. Limits are not part of
-/// it: they depend on what else was called.
+/// it: they depend on what else was called. Nor is tool integrity, which depends on what the server shows; what the policy
+/// says of that is told beside it.
 #[derive(Debug, Clone)]
 pub struct Explanation {
     /// Whether the call may go out: a word with three values.
@@ -79,6 +81,8 @@ pub struct Explanation {
     pub policy_digest: Arc<str>,
     /// What each stage found, in their order.
     pub findings: Vec<Finding>,
+    /// What the policy says of tools of this server that are new, changed, unlisted or suspicious.
+    pub integrity: IntegrityRules,
     /// What an approval takes, where the answer is to ask.
     pub asks: Option<Asks>,
     /// Every candidate rule, when asked for.
@@ -114,6 +118,7 @@ impl Policy {
             place: deciding.place,
             policy_digest: self.digest_arc(),
             findings,
+            integrity: self.integrity_rules(query.server),
             asks: (strictest == Approval::Approve).then(|| self.asks(query.tool, scratch.matched())),
             trace: trace.then(|| self.trace(query)),
         }
@@ -183,7 +188,7 @@ fn place_json(place: Option<&Place>) -> Json {
 
 impl Explanation {
     /// One JSON object: `effect, approval, risk_level, rule, reason, reason_code, matched, span, policy_digest,
-    /// findings`, `requirement` where the answer is to ask, and `trace` when it was asked for.
+    /// findings, integrity`, `requirement` where the answer is to ask, and `trace` when it was asked for.
     #[must_use]
     pub fn to_json(&self) -> String {
         let findings: Vec<Json> = self
@@ -213,6 +218,7 @@ impl Explanation {
             "span": place_json(self.place.as_ref()),
             "policy_digest": &*self.policy_digest,
             "findings": findings,
+            "integrity": integrity_json(&self.integrity),
         });
         if let Some(answer) = answer.as_object_mut() {
             if let Some(asks) = &self.asks {
@@ -224,6 +230,19 @@ impl Explanation {
         }
         answer.to_string()
     }
+}
+
+fn integrity_json(rules: &IntegrityRules) -> Json {
+    let IntegrityRules { on_first_use, on_change, on_unlisted, on_stale, on_critical, on_warning, quarantined_tools } =
+        rules;
+    json!({
+        "on_first_use": on_first_use.as_str(),
+        "on_change": on_change.as_str(),
+        "on_unlisted": on_unlisted.as_str(),
+        "on_stale": on_stale.as_str(),
+        "on_finding": {"critical": on_critical.as_str(), "warning": on_warning.as_str()},
+        "quarantined_tools": quarantined_tools.as_str(),
+    })
 }
 
 fn asks_json(asks: &Asks) -> Json {
