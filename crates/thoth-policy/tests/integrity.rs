@@ -8,7 +8,7 @@ use thoth_types::{Approval, Arguments, Integrity, Listed, PinState, Reaction, Se
 
 fn load(text: &str) -> Result<Policy, String> {
     let text = format!("version: \"1\"\ndefaults: {{ approval: auto }}\n{text}\n");
-    thoth_policy::load("p.yaml", &Sources::one("p.yaml", &text)).map_err(|error| error.to_string())
+    thoth_policy::load("p.yaml", &Sources::one("p.yaml", text)).map_err(|error| error.to_string())
 }
 
 /// What is found about a call: each code with what it demands and whether a mode may soften it.

@@ -15,6 +15,7 @@ mod dialogues;
 mod elicitation;
 mod ending;
 mod held;
+mod launch_record;
 mod lifeline;
 mod lineage;
 mod notices;

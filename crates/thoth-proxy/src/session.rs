@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thoth_gate::{Moment, Ticket};
 use thoth_mcp::{BatchRule, IdKey, InFlight, InFlightError, Listing};
-use thoth_types::{Integrity, ItemKind, Listed, PinState};
+use thoth_types::{Integrity, ItemKind, Listed};
 
 use crate::offers::Offers;
 use crate::warden::Warden;
@@ -75,29 +75,31 @@ impl Session {
     /// Whether a tool that is called is listed, and what is known of it. Of a tool that is in order, this is a lookup;
     /// for another one the store is asked whether somebody has approved it in the meantime.
     pub(crate) fn facts(&self, tool: &str, now: Moment) -> (Listed, Option<Arc<Integrity>>) {
-        let (listed, known, stale) = {
-            let state = self.lock();
-            let (listed, known, stale) = state.offers.of(tool, now.monotonic_us);
-            (listed, known.cloned(), stale)
-        };
+        let state = self.lock();
+        let (listed, known, stale) = state.offers.of(tool, now.monotonic_us);
         let Some(warden) = &self.warden else { return (listed, None) };
         let integrity = match known {
-            Some(known) if known.integrity.pin == Some(PinState::Approved) && known.integrity.threat.is_none() => {
-                known.integrity
+            Some(known) if known.is_in_order() => {
+                let integrity = Arc::clone(&known.integrity);
+                drop(state);
+                integrity
             }
             Some(known) => {
+                let known = known.clone();
+                drop(state);
                 let known = warden.again(ItemKind::Tool, tool, &known);
                 let integrity = Arc::clone(&known.integrity);
                 self.lock().offers.update(tool, known);
                 integrity
             }
-            None => Arc::new(warden.unseen(ItemKind::Tool, tool)),
+            None => {
+                drop(state);
+                Arc::new(warden.unseen(ItemKind::Tool, tool))
+            }
         };
-        let integrity = if stale && !integrity.stale {
-            Arc::new(Integrity { stale, ..Integrity::clone(&integrity) })
-        } else {
-            integrity
-        };
+        if stale && !integrity.stale {
+            return (listed, Some(Arc::new(Integrity { stale, ..Integrity::clone(&integrity) })));
+        }
         (listed, Some(integrity))
     }
 

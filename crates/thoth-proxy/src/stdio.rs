@@ -32,6 +32,7 @@ use crate::client_side::ClientSide;
 use crate::clock;
 use crate::demands::Demands;
 use crate::ending::{Cause, Ending, wind_down};
+use crate::launch_record::LaunchRecord;
 use crate::lifeline::Lifeline;
 use crate::lineage::ancestors;
 use crate::notices::{NO_EVIDENCE, say};
@@ -199,6 +200,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     })
     .map_err(system("start a thread"))?;
 
+    let launch = LaunchRecord::begin(&session, &program);
     // Traffic flows already: starting a process takes longer than everything above.
     let lifeline = Lifeline::attach(group);
     if let Err(error) = &lifeline {
@@ -213,6 +215,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     if ending.client_is_there() {
         last_answers(&to_client, replies);
     }
+    launch.end();
     note(gate, &fields, EventType::SessionEnded, &ending.describe());
     if let Ok(lifeline) = lifeline {
         lifeline.release();

@@ -43,6 +43,16 @@ pub(crate) struct Known {
     pub(crate) fingerprint: Fingerprint,
     threats: Arc<[Threat]>,
     pub(crate) integrity: Arc<Integrity>,
+    /// The store's version that this stems from, or an earlier one.
+    version: Option<u64>,
+}
+
+impl Known {
+    /// Whether it is what was approved and nothing is wrong with it.
+    pub(crate) fn is_in_order(&self) -> bool {
+        let Integrity { pin, threat, problem, .. } = &*self.integrity;
+        *pin == Some(PinState::Approved) && threat.is_none() && problem.is_none()
+    }
 }
 
 /// Knows the definitions of one server.
@@ -91,6 +101,7 @@ impl Warden {
                 pin_at_once: rules.pins_at_once(threats.iter().map(|threat| threat.severity).max()),
             })
             .collect();
+        let version = self.store_version();
         let observed = self.gate.pin_desk().observe(&self.caller, &seen, (self.clock)().wall);
         let (pins, problem) = match observed {
             Ok(lookout) => {
@@ -103,7 +114,7 @@ impl Warden {
             let pin = pins.get(at).map(|pin| &**pin);
             let problem = problem.clone().or_else(|| pin.is_none().then(|| "it was not compared".into()));
             let integrity = Integrity { problem, ..integrity_of(pin, &one.fingerprint, &threats) };
-            Known { fingerprint: one.fingerprint.clone(), threats, integrity: Arc::new(integrity) }
+            Known { fingerprint: one.fingerprint.clone(), threats, integrity: Arc::new(integrity), version }
         });
         known.collect()
     }
@@ -119,11 +130,15 @@ impl Warden {
 
     /// What is known of something that this session has seen, as the store has it now.
     pub(crate) fn again(&self, kind: ItemKind, name: &str, known: &Known) -> Known {
+        let version = self.store_version();
+        if version.is_some() && version == known.version && known.integrity.problem.is_none() {
+            return known.clone();
+        }
         let integrity = match self.gate.pin_desk().pins().look(&self.key(kind, name)) {
             Ok(pin) => integrity_of(pin.as_ref(), &known.fingerprint, &known.threats),
             Err(error) => Integrity { problem: Some(trouble(&error)), ..Integrity::default() },
         };
-        Known { integrity: Arc::new(integrity), ..known.clone() }
+        Known { integrity: Arc::new(integrity), version, ..known.clone() }
     }
 
     /// What is known of something that this session has not seen, from other sessions.
@@ -148,6 +163,10 @@ impl Warden {
             // Whatever is asked next will say what is wrong.
             Err(_) => true,
         }
+    }
+
+    fn store_version(&self) -> Option<u64> {
+        self.gate.pin_desk().pins().version().ok()
     }
 
     /// What a scanner finds. What is worth a look is recorded once.

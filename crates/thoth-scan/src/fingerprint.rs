@@ -24,6 +24,23 @@ pub fn digest_of(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
 }
 
+/// The digest of bytes that come piece by piece.
+#[derive(Debug, Clone, Default)]
+pub struct DigestOf(Sha256);
+
+impl DigestOf {
+    /// Takes in one piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all of them.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 /// The fingerprint of one thing that a server lists: an object as it stands in the list. It is the SHA-256 of the
 /// canonical form: RFC 8785, except that numbers beyond a double keep their value.
 #[must_use]

@@ -20,7 +20,7 @@ pub(crate) struct Chosen {
     /// The tools or other things; without one, all that need a look
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
-    /// Only things of this kind: tool, prompt, resource_template, instructions
+    /// Only things of this kind: tool, prompt, resource_template, instructions, launch
     #[arg(long, value_name = "KIND", value_parser = kind)]
     pub(crate) kind: Option<ItemKind>,
 }
