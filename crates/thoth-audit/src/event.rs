@@ -126,7 +126,7 @@ pub struct Event<'a> {
     pub outcome: Option<OutcomeFields<'a>>,
     /// The hold or grant that it is about.
     pub hold: Option<HoldFields<'a>>,
-    /// The pin that it is about. An event about a call has none.
+    /// The pin that it is about. An event about a call, with what was decided or came of it, has none.
     pub pin: Option<PinFields<'a>>,
     /// What was refused.
     pub refusal: Option<RefusalFields<'a>>,
@@ -277,7 +277,7 @@ impl Event<'_> {
         let decision = self.decision.as_ref();
         let outcome = self.outcome.as_ref();
         let hold = self.hold.as_ref();
-        let pin = self.pin.as_ref().filter(|_| call.is_none());
+        let pin = self.pin.as_ref().filter(|_| call.is_none() && decision.is_none() && outcome.is_none());
         let session = self.session;
         let mut o = Object::open(out);
         o.optional("actionAttestationId", call.map(|c| c.attestation_id), SHORT_CAP);

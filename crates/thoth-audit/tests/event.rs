@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use thoth_audit::{
-    CallFields, Content, ContentKey, ContentMode, DecisionFields, Event, EventType, HoldFields, Leaves, OutcomeFields, PinFields,
-    RefusalFields, SessionFields,
+    CallFields, Content, ContentKey, ContentMode, DecisionFields, Event, EventType, HoldFields, Leaves, OutcomeFields,
+    PinFields, RefusalFields, SessionFields,
 };
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Approval, Decision, Finding, Listed, Mode, Place, ReasonCode, RiskLevel, Stage};
@@ -185,7 +185,7 @@ fn the_longest_event_fits_an_entry() {
             json: serde_json::to_string(&filler.repeat(1_000_000)).unwrap(),
         };
         // About a pin instead of a call.
-        let of_pin = write(&Parts { pick: 32 | 1, ..parts.clone() });
+        let of_pin = write(&Parts { pick: 32 | 1 | 2 | 4, ..parts.clone() });
         assert!(of_pin.len() <= 65_535, "{} bytes of {filler:?}", of_pin.len());
         let bytes = write(&parts);
         assert!(bytes.len() <= 65_535, "{} bytes of {filler:?}", bytes.len());

@@ -18,6 +18,7 @@ mod held;
 mod launch_record;
 mod lifeline;
 mod lineage;
+mod neighbours;
 mod notices;
 mod notifier;
 mod offers;

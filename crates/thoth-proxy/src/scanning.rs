@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use thoth_scan::definition::Scanner;
+use thoth_scan::definition::{Scanner, Server};
 use thoth_scan::finding::{Finding, Item};
 use thoth_scan::role::Role;
 use thoth_scan::threat::Severity as Found;
-use thoth_types::json::{Limits, Tape};
+use thoth_types::json::{Limits, Tape, Value};
 use thoth_types::{Fingerprint, ItemKind, Severity, Threat};
 
 /// The rules that come with this version. Compiled when the first definition comes by, not when a session begins.
@@ -42,6 +42,19 @@ pub fn scan_definition(kind: ItemKind, fingerprint: &Fingerprint) -> Vec<Threat>
 /// What the shipped rules find in a text that the server puts to the user or to the model.
 pub(crate) fn scan_message(text: &str) -> Vec<Threat> {
     threats(SCANNER.scan_text(Role::Message, text))
+}
+
+/// How the tools of several servers relate: each finding with its server and tool.
+pub(crate) fn compare(servers: &[(&str, Vec<Value<'_>>)]) -> Vec<(String, String, Threat)> {
+    let servers: Vec<Server<'_>> =
+        servers.iter().map(|(name, tools)| Server { name, tools: tools.clone(), ..Server::default() }).collect();
+    let found = SCANNER.compare_servers(&servers).into_iter();
+    found
+        .flat_map(|finding| {
+            let (server, tool) = (finding.server.clone().unwrap_or_default(), finding.name.clone());
+            threats(vec![finding]).into_iter().map(move |threat| (server.clone(), tool.clone(), threat))
+        })
+        .collect()
 }
 
 fn threats(findings: Vec<Finding>) -> Vec<Threat> {

@@ -1,6 +1,8 @@
 //! From the server to the client: every frame is parsed by the same rules, and outcomes are recorded before the
 //! client sees them.
 
+#[cfg(test)]
+mod listing_tests;
 mod listings;
 mod questions;
 

@@ -16,6 +16,7 @@ use thoth_types::display::harmless;
 use thoth_types::{Caller, Digest, Fingerprint, Integrity, ItemKind, PinState, Severity, Threat};
 
 use crate::clock;
+use crate::neighbours::relate;
 use crate::notices::{NO_EVIDENCE, say};
 
 /// What a scanner finds in one definition, given in its canonical form.
@@ -90,6 +91,9 @@ impl Warden {
     /// Takes definitions in, and says what is known of each.
     pub(crate) fn judge(&self, kind: ItemKind, shown: &[Shown<'_>]) -> Vec<Known> {
         let rules = self.rules();
+        if kind == ItemKind::Tool {
+            self.compare(shown);
+        }
         let threats: Vec<Arc<[Threat]>> =
             shown.iter().map(|one| self.threats(kind, &one.name, &one.fingerprint)).collect();
         let seen: Vec<Seen> = shown
@@ -176,24 +180,56 @@ impl Warden {
             return Arc::clone(known);
         }
         let found: Arc<[Threat]> = (self.scan)(kind, fingerprint).into();
+        self.keep(key, &found);
+        found.iter().for_each(|threat| self.report(kind, name, threat));
+        found
+    }
+
+    /// Adds what is found when the tools of this server are seen beside those of others, for those that are new to this
+    /// session.
+    fn compare(&self, shown: &[Shown<'_>]) {
+        let is_new = |one: &Shown<'_>| !self.verdicts().contains_key(&(ItemKind::Tool, one.fingerprint.digest));
+        if !shown.iter().any(is_new) {
+            return;
+        }
+        // Without the pins of others, a tool is judged by itself, and by its own pin.
+        let Ok(pins) = self.gate.pin_desk().pins().list(None) else { return };
+        let fresh: Vec<bool> = shown.iter().map(is_new).collect();
+        let related = relate(&self.caller.server, shown, &pins);
+        for (one, _) in shown.iter().zip(fresh).filter(|(_, fresh)| *fresh) {
+            let mut found = self.threats(ItemKind::Tool, &one.name, &one.fingerprint).to_vec();
+            let own = related.iter().filter(|(tool, _)| **tool == *one.name).map(|(_, threat)| threat.clone());
+            let before = found.len();
+            found.extend(own);
+            if found.len() > before {
+                found.iter().skip(before).for_each(|threat| self.report(ItemKind::Tool, &one.name, threat));
+                self.keep((ItemKind::Tool, one.fingerprint.digest), &found.into());
+            }
+        }
+    }
+
+    fn keep(&self, key: (ItemKind, Digest), found: &Arc<[Threat]>) {
         let mut verdicts = self.verdicts();
         if verdicts.len() >= MAX_VERDICTS {
             verdicts.clear();
         }
-        verdicts.insert(key, Arc::clone(&found));
-        drop(verdicts);
-        for threat in found.iter().filter(|threat| threat.severity >= Severity::Warning) {
-            let Threat { severity, rule, message } = threat;
-            let detail = harmless(&format!("{severity} in the {kind} `{name}`: {message} ({rule})"));
-            let incident = Incident { kind: EventType::ToolFlagged, detail: &detail, refusal: None };
-            if let Err(error) = self.gate.note(&self.caller, &incident, (self.clock)()) {
-                NO_EVIDENCE.say(&error.to_string());
-            }
-            if *severity == Severity::Critical {
-                say(&detail);
-            }
+        verdicts.insert(key, Arc::clone(found));
+    }
+
+    /// Records what is worth a look, and says aloud what is worse.
+    fn report(&self, kind: ItemKind, name: &str, threat: &Threat) {
+        let Threat { severity, rule, message } = threat;
+        if *severity < Severity::Warning {
+            return;
         }
-        found
+        let detail = harmless(&format!("{severity} in the {kind} `{name}`: {message} ({rule})"));
+        let incident = Incident { kind: EventType::ToolFlagged, detail: &detail, refusal: None };
+        if let Err(error) = self.gate.note(&self.caller, &incident, (self.clock)()) {
+            NO_EVIDENCE.say(&error.to_string());
+        }
+        if *severity == Severity::Critical {
+            say(&detail);
+        }
     }
 
     fn verdicts(&self) -> MutexGuard<'_, Verdicts> {

@@ -159,6 +159,12 @@ impl Scanner {
         findings
     }
 
+    /// How the tools of several servers relate, without what each definition says by itself.
+    #[must_use]
+    pub fn compare_servers(&self, servers: &[Server<'_>]) -> Vec<Finding> {
+        registry::scan(self, servers)
+    }
+
     /// Compares an approved definition of a tool with what the server sends now. Empty when both mean the same.
     #[must_use]
     pub fn drift(&self, before: Value<'_>, after: Value<'_>) -> Vec<Finding> {
