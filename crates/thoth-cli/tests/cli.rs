@@ -203,7 +203,7 @@ fn explain_says_which_policy_answered() {
     assert_eq!(answer.json()["policy_file"], "built-in starter");
     assert!(answer.stderr.contains("built-in starter"), "{}", answer.stderr);
     let ask = thoth(folder, &["policy", "explain", "--tool", "write_x"]);
-    assert!(ask.stdout.contains("\napprover  one of local_user\nanswer    within 15m\n"), "{}", ask.stdout);
+    assert!(ask.stdout.contains("\napprover   one of local_user\nanswer     within 15m\n"), "{}", ask.stdout);
     assert!(!folder.join("home").exists());
     fs::create_dir(folder.join("home")).unwrap();
     fs::write(folder.join("home/policy.yaml"), ALLOW).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use thoth_types::{Fingerprint, ItemKind, ServerName};
+use thoth_types::{Digest, Fingerprint, ItemKind, ServerName};
 
 use crate::evidence::EvidenceError;
 use crate::pin::{Pin, Step};
@@ -72,6 +72,24 @@ pub trait Pins: Send + Sync {
     /// # Errors
     /// If they cannot be read.
     fn list(&self, server: Option<&ServerName>) -> Result<Vec<Pin>, PinsError>;
+
+    /// The digest of a program that was remembered, if its file is still the one with this stamp.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn binary(&self, path: &str, stamp: &str) -> Result<Option<Digest>, PinsError> {
+        let _ = (path, stamp);
+        Ok(None)
+    }
+
+    /// Remembers the digest of a program. A store need not.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    fn remember_binary(&self, path: &str, stamp: &str, digest: Digest) -> Result<(), PinsError> {
+        let _ = (path, stamp, digest);
+        Ok(())
+    }
 
     /// A number that is another one whenever something may have changed since it was last asked for. Cheap enough to
     /// ask for once a second.

@@ -32,7 +32,7 @@ use crate::client_side::ClientSide;
 use crate::clock;
 use crate::demands::Demands;
 use crate::ending::{Cause, Ending, wind_down};
-use crate::launch_record::LaunchRecord;
+use crate::launch_record::Launch;
 use crate::lifeline::Lifeline;
 use crate::lineage::ancestors;
 use crate::notices::{NO_EVIDENCE, say};
@@ -140,7 +140,8 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         say(&format!("every call is refused: {reason}"));
     }
     let Upstream { input: upstream_input, stdout, mut child, group } = spawn(&program)?;
-    let warden = Warden::new(Arc::clone(gate), fields.clone(), scan_definition);
+    let launch = Launch::of(&program);
+    let warden = Warden::new(Arc::clone(gate), fields.clone(), scan_definition).with_launch(launch);
     let session = Arc::new(Session::guarded(warden));
     let to_client = Arc::new(ToClient(Mutex::new(Blocking(File::from(output)))));
     let to_upstream = Arc::new(upstream_input);
@@ -200,7 +201,6 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     })
     .map_err(system("start a thread"))?;
 
-    let launch = LaunchRecord::begin(&session, &program);
     // Traffic flows already: starting a process takes longer than everything above.
     let lifeline = Lifeline::attach(group);
     if let Err(error) = &lifeline {
@@ -215,7 +215,6 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     if ending.client_is_there() {
         last_answers(&to_client, replies);
     }
-    launch.end();
     note(gate, &fields, EventType::SessionEnded, &ending.describe());
     if let Ok(lifeline) = lifeline {
         lifeline.release();

@@ -16,6 +16,7 @@ use thoth_types::display::harmless;
 use thoth_types::{Caller, Digest, Fingerprint, Integrity, ItemKind, PinState, Severity, Threat};
 
 use crate::clock;
+use crate::launch_record::Launch;
 use crate::neighbours::relate;
 use crate::notices::{NO_EVIDENCE, say};
 
@@ -65,6 +66,8 @@ pub(crate) struct Warden {
     verdicts: Mutex<Verdicts>,
     /// The store's version that what is known stems from.
     version: AtomicU64,
+    /// How the server was started, until that was taken in.
+    launch: Mutex<Option<Launch>>,
 }
 
 impl std::fmt::Debug for Warden {
@@ -76,7 +79,12 @@ impl std::fmt::Debug for Warden {
 impl Warden {
     pub(crate) fn new(gate: Arc<Gate>, caller: Caller, scan: Scan) -> Self {
         let (verdicts, version) = (Mutex::default(), AtomicU64::new(0));
-        Self { gate, caller, scan, clock: clock::now, verdicts, version }
+        Self { gate, caller, scan, clock: clock::now, verdicts, version, launch: Mutex::default() }
+    }
+
+    /// The same for a server that was started like this.
+    pub(crate) fn with_launch(self, launch: Launch) -> Self {
+        Self { launch: Mutex::new(Some(launch)), ..self }
     }
 
     /// What the policy says of this server's definitions.
@@ -92,6 +100,11 @@ impl Warden {
     pub(crate) fn judge(&self, kind: ItemKind, shown: &[Shown<'_>]) -> Vec<Known> {
         let rules = self.rules();
         if kind == ItemKind::Tool {
+            let launch = self.launch.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(launch) = launch {
+                let fingerprint = launch.fingerprint(self.gate.pin_desk().pins());
+                self.judge(ItemKind::Launch, &[Shown { name: "".into(), fingerprint }]);
+            }
             self.compare(shown);
         }
         let threats: Vec<Arc<[Threat]>> =

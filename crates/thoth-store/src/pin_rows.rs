@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use thoth_gate::pin::Pin;
 use thoth_gate::{PinKey, PinsError};
-use thoth_types::{ItemKind, ServerName};
+use thoth_types::{Digest, ItemKind, ServerName};
 
 use crate::error::Fault;
 use crate::pin_wire::PinDocument;
@@ -127,5 +127,31 @@ pub(crate) fn put(connection: &Connection, pin: &Pin, ledger: &Path, room: &mut 
             ":bytes": bytes,
             ":document": document,
         })?;
+    Ok(())
+}
+
+/// How many programs are remembered.
+const MAX_BINARIES: i64 = 256;
+
+/// The digest of a program, if its file is the one with this stamp.
+pub(crate) fn binary(connection: &Connection, path: &str, stamp: &str) -> Result<Option<Digest>, Fault> {
+    let mut statement = connection.prepare_cached("SELECT digest FROM binaries WHERE path = ?1 AND stamp = ?2")?;
+    Ok(statement.query_row([path, stamp], |row| row.get(0)).optional()?.map(Digest))
+}
+
+/// Remembers it. Where there are too many, another one is computed anew.
+pub(crate) fn remember_binary(connection: &Connection, path: &str, stamp: &str, digest: Digest) -> Result<(), Fault> {
+    connection
+        .prepare_cached(
+            "DELETE FROM binaries WHERE path <> ?1 AND path IN (
+                 SELECT path FROM binaries ORDER BY path LIMIT max(0, (SELECT count(*) FROM binaries) - ?2 + 1))",
+        )?
+        .execute((path, MAX_BINARIES))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO binaries (path, stamp, digest) VALUES (?1, ?2, ?3)
+             ON CONFLICT (path) DO UPDATE SET stamp = ?2, digest = ?3",
+        )?
+        .execute((path, stamp, digest.0))?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use thoth_gate::pin::{Happened, Pin, Step, observe};
 use thoth_gate::{PinChange, PinKey, PinRecord, Pins, PinsError, Seen};
-use thoth_types::ServerName;
+use thoth_types::{Digest, ServerName};
 
 use crate::database::{Database, store};
 use crate::error::Fault;
@@ -119,6 +119,17 @@ impl Pins for SqlitePins {
 
     fn list(&self, server: Option<&ServerName>) -> Result<Vec<Pin>, PinsError> {
         Ok(self.database.read(|file| pin_rows::pins(file, server)).map_err(refused)?.unwrap_or_default())
+    }
+
+    fn binary(&self, path: &str, stamp: &str) -> Result<Option<Digest>, PinsError> {
+        Ok(self.database.read(|file| pin_rows::binary(file, path, stamp)).map_err(refused)?.flatten())
+    }
+
+    fn remember_binary(&self, path: &str, stamp: &str, digest: Digest) -> Result<(), PinsError> {
+        self.database
+            .write(true, |file| pin_rows::remember_binary(file, path, stamp, digest))
+            .map_err(refused)
+            .map(drop)
     }
 
     fn version(&self) -> Result<u64, PinsError> {

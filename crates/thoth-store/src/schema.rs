@@ -84,6 +84,13 @@ CREATE TABLE pins (
     UNIQUE (server, kind, name)
 ) STRICT;
 CREATE INDEX pins_room ON pins (server, definition_bytes);
+
+-- The digests of programs, as long as their files are the same.
+CREATE TABLE binaries (
+    path TEXT PRIMARY KEY,
+    stamp TEXT NOT NULL,
+    digest BLOB NOT NULL CHECK (length(digest) = 32)
+) STRICT;
 ",
 ];
 

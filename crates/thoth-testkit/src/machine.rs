@@ -124,6 +124,7 @@ impl Machine {
 pub struct Session {
     peer: StdioPeer,
     next: u64,
+    listed: bool,
 }
 
 /// Why a session came to nothing.
@@ -146,7 +147,7 @@ impl Session {
     /// # Errors
     /// When it does not answer.
     pub fn open(launch: &Launch) -> Result<Self, SessionError> {
-        let mut session = Self { peer: StdioPeer::spawn(launch)?, next: 0 };
+        let mut session = Self { peer: StdioPeer::spawn(launch)?, next: 0, listed: false };
         let client = json!({"name": "a-client", "version": "1"});
         session
             .ask("initialize", &json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client}))?;
@@ -178,6 +179,10 @@ impl Session {
     /// # Errors
     /// When it is not answered.
     pub fn call(&mut self, tool: &str) -> Result<Value, SessionError> {
+        if !std::mem::replace(&mut self.listed, true) {
+            // As every client does before it calls anything.
+            self.ask("tools/list", &json!({}))?;
+        }
         self.ask("tools/call", &json!({"name": tool, "arguments": {}}))
     }
 

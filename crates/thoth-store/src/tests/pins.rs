@@ -7,7 +7,7 @@ use thoth_gate::pin::{Happened, Pin};
 use thoth_gate::{Holds as _, PinKey, Pins, PinsError, Seen};
 use thoth_testkit::holds_suite::{HeldCall, at};
 use thoth_testkit::pins_suite;
-use thoth_types::{ItemKind, PinState};
+use thoth_types::{Digest, ItemKind, PinState};
 
 use super::Scene;
 use crate::schema::MIGRATIONS;
@@ -37,7 +37,7 @@ fn a_file_of_version_1_becomes_one_of_version_2() {
     HeldCall::new(1).consult(&scene.store(), 1, Some("a"), at(0)).unwrap();
     let raw = scene.raw();
     // What version 1 had: the same without what version 2 added.
-    raw.execute_batch("DROP TABLE pins; PRAGMA user_version = 1").unwrap();
+    raw.execute_batch("DROP TABLE pins; DROP TABLE binaries; PRAGMA user_version = 1").unwrap();
     let first = Connection::open_in_memory().unwrap();
     first.execute_batch(MIGRATIONS[0]).unwrap();
     let tables = |connection: &Connection| -> Vec<String> {
@@ -112,6 +112,24 @@ fn a_row_that_contradicts_itself_is_refused() {
         scene.raw().execute_batch("DELETE FROM pins").unwrap();
         take(&pins, &seen).unwrap();
     }
+}
+
+/// A program is known by its file: another stamp is another program.
+#[test]
+fn programs_are_remembered_as_long_as_they_are_the_same() {
+    let scene = Scene::new();
+    let pins = scene.store().pins();
+    let digest = |byte| Digest([byte; 32]);
+    assert_eq!(pins.binary("/bin/a", "1").unwrap(), None);
+    assert!(!scene.path().exists());
+    for number in 0..300_u32 {
+        pins.remember_binary(&format!("/bin/{number:03}"), "1", digest(7)).unwrap();
+    }
+    pins.remember_binary("/bin/299", "2", digest(8)).unwrap();
+    assert_eq!(pins.binary("/bin/299", "1").unwrap(), None);
+    assert_eq!(pins.binary("/bin/299", "2").unwrap(), Some(digest(8)));
+    let kept: u32 = scene.raw().query_row("SELECT count(*) FROM binaries", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 256);
 }
 
 /// Defends: what could not be recorded did not happen.
