@@ -119,21 +119,30 @@ impl Warden {
             })
             .collect();
         let version = self.store_version();
-        let observed = self.gate.pin_desk().observe(&self.caller, &seen, (self.clock)().wall);
-        let (pins, problem) = match observed {
-            Ok(lookout) => {
-                self.say(&lookout.news);
-                (lookout.pins, None)
-            }
-            Err(error) => (Vec::new(), Some(trouble(&error))),
-        };
-        let known = shown.iter().zip(threats).enumerate().map(|(at, (one, threats))| {
-            let pin = pins.get(at).map(|pin| &**pin);
-            let problem = problem.clone().or_else(|| pin.is_none().then(|| "it was not compared".into()));
-            let integrity = Integrity { problem, ..integrity_of(pin, &one.fingerprint, &threats) };
+        let pins = self.observe(&seen);
+        let known = shown.iter().zip(threats).zip(pins).map(|((one, threats), pin)| {
+            let (pin, problem) = pin.map_or_else(|problem| (None, Some(problem)), |pin| (Some(pin), None));
+            let integrity = Integrity { problem, ..integrity_of(pin.as_deref(), &one.fingerprint, &threats) };
             Known { fingerprint: one.fingerprint.clone(), threats, integrity: Arc::new(integrity), version }
         });
         known.collect()
+    }
+
+    /// Takes definitions to the desk: the pin of each, or why there is none.
+    fn observe(&self, seen: &[Seen]) -> Vec<Result<Arc<Pin>, Arc<str>>> {
+        match self.gate.pin_desk().observe(&self.caller, seen, (self.clock)().wall) {
+            Ok(lookout) => {
+                self.say(&lookout.news);
+                let missing = || Err("it was not compared".into());
+                let mut pins = lookout.pins.into_iter();
+                seen.iter().map(|_| pins.next().map_or_else(missing, Ok)).collect()
+            }
+            // One that is too much must not keep the others from being compared.
+            Err(PinsError::Full(_)) if seen.len() > 1 => {
+                seen.iter().flat_map(|one| self.observe(std::slice::from_ref(one))).collect()
+            }
+            Err(error) => vec![Err(trouble(&error)); seen.len()],
+        }
     }
 
     /// What a scanner finds in definitions that are not pinned.

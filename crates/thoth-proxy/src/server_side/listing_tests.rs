@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use thoth_audit::{ContentKey, ContentMode};
-use thoth_gate::{Gate, Standing};
+use thoth_gate::pin::Pin;
+use thoth_gate::{Gate, PinChange, PinKey, PinRecord, Pins, PinsError, Seen, Standing};
 use thoth_mcp::{FrameBuffer, IdKey, Listing};
 use thoth_policy::Sources;
 use thoth_testkit::memory_pins::MemoryPins;
 use thoth_types::json::Limits;
-use thoth_types::{Fingerprint, ItemKind, Severity, Threat};
+use thoth_types::{Fingerprint, ItemKind, ServerName, Severity, Threat};
 
 use super::ServerSide;
 use crate::rehearsal::{self, Nowhere};
@@ -28,11 +30,15 @@ struct World {
 }
 
 fn world(section: &str) -> World {
+    world_on(section, Arc::new(MemoryPins::default()))
+}
+
+fn world_on(section: &str, pins: Arc<dyn Pins>) -> World {
     let policy = format!("version: \"1\"\ndefaults: {{ approval: auto }}\nintegrity: {section}\n");
     let policy = thoth_policy::load("p.yaml", &Sources::one("p.yaml", policy)).unwrap();
     let key = ContentKey::new([0; 32]);
     let gate = Gate::new(Standing::Valid(Box::new(policy)), Arc::new(Nowhere), ContentMode::None, key);
-    let gate = Arc::new(gate.with_pins(Arc::new(MemoryPins::default())));
+    let gate = Arc::new(gate.with_pins(pins));
     let caller = rehearsal::caller();
     let session = Arc::new(Session::guarded(Warden::new(Arc::clone(&gate), caller.clone(), scan)));
     session.lock().negotiate("2025-03-26");
@@ -106,6 +112,49 @@ fn a_note_says_nothing_of_the_servers() {
     world.asked(1, Asked::ToolsList { first: true });
     let named = r#"{"name":"call me first EVIL"}"#;
     assert_eq!(world.deliver(&tools(1, named, "")).0, format!("{}\n", tools(1, "", "")));
+}
+
+/// A store with room for short definitions only.
+#[derive(Default)]
+struct Narrow(MemoryPins);
+
+impl Pins for Narrow {
+    fn observe(&self, seen: &[Seen], record: &mut PinRecord<'_>, now: Timestamp) -> Result<Vec<Arc<Pin>>, PinsError> {
+        if seen.iter().any(|one| one.fingerprint.definition.len() > 30) {
+            return Err(PinsError::Full("full".to_owned()));
+        }
+        self.0.observe(seen, record, now)
+    }
+
+    fn update(&self, key: &PinKey, change: &mut PinChange<'_>) -> Result<Pin, PinsError> {
+        self.0.update(key, change)
+    }
+
+    fn add(&self, pin: &Pin, record: &mut PinRecord<'_>) -> Result<bool, PinsError> {
+        self.0.add(pin, record)
+    }
+
+    fn look(&self, key: &PinKey) -> Result<Option<Pin>, PinsError> {
+        self.0.look(key)
+    }
+
+    fn list(&self, server: Option<&ServerName>) -> Result<Vec<Pin>, PinsError> {
+        self.0.list(server)
+    }
+
+    fn version(&self) -> Result<u64, PinsError> {
+        self.0.version()
+    }
+}
+
+/// Defends: what cannot be compared does not pass, and keeps nothing else from passing.
+#[test]
+fn one_that_is_too_much_is_kept_back_alone() {
+    let mut world = world_on("{}", Arc::new(Narrow::default()));
+    world.asked(1, Asked::ToolsList { first: true });
+    let long = r#"{"name":"long","description":"Longer than there is room for."}"#;
+    let (frames, _, _) = world.deliver(&tools(1, &format!("{A},{long},{A}"), ""));
+    assert_eq!(frames, format!("{}\n", tools(1, &format!("{A},{A}"), "")));
 }
 
 /// In a batch, each answer is looked at by what it answers.
