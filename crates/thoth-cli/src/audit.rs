@@ -300,18 +300,27 @@ fn summary(event: &str) -> String {
         let text = value.get(key).and_then(Value::as_str).unwrap_or_default();
         text.escape_debug().to_string()
     };
-    let outcome = ["decision", "outcome", "refusalCode"].into_iter().map(text).find(|word| !word.is_empty());
+    let outcome =
+        ["decision", "outcome", "refusalCode", "pinState"].into_iter().map(text).find(|word| !word.is_empty());
     let mut line = format!(
         "{:24}  {:16}  {:14}  {:12}  {}",
         text("occurredAt"),
         text("eventType"),
         outcome.unwrap_or_default(),
         text("serverName"),
-        text("toolName"),
+        ["toolName", "pinItem"].into_iter().map(text).find(|name| !name.is_empty()).unwrap_or_default(),
     );
+    let changed: Vec<String> = value
+        .get("pinChanged")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|field| Some(field.as_str()?.escape_debug().to_string()))
+        .collect();
+    let changed = if changed.is_empty() { String::new() } else { format!("changed: {}", changed.join(", ")) };
     let would_be = text("wouldBe");
     let would_be = if would_be.is_empty() { would_be } else { format!("would be {would_be}") };
-    for part in [would_be, text("rule"), text("reasonCode"), text("detail")] {
+    for part in [would_be, text("rule"), text("reasonCode"), text("pinKind"), changed, text("detail")] {
         if !part.is_empty() {
             line.push_str("  ");
             line.push_str(&part);

@@ -37,6 +37,8 @@ struct Session {
     peer: StdioPeer,
     era: Era,
     next: u64,
+    /// The methods of what came without being asked for.
+    told: Vec<String>,
 }
 
 impl World {
@@ -87,7 +89,7 @@ impl World {
         // Started by another process than the one that approves, as a client would be.
         let client = Launch::new(["timeout", "600"]);
         let peer = StdioPeer::spawn(&server.behind(&gated.launch()).behind(&client)).unwrap();
-        Session { peer, era, next: 0 }
+        Session { peer, era, next: 0, told: Vec::new() }
     }
 
     fn pins(&self, words: &[&str]) -> Command {
@@ -167,6 +169,16 @@ impl Session {
             if message["id"] == json!(id) {
                 return message;
             }
+            self.told.extend(message["method"].as_str().map(str::to_owned));
+        }
+    }
+
+    /// Goes on with pings until the client was told this.
+    fn wait_for(&mut self, method: &str) {
+        let deadline = std::time::Instant::now() + SOON;
+        while !self.told.iter().any(|told| told == method) {
+            assert!(std::time::Instant::now() < deadline, "no {method}");
+            self.ask("ping", json!({}));
         }
     }
 
@@ -257,6 +269,9 @@ fn a_rug_pull_is_quarantined_until_a_person_approves_it() {
         let (code, seen) = world.typed(&["approve", "files", "read_file"], "y\r");
         assert!(code == 0 && seen.contains("approved"), "{seen}");
         assert_eq!(session.call("read_file"), "ran", "{era:?}");
+        if era == Era::Legacy {
+            session.wait_for("notifications/tools/list_changed");
+        }
         assert_eq!(session.tools(), ["read_file", "other"], "{era:?}");
         assert_eq!(world.session(era).call("read_file"), "ran", "{era:?}");
         let events = world.events();

@@ -51,6 +51,15 @@ pub fn progress_notification(token_raw: &[u8], progress: i64, message: &str) -> 
     out
 }
 
+/// A notification without parameters as one line with its newline (legacy era).
+#[must_use]
+pub fn notification(method: &str) -> Vec<u8> {
+    let mut out = br#"{"jsonrpc":"2.0","method":"#.to_vec();
+    push_json_string(&mut out, method);
+    out.extend_from_slice(b"}\n");
+    out
+}
+
 /// A `notifications/cancelled` as one line with its newline: calls off a request that the gate made itself (legacy
 /// era). `request_id_raw` is the exact token of its id.
 #[must_use]

@@ -26,7 +26,9 @@ mod views;
 pub use cut::{StateOf, cut_round_trip};
 pub use decode::{BatchRule, Decoder, MAX_BATCH};
 pub use elicitation::{Choice, Elicitation, elicitation_complete, elicitation_request, input_required_result};
-pub use encode::{cancelled_notification, error_response, progress_notification, push_json_string, tool_error_result};
+pub use encode::{
+    cancelled_notification, error_response, notification, progress_notification, push_json_string, tool_error_result,
+};
 pub use frame_buffer::{FrameBuffer, Framed, Frames};
 pub use id::{Id, IdKey, MAX_ID_BYTES};
 pub use in_flight::{InFlight, InFlightError};

@@ -22,6 +22,8 @@ pub(crate) struct Offers {
     changed: bool,
     /// Until when the server vouches for what it listed.
     fresh_until_us: Option<u64>,
+    /// What is known of a tool has changed without the server, since the client was last told.
+    news: bool,
     /// Things other than tools that are kept from the client.
     withheld: HashSet<(ItemKind, String)>,
 }
@@ -100,8 +102,14 @@ impl Offers {
         if let Some(Some(slot)) = self.tools.get_mut(tool)
             && slot.fingerprint.digest == known.fingerprint.digest
         {
+            self.news |= slot.integrity != known.integrity;
             *slot = known;
         }
+    }
+
+    /// Whether the client should list the tools again because of what people have approved or taken back, once.
+    pub(crate) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
     }
 
     /// Every tool of which something is known.

@@ -248,6 +248,9 @@ impl Inspection<'_> {
             Asked::Initialize => {
                 if let Some(result) = response.initialize_result().transpose()? {
                     state.negotiate(&result.protocol_version);
+                    let tools = result.capabilities.and_then(|can| can.get("tools"));
+                    let tells = tools.and_then(|tools| tools.get("listChanged")).and_then(|tells| tells.as_bool());
+                    state.tells_changes = tells == Some(true);
                     state = self.unlocked(state, |own| own.instructions(response, result.instructions.as_deref()));
                 }
             }

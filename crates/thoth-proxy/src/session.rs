@@ -103,6 +103,13 @@ impl Session {
         (listed, Some(integrity))
     }
 
+    /// Whether the client is to be told that its list of tools is out of date: only one that its server would tell so.
+    pub(crate) fn has_news_for_client(&self) -> bool {
+        let mut state = self.lock();
+        let news = state.offers.take_news();
+        news && state.tells_changes
+    }
+
     /// Learns what others have approved or taken back in the meantime.
     pub(crate) fn refresh(&self) {
         let Some(warden) = self.warden.as_ref().filter(|warden| warden.has_news()) else { return };
@@ -124,6 +131,8 @@ pub(crate) struct State {
     pub(crate) from_server: InFlight<Open>,
     abandoned: Vec<Ticket>,
     negotiated: Option<String>,
+    /// The server said that it would tell when its tools change (legacy era).
+    pub(crate) tells_changes: bool,
     pub(crate) offers: Offers,
     tasks: Remembered<Ticket>,
     round_trips: Remembered<String>,
@@ -136,6 +145,7 @@ impl Default for State {
             from_server: InFlight::new(MAX_OPEN),
             abandoned: Vec::new(),
             negotiated: None,
+            tells_changes: false,
             offers: Offers::default(),
             tasks: Remembered::default(),
             round_trips: Remembered::default(),

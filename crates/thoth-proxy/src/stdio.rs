@@ -20,7 +20,7 @@ use thoth_audit::EventType;
 use thoth_endpoint::predicates::PredicateError;
 use thoth_endpoint::settings::Predicates;
 use thoth_gate::{Gate, GateSession, Incident};
-use thoth_mcp::FrameBuffer;
+use thoth_mcp::{FrameBuffer, notification};
 use thoth_policy::ScopeList;
 use thoth_types::json::Limits;
 use thoth_types::{Caller, ReasonCode, Redacted, Requester};
@@ -365,6 +365,10 @@ impl ClientPump {
         }
         self.last_upkeep = Some(Instant::now());
         self.side.sweep();
+        if self.side.session.has_news_for_client() {
+            // If it fails, the client is gone, which the next answer finds out.
+            drop(self.to_client.write_all(&notification("notifications/tools/list_changed")));
+        }
         if let Some(detail) = self.watch.look(&self.gate) {
             note(&self.gate, self.side.caller(), EventType::PolicyLoaded, &detail);
             self.side.rules_changed();

@@ -25,7 +25,7 @@ use super::{diff, show};
 #[command(after_help = "\
 What changed is shown, and asked about one by one. What is approved is what was shown: if the server changes it once more
 in between, nothing is. Running sessions know it within a second; a client sees a tool that was hidden when it lists the
-tools again.
+tools again, which most do when they are told of the change.
 
 Examples:
   thoth pins approve files

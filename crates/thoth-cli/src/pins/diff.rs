@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 use clap::builder::styling::Style;
+use jiff::Timestamp;
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 use thoth_scan::fingerprint::{FieldChange, FieldText};
 use thoth_store::Pin;
 
 use crate::approvals::safe::{cell, oddities, wrapped};
+use crate::approvals::times::clock;
 use crate::approvals::{USUAL_WIDTH, width};
 use crate::exit::{Failure, Outcome};
 use crate::terminal::{BAD, CARE, DIM, GOOD, json_line, line, styled};
@@ -68,8 +70,9 @@ pub(crate) fn print(pin: &Pin, full: bool) -> Result<(), Failure> {
     line(format_args!("{}  {}", styled(super::list::style(state), state), title(pin)))?;
     match (&pin.approved, &pin.candidate) {
         (Some((approved, _)), Some(seen)) => {
+            let at = clock(seen.seen_at, Timestamp::now());
             line(styled(DIM, format_args!("  approved  {}", approved.fingerprint.digest)))?;
-            line(styled(DIM, format_args!("  seen      {} at {}", seen.fingerprint.digest, seen.seen_at)))?;
+            line(styled(DIM, format_args!("  seen      {} at {at}", seen.fingerprint.digest)))?;
         }
         (None, _) => line("  nobody has approved it yet; `thoth pins show` has all of it")?,
         (Some(_), None) if pin.revoked => {

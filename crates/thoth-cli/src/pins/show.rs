@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use thoth_scan::fingerprint::{FieldText, diff};
 use thoth_store::{Pin, Version};
 use thoth_types::Severity;
 
 use crate::approvals::safe::{cell, oddities, wrapped};
+use crate::approvals::times::clock;
 use crate::approvals::{USUAL_WIDTH, width};
 use crate::exit::{Failure, Outcome};
 use crate::terminal::{BAD, CARE, DIM, json_line, line, styled};
@@ -53,11 +55,12 @@ pub(crate) fn run(arguments: &ShowArgs) -> Outcome {
 pub(crate) fn print(pin: &Pin) -> Result<(), Failure> {
     let state = pin.state();
     line(format_args!("{}  {}", styled(super::list::style(state), state), title(pin)))?;
-    let mut rows = vec![("first seen", pin.first_seen.to_string())];
+    let now = Timestamp::now();
+    let mut rows = vec![("first seen", clock(pin.first_seen, now))];
     if let Some((version, approval)) = &pin.approved {
-        let by = approval.by.as_deref().map_or_else(|| "first use".to_owned(), |by| cell(by, 64));
+        let by = approval.by.as_deref().map_or_else(|| "on first use".to_owned(), |by| format!("by {}", cell(by, 64)));
         let channel = approval.channel.map(|channel| format!(" ({channel}, {})", cell(&approval.origin, 64)));
-        rows.push(("approved", format!("{} by {by}{}", approval.at, channel.unwrap_or_default())));
+        rows.push(("approved", format!("{} {by}{}", clock(approval.at, now), channel.unwrap_or_default())));
         rows.push(("digest", version.fingerprint.digest.to_string()));
         if !approval.accepted.is_empty() {
             let rules: Vec<String> = approval.accepted.iter().map(|rule| cell(rule, 64)).collect();
@@ -65,7 +68,7 @@ pub(crate) fn print(pin: &Pin) -> Result<(), Failure> {
         }
     }
     if let Some(version) = &pin.candidate {
-        rows.push(("seen", format!("{} at {}", version.fingerprint.digest, version.seen_at)));
+        rows.push(("seen", format!("{} at {}", version.fingerprint.digest, clock(version.seen_at, now))));
     }
     for (label, value) in rows {
         line(styled(DIM, format_args!("  {label:10}  {value}")))?;
