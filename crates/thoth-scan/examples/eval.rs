@@ -1,7 +1,10 @@
 //! Measures the definition scanner on labelled files: recall by surface, category and source, and false alarms.
 //!
-//! `cargo run --release -p thoth-scan --example eval -- --definitions FILE --real-tools FILE [--json] [--show missed|alarms]
+//! `cargo run --release -p thoth-scan --example eval -- --definitions FILE --real-tools FILE [--json] [--show missed|alarms|side-by-side]
 //! [--sources A,B]`
+
+#![expect(clippy::print_stdout, reason = "printing the tables is what the example is for")]
+#![expect(clippy::panic, reason = "a labelled file that cannot be read ends the measurement")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -101,6 +104,40 @@ fn scan(scanner: &Scanner, row: &Row) -> Vec<Finding> {
         findings.extend(scanner.drift(before, tool));
     }
     findings
+}
+
+/// Alarms about honest servers, each with all its tools, all side by side as one client would have them.
+fn side_by_side(scanner: &Scanner, rows: &[Row], show: bool) -> BTreeMap<String, Count> {
+    let limits = Limits::default();
+    let real: Vec<&Row> = rows.iter().filter(|row| row.surface == "real-tools").collect();
+    let mut tapes: Vec<Tape> = real.iter().map(|_| Tape::new()).collect();
+    let mut servers: Vec<Server<'_>> = Vec::new();
+    for (row, tape) in real.iter().zip(&mut tapes) {
+        let tool = tape.parse(row.tool.as_bytes(), &limits).unwrap_or_else(|error| panic!("{}: {error}", row.id));
+        match servers.iter_mut().find(|known| known.name == row.server) {
+            Some(known) => known.tools.push(tool),
+            None => servers.push(Server { name: &row.server, tools: vec![tool], ..Server::default() }),
+        }
+    }
+    let mut counts = BTreeMap::new();
+    let mut flagged: BTreeMap<(Option<String>, String), Severity> = BTreeMap::new();
+    for finding in scanner.scan_set(&servers).into_iter().filter(|finding| finding.severity >= Severity::Warning) {
+        if show {
+            println!(
+                "## {}/{} {} {}",
+                finding.server.as_deref().unwrap_or(""),
+                finding.name,
+                finding.rule,
+                finding.message
+            );
+        }
+        let worst = flagged.entry((finding.server, finding.name)).or_insert(Severity::Info);
+        *worst = (*worst).max(finding.severity);
+    }
+    let count: &mut Count = counts.entry(format!("{} servers", servers.len())).or_default();
+    (0..real.len().saturating_sub(flagged.len())).for_each(|_| count.add(None));
+    flagged.into_values().for_each(|worst| count.add(Some(worst)));
+    counts
 }
 
 #[derive(Default, Clone, Copy)]
@@ -217,11 +254,13 @@ fn main() {
         }
     }
     let spent = start.elapsed();
-    let tables: [(&str, &BTreeMap<String, Count>); 5] = [
+    let together = side_by_side(&scanner, &rows, show == "side-by-side");
+    let tables: [(&str, &BTreeMap<String, Count>); 6] = [
         ("recall by surface", &recall),
         ("recall by source", &sources),
         ("recall by category", &categories),
         ("false alarms", &alarms),
+        ("false alarms side by side", &together),
         ("rules", &rules),
     ];
     if arguments.iter().any(|argument| argument == "--json") {

@@ -5,6 +5,9 @@
 //! The search repeats what opens something (escapes, entities, comments, encodings, terms of the vocabulary, the
 //! examples of every rule), joins pairs of the slowest, and changes the worst at random. It prints the worst that it found.
 
+#![expect(clippy::print_stdout, reason = "printing what it measured is what the example is for")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "the inputs are made here")]
+
 use std::hint::black_box;
 use std::time::Instant;
 

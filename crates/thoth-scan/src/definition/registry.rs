@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::similar::{containment, similarity, words, words_of_name};
+use super::similar::{Overlap, words, words_of_name};
 use super::walk::Path;
 use super::{ItemScan, Scanner, Server};
 use crate::finding::{Evidence, Finding, Item, bounded};
@@ -12,10 +12,8 @@ use crate::look_alike::{LookAlikes, skeleton};
 use crate::rules::Detector;
 use crate::threat::Severity;
 
-/// Descriptions that share at least this much say the same.
-const SAME: f64 = 0.6;
-/// What it counts when all words of the shorter description stand in the longer one.
-const CONTAINED: f64 = 0.8;
+/// Descriptions with fewer words in common than this say too little to be copies.
+const FEWEST_SHARED: usize = 3;
 /// How many likenesses of one tool are told.
 const MOST_TOLD: usize = 8;
 /// Names shorter than this are words that anybody would use.
@@ -88,8 +86,9 @@ impl Neighbours {
     fn by_words(&self, tool: &Tool, tools: &[Tool]) -> Vec<usize> {
         let filed = tool.name_words.iter().filter_map(|word| self.by_word.get(word)).flatten();
         let found: BTreeSet<usize> = filed.copied().collect();
-        let shares =
-            |at: &usize| tools.get(*at).is_some_and(|other| containment(&tool.name_words, &other.name_words) >= SAME);
+        let shares = |at: &usize| {
+            tools.get(*at).is_some_and(|other| Overlap::of(&tool.name_words, &other.name_words).of_all(60))
+        };
         found.into_iter().filter(shares).collect()
     }
 }
@@ -134,8 +133,10 @@ fn judge(
         let message = format!("looks like `{name}` of the server `{theirs}` and is written with other letters");
         return Some((Detector::LookAlikeName, Some(Severity::Critical), message));
     }
-    let alike = similarity(&tool.words, &other.words).max(containment(&tool.words, &other.words) * CONTAINED);
-    if alike < SAME {
+    let overlap = Overlap::of(&tool.words, &other.words);
+    // Names that share only their words need descriptions that are nearly the same.
+    let enough = if distance.is_some() { 60 } else { 75 };
+    if overlap.shared() < FEWEST_SHARED || !overlap.contained() || !overlap.of_all(enough) {
         return None;
     }
     Some(if tool.name == *name {
@@ -150,7 +151,7 @@ fn judge(
 /// A description that names a tool of another server and says what to do about it.
 fn references(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<Finding> {
     let mut owners: HashMap<String, HashSet<usize>> = HashMap::new();
-    for tool in tools {
+    for tool in tools.iter().filter(|tool| is_identifier(&tool.name)) {
         owners.entry(tool.name.to_lowercase()).or_default().insert(tool.server);
     }
     let mut names: Vec<&String> = owners.keys().filter(|name| name.len() >= SHORTEST_REFERENCE).collect();
@@ -171,15 +172,6 @@ fn references(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<
             if !foreign || !stands_alone(&tool.description, found.range()) || !told.insert(*name) {
                 continue;
             }
-            // A name that is one plain word is a word.
-            let identifier = name.contains(['_', '-', '.'])
-                || tool
-                    .description
-                    .get(found.range())
-                    .is_some_and(|text| text.chars().any(char::is_uppercase) && text.chars().any(char::is_lowercase));
-            if !identifier {
-                continue;
-            }
             let message = format!("gives directions about `{name}`, a tool of another server");
             let evidence = Evidence::plain(around(&tool.description, found.range()));
             scan.detected_at(Detector::CrossServerReference, None, &path, found.range(), message, evidence);
@@ -187,6 +179,12 @@ fn references(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<
         findings.extend(finish(scan, server));
     }
     findings
+}
+
+/// Whether a name could not be a word of a sentence.
+fn is_identifier(name: &str) -> bool {
+    name.contains(['_', '-', '.', '/'])
+        || name.chars().zip(name.chars().skip(1)).any(|(a, b)| a.is_lowercase() && b.is_uppercase())
 }
 
 fn stands_alone(text: &str, range: std::ops::Range<usize>) -> bool {

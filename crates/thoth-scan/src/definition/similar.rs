@@ -38,21 +38,33 @@ fn stem(word: &str) -> String {
     word.strip_suffix("es").or_else(|| word.strip_suffix('s')).unwrap_or(word).to_owned()
 }
 
-/// Shared words over all words, from 0 to 1.
-pub(super) fn similarity(one: &HashSet<String>, other: &HashSet<String>) -> f64 {
-    let shared = one.intersection(other).count();
-    let all = one.len() + other.len() - shared;
-    if all == 0 { 0.0 } else { ratio(shared, all) }
+/// How two sets of words overlap.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Overlap {
+    shared: usize,
+    least: usize,
+    all: usize,
 }
 
-/// Shared words over the words of the smaller one.
-pub(super) fn containment(one: &HashSet<String>, other: &HashSet<String>) -> f64 {
-    let shared = one.intersection(other).count();
-    let least = one.len().min(other.len());
-    if least == 0 { 0.0 } else { ratio(shared, least) }
-}
+impl Overlap {
+    pub(super) fn of(one: &HashSet<String>, other: &HashSet<String>) -> Self {
+        let shared = one.intersection(other).count();
+        Self { shared, least: one.len().min(other.len()), all: one.len() + other.len() - shared }
+    }
 
-fn ratio(part: usize, whole: usize) -> f64 {
-    let narrow = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
-    narrow(part) / narrow(whole)
+    /// Whether at least `per_cent` of all words are shared.
+    pub(super) const fn of_all(self, per_cent: usize) -> bool {
+        self.all > 0 && self.shared * 100 >= self.all * per_cent
+    }
+
+    /// Whether nearly every word of the shorter one stands in the longer one: what each has for itself tells honest
+    /// tools apart, and a copy has nothing for itself.
+    pub(super) const fn contained(self) -> bool {
+        self.shared * 100 >= self.least * 85
+    }
+
+    /// How many words are shared.
+    pub(super) const fn shared(self) -> usize {
+        self.shared
+    }
 }
