@@ -89,6 +89,8 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     /// For each concept the patterns that it can open, as places in `rules` and in the rule's patterns.
     openers: Vec<Vec<(usize, usize)>>,
+    /// Concepts with which a sentence opens that is no description.
+    orders: Concepts,
     detectors: BTreeMap<Detector, DetectorEntry>,
 }
 

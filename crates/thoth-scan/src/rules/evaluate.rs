@@ -84,6 +84,10 @@ impl RuleSet {
         }
         let first = prose.sentences().next().unwrap_or_default();
         self.vocabulary.find(prose.text().get(first).unwrap_or_default(), hits);
+        // A sentence that opens with an order or a condition says nothing about what the thing is.
+        if hits.iter().take_while(|hit| hit.start == 0).any(|hit| self.orders.contains(hit.concept)) {
+            return Concepts::default();
+        }
         hits.iter().map(|hit| hit.concept).collect()
     }
 

@@ -18,6 +18,9 @@ use crate::threat::{Severity, Threat};
 /// The concept that makes a rule's match a mere mention, unless the rule says otherwise.
 const MENTION: &str = "mention";
 
+/// The concepts with which orders and conditions open.
+const ORDERS: &[&str] = &["before", "after", "whenever", "must", "never"];
+
 /// A mistake in a rule file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {message}")]
@@ -63,7 +66,8 @@ pub(super) fn read(files: &[(&str, &str)]) -> Result<RuleSet, RuleError> {
         placed(name, text, Fault { at: 0, message: format!("the vocabulary cannot be compiled: {error}") })
     })?;
     let openers = openers(&rules);
-    Ok(RuleSet { vocabulary, rules, openers, detectors })
+    let orders = ORDERS.iter().filter_map(|name| vocabulary.concept(name)).collect();
+    Ok(RuleSet { vocabulary, rules, openers, orders, detectors })
 }
 
 /// Every match of a pattern has a term of its first place; that is how the pattern is come by.

@@ -7,11 +7,13 @@ use crate::text::Text;
 
 /// The rules that find something in a text, in any role that they apply to.
 fn found(set: &RuleSet, rule: &Rule, example: &str) -> bool {
-    let role = rule.roles.iter().copied().find(|role| !role.is_identifier()).unwrap_or(Role::Description);
+    let prose = rule.roles.iter().copied().find(|role| !role.is_identifier());
+    let role = prose.or(rule.roles.first().copied()).unwrap_or(Role::Description);
     let mut scratch = Scratch::default();
     let mut matched = Vec::new();
     // A description is about what its first sentence says.
-    let own = if role != Role::ParameterText { set.purpose(example, false, &mut scratch) } else { Concepts::default() };
+    let alone = matches!(rule.roles.first(), Some(Role::ParameterText | Role::ParameterName));
+    let own = if alone { Concepts::default() } else { set.purpose(example, false, &mut scratch) };
     set.evaluate(&Text::read(example), role, &own, &mut scratch, &mut matched);
     matched.iter().any(|found| found.rule.id == rule.id && !found.mentioned)
 }
