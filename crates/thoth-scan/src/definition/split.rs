@@ -93,7 +93,10 @@ fn seams(scanner: &Scanner, tools: &[(String, String)]) -> Vec<Finding> {
         let before = before.trim_end();
         // A description that ends with its sentence is not read on, nor into one that begins its own.
         let goes_on = after.trim_start().chars().next().is_some_and(char::is_lowercase);
-        if before.is_empty() || !goes_on || before.ends_with(['.', '!', '?', ':', ')', '"', '\'', '`', '>', '}', ']', '。']) {
+        if before.is_empty()
+            || !goes_on
+            || before.ends_with(['.', '!', '?', ':', ')', '"', '\'', '`', '>', '}', ']', '。'])
+        {
             continue;
         }
         let tail = before.get(before.ceil_char_boundary(before.len().saturating_sub(SEAM))..).unwrap_or_default();

@@ -37,7 +37,17 @@ pub(super) struct Vocabulary {
     /// Terms that begin beyond ASCII.
     beyond: Vec<u32>,
     automaton: AhoCorasick,
+    /// The concepts that words have by their form.
+    identifier: Option<Concept>,
+    secret_identifier: Option<Concept>,
 }
+
+/// Concepts that no term shows: [`Vocabulary::identifier`] knows them by their form.
+const IDENTIFIER: &str = "identifier";
+const SECRET_IDENTIFIER: &str = "secret_identifier";
+/// How identifiers end that name secrets.
+const SECRET_ENDINGS: &[&str] =
+    &["key", "keys", "token", "tokens", "secret", "secrets", "password", "passwd", "credentials", "pat"];
 
 /// A term in a list, with the eight bytes behind what the list is looked up by: nearly all terms of a long list are told
 /// apart by these, without a look at their text.
@@ -144,6 +154,8 @@ impl Builder {
 
     pub(super) fn build(self) -> Result<Vocabulary, aho_corasick::BuildError> {
         let mut vocabulary = Vocabulary {
+            identifier: self.known(IDENTIFIER),
+            secret_identifier: self.known(SECRET_IDENTIFIER),
             names: self.names,
             terms: Vec::new(),
             words: HashMap::default(),
@@ -225,12 +237,17 @@ impl Vocabulary {
             let start = at;
             let mut hash = SEED;
             let mut stem = None;
+            let mut underscores = 0usize;
             while let Some(byte) = bytes.get(at).copied().filter(|byte| in_word(*byte)) {
                 hash = step(hash, byte);
+                underscores += usize::from(byte == b'_');
                 at += 1;
                 if at - start == STEM {
                     stem = Some(hash);
                 }
+            }
+            if underscores > 0 {
+                self.identifier(text, start..at, hits);
             }
             if let Some(list) = self.words.get(&hash) {
                 self.compare(list, text, start, at, hits);
@@ -254,6 +271,16 @@ impl Vocabulary {
             hits.sort_unstable_by_key(|hit| (hit.start, hit.end));
         }
         hits.len() <= MOST_HITS
+    }
+
+    /// A word with an underscore inside names something in a program; by its end one can tell a secret.
+    fn identifier(&self, text: &str, range: Range<usize>, hits: &mut Vec<Hit<Concept>>) {
+        let name = text.get(range.clone()).unwrap_or_default().trim_matches('_');
+        let Some((_, last)) = name.rsplit_once('_') else { return };
+        let hit = |concept| Hit { concept, start: range.start, end: range.end, first_word: 0, past_word: 0 };
+        let secret = SECRET_ENDINGS.contains(&last);
+        hits.extend(self.identifier.map(hit));
+        hits.extend(self.secret_identifier.filter(|_| secret).map(hit));
     }
 
     /// Those of some terms that stand at a place; their entries tell what stands at `behind`.
