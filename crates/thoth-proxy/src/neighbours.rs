@@ -1,7 +1,8 @@
-//! How the tools of one server relate to those of the others of this installation: names that look alike, and tools that
-//! talk about each other.
+//! How the tools of one server relate to each other and to those of the other servers of this installation: an attack that
+//! is split over several tools, names that look alike, and tools that talk about each other.
 //!
-//! The other servers need not be those of this session's client, so that what is found here is never worse than a warning.
+//! The other servers need not be those of this session's client, and what was listed before need not be there any more, so
+//! that what is found here is never worse than a warning.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -31,11 +32,13 @@ pub(crate) fn relate(own: &ServerName, shown: &[Shown<'_>], pins: &[Pin]) -> Vec
         let same = tools.iter().filter(|tool| ours.contains(&tool.digest)).count();
         2 * same < tools.len().min(shown.len()).max(1)
     });
-    if others.is_empty() {
-        return Vec::new();
-    }
+    // A listing comes in pages, and what is split over its tools may be split over those.
+    let in_hand: HashSet<&str> = shown.iter().map(|one| &*one.name).collect();
+    let own_pins = pins.iter().filter(|pin| pin.key.kind == ItemKind::Tool && pin.key.server == *own);
+    let elsewhere =
+        own_pins.filter(|pin| !in_hand.contains(&*pin.key.name)).filter_map(|pin| Some(&pin.latest()?.fingerprint));
     let mut sets: Vec<(&str, Vec<&Fingerprint>)> = others.into_iter().collect();
-    sets.push((own.as_str(), shown.iter().map(|one| &one.fingerprint).collect()));
+    sets.push((own.as_str(), shown.iter().map(|one| &one.fingerprint).chain(elsewhere.take(MAX_TOOLS)).collect()));
     let mut tapes: Vec<Tape> = sets.iter().flat_map(|(_, tools)| tools).map(|_| Tape::new()).collect();
     let mut free = tapes.iter_mut();
     let mut parsed: Vec<(&str, Vec<Value<'_>>)> = Vec::new();
@@ -47,7 +50,7 @@ pub(crate) fn relate(own: &ServerName, shown: &[Shown<'_>], pins: &[Pin]) -> Vec
         }
         parsed.push((*server, own));
     }
-    let found = compare(&parsed).into_iter().filter(|(server, _, _)| server == own.as_str());
+    let found = compare(own.as_str(), &parsed).into_iter().filter(|(server, _, _)| server == own.as_str());
     found
         .map(|(_, tool, threat)| (tool, Threat { severity: threat.severity.min(Severity::Warning), ..threat }))
         .collect()

@@ -44,11 +44,12 @@ pub(crate) fn scan_message(text: &str) -> Vec<Threat> {
     threats(SCANNER.scan_text(Role::Message, text))
 }
 
-/// How the tools of several servers relate: each finding with its server and tool.
-pub(crate) fn compare(servers: &[(&str, Vec<Value<'_>>)]) -> Vec<(String, String, Threat)> {
+/// How the tools of several servers relate, and those of `own` to each other: each finding with its server and tool.
+pub(crate) fn compare(own: &str, servers: &[(&str, Vec<Value<'_>>)]) -> Vec<(String, String, Threat)> {
     let servers: Vec<Server<'_>> =
         servers.iter().map(|(name, tools)| Server { name, tools: tools.clone(), ..Server::default() }).collect();
-    let found = SCANNER.compare_servers(&servers).into_iter();
+    let together = servers.iter().filter(|server| server.name == own).flat_map(|server| SCANNER.scan_together(server));
+    let found = together.chain(SCANNER.compare_servers(&servers));
     found
         .flat_map(|finding| {
             let (server, tool) = (finding.server.clone().unwrap_or_default(), finding.name.clone());

@@ -159,6 +159,13 @@ impl Scanner {
         findings
     }
 
+    /// What only shows when the tools of one server are read together, without what each definition says by itself.
+    #[must_use]
+    pub fn scan_together(&self, server: &Server<'_>) -> Vec<Finding> {
+        let own = |finding| Finding { server: Some(server.name.to_owned()), ..finding };
+        split::scan(self, server).into_iter().map(own).collect()
+    }
+
     /// How the tools of several servers relate, without what each definition says by itself.
     #[must_use]
     pub fn compare_servers(&self, servers: &[Server<'_>]) -> Vec<Finding> {
