@@ -141,7 +141,7 @@ impl World {
         thoth(&["audit", "verify"]);
         let events = thoth(&["audit", "tail", "--json", "-n", "1000"]);
         let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        events.filter(|event| event.get("pinState").is_some()).collect()
+        events.filter(|event| event.get("pinState").is_some() && event["pinKind"] != "launch").collect()
     }
 }
 
@@ -316,6 +316,11 @@ fn every_field_counts_and_a_reload_never_alarms() {
         assert_eq!(session.call("read_file"), "ran", "back, after {field}");
         assert_eq!(session.tools(), ["read_file"]);
     }
+    let launches = world.json(&["show", "files", "--kind", "launch"]);
+    assert_eq!(launches["pins"][0]["state"], "approved");
+    let fields: Vec<_> =
+        launches["pins"][0]["approved"]["fields"].as_array().unwrap().iter().map(|f| &f["field"]).collect();
+    assert_eq!(fields, ["arguments", "binary", "program"]);
     let of_reloads = world.events();
     let expected: Vec<&str> = ["TOOL_PINNED"].into_iter().chain(["TOOL_CHANGED", "TOOL_RESTORED"].repeat(9)).collect();
     assert_eq!(kinds(&of_reloads), expected);

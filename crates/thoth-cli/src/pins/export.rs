@@ -6,7 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thoth_store::{Pin, Pins as _};
-use thoth_types::PinState;
+use thoth_types::{ItemKind, PinState};
 
 use crate::exit::{Failure, Outcome};
 use crate::terminal::json_line;
@@ -52,7 +52,9 @@ pub(crate) fn run(arguments: &ExportArgs) -> Outcome {
     let (_, pins) = store()?;
     let pins = pins.list(None).map_err(|error| failed(&error))?;
     let wanted = |pin: &&Pin| {
+        // Where a program lies is this machine's own affair.
         pin.state() == PinState::Approved
+            && pin.key.kind != ItemKind::Launch
             && (arguments.server.is_empty() || arguments.server.iter().any(|server| server == pin.key.server.as_str()))
     };
     let exported = pins.iter().filter(wanted).filter_map(|pin| {
