@@ -177,6 +177,9 @@ impl<'r> Text<'r> {
     }
 }
 
+/// What a segment takes from the room for decoded text at least.
+const LEAST_CHARGE: usize = 512;
+
 /// One level of reading: the text itself, or a decoded segment of it.
 struct Level<'r> {
     view: Cow<'r, str>,
@@ -217,7 +220,8 @@ impl<'r> Level<'r> {
                 anomalies.note(AnomalyKind::Truncated, raw.clone());
                 text.truncate(text.floor_char_boundary(*budget));
             }
-            *budget -= text.len();
+            // Even a short one costs a reading of its own.
+            *budget = budget.saturating_sub(text.len().max(LEAST_CHARGE));
             let inner_survey = Survey::of(&text);
             let inner = Level::read(&text, inner_survey, depth + 1, max_depth, budget);
             let deeper = inner.segments.into_iter().map(|segment| Segment { encoding, raw: raw.clone(), ..segment });

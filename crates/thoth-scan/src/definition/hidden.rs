@@ -32,6 +32,7 @@ pub(super) fn scan(scan: &mut ItemScan<'_>, path: &Path<'_>, role: Role, text: &
         let evidence = Evidence { raw: bounded(seen), normalised: said(text, &anomaly.raw), encoding: None };
         scan.detected_at(detector, severity, path, anomaly.raw.clone(), message, evidence);
     }
+    tagged_block(scan, path, role, text);
     for segment in text.segments() {
         encoded(scan, path, role, text, segment);
     }
@@ -63,4 +64,45 @@ fn encoded(scan: &mut ItemScan<'_>, path: &Path<'_>, role: Role, text: &Text<'_>
     let what = if is_command { "a command" } else { "text" };
     let message = format!("hides {what} in {}", segment.encoding.as_str());
     scan.detected_at(Detector::EncodedCommand, severity, path, segment.raw.clone(), message, evidence);
+}
+
+/// Blocks with fewer words are placeholders.
+const FEWEST_WORDS: usize = 5;
+/// The longest name of a tag.
+const LONGEST_TAG: usize = 32;
+
+/// `<NAME>` and `</NAME>` in capitals with a sentence between them.
+fn tagged_block(scan: &mut ItemScan<'_>, path: &Path<'_>, role: Role, text: &Text<'_>) {
+    if role.is_identifier() {
+        return;
+    }
+    let view = text.view();
+    let mut from = 0;
+    // Each turn goes on behind the opening tag that it looked at; a closing tag is looked for once per text.
+    let Some(last) = view.rfind("</") else { return };
+    while let Some(at) = view.get(from..last).and_then(|rest| memchr::memchr(b'<', rest.as_bytes())) {
+        let open = from + at + 1;
+        from = open;
+        let rest = view.as_bytes().get(open..).unwrap_or_default();
+        let len = rest
+            .iter()
+            .take(LONGEST_TAG)
+            .take_while(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-' | b' '))
+            .count();
+        if len < 2 || rest.get(len) != Some(&b'>') {
+            continue;
+        }
+        let name = view.get(open..open + len).unwrap_or_default();
+        let body = open + len + 1;
+        let Some(end) = view.get(body..).and_then(|rest| rest.find(&format!("</{name}>"))) else { return };
+        let words = view.get(body..body + end).unwrap_or_default().split_whitespace().count();
+        if words >= FEWEST_WORDS {
+            let raw = text.raw_range(open - 1..body + end);
+            let message = format!("wraps {words} words in the tag `<{name}>`");
+            let evidence = Evidence::plain(text.raw().get(raw.clone()).unwrap_or_default());
+            scan.detected_at(Detector::TaggedBlock, None, path, raw, message, evidence);
+            return;
+        }
+        from = body + end;
+    }
 }

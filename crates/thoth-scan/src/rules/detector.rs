@@ -32,6 +32,8 @@ detectors! {
     HiddenLookAlikes => "hidden.look-alikes",
     /// A comment that a rendered page does not show.
     HiddenComment => "hidden.comment",
+    /// A block between tags in capitals.
+    TaggedBlock => "hidden.tagged-block",
     /// White space that pushes text out of sight.
     HiddenPadding => "hidden.padding",
     /// Encoded text that is a command.

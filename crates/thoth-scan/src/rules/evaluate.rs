@@ -35,6 +35,8 @@ pub(crate) struct Match<'s> {
 
 /// A first sentence longer than this is judged by its beginning.
 const LONGEST_PURPOSE: usize = 512;
+/// How many words may stand between a word such as `detects` and what it speaks of.
+const LONGEST_REACH: u32 = 12;
 /// Sentences longer than this many hits are judged in parts.
 const MOST_HITS_AT_ONCE: usize = 512;
 
@@ -195,6 +197,15 @@ impl<'s, F: FnMut(&'s Rule, Range<usize>, String, bool)> Search<'s, '_, F> {
         }
     }
 
+    /// Whether a word such as `detects` still speaks of what matched: it stands close before it, in the same clause.
+    fn governs(&self, mention: &Hit<Concept>, first: &Hit<Concept>, end: usize) -> bool {
+        if mention.end > first.start {
+            return mention.start < end;
+        }
+        let near = first.first_word.saturating_sub(mention.past_word) <= LONGEST_REACH;
+        near && self.prose.text().get(mention.end..first.start).is_some_and(|between| !between.contains("; "))
+    }
+
     /// Tries the candidates on hits that stand together.
     fn part(&mut self, hits: &[Hit<Concept>], candidates: &[(usize, usize)], here: &Concepts, across: bool) {
         for (index, pattern) in candidates {
@@ -211,7 +222,8 @@ impl<'s, F: FnMut(&'s Rule, Range<usize>, String, bool)> Search<'s, '_, F> {
             let Some((first, last)) = pattern.find(hits) else { continue };
             let (Some(first), Some(last)) = (hits.get(first), hits.get(last)) else { continue };
             let range = first.start..last.end;
-            let mentioned = hits.iter().any(|hit| rule.softened_by.contains(hit.concept) && hit.start < range.end);
+            let mentioned =
+                hits.iter().any(|hit| rule.softened_by.contains(hit.concept) && self.governs(hit, first, range.end));
             let known = if mentioned { &mut self.mentions } else { &mut self.done };
             if known.contains(index) {
                 continue;
