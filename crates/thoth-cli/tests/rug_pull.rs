@@ -1,6 +1,12 @@
 //! A real server whose tools change after they were approved, through a real `thoth run`, in both eras.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail the test"
+)]
 
 use std::fs;
 use std::path::PathBuf;

@@ -103,7 +103,7 @@ fn no_mode_softens_a_failed_pin() {
             let mut round = gate.round(&mut session);
             let now = Moment { wall: at(0), monotonic_us: 0 };
             let answer = match round.admit(&call, b"frame\n".as_slice().into(), &|| Some([7; 16]), now) {
-                Answer::Admitted => Decision::Allow,
+                Answer::Admitted => Allow,
                 Answer::Refused(refused) => refused.decision,
             };
             let permits = round.commit().permits.len();

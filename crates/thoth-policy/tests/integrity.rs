@@ -1,7 +1,5 @@
 //! The section `integrity`: what it says, how files add up, and what is found about a called tool.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
-
 use proptest::prelude::*;
 use thoth_policy::{IntegrityRules, NoHistory, OnChange, OnFirstUse, Policy, Query, Shown, Sources};
 use thoth_types::{Approval, Arguments, Integrity, Listed, PinState, Reaction, Severity, Threat};
