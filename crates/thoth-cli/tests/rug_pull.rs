@@ -300,7 +300,8 @@ fn every_field_counts_and_a_reload_never_alarms() {
     let reordered = r#"{"tools":[{"inputSchema":{"required":["mode","path"],"properties":{"path":{"type":"string"}},
         "type":"object"},"outputSchema":{"properties":{"text":{"type":"string"}},"type":"object"},
         "annotations":{"readOnlyHint":true},"title":"\u0052ead","description":"Reads a file.","name":"read_file"}]}"#;
-    let changes: [(&str, &dyn Fn(&mut Value)); 9] = [
+    type Case<'c> = (&'c str, &'c dyn Fn(&mut Value));
+    let changes: [Case<'_>; 9] = [
         ("title", &|tool| tool["title"] = json!("Read everything")),
         ("annotations", &|tool| tool["annotations"]["readOnlyHint"] = json!(false)),
         ("annotations", &|tool| tool["annotations"]["destructiveHint"] = json!(false)),
