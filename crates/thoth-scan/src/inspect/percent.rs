@@ -1,0 +1,93 @@
+//! Percent decoding, as often as it takes.
+
+use std::borrow::Cow;
+
+/// What percent decoding led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decoded<'t> {
+    /// The text once nothing is left to decode, or after [`MAX_ROUNDS`].
+    pub(super) text: Cow<'t, str>,
+    /// How many rounds changed something: two and more is an encoding of an encoding.
+    pub(super) rounds: u8,
+}
+
+/// Nobody encodes oftener with honest intent.
+const MAX_ROUNDS: u8 = 4;
+
+/// Decodes `%XX` until nothing changes. Bytes that are no UTF-8 become the replacement character.
+pub(super) fn decode(text: &str) -> Decoded<'_> {
+    let mut current = Cow::Borrowed(text);
+    let mut rounds = 0;
+    while rounds < MAX_ROUNDS {
+        let Some(next) = decode_once(&current) else { break };
+        current = Cow::Owned(next);
+        rounds += 1;
+    }
+    Decoded { text: current, rounds }
+}
+
+fn decode_once(text: &str) -> Option<String> {
+    let first = memchr::memchr(b'%', text.as_bytes())?;
+    let mut out = Vec::with_capacity(text.len());
+    let (head, tail) = text.as_bytes().split_at(first);
+    out.extend_from_slice(head);
+    let mut rest = tail;
+    let mut changed = false;
+    while let Some((&byte, after)) = rest.split_first() {
+        let pair = (byte == b'%').then(|| after.first_chunk::<2>()).flatten();
+        if let Some(value) = pair.and_then(|pair| hex_pair(*pair)) {
+            out.push(value);
+            changed = true;
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            out.push(byte);
+            rest = after;
+        }
+    }
+    // Overlong forms of the dot and the slash, which lenient servers accept and UTF-8 does not have.
+    let overlong = [(&b"\xc0\xae"[..], &b"."[..]), (b"\xc0\xaf", b"/"), (b"\xc1\x9c", b"\\")];
+    for (from, to) in overlong {
+        if memchr::memmem::find(&out, from).is_some() {
+            out = replace(&out, from, to);
+        }
+    }
+    changed.then(|| String::from_utf8_lossy(&out).into_owned())
+}
+
+fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut last = 0;
+    for at in memchr::memmem::find_iter(bytes, from) {
+        out.extend_from_slice(bytes.get(last..at).unwrap_or_default());
+        out.extend_from_slice(to);
+        last = at + from.len();
+    }
+    out.extend_from_slice(bytes.get(last..).unwrap_or_default());
+    out
+}
+
+fn hex_pair([high, low]: [u8; 2]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some((digit(high)? << 4) | digit(low)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_until_nothing_is_left() {
+        for (text, expected, rounds) in [
+            ("plain", "plain", 0),
+            ("100%", "100%", 0),
+            ("%2e%2e%2F", "../", 1),
+            ("%252e%252e%252f", "../", 2),
+            ("..%c0%af..", "../..", 1),
+            ("%e4%bd%a0", "你", 1),
+            ("%ff", "\u{fffd}", 1),
+        ] {
+            let Decoded { text: got, rounds: got_rounds } = decode(text);
+            assert_eq!((got.as_ref(), got_rounds), (expected, rounds), "{text}");
+        }
+    }
+}

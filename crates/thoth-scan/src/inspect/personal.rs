@@ -1,0 +1,144 @@
+//! Personal data that proves itself: by check digits, by the rules of its issuer, or by a name beside it.
+
+mod card;
+mod contact;
+mod iban;
+mod national;
+
+use super::detection::{Class, Confidence};
+use super::leaf::{Hit, Leaf, LeafKind};
+use super::settings::InspectSettings;
+
+fn hit(kind: &'static str, range: std::ops::Range<usize>, confidence: Confidence, message: &'static str) -> Hit {
+    Hit { class: Class::PersonalData, kind, range, confidence, message }
+}
+
+/// Finds personal data in a leaf.
+pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
+    let bytes = leaf.text.as_bytes();
+    let before = hits.len();
+    if bytes.len() >= 9 {
+        // One walk over the runs of digits serves all kinds that are made of digits.
+        let mut at = 0;
+        while let Some(first) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
+            let start = at + first;
+            let group = DigitGroup::read(bytes, start);
+            at = group.end.max(start + 1);
+            if group.digits < 8 || hits.len() - before > settings.max_detections {
+                continue;
+            }
+            hits.extend(card::check(leaf, &group));
+            if leaf.kind != LeafKind::Number {
+                hits.extend(national::check(leaf, &group));
+            }
+        }
+        if leaf.kind != LeafKind::Number {
+            iban::find(leaf.text, hits);
+        }
+    }
+    if leaf.kind != LeafKind::Number {
+        if settings.email {
+            contact::find_email(leaf.text, hits);
+        }
+        if settings.phone {
+            contact::find_phone(leaf.text, hits);
+        }
+    }
+}
+
+/// A run of digits with single separators, as people write long numbers.
+#[derive(Debug)]
+struct DigitGroup {
+    start: usize,
+    end: usize,
+    /// How many digits it has; more than 40 are not counted.
+    digits: usize,
+    /// The digits themselves.
+    values: [u8; 40],
+    /// The lengths of the parts between separators; more than eight are not counted.
+    parts: [u8; 8],
+    part_count: usize,
+    /// The one separator, if there is one and it is always the same.
+    separator: Option<u8>,
+    mixed: bool,
+    /// Letters, digits beyond the cap, or signs of a longer number stand directly before or after it.
+    touches_letters: bool,
+}
+
+impl DigitGroup {
+    /// Reads from the first digit on. A separator is one space, dash or dot with digits on both sides.
+    fn read(bytes: &[u8], start: usize) -> Self {
+        let mut group = Self {
+            start,
+            end: start,
+            digits: 0,
+            values: [0; 40],
+            parts: [0; 8],
+            part_count: 1,
+            separator: None,
+            mixed: false,
+            touches_letters: false,
+        };
+        let before = start.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+        let mut at = start;
+        while let Some(&byte) = bytes.get(at) {
+            if byte.is_ascii_digit() {
+                if let Some(value) = group.values.get_mut(group.digits) {
+                    *value = byte - b'0';
+                }
+                group.digits += 1;
+                if let Some(part) = group.parts.get_mut(group.part_count - 1) {
+                    *part = part.saturating_add(1);
+                }
+                at += 1;
+                group.end = at;
+            } else if matches!(byte, b' ' | b'-' | b'.') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit) {
+                group.mixed |= group.separator.is_some_and(|separator| separator != byte);
+                group.separator = Some(byte);
+                group.part_count += 1;
+                at += 1;
+            } else {
+                break;
+            }
+        }
+        let after = bytes.get(group.end).copied();
+        let letter =
+            |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80);
+        group.touches_letters = letter(before.filter(|byte| *byte < 0x80))
+            || letter(after.filter(|byte| *byte < 0x80))
+            || matches!(before, Some(b'.' | b'-' | b'/' | b'+' | b'#' | b'$'));
+        group
+    }
+
+    fn values(&self) -> &[u8] {
+        self.values.get(..self.digits).unwrap_or_default()
+    }
+
+    fn parts(&self) -> &[u8] {
+        self.parts.get(..self.part_count).unwrap_or_default()
+    }
+
+    /// Whether it stands alone, with one kind of separator at most.
+    fn is_clean(&self) -> bool {
+        !self.touches_letters && !self.mixed && self.digits <= 40 && self.part_count <= 8
+    }
+}
+
+/// Whether words near a value, or its name, speak of one of `words`. Looks at the name and the 48 bytes before.
+fn announced_by(leaf: &Leaf<'_>, start: usize, words: &[&str]) -> bool {
+    let head = leaf.text.as_bytes().get(start.saturating_sub(48)..start).unwrap_or_default();
+    let speaks = |bytes: &[u8]| {
+        let lower = bytes.to_ascii_lowercase();
+        words.iter().any(|word| {
+            memchr::memmem::find_iter(&lower, word.as_bytes()).any(|at| {
+                let before = at.checked_sub(1).and_then(|at| lower.get(at));
+                let after = lower.get(at + word.len());
+                !before.is_some_and(u8::is_ascii_alphabetic) && !after.is_some_and(u8::is_ascii_alphabetic)
+            })
+        })
+    };
+    speaks(leaf.key.as_bytes()) || speaks(head)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! International bank account numbers: country, length, mod 97 (ISO 13616).
+
+use super::super::detection::Confidence;
+use super::super::leaf::Hit;
+use super::hit;
+
+/// Country and length, from the SWIFT registry of IBAN formats.
+const LENGTHS: &[([u8; 2], usize)] = &[
+    (*b"AD", 24),
+    (*b"AE", 23),
+    (*b"AL", 28),
+    (*b"AT", 20),
+    (*b"AZ", 28),
+    (*b"BA", 20),
+    (*b"BE", 16),
+    (*b"BG", 22),
+    (*b"BH", 22),
+    (*b"BI", 27),
+    (*b"BR", 29),
+    (*b"BY", 28),
+    (*b"CH", 21),
+    (*b"CR", 22),
+    (*b"CY", 28),
+    (*b"CZ", 24),
+    (*b"DE", 22),
+    (*b"DJ", 27),
+    (*b"DK", 18),
+    (*b"DO", 28),
+    (*b"EE", 20),
+    (*b"EG", 29),
+    (*b"ES", 24),
+    (*b"FI", 18),
+    (*b"FK", 18),
+    (*b"FO", 18),
+    (*b"FR", 27),
+    (*b"GB", 22),
+    (*b"GE", 22),
+    (*b"GI", 23),
+    (*b"GL", 18),
+    (*b"GR", 27),
+    (*b"GT", 28),
+    (*b"HN", 28),
+    (*b"HR", 21),
+    (*b"HU", 28),
+    (*b"IE", 22),
+    (*b"IL", 23),
+    (*b"IQ", 23),
+    (*b"IS", 26),
+    (*b"IT", 27),
+    (*b"JO", 30),
+    (*b"KW", 30),
+    (*b"KZ", 20),
+    (*b"LB", 28),
+    (*b"LC", 32),
+    (*b"LI", 21),
+    (*b"LT", 20),
+    (*b"LU", 20),
+    (*b"LV", 21),
+    (*b"LY", 25),
+    (*b"MC", 27),
+    (*b"MD", 24),
+    (*b"ME", 22),
+    (*b"MK", 19),
+    (*b"MN", 20),
+    (*b"MR", 27),
+    (*b"MT", 31),
+    (*b"MU", 30),
+    (*b"NI", 28),
+    (*b"NL", 18),
+    (*b"NO", 15),
+    (*b"OM", 23),
+    (*b"PK", 24),
+    (*b"PL", 28),
+    (*b"PS", 29),
+    (*b"PT", 25),
+    (*b"QA", 29),
+    (*b"RO", 24),
+    (*b"RS", 22),
+    (*b"RU", 33),
+    (*b"SA", 24),
+    (*b"SC", 31),
+    (*b"SD", 18),
+    (*b"SE", 24),
+    (*b"SI", 19),
+    (*b"SK", 24),
+    (*b"SM", 27),
+    (*b"SO", 23),
+    (*b"ST", 25),
+    (*b"SV", 28),
+    (*b"TL", 23),
+    (*b"TN", 24),
+    (*b"TR", 26),
+    (*b"UA", 29),
+    (*b"VA", 22),
+    (*b"VG", 24),
+    (*b"XK", 20),
+    (*b"YE", 30),
+];
+
+/// Finds account numbers, written in one run or in groups of four.
+pub(super) fn find(text: &str, hits: &mut Vec<Hit>) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(found) = next_opening(bytes, at) {
+        at = found + 2;
+        let Some(country) = bytes.get(found..).and_then(|rest| rest.first_chunk::<2>()) else { break };
+        let Some((_, length)) = LENGTHS.iter().find(|(code, _)| code == country) else { continue };
+        if let Some(end) = read(bytes, found, *length) {
+            hits.push(hit("personal_data.iban", found..end, Confidence::High, "an international bank account number"));
+            at = end;
+        }
+    }
+}
+
+/// The next place where two capitals and two digits open a word.
+fn next_opening(bytes: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    let found = rest.windows(4).enumerate().find(|(at, four)| {
+        matches!(four, [a, b, c, d] if a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit())
+            && !(from + at).checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(u8::is_ascii_alphanumeric)
+    })?;
+    Some(from + found.0)
+}
+
+/// The end of a valid number of this length.
+fn read(bytes: &[u8], start: usize, length: usize) -> Option<usize> {
+    let mut at = start;
+    let mut taken = 0;
+    // The first four characters go to the end; until then the rest is computed.
+    let mut remainder = 0_u32;
+    let push = |remainder: u32, byte: u8| match byte {
+        b'0'..=b'9' => Some((remainder * 10 + u32::from(byte - b'0')) % 97),
+        b'A'..=b'Z' => Some((remainder * 100 + u32::from(byte - b'A') + 10) % 97),
+        _ => None,
+    };
+    while taken < length {
+        let byte = *bytes.get(at)?;
+        if byte == b' ' && taken % 4 == 0 {
+            at += 1;
+            continue;
+        }
+        if taken >= 4 {
+            remainder = push(remainder, byte)?;
+        }
+        taken += 1;
+        at += 1;
+    }
+    if bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    for byte in bytes.get(start..start + 4)? {
+        remainder = push(remainder, *byte)?;
+    }
+    (remainder == 1).then_some(at)
+}

@@ -1,0 +1,302 @@
+//! Values that only their surroundings give away: `password: …`, `API_KEY=…`, the member `"client_secret"`.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
+
+use super::super::detection::{Class, Confidence};
+use super::super::entropy::bits_per_byte;
+use super::super::leaf::{Hit, Leaf};
+use super::super::settings::InspectSettings;
+use super::placeholder::is_placeholder;
+
+/// Words that announce a secret, in the languages in which people write notes and configuration.
+pub(super) const WORDS: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "passwort",
+    "kennwort",
+    "contraseña",
+    "senha",
+    "mot de passe",
+    "密码",
+    "パスワード",
+    "пароль",
+    "비밀번호",
+    "pwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "api-key",
+    "api key",
+    "access_key",
+    "accesskey",
+    "access-key",
+    "private_key",
+    "privatekey",
+    "auth_key",
+    "authkey",
+    "signingkey",
+    "encryptionkey",
+    "encryption_key",
+    "signing_key",
+    "credential",
+];
+
+/// What turns such a word into something harmless when it stands before or after it in the same name.
+const HARMLESS: &[&str] = &[
+    "max_tok",
+    "maxtok",
+    "tokens",
+    "tokeniz",
+    "token_count",
+    "token_type",
+    "tokentype",
+    "token_usage",
+    "next",
+    "page",
+    "cursor",
+    "continuation",
+    "csrf",
+    "xsrf",
+    "sync",
+    "resume",
+    "pagination",
+    "_id",
+    "_name",
+    "_url",
+    "_uri",
+    "_path",
+    "_file",
+    "_policy",
+    "_hint",
+    "_field",
+    "_length",
+    "_expires",
+    "expir",
+    "_ref",
+    "_arn",
+    "_hash",
+    "public",
+    "_version",
+    "_limit",
+    "_reset",
+    "reset_",
+    "_strength",
+    "_label",
+    "_help",
+    "_error",
+    "cancellation",
+    "progress",
+    "pagetoken",
+    "_count",
+    "budget",
+    "_type",
+    "_env",
+    "_manager",
+    "_status",
+    "required",
+];
+
+fn automaton(words: &[&str]) -> Option<AhoCorasick> {
+    // INVARIANT: the words are ours and few, so building cannot fail.
+    AhoCorasickBuilder::new().ascii_case_insensitive(true).build(words).ok()
+}
+
+static ANNOUNCING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(WORDS));
+static TAKING_BACK: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(HARMLESS));
+
+fn has(words: &LazyLock<Option<AhoCorasick>>, text: &str) -> bool {
+    words.as_ref().is_some_and(|words| words.is_match(text))
+}
+
+/// Names that announce a secret only as a whole.
+const WHOLE_NAMES: &[&str] = &["auth", "authorization", "pass", "bearer", "x-api-key", "sas", "authkey"];
+
+/// Whether the name of a member says that its value is secret.
+pub(in super::super) fn is_sensitive_key(key: &str) -> bool {
+    if key.len() > 80 || key.len() < 3 {
+        return false;
+    }
+    let named = has(&ANNOUNCING, key) || WHOLE_NAMES.iter().any(|name| name.eq_ignore_ascii_case(key));
+    named && !has(&TAKING_BACK, &spread(key))
+}
+
+/// Lower case, with `camelCase` and other separators spread to underscores.
+fn spread(key: &str) -> String {
+    let mut out = String::with_capacity(key.len() + 4);
+    let mut last_lower = false;
+    for character in key.chars() {
+        if character.is_uppercase() && last_lower {
+            out.push('_');
+        }
+        last_lower = character.is_lowercase() || character.is_ascii_digit();
+        match character {
+            '-' | '.' | ' ' => out.push('_'),
+            other => out.extend(other.to_lowercase()),
+        }
+    }
+    out
+}
+
+/// How strong a password or token is: what a person would call non-trivial.
+fn is_password(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let digit = bytes.iter().any(u8::is_ascii_digit);
+    let letter = value.chars().any(char::is_alphabetic);
+    let mark = bytes.iter().any(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'_' | b'-' | b'.' | b'/'));
+    value.len() >= 6
+        && value.len() <= 256
+        && u8::from(digit) + u8::from(letter) + u8::from(mark) >= 2
+        && !value.contains(' ')
+}
+
+fn is_token(value: &str, min_entropy: f64) -> bool {
+    let bytes = value.as_bytes();
+    let digit = bytes.iter().any(u8::is_ascii_digit);
+    let letter = bytes.iter().any(u8::is_ascii_alphabetic);
+    value.len() >= 16
+        && value.len() <= 4096
+        && digit
+        && letter
+        && !value.contains(' ')
+        && bits_per_byte(bytes) >= min_entropy
+}
+
+/// Judges the whole value of a member whose name is sensitive.
+pub(in super::super) fn field_value(leaf: &Leaf<'_>, settings: &InspectSettings) -> Option<Hit> {
+    let value = leaf.text.trim();
+    if value.len() < 6 || !is_sensitive_key(leaf.key) || is_placeholder(value) {
+        return None;
+    }
+    let password = says_password(leaf.key);
+    let strong = if password { is_password(value) } else { is_token(value, settings.min_entropy) };
+    strong.then(|| {
+        hit(if password { "secrets.password" } else { "secrets.named_value" }, 0..leaf.text.len(), Confidence::Medium)
+    })
+}
+
+/// Words for what a person types, as against what a machine makes.
+const PASSWORD_WORDS: &[&str] =
+    &["pass", "pwd", "kennwort", "contraseña", "senha", "mot de passe", "密码", "パスワード", "пароль", "비밀번호"];
+static PASSWORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(PASSWORD_WORDS));
+
+fn says_password(name: &str) -> bool {
+    has(&PASSWORDS, name)
+}
+
+fn hit(kind: &'static str, range: Range<usize>, confidence: Confidence) -> Hit {
+    let message = if kind == "secrets.password" {
+        "a password beside its name"
+    } else {
+        "a random value beside a word for a secret"
+    };
+    Hit { class: Class::Secrets, kind, range, confidence, message }
+}
+
+/// The longest name part and value that are looked at.
+const NAME: usize = 32;
+const VALUE: usize = 512;
+
+/// Judges what stands behind a word that announces a secret: a name may go on, then `=` or `:` or an arrow, perhaps a
+/// quote, then the value. Also says where the value stands.
+pub(super) fn check(leaf: &Leaf<'_>, word: Range<usize>, settings: &InspectSettings) -> (Option<Hit>, Range<usize>) {
+    let bytes = leaf.text.as_bytes();
+    let Some(value) = assigned(bytes, word.end) else { return (None, 0..0) };
+    let name_start = {
+        let head = bytes.get(word.start.saturating_sub(NAME)..word.start).unwrap_or_default();
+        word.start
+            - head.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count()
+    };
+    let name_end = {
+        let tail = bytes.get(word.end..).unwrap_or_default();
+        word.end
+            + tail
+                .iter()
+                .take(NAME)
+                .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+                .count()
+    };
+    let (Some(name), Some(text)) = (leaf.text.get(name_start..name_end), leaf.text.get(value.clone())) else {
+        return (None, 0..0);
+    };
+    let password = leaf.text.get(word).is_some_and(says_password);
+    let strong = if password {
+        let digits = text.bytes().any(|byte| byte.is_ascii_digit());
+        is_password(text) && text.len() >= 8 && digits && text.chars().any(char::is_alphabetic)
+    } else {
+        is_token(text, settings.min_entropy)
+    };
+    let found = strong && !has(&TAKING_BACK, &spread(name)) && !is_placeholder(text) && !is_code(text);
+    let kind = if password { "secrets.password" } else { "secrets.named_value" };
+    (found.then(|| hit(kind, value.clone(), Confidence::Medium)), value)
+}
+
+/// Where the value of an assignment stands whose name ends at or shortly after `from`.
+fn assigned(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    let mut at = from;
+    let peek = |at: usize| bytes.get(at).copied();
+    let name_end = at + NAME;
+    while at < name_end && peek(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
+        at += 1;
+    }
+    // `"name": "value"`, `name = value`, `name=>value`, `name is value`, `name：value`
+    let mut closers = 0;
+    while closers < 3 && peek(at).is_some_and(|byte| matches!(byte, b'"' | b'\'' | b'`' | b']' | b')')) {
+        at += 1;
+        closers += 1;
+    }
+    let spaces = |mut at: usize| {
+        let end = at + 8;
+        while at < end && peek(at).is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
+            at += 1;
+        }
+        at
+    };
+    at = spaces(at);
+    let rest = bytes.get(at..)?;
+    let signs: [&[u8]; 8] = [b":=", b"=>", b"==", b"->", "：".as_bytes(), b"is ", b"=", b":"];
+    let sign = signs.iter().find(|sign| rest.starts_with(sign))?;
+    if *sign == b"==" {
+        return None;
+    }
+    at = spaces(at + sign.len());
+    let quote = peek(at).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
+    if quote.is_some() {
+        at += 1;
+    }
+    let value = bytes.get(at..)?;
+    let run = value
+        .iter()
+        .take(VALUE)
+        .take_while(|byte| match quote {
+            Some(quote) => **byte != quote && **byte >= b' ',
+            None => !matches!(
+                byte,
+                b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b'"' | b'\'' | b'`' | b'<' | b'>' | b')' | b'|'
+            ),
+        })
+        .count();
+    let mut end = at + run;
+    while end > at && matches!(peek(end - 1), Some(b'.' | b':' | b'!')) {
+        end -= 1;
+    }
+    (end > at).then_some(at..end)
+}
+
+/// Whether a value is a piece of a program rather than a literal: a dotted name, a call, an index.
+fn is_code(value: &str) -> bool {
+    let identifier = |part: &str| {
+        part.chars().next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+            && part.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+    };
+    // `self.token`, `config.db.password`; a token with dots has long random parts instead.
+    let dotted = value.contains('.')
+        && value
+            .split('.')
+            .all(|part| identifier(part) && part.len() <= 24 && !part.bytes().any(|byte| byte.is_ascii_digit()));
+    dotted || value.contains("::") || value.contains("->") || value.ends_with(']') || value.ends_with('{')
+}

@@ -1,0 +1,109 @@
+//! Values that stand where a secret would: examples, references, masks.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+
+/// What documentation writes instead of a value. Compared without case.
+const WORDS: &[&str] = &[
+    "example",
+    "placeholder",
+    "changeme",
+    "change_me",
+    "change-me",
+    "your",
+    "dummy",
+    "sample",
+    "redacted",
+    "hidden",
+    "insert",
+    "replace",
+    "todo",
+    "fixme",
+    "undefined",
+    "none",
+    "null",
+    "true",
+    "false",
+    "required",
+    "optional",
+    "string",
+    "secret",
+    "password",
+    "passwd",
+    "token",
+    "apikey",
+    "api_key",
+    "api-key",
+    "credential",
+    "value",
+    "xxxx",
+    "test",
+    "foobar",
+    "default",
+    "empty",
+    "not set",
+    "masked",
+    "removed",
+    "unknown",
+    "user",
+    "passw0rd",
+    "fake",
+];
+
+/// What no real value contains.
+const MARKS: &[&str] = &["****", "....", "…", "${", "{{", "(", "[\"", "['"];
+
+fn automaton(words: &[&str]) -> Option<AhoCorasick> {
+    // INVARIANT: the words are ours and few, so building cannot fail.
+    AhoCorasickBuilder::new().ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest).build(words).ok()
+}
+
+static STAND_INS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(WORDS));
+static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(MARKS));
+
+/// Whether a run of token characters is filler such as `xxxxxxxx`, `0000`, `abcdef…` or `1234567890`.
+pub(super) fn is_filler(body: &[u8]) -> bool {
+    if body.len() < 8 {
+        return false;
+    }
+    let steps = body.iter().zip(body.iter().skip(1));
+    let (mut same, mut next) = (0_usize, 0_usize);
+    for (a, b) in steps {
+        same += usize::from(a == b);
+        next += usize::from(a.wrapping_add(1) == *b);
+    }
+    // Three quarters of all steps stay or count up.
+    (same + next) * 4 >= (body.len() - 1) * 3
+}
+
+/// Whether a value stands in for a secret rather than being one.
+pub(super) fn is_placeholder(value: &str) -> bool {
+    if is_filler(value.as_bytes()) || is_reference(value) {
+        return true;
+    }
+    // A stand-in word with little around it: `your_token_here`, `my-secret-key`.
+    let words = STAND_INS.as_ref();
+    value.len() <= 48
+        && !mixes(value)
+        && words.is_some_and(|words| {
+            let covered: usize = words.find_iter(value).map(|found| found.len()).sum();
+            covered > 0 && covered + 14 >= value.len()
+        })
+}
+
+/// Whether a value mixes letters of both cases with digits, as generated ones do.
+fn mixes(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    digits >= 3 && bytes.iter().any(u8::is_ascii_uppercase) && bytes.iter().any(u8::is_ascii_lowercase)
+}
+
+/// Whether a value names the place of a secret: a variable, a template, a call, a vault path.
+pub(super) fn is_reference(value: &str) -> bool {
+    let opens = [
+        "<", "$", "%", "[", "{", "(", "@", "&", "*", "os.", "process.", "env.", "ENV", "self.", "this.", "op://",
+        "vault:", "arn:", "http://", "https://", "file://", "/", "./", "../", "~/",
+    ];
+    opens.iter().any(|open| value.starts_with(open)) || SIGNS.as_ref().is_some_and(|signs| signs.is_match(value))
+}

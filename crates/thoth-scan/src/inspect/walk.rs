@@ -1,0 +1,245 @@
+//! The walk over a document: every key, string and long number once, each under the detectors of its direction.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use thoth_types::json::{Kind, Limits, Tape, Value};
+
+use super::argument_role::{Role, Tool};
+use super::detection::{Class, Detection, Direction, Incomplete, Inspection};
+use super::leaf::{Hit, Leaf, LeafKind, drop_covered};
+use super::settings::InspectSettings;
+use super::{encoded, injection, path_abuse, personal, preview, secret, shell_abuse, source_span, sql_abuse, ssrf};
+
+/// The shortest key that could carry more than a name.
+const MIN_KEY: usize = 16;
+/// The shortest number that could be a card.
+const MIN_NUMBER: usize = 13;
+
+/// One inspection under way.
+pub(super) struct Walk<'s> {
+    direction: Direction,
+    tool: Tool,
+    settings: &'s InspectSettings,
+    /// The pointer to where the walk stands.
+    pointer: String,
+    hits: Vec<Hit>,
+    found: Vec<Detection>,
+    incomplete: Option<Incomplete>,
+}
+
+/// What is known about the place of a value.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    /// The nearest key.
+    key: &'p str,
+    role: Role,
+    schema: Option<Value<'p>>,
+    /// The role of everything below, where that is settled: all of a document is prose.
+    settled: Option<Role>,
+    /// How many strings it lies inside.
+    level: u8,
+}
+
+impl<'s> Walk<'s> {
+    pub(super) fn new(direction: Direction, tool: &str, settings: &'s InspectSettings) -> Self {
+        Self {
+            direction,
+            tool: Tool::of(tool),
+            settings,
+            pointer: String::new(),
+            hits: Vec::new(),
+            found: Vec::new(),
+            incomplete: None,
+        }
+    }
+
+    /// Inspects a whole document.
+    pub(super) fn run(mut self, root: Value<'_>, schema: Option<Value<'_>>) -> Inspection {
+        if root.raw().len() > self.settings.max_bytes {
+            return Inspection { detections: Vec::new(), incomplete: Some(Incomplete::TooLong) };
+        }
+        let settled = (self.direction == Direction::Results).then_some(Role::Prose);
+        self.value(root, Place { key: "", role: settled.unwrap_or(Role::Scalar), schema, settled, level: 0 });
+        self.found.sort_by_key(|detection| (detection.span.start, detection.class));
+        Inspection { detections: self.found, incomplete: self.incomplete }
+    }
+
+    fn value(&mut self, value: Value<'_>, place: Place<'_>) {
+        if self.incomplete.is_some() {
+            return;
+        }
+        match value.kind() {
+            Kind::Object => self.object(value, place),
+            Kind::Array => {
+                let schema = place.schema.and_then(|schema| schema.get("items"));
+                for (at, element) in value.elements().enumerate() {
+                    let mark = self.pointer.len();
+                    // Writing to a string cannot fail.
+                    let _ = write!(self.pointer, "/{at}");
+                    self.value(element, Place { schema, ..place });
+                    self.pointer.truncate(mark);
+                }
+            }
+            Kind::String => self.string(value, place),
+            Kind::Number if value.raw().len() >= MIN_NUMBER => {
+                if let Some(text) = value.number_text() {
+                    self.leaf(value, text, LeafKind::Number, place);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn object(&mut self, object: Value<'_>, place: Place<'_>) {
+        let media = object.get("mimeType").is_some();
+        let properties = place.schema.and_then(|schema| schema.get("properties"));
+        for (key, value) in object.members() {
+            let Some(name) = key.as_str() else { continue };
+            let mark = self.pointer.len();
+            self.push_key(&name);
+            if name.len() >= MIN_KEY {
+                self.leaf(key, &name, LeafKind::Key, Place { key: "", ..place });
+            }
+            let schema = properties.and_then(|properties| properties.get(&name));
+            let role = place.settled.unwrap_or_else(|| self.tool.role(&name, schema));
+            if !(media && matches!(name.as_ref(), "data" | "blob") && is_base64(value)) {
+                self.value(value, Place { key: &name, role, schema, ..place });
+            }
+            self.pointer.truncate(mark);
+        }
+    }
+
+    fn push_key(&mut self, name: &str) {
+        self.pointer.push('/');
+        for character in name.chars() {
+            match character {
+                '~' => self.pointer.push_str("~0"),
+                '/' => self.pointer.push_str("~1"),
+                other => self.pointer.push(other),
+            }
+        }
+    }
+
+    fn string(&mut self, value: Value<'_>, place: Place<'_>) {
+        let Some(text) = value.as_str() else { return };
+        let trimmed = text.trim();
+        let braces = (trimmed.starts_with('{') && trimmed.ends_with('}'))
+            || (trimmed.starts_with('[') && trimmed.ends_with(']'));
+        if braces && trimmed.len() > 2 {
+            let mut tape = Tape::new();
+            let limits = Limits { max_bytes: self.settings.max_bytes, ..Limits::default() };
+            if let Ok(inner) = tape.parse(text.as_bytes(), &limits)
+                && matches!(inner.kind(), Kind::Object | Kind::Array)
+            {
+                if place.level < self.settings.max_nesting {
+                    self.inside(value, inner, place);
+                    return;
+                }
+                // Looked at as plain text, which shows everything that is not spelled in escapes.
+                if text.contains("\\u") {
+                    self.incomplete = Some(Incomplete::TooDeep);
+                }
+            }
+        }
+        self.leaf(value, &text, LeafKind::Text, place);
+    }
+
+    /// A string that is JSON: its values are looked at, and what is found is placed in the string's own bytes.
+    fn inside(&mut self, outer: Value<'_>, inner: Value<'_>, place: Place<'_>) {
+        let before = self.found.len();
+        let mark = self.pointer.len();
+        self.pointer.push('!');
+        let settled = place.settled.or((place.role == Role::Prose).then_some(Role::Prose));
+        self.value(inner, Place { settled, schema: None, level: place.level + 1, ..place });
+        self.pointer.truncate(mark);
+        let mut offsets: Vec<usize> =
+            self.found.iter().skip(before).flat_map(|found| [found.span.start, found.span.end]).collect();
+        offsets.sort_unstable();
+        let raw = raw_offsets(outer, &offsets);
+        let place_of = |offset: usize| offsets.binary_search(&offset).ok().and_then(|at| raw.get(at)).copied();
+        for found in self.found.iter_mut().skip(before) {
+            if let (Some(start), Some(end)) = (place_of(found.span.start), place_of(found.span.end)) {
+                found.span = start..end;
+            }
+        }
+    }
+
+    fn leaf(&mut self, value: Value<'_>, text: &str, kind: LeafKind, place: Place<'_>) {
+        let leaf = Leaf { text, key: place.key, kind, role: place.role, direction: self.direction };
+        let mut hits = std::mem::take(&mut self.hits);
+        hits.clear();
+        secret::find(&leaf, self.settings, &mut hits);
+        personal::find(&leaf, self.settings, &mut hits);
+        if kind != LeafKind::Number {
+            if self.direction == Direction::Arguments {
+                abuse(&leaf, self.settings, &mut hits);
+            }
+            injection::find(&leaf, &mut hits);
+        }
+        hits.retain(|hit| hit.confidence >= self.settings.min_confidence);
+        if !hits.is_empty() {
+            drop_covered(&mut hits);
+            self.report(value, &leaf, &hits);
+        }
+        self.hits = hits;
+    }
+
+    fn report(&mut self, value: Value<'_>, leaf: &Leaf<'_>, hits: &[Hit]) {
+        if self.found.len() + hits.len() > self.settings.max_detections {
+            self.incomplete = Some(Incomplete::TooManyDetections);
+            return;
+        }
+        let number = leaf.kind == LeafKind::Number;
+        let mut offsets: Vec<usize> = hits.iter().flat_map(|hit| [hit.range.start, hit.range.end]).collect();
+        offsets.sort_unstable();
+        let raw = if number { Vec::new() } else { raw_offsets(value, &offsets) };
+        let place_of = |offset: usize| offsets.binary_search(&offset).ok().and_then(|at| raw.get(at)).copied();
+        let has_secret = hits.iter().any(|hit| matches!(hit.class, Class::Secrets | Class::PersonalData));
+        for hit in hits {
+            let span = match (place_of(hit.range.start), place_of(hit.range.end)) {
+                (Some(start), Some(end)) if !number => start..end,
+                _ => value.span(),
+            };
+            self.found.push(Detection {
+                class: hit.class,
+                kind: hit.kind,
+                direction: self.direction,
+                pointer: self.pointer.clone(),
+                span,
+                in_key: leaf.kind == LeafKind::Key,
+                is_number: number,
+                confidence: hit.confidence,
+                message: hit.message,
+                preview: preview::of(leaf, hit, has_secret),
+                action: self.settings.action(hit.class, hit.kind, self.direction),
+            });
+        }
+    }
+}
+
+/// What only arguments can do.
+fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
+    if leaf.kind != LeafKind::Text {
+        return;
+    }
+    path_abuse::find(leaf, settings, hits);
+    shell_abuse::find(leaf, hits);
+    sql_abuse::find(leaf, hits);
+    ssrf::find(leaf, settings, hits);
+    encoded::find(leaf, hits);
+}
+
+/// Offsets in the bytes of the document for ascending offsets in a string's decoded text.
+fn raw_offsets(string: Value<'_>, decoded: &[usize]) -> Vec<usize> {
+    let base = string.span().start + 1;
+    let raw = string.raw();
+    let body = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+    source_span::to_raw(body, decoded).into_iter().map(|offset| base + offset).collect()
+}
+
+/// Whether a string is nothing but base64, as the media of a content block are.
+fn is_base64(value: Value<'_>) -> bool {
+    let Some(Cow::Borrowed(text)) = value.as_str() else { return false };
+    text.len() >= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
+}
