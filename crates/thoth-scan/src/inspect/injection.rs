@@ -1,5 +1,283 @@
 //! Instructions to a model.
+//!
+//! A result should carry data. It is suspicious when it speaks to the model: sets aside what it was told, gives it a
+//! task, plays a role, demands secrecy, asks for what is secret. Each clause is read for such signs
+//! ([`clause::signs`]); signs of different families add up over neighbouring clauses, and text that is hidden,
+//! encoded, or foreign to the table it stands in weighs more. Text that speaks about such attacks weighs less.
 
-use super::leaf::{Hit, Leaf};
+mod clause;
+mod harm;
+mod layout;
+mod lexicon;
+mod token;
 
-pub(super) fn find(_leaf: &Leaf<'_>, _hits: &mut Vec<Hit>) {}
+use std::ops::Range;
+
+use crate::text::{AnomalyKind, Encoding, Text};
+
+use super::detection::{Class, Confidence, Direction};
+use super::leaf::{Hit, Leaf, LeafKind};
+
+use clause::{Around, FAMILIES, Family, Sign, Todo};
+use token::Clause;
+
+/// From here on it is an instruction to a model.
+const THRESHOLD: u8 = 6;
+/// From here on there is hardly a doubt; arguments, which may well carry instructions, are held to it.
+const SURE: u8 = 9;
+/// How many clauses apart signs may be to add up.
+const REACH: usize = 10;
+/// How many places in one text are reported.
+const MAX_PLACES: usize = 20;
+/// The shortest text that instructs.
+const SHORTEST: usize = 12;
+
+/// Finds instructions to a model in a leaf.
+pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
+    if leaf.text.len() < SHORTEST || (leaf.kind == LeafKind::Key && !leaf.text.contains(' ')) {
+        return;
+    }
+    let text = Text::read(leaf.text);
+    let least = if leaf.direction == Direction::Arguments { SURE } else { THRESHOLD };
+    // What stands beside a secret and wants it sent somewhere.
+    let secret = hits.iter().any(|hit| hit.class == Class::Secrets);
+    let mut places = read(text.view(), 0, secret);
+    for place in &mut places {
+        place.range = text.raw_range(place.range.clone());
+    }
+    for segment in text.segments() {
+        let bonus = match segment.encoding {
+            encoding if encoding.is_invisible() => 5,
+            // The respelling of a whole text with digits in it says little by itself.
+            Encoding::Leet => 0,
+            _ => 2,
+        };
+        // What is hidden and says anything to a model says it to nobody else.
+        let inner = read(&segment.text, bonus, false);
+        places.extend(inner.into_iter().map(|place| Place {
+            range: segment.raw.clone(),
+            kind: "injection.encoded",
+            ..place
+        }));
+    }
+    for anomaly in text.anomalies() {
+        if anomaly.kind == AnomalyKind::TagCharacters {
+            places.push(Place { range: anomaly.raw.clone(), points: SURE, kind: "injection.invisible_text" });
+        }
+        if anomaly.kind == AnomalyKind::HiddenComment
+            && let Some(comment) = leaf.text.get(anomaly.raw.clone())
+        {
+            let inner = read(comment, 2, false);
+            places.extend(inner.into_iter().map(|place| Place {
+                range: anomaly.raw.clone(),
+                kind: "injection.hidden_text",
+                ..place
+            }));
+        }
+    }
+    for place in places.into_iter().filter(|place| place.points >= least).take(MAX_PLACES) {
+        hits.push(Hit {
+            class: Class::Injection,
+            kind: place.kind,
+            range: place.range,
+            confidence: if place.points >= SURE { Confidence::High } else { Confidence::Medium },
+            message: message(place.kind),
+        });
+    }
+}
+
+fn message(kind: &str) -> &'static str {
+    match kind {
+        "injection.override" => "sets aside what the model was told",
+        "injection.role_delimiter" => "plays another role by delimiters",
+        "injection.secrecy" => "demands that something is kept from the user",
+        "injection.leak" => "asks the model to give something away",
+        "injection.task" => "gives the model a new task",
+        "injection.tool" => "directs the model to a tool",
+        "injection.response" => "shapes what the model answers",
+        "injection.planted_code" => "plants code in the model's answer",
+        "injection.foreign_text" => "an instruction amid data",
+        "injection.encoded" => "an instruction in encoded text",
+        "injection.hidden_text" => "an instruction in a hidden comment",
+        "injection.invisible_text" => "text in characters that are never shown",
+        _ => "an instruction to a model",
+    }
+}
+
+/// A stretch of a text that instructs.
+#[derive(Debug, Clone)]
+struct Place {
+    range: Range<usize>,
+    points: u8,
+    kind: &'static str,
+}
+
+/// The last sign of one family.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    points: u8,
+    clause: usize,
+    start: usize,
+    end: usize,
+}
+
+/// What has been read so far.
+struct Reading<'v> {
+    view: &'v str,
+    last: [Last; FAMILIES],
+    clause: usize,
+    /// How many of the words of the last clauses speak about attacks, and when.
+    mentions: u8,
+    mentioned: usize,
+    bonus: u8,
+    /// The clause opens with a quotation mark.
+    quoted: bool,
+    /// A secret stands in the text.
+    secret: bool,
+    around: Around,
+    places: Vec<Place>,
+}
+
+/// Reads a text and returns what instructs, with `bonus` points for the way in which it was hidden.
+fn read(view: &str, bonus: u8, secret: bool) -> Vec<Place> {
+    let layout = layout::Layout::of(view);
+    let mut reading = Reading {
+        view,
+        last: [Last::default(); FAMILIES],
+        clause: REACH + 1,
+        mentions: 0,
+        mentioned: 0,
+        quoted: false,
+        bonus,
+        secret,
+        around: Around { structured: layout.structured, error: layout.error, ..Around::default() },
+        places: Vec::new(),
+    };
+    token::clauses(view, |clause| reading.clause(clause, &layout));
+    reading.places
+}
+
+impl Reading<'_> {
+    fn clause(&mut self, clause: &Clause, layout: &layout::Layout) {
+        self.clause += 1;
+        if self.clause > self.mentioned + REACH {
+            self.mentions = 0;
+        }
+        let head = self.view.get(..clause.start).unwrap_or_default().trim_end();
+        self.quoted = head.ends_with(['"', '\'', '`', '“', '‘', '«', '「', '„']);
+        let mentions = clause.tokens.iter().filter(|token| token.meaning & lexicon::MENTION != 0).count();
+        if mentions > 0 {
+            self.mentions = self.mentions.saturating_add(u8::try_from(mentions).unwrap_or(u8::MAX));
+            self.mentioned = self.clause;
+        }
+        let mut shown: [u8; FAMILIES] = [0; FAMILIES];
+        clause::signs(clause, self.around, |Sign { family, points }| {
+            if let Some(slot) = shown.get_mut(family as usize) {
+                *slot = points;
+            }
+        });
+        if layout.tabular && layout.is_foreign(self.view, clause) {
+            if let Some(slot) = shown.get_mut(Family::Foreign as usize) {
+                *slot = THRESHOLD;
+            }
+        }
+        if shown.get(Family::Code as usize).is_some_and(|points| *points > 0)
+            && let Some(slot) = shown.get_mut(Family::Harm as usize)
+        {
+            *slot = harm::points(self.view, clause.end);
+        }
+        if self.secret
+            && let Some(slot) = shown.get_mut(Family::Leak as usize).filter(|points| **points >= 2)
+        {
+            *slot += 3;
+        }
+        self.follow_todo(clause);
+        let mut any = false;
+        for (family, (last, points)) in self.last.iter_mut().zip(shown).enumerate() {
+            let stale = self.clause > last.clause + REACH;
+            // A label that opens and one that closes.
+            let points = if family == Family::Label as usize && points == 2 && !stale && last.points >= 2 { 3 } else { points };
+            if points > 0 && (stale || points >= last.points) {
+                any = true;
+                let start = if stale { clause.start } else { last.start.min(clause.start) };
+                *last = Last { points, clause: self.clause, start, end: clause.end };
+            }
+        }
+        if any {
+            self.weigh();
+        }
+    }
+
+    /// Notes whether the next clause is what a note of work to do says.
+    fn follow_todo(&mut self, clause: &Clause) {
+        let ends = clause.tokens.last().is_some_and(|token| token.meaning & lexicon::TODO != 0);
+        self.around.todo = match (ends, clause.opens_line && clause.tokens.len() == 1) {
+            (true, true) => Todo::Line,
+            (true, false) => Todo::Within,
+            _ => Todo::None,
+        };
+        let head = self.view.as_bytes().get(clause.start.saturating_sub(120)..clause.start).unwrap_or_default();
+        let line = memchr::memrchr(b'\n', head).and_then(|at| head.get(at + 1..)).unwrap_or(head).trim_ascii_start();
+        self.around.comment = [&b"//"[..], b"#", b"/*", b"*", b"--", b"<!--"].iter().any(|mark| line.starts_with(mark));
+    }
+
+    /// Adds up what stands within reach.
+    fn weigh(&mut self) {
+        let near = |last: &Last| last.points > 0 && self.clause <= last.clause + REACH;
+        let sum: u8 = self.last.iter().filter(|last| near(last)).map(|last| last.points).fold(0, u8::saturating_add);
+        let damped = sum.saturating_sub(match (self.mentions, self.quoted) {
+            (0, _) | (1 | 2, false) => 0,
+            (1.., true) => 4,
+            (_, false) => 2,
+        });
+        let points = if damped >= 2 { damped + self.bonus } else { 0 };
+        if points < THRESHOLD {
+            return;
+        }
+        let start = self.last.iter().filter(|last| near(last)).map(|last| last.start).min().unwrap_or(0);
+        let end = self.last.iter().filter(|last| near(last)).map(|last| last.end).max().unwrap_or(start);
+        let heaviest = self.last.iter().enumerate().filter(|(_, last)| near(last)).max_by_key(|(_, last)| last.points);
+        let kind = heaviest.map_or("injection.instruction", |(family, _)| kind(family));
+        let room = self.places.len() < MAX_PLACES;
+        match self.places.last_mut() {
+            // The same stretch, seen further: grow it.
+            Some(place) if place.range.end >= start => {
+                place.range = place.range.start.min(start)..place.range.end.max(end);
+                if points > place.points {
+                    place.points = points;
+                    place.kind = kind;
+                }
+            }
+            _ if room => self.places.push(Place { range: start..end, points, kind }),
+            _ => {}
+        }
+    }
+}
+
+fn kind(family: usize) -> &'static str {
+    const KINDS: [&str; FAMILIES] = [
+        "injection.override",
+        "injection.override",
+        "injection.role_delimiter",
+        "injection.role_delimiter",
+        "injection.task",
+        "injection.task",
+        "injection.task",
+        "injection.tool",
+        "injection.task",
+        "injection.secrecy",
+        "injection.leak",
+        "injection.override",
+        "injection.response",
+        "injection.planted_code",
+        "injection.task",
+        "injection.hidden_text",
+        "injection.foreign_text",
+        "injection.planted_code",
+        "injection.task",
+    ];
+    KINDS.get(family).copied().unwrap_or("injection.instruction")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! How a text is laid out: a table, a listing, an error; and what does not belong there.
+
+use super::lexicon::{ACT, LEAK, OVERRIDE, QUESTION, SAY, SHAPE, SOFTENER, VERB};
+use super::token::Clause;
+
+/// How many lines tell the layout.
+const SAMPLE: usize = 200;
+
+/// The layout of a text.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Layout {
+    /// Most lines are rows of a table.
+    pub(super) tabular: bool,
+    /// Most lines are fields or items.
+    pub(super) structured: bool,
+    /// It opens like a report of an error.
+    pub(super) error: bool,
+}
+
+impl Layout {
+    pub(super) fn of(text: &str) -> Self {
+        let (mut lines, mut rows, mut fields) = (0_usize, 0_usize, 0_usize);
+        for line in text.lines().take(SAMPLE) {
+            let line = line.get(..line.floor_char_boundary(400)).unwrap_or(line).trim();
+            if line.is_empty() {
+                continue;
+            }
+            lines += 1;
+            if is_row(line) {
+                rows += 1;
+            } else if is_field(line) {
+                fields += 1;
+            }
+        }
+        let head = text.as_bytes().get(..24).unwrap_or(text.as_bytes()).to_ascii_lowercase();
+        Self {
+            tabular: rows >= 3 && rows * 5 >= lines * 3,
+            structured: lines >= 4 && (fields + rows) * 2 >= lines,
+            error: memchr::memmem::find(&head, b"error").is_some() || memchr::memmem::find(&head, b"failed").is_some(),
+        }
+    }
+
+    /// Whether a clause is a request or question on a line of its own amid the rows of a table.
+    #[expect(clippy::unused_self, reason = "only a layout that is tabular may be asked")]
+    pub(super) fn is_foreign(self, text: &str, clause: &Clause) -> bool {
+        if !clause.opens_line || clause.tokens.len() < 3 {
+            return false;
+        }
+        let bytes = text.as_bytes();
+        let head = bytes.get(clause.start.saturating_sub(256)..clause.start).unwrap_or_default();
+        let before = memchr::memrchr(b'\n', head).and_then(|at| head.get(at + 1..)).unwrap_or(head);
+        let tail = bytes.get(clause.end..).unwrap_or_default();
+        let after = tail
+            .get(..memchr::memchr(b'\n', tail.get(..512).unwrap_or(tail)).unwrap_or(tail.len().min(512)))
+            .unwrap_or_default();
+        if before.contains(&b'|') || after.contains(&b'|') {
+            return false;
+        }
+        let first = clause.tokens.first().map_or(0, |token| token.meaning);
+        let second = clause.tokens.get(1).map_or(0, |token| token.meaning);
+        let verbs = ACT | SHAPE | LEAK | OVERRIDE | SAY | VERB;
+        let asks = first & QUESTION != 0
+            && (clause.asks
+                || text
+                    .get(clause.end..)
+                    .is_some_and(|rest| rest.trim_start_matches(['\'', '"', ')']).starts_with('?')));
+        asks || first & verbs != 0 || (first & SOFTENER != 0 && second & verbs != 0)
+    }
+}
+
+/// A row of a table: it opens with a bar, or has several.
+fn is_row(line: &str) -> bool {
+    line.starts_with('|') || line.bytes().filter(|byte| *byte == b'|').take(2).count() == 2
+}
+
+/// `key: value`, `- item`, `"key": …`
+fn is_field(line: &str) -> bool {
+    if line.starts_with("- ") || line.starts_with("* ") {
+        return true;
+    }
+    let name = line.split_once(':').map(|(name, _)| name.trim_matches(['"', '\'', '-', ' ']));
+    name.is_some_and(|name| {
+        !name.is_empty() && name.len() <= 40 && name.bytes().filter(|byte| *byte == b' ').count() <= 2
+    })
+}

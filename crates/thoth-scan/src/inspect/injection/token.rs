@@ -1,0 +1,400 @@
+//! A text cut into clauses of words that mean something.
+
+use super::lexicon::{self, Meaning};
+
+/// One word, or one thing that is no word but counts as one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token {
+    pub(super) meaning: Meaning,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// A stretch of text up to the end of a sentence, a line or a bracket.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Clause {
+    pub(super) tokens: Vec<Token>,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// Whether it opens a line (after marks of lists) and whether it closes one.
+    pub(super) opens_line: bool,
+    pub(super) closes_line: bool,
+    /// The line it stands on.
+    pub(super) line: usize,
+    /// Whether it ends in a question mark.
+    pub(super) asks: bool,
+}
+
+/// A clause longer than this is cut: no sentence is.
+const MAX_TOKENS: usize = 64;
+
+/// Cuts a text and hands each clause to `each`.
+pub(super) fn clauses(text: &str, mut each: impl FnMut(&Clause)) {
+    let clause = Clause { opens_line: true, ..Clause::default() };
+    let mut reader = Reader { bytes: text.as_bytes(), text, at: 0, clause, line: 0, comma: false, stopped: false };
+    while reader.at < reader.bytes.len() {
+        if reader.step() {
+            reader.emit(&mut each);
+        }
+    }
+    reader.clause.closes_line = true;
+    reader.emit(&mut each);
+}
+
+struct Reader<'t> {
+    bytes: &'t [u8],
+    text: &'t str,
+    at: usize,
+    clause: Clause,
+    line: usize,
+    /// A comma was read since the last word.
+    comma: bool,
+    /// A full stop of a script without spaces was read.
+    stopped: bool,
+}
+
+impl Reader<'_> {
+    /// Hands over what was read and begins anew.
+    fn emit(&mut self, each: &mut impl FnMut(&Clause)) {
+        let line_ended = self.clause.closes_line;
+        let empty = self.clause.tokens.is_empty();
+        self.clause.line = self.line;
+        if !empty {
+            // A clause before the line's last mark, as in `… now."`, closes the line too.
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let next =
+                rest.iter().find(|byte| !matches!(byte, b' ' | b'"' | b'\'' | b')' | b'*' | b'.' | b']' | b'\r'));
+            self.clause.closes_line |= next.is_none_or(|byte| *byte == b'\n');
+            each(&self.clause);
+        }
+        let opens_line = line_ended || (self.clause.opens_line && empty);
+        self.clause.tokens.clear();
+        let tokens = std::mem::take(&mut self.clause.tokens);
+        self.clause = Clause { tokens, start: self.at, end: self.at, opens_line, ..Clause::default() };
+        self.line += usize::from(line_ended);
+    }
+
+    fn peek(&self, ahead: usize) -> u8 {
+        self.bytes.get(self.at + ahead).copied().unwrap_or(0)
+    }
+
+    fn push(&mut self, meaning: Meaning, start: usize, end: usize) {
+        if self.clause.tokens.is_empty() {
+            self.clause.start = start;
+        }
+        self.clause.end = end;
+        let comma = if std::mem::take(&mut self.comma) { lexicon::COMMA } else { 0 };
+        self.clause.tokens.push(Token { meaning: meaning | comma, start, end });
+    }
+
+    fn full(&self) -> bool {
+        self.clause.tokens.len() >= MAX_TOKENS
+    }
+
+    /// Reads one thing. Returns whether the clause ended.
+    fn step(&mut self) -> bool {
+        let byte = self.peek(0);
+        if byte.is_ascii_alphanumeric() || byte >= 0x80 {
+            return self.word();
+        }
+        let start = self.at;
+        self.at += 1;
+        match byte {
+            b'\n' => {
+                self.clause.closes_line = true;
+                true
+            }
+            b'.' | b'!' | b'?' => {
+                self.clause.asks |= byte == b'?';
+                let next = self.peek(0);
+                // Not inside `e.g.` or `v1.2` or `file.txt`.
+                next == 0 || next.is_ascii_whitespace() || matches!(next, b'"' | b'\'' | b')' | b'<' | b'*')
+            }
+            b':' | b';' => self.peek(0).is_ascii_whitespace() || self.peek(0) == 0,
+            b'<' => self.angle(start),
+            b'[' => self.bracket(start),
+            b'(' | b')' | b'"' | b'`' | b'|' | b']' | b'>' => self.clause.tokens.len() > 3,
+            // A line break that some program wrote as an escape.
+            b'\\' if matches!(self.peek(0), b'n' | b'r' | b't') => {
+                self.at += 1;
+                self.clause.closes_line = true;
+                true
+            }
+            b',' => {
+                self.comma = true;
+                false
+            }
+            _ => self.full(),
+        }
+    }
+
+    /// `<|…|>`, `<<SYS>>`, a label with a word of authority, or a place-holder such as `<address>`.
+    fn angle(&mut self, start: usize) -> bool {
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let window = rest.get(..48).unwrap_or(rest);
+        let Some(close) = memchr::memchr(b'>', window) else { return false };
+        let inner = window.get(1..close).unwrap_or_default();
+        let word = inner.strip_prefix(b"/").unwrap_or(inner);
+        let template = (inner.len() > 2 && inner.starts_with(b"|") && inner.ends_with(b"|"))
+            || word.eq_ignore_ascii_case(b"<sys")
+            || word.eq_ignore_ascii_case(b"</sys");
+        let holder =
+            !word.is_empty() && word.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b' ' | b'-'));
+        let meaning = match label(word) {
+            _ if template => lexicon::TEMPLATE,
+            Some(meaning) => meaning,
+            None if holder && !is_markup(word) => lexicon::PLACE,
+            None => return self.clause.tokens.len() > 3,
+        };
+        self.push(meaning, start, start + close + 1);
+        self.at = start + close + 1;
+        meaning != lexicon::PLACE
+    }
+
+    /// `[SYSTEM]`, `[INST]`, `[/PRIORITY_INSTRUCTION]`: brackets around words of authority in capitals.
+    fn bracket(&mut self, start: usize) -> bool {
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let window = rest.get(..48).unwrap_or(rest);
+        let inner = memchr::memchr(b']', window).and_then(|close| window.get(1..close));
+        let Some(inner) = inner else { return self.clause.tokens.len() > 3 };
+        let word = inner.strip_prefix(b"/").unwrap_or(inner);
+        let meaning = if word == b"INST" { Some(lexicon::TEMPLATE) } else { label(word) };
+        let Some(meaning) = meaning else { return self.clause.tokens.len() > 3 };
+        self.push(meaning, start, start + inner.len() + 2);
+        self.at = start + inner.len() + 2;
+        true
+    }
+
+    fn word(&mut self) -> bool {
+        let start = self.at;
+        let mut lower = [0_u8; lexicon::LONGEST];
+        let mut length = 0;
+        let (mut wide, mut underscore, mut digits, mut upper) = (false, false, false, 0_usize);
+        while let Some(&byte) = self.bytes.get(self.at) {
+            let apostrophe = byte == b'\'' && self.at > start && self.peek(1).is_ascii_alphabetic();
+            if !(byte.is_ascii_alphanumeric() || byte >= 0x80 || byte == b'_' || apostrophe) {
+                break;
+            }
+            wide |= byte >= 0x80;
+            underscore |= byte == b'_';
+            upper += usize::from(byte.is_ascii_uppercase());
+            digits |= byte.is_ascii_digit();
+            if let Some(slot) = lower.get_mut(length) {
+                *slot = byte.to_ascii_lowercase();
+            }
+            length += 1;
+            self.at += 1;
+        }
+        if wide && self.wide_word(start) {
+            return std::mem::take(&mut self.stopped) || self.full();
+        }
+        if self.opens_address(&lower, length) {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let stop = |byte: &u8| {
+                byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b',' | b'|')
+            };
+            let run = rest.get(..rest.iter().position(stop).unwrap_or(rest.len())).unwrap_or_default();
+            // The mark that ends the sentence is not part of the address.
+            let marks = run.iter().rev().take_while(|byte| matches!(byte, b'.' | b'!' | b'?' | b';' | b':')).count();
+            self.at += run.len() - marks;
+            self.push(lexicon::PLACE, start, self.at);
+            return self.full();
+        }
+        // A dotted name is one thing: `attacker.example` is a place, `os.environ` and `e.g` are nothing.
+        let mut last = self.at;
+        while self.peek(0) == b'.' && self.peek(1).is_ascii_alphanumeric() {
+            last = self.at + 1;
+            let rest = self.bytes.get(last..).unwrap_or_default();
+            self.at = last + rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
+        }
+        if last > start + length {
+            let top = self.bytes.get(last..self.at).unwrap_or_default();
+            let place = TOP_LEVELS.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(top));
+            self.push(if place { lexicon::PLACE } else { 0 }, start, self.at);
+            return self.full();
+        }
+        let word = lower.get(..length).unwrap_or_default();
+        let word = word.strip_suffix(b"'s").unwrap_or(word);
+        let mut meaning = if underscore || digits { 0 } else { lexicon::meaning(word) };
+        if underscore {
+            let whole = self.bytes.get(start..self.at).unwrap_or_default();
+            meaning = if upper > 1 { label(whole).unwrap_or(0) } else { lexicon::NAME };
+        }
+        if self.peek(0) == b'(' && length > 2 && (underscore || matches!(self.peek(1), b'\'' | b'"' | b')')) {
+            meaning |= lexicon::NAME;
+            if matches!(self.peek(1), b'\'' | b'"') {
+                meaning |= lexicon::CALL;
+            }
+        }
+        if upper >= 3 && upper == length {
+            meaning |= lexicon::LOUD;
+        }
+        let speaks = matches!(word, b"system" | b"assistant" | b"user" | b"human" | b"ai" | b"developer");
+        if speaks && self.peek(0) == b':' && self.clause.opens_line && self.clause.tokens.is_empty() {
+            meaning |= lexicon::SPEAKER;
+        }
+        self.push(meaning, start, self.at);
+        self.full()
+    }
+
+    /// Whether what was read opens an address or a mail address, which is one thing up to the next space.
+    fn opens_address(&self, lower: &[u8], length: usize) -> bool {
+        let next = self.peek(0);
+        (next == b':' && self.peek(1) == b'/' && self.peek(2) == b'/')
+            || (next == b'@' && self.peek(1).is_ascii_alphanumeric())
+            || (next == b'.' && length == 3 && lower.starts_with(b"www"))
+    }
+
+    /// A word with letters beyond ASCII: of a script with words, or a run of glyphs.
+    fn wide_word(&mut self, start: usize) -> bool {
+        let Some(word) = self.text.get(start..self.at) else { return false };
+        let glyph = |character: char| matches!(character, '\u{3000}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' | '\u{F900}'..='\u{FAFF}');
+        if !word.chars().any(glyph) {
+            // Longer words are in no table; not lower-casing them keeps floods of letters cheap.
+            let meaning =
+                if word.len() <= 2 * lexicon::LONGEST { lexicon::meaning(word.to_lowercase().as_bytes()) } else { 0 };
+            self.push(meaning, start, self.at);
+            return true;
+        }
+        // A full stop of these scripts ends the clause; what follows it is read next.
+        let stop = word.find(['。', '！', '？', '；']);
+        let run = stop.and_then(|stop| word.get(..stop)).unwrap_or(word);
+        let run = run.get(..run.floor_char_boundary(1024)).unwrap_or(run);
+        self.at = start + run.len();
+        for (meaning, range) in lexicon::glyphs(run).take(MAX_TOKENS) {
+            self.push(meaning | lexicon::GLYPH, start + range.start, start + range.end);
+        }
+        if self.clause.tokens.is_empty() {
+            self.push(0, start, start + run.len());
+        }
+        if run.is_empty() || stop == Some(run.len()) {
+            self.stopped = true;
+            self.at += self.text.get(self.at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+        }
+        true
+    }
+}
+
+/// The meaning of a label such as `PRIORITY_INSTRUCTION`, if it speaks with authority.
+fn label(words: &[u8]) -> Option<Meaning> {
+    let part = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b' ' | b'-' | b'!');
+    if words.len() < 4 || words.len() > 40 || !words.iter().all(part) {
+        return None;
+    }
+    let upper = words.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    if upper * 2 < words.len() {
+        return None;
+    }
+    let lower = words.to_ascii_lowercase();
+    let meaning = lower.split(|byte| !byte.is_ascii_alphabetic()).fold(0, |all, word| all | lexicon::meaning(word));
+    let authority = lexicon::AUTHORITY | lexicon::OVERRIDE | lexicon::DISABLE;
+    (meaning & authority != 0).then_some(lexicon::TAG)
+}
+
+/// Last labels of host names that text writes without a scheme.
+const TOP_LEVELS: &[&str] = &[
+    "com", "net", "org", "io", "xyz", "ru", "cn", "dev", "app", "ai", "co", "example", "invalid", "test", "me", "info", "biz", "de", "fr", "uk", "eu",
+    "br", "jp", "kr", "it", "es", "site", "online", "top", "tk", "cloud", "tech", "live", "link", "click", "local", "internal",
+];
+
+/// Names of elements of HTML and of types, which stand in angle brackets without being place-holders.
+const MARKUP: &[&str] = &[
+    "a",
+    "abbr",
+    "address",
+    "article",
+    "aside",
+    "audio",
+    "b",
+    "blockquote",
+    "body",
+    "br",
+    "button",
+    "canvas",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "dd",
+    "del",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "embed",
+    "fieldset",
+    "figure",
+    "font",
+    "footer",
+    "form",
+    "head",
+    "header",
+    "hr",
+    "html",
+    "i",
+    "iframe",
+    "img",
+    "input",
+    "ins",
+    "label",
+    "legend",
+    "li",
+    "link",
+    "main",
+    "map",
+    "meta",
+    "nav",
+    "object",
+    "ol",
+    "option",
+    "p",
+    "param",
+    "path",
+    "picture",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "script",
+    "section",
+    "select",
+    "small",
+    "source",
+    "span",
+    "strong",
+    "style",
+    "sub",
+    "summary",
+    "sup",
+    "svg",
+    "table",
+    "tbody",
+    "td",
+    "template",
+    "textarea",
+    "tfoot",
+    "th",
+    "thead",
+    "time",
+    "title",
+    "tr",
+    "track",
+    "u",
+    "ul",
+    "var",
+    "video",
+    "xml",
+    "string",
+    "number",
+    "boolean",
+    "int",
+    "any",
+    "void",
+];
+
+fn is_markup(word: &[u8]) -> bool {
+    let name = word.split(|byte| *byte == b' ').next().unwrap_or_default();
+    MARKUP.iter().any(|known| known.as_bytes() == name)
+}
