@@ -196,7 +196,8 @@ impl Reading<'_> {
         for (family, (last, points)) in self.last.iter_mut().zip(shown).enumerate() {
             let stale = self.clause > last.clause + REACH;
             // A label that opens and one that closes.
-            let points = if family == Family::Label as usize && points == 2 && !stale && last.points >= 2 { 3 } else { points };
+            let points =
+                if family == Family::Label as usize && points == 2 && !stale && last.points >= 2 { 3 } else { points };
             if points > 0 && (stale || points >= last.points) {
                 any = true;
                 let start = if stale { clause.start } else { last.start.min(clause.start) };
@@ -231,7 +232,14 @@ impl Reading<'_> {
             (_, false) => 2,
         });
         let points = if damped >= 2 { damped + self.bonus } else { 0 };
-        if points < THRESHOLD {
+        // Requests and warnings alone are what people write to each other.
+        let weak = [Family::Obedience, Family::Action, Family::Disarm].map(|family| family as usize);
+        let core = self
+            .last
+            .iter()
+            .enumerate()
+            .any(|(family, last)| near(last) && last.points >= 2 && !weak.contains(&family));
+        if points < THRESHOLD || !core {
             return;
         }
         let start = self.last.iter().filter(|last| near(last)).map(|last| last.start).min().unwrap_or(0);

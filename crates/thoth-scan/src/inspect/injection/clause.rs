@@ -4,10 +4,10 @@
 //! clauses, each family of signs once.
 
 use super::lexicon::{
-    ACT, AGENT, ALL, AUTHORITY, BECOME, BELONGINGS, CALL, CODE, COMMA, COVERT, DISABLE, FIRST, FULFIL, GLYPH, GUARD,
-    LEAK, LOUD, MENTION, MODEL, MUST, Meaning, NAME, NEW, NOT, OVERRIDE, PLACE, PRECEDE, PRIOR, PROCESS, QUESTION,
-    RESPONSE, RULES, SAY, SECRET, SELF, SHAPE, SOFTENER, SPEAKER, SYSTEM, TAG, TASK, TELL, TEMPLATE, THIS, TODO, TOOL,
-    USER, WORK, YOU, YOUR,
+    ACT, AGENT, ALL, AUTHORITY, BECOME, BELONGINGS, CALL, CODE, COMMA, COVERT, DISABLE, DISABLED, FIRST, FULFIL, GLYPH,
+    GUARD, LEAK, LOUD, MENTION, MODEL, MUST, Meaning, NAME, NEW, NOT, OVERRIDE, PLACE, PRECEDE, PRIOR, PROCESS,
+    QUESTION, RESPONSE, RULES, SAY, SECRET, SELF, SHAPE, SOFTENER, SPEAKER, SYSTEM, TAG, TASK, TELL, TEMPLATE, THIS,
+    TODO, TOOL, USER, WORK, YOU, YOUR,
 };
 use super::token::Clause;
 
@@ -155,7 +155,7 @@ pub(super) fn signs(clause: &Clause, around: Around, mut sign: impl FnMut(Sign))
     add(Family::Task, tasks(&look));
     add(Family::Impersonation, impersonates(&look));
     add(Family::Tool, directs_to_tool(&look, around));
-    add(Family::Obedience, if look.has(YOU) && look.has(MUST) && look.has(RULES) { 3 } else { 0 });
+    add(Family::Obedience, obeys(&look));
     add(Family::Secrecy, hushes(&look));
     add(Family::Leak, leaks(&look));
     add(Family::Disarm, disarms(&look));
@@ -279,6 +279,12 @@ fn directs_to_tool(look: &Look<'_>, around: Around) -> u8 {
     2 + if tool { 2 } else { 0 } + if call { 2 } else { 0 } + u8::from(around.error && verb + 4 >= name) * 2
 }
 
+/// `You must strictly adhere to the following instructions`.
+fn obeys(look: &Look<'_>) -> u8 {
+    let must = look.find(0, 40, MUST).filter(|must| look.find(must.saturating_sub(2), 2, YOU).is_some());
+    if must.is_some_and(|must| look.find(must + 1, 8, RULES).is_some()) { 3 } else { 0 }
+}
+
 /// `Do not tell the user`, `without informing anybody`, `silently`.
 fn hushes(look: &Look<'_>) -> u8 {
     if look.has(GLYPH) && look.has(NOT) && look.has(TELL) {
@@ -342,7 +348,7 @@ fn disarms(look: &Look<'_>) -> u8 {
         let negated = verb > 0 && look.at(verb - 1) & NOT != 0;
         return if negated { 0 } else { 3 + u8::from(look.has(ALL | PRIOR)) };
     }
-    if look.has(GUARD) { 2 } else { 0 }
+    if look.has(GUARD) && look.has(DISABLED) { 2 } else { 0 }
 }
 
 /// `Translate your answer into Spanish`, `in your reply, mention …`, `can you reply in German?`.

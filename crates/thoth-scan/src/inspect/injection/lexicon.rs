@@ -100,6 +100,8 @@ meanings! {
     AGENT = 39;
     /// Of an identifier: arguments in quotation marks follow.
     CALL = 40;
+    /// Switched off.
+    DISABLED = 43;
     /// Other verbs that open a request.
     VERB = 42;
     /// Not a word: a glyph of a script without spaces.

@@ -108,7 +108,11 @@ impl Reader<'_> {
                 self.clause.asks |= byte == b'?';
                 let next = self.peek(0);
                 // Not inside `e.g.` or `v1.2` or `file.txt`.
-                next == 0 || next.is_ascii_whitespace() || matches!(next, b'"' | b'\'' | b')' | b'<' | b'*')
+                next == 0
+                    || next.is_ascii_whitespace()
+                    || next.is_ascii_uppercase()
+                    || next == b'\\'
+                    || matches!(next, b'"' | b'\'' | b')' | b'<' | b'*')
             }
             b':' | b';' => self.peek(0).is_ascii_whitespace() || self.peek(0) == 0,
             b'<' => self.angle(start),
@@ -202,10 +206,12 @@ impl Reader<'_> {
         }
         // A dotted name is one thing: `attacker.example` is a place, `os.environ` and `e.g` are nothing.
         let mut last = self.at;
-        while self.peek(0) == b'.' && self.peek(1).is_ascii_alphanumeric() {
+        // A capital after a full stop begins a sentence whose space was forgotten.
+        while self.peek(0) == b'.' && (self.peek(1).is_ascii_lowercase() || self.peek(1).is_ascii_digit()) {
             last = self.at + 1;
             let rest = self.bytes.get(last..).unwrap_or_default();
-            self.at = last + rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
+            self.at = last
+                + rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
         }
         if last > start + length {
             let top = self.bytes.get(last..self.at).unwrap_or_default();
@@ -293,8 +299,9 @@ fn label(words: &[u8]) -> Option<Meaning> {
 
 /// Last labels of host names that text writes without a scheme.
 const TOP_LEVELS: &[&str] = &[
-    "com", "net", "org", "io", "xyz", "ru", "cn", "dev", "app", "ai", "co", "example", "invalid", "test", "me", "info", "biz", "de", "fr", "uk", "eu",
-    "br", "jp", "kr", "it", "es", "site", "online", "top", "tk", "cloud", "tech", "live", "link", "click", "local", "internal",
+    "com", "net", "org", "io", "xyz", "ru", "cn", "dev", "app", "ai", "co", "example", "invalid", "test", "me", "info",
+    "biz", "de", "fr", "uk", "eu", "br", "jp", "kr", "it", "es", "site", "online", "top", "tk", "cloud", "tech",
+    "live", "link", "click", "local", "internal",
 ];
 
 /// Names of elements of HTML and of types, which stand in angle brackets without being place-holders.
