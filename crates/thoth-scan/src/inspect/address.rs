@@ -36,9 +36,9 @@ pub(super) fn judge(host: &str) -> Judged {
         .filter(|character| !matches!(character, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}'))
         .flat_map(char::to_lowercase)
         .collect();
-    let respelled = decoded.rounds > 0 || folded != host.to_lowercase();
     // Other full stops that IDNA maps to a dot.
     let folded = folded.replace(['。', '．', '｡'], ".");
+    let respelled = decoded.rounds > 0 || folded != host.to_lowercase();
     let name = folded.strip_suffix('.').unwrap_or(&folded);
     let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
     let bare = bare.split('%').next().unwrap_or(bare);

@@ -46,19 +46,14 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
         place.range = text.raw_range(place.range.clone());
     }
     for segment in text.segments() {
-        let bonus = match segment.encoding {
-            encoding if encoding.is_invisible() => 5,
-            // The respelling of a whole text with digits in it says little by itself.
-            Encoding::Leet => 0,
-            _ => 2,
-        };
-        // What is hidden and says anything to a model says it to nobody else.
-        let inner = read(&segment.text, bonus, false);
-        places.extend(inner.into_iter().map(|place| Place {
-            range: segment.raw.clone(),
-            kind: "injection.encoded",
-            ..place
-        }));
+        let bonus = if segment.encoding.is_invisible() { 5 } else { 2 };
+        // Leetspeak is the respelling of a whole text with digits in it: what it adds must be beyond doubt.
+        let leet = segment.encoding == Encoding::Leet;
+        let inner = read(&segment.text, if leet { 0 } else { bonus }, false);
+        let plain = ["injection.override", "injection.secrecy", "injection.leak"];
+        let inner = inner.into_iter().filter(|place| !leet || (plain.contains(&place.kind) && !spoken(&places, place.kind)));
+        let inner: Vec<Place> = inner.collect();
+        places.extend(inner.into_iter().map(|place| Place { range: segment.raw.clone(), kind: "injection.encoded", ..place }));
     }
     for anomaly in text.anomalies() {
         if anomaly.kind == AnomalyKind::TagCharacters {
@@ -84,6 +79,11 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
             message: message(place.kind),
         });
     }
+}
+
+/// Whether the plain text says it already.
+fn spoken(places: &[Place], kind: &str) -> bool {
+    places.iter().any(|place| place.kind == kind)
 }
 
 fn message(kind: &str) -> &'static str {

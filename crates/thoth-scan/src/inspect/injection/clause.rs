@@ -5,7 +5,7 @@
 
 use super::lexicon::{
     ACT, AGENT, ALL, AUTHORITY, BECOME, BELONGINGS, CALL, CODE, COMMA, COVERT, DISABLE, DISABLED, FIRST, FULFIL, GLYPH,
-    GUARD, LEAK, LOUD, MENTION, MODEL, MUST, Meaning, NAME, NEW, NOT, OVERRIDE, PLACE, PRECEDE, PRIOR, PROCESS,
+    GUARD, INVOKE, LEAK, LOUD, MENTION, MODEL, MUST, Meaning, NAME, NEW, NOT, OVERRIDE, PLACE, PRECEDE, PRIOR, PROCESS,
     QUESTION, RESPONSE, RULES, SAY, SECRET, SELF, SHAPE, SOFTENER, SPEAKER, SYSTEM, TAG, TASK, TELL, TEMPLATE, THIS,
     TODO, TOOL, USER, WORK, YOU, YOUR,
 };
@@ -182,8 +182,14 @@ fn overrides(look: &Look<'_>) -> u8 {
     let negated = verb > 0 && look.at(verb - 1) & NOT != 0;
     let Some(rules) = look.find(verb + 1, 8, RULES) else {
         // `Forget everything above`, `ignore what I told you before`.
-        let everything = look.find(verb + 1, 4, ALL).is_some() && look.find(verb + 1, 6, PRIOR | YOU).is_some();
-        return if everything && !negated { 5 } else { 0 };
+        let everything = look.find(verb + 1, 4, ALL).is_some();
+        let told = look.find(verb + 1, 6, YOU).is_some();
+        let before = look.find(verb + 1, 6, PRIOR).is_some();
+        return match (negated, everything, told, before) {
+            (false, true, true, _) => 6,
+            (false, true, false, true) => 5,
+            _ => 0,
+        };
     };
     let qualified = look.find(verb + 1, rules - verb + 3, PRIOR | ALL | YOUR | SELF | SYSTEM | MODEL).is_some();
     match (negated, qualified) {
@@ -210,8 +216,10 @@ fn outranks(look: &Look<'_>) -> u8 {
 
 /// `you, the assistant`; `AI agents reading this page`; `Claude, please …`.
 fn addresses(look: &Look<'_>) -> u8 {
-    if !look.has(MODEL | AGENT) {
-        return 0;
+    // `You are now …` gives a part to play.
+    let cast = look.at(0) & YOU != 0 && look.at(1) & BECOME != 0 && look.at(2) & (SOFTENER | NEW) != 0;
+    if cast || !look.has(MODEL | AGENT) {
+        return if cast && look.has(MODEL | AGENT | DISABLED | AUTHORITY) { 3 } else { u8::from(cast) };
     }
     let Some(model) = look.find(0, 40, MODEL | AGENT) else { return 0 };
     let strong = look.has(MODEL);
@@ -270,10 +278,13 @@ fn impersonates(look: &Look<'_>) -> u8 {
 /// `Use the write_file tool`, `retry with run_shell('…')`.
 fn directs_to_tool(look: &Look<'_>, around: Around) -> u8 {
     let Some(name) = look.find(0, 40, NAME) else { return 0 };
-    let Some(verb) = look.imperative(ACT) else { return 0 };
-    if verb > name {
+    // `Please use write_file to …`, or `Save … by using write_file`.
+    let near = |verb: usize| verb < name && name - verb <= 5;
+    let Some(verb) = look.imperative(INVOKE).filter(|verb| near(*verb)).or_else(|| {
+        look.imperative(ACT | LEAK).and_then(|verb| look.find(verb + 1, 40, INVOKE)).filter(|verb| near(*verb))
+    }) else {
         return 0;
-    }
+    };
     let tool = look.find(name.saturating_sub(2), 5, TOOL).is_some();
     let call = look.has(CALL);
     2 + if tool { 2 } else { 0 } + if call { 2 } else { 0 } + u8::from(around.error && verb + 4 >= name) * 2
@@ -321,7 +332,7 @@ fn leaks(look: &Look<'_>) -> u8 {
     let prompt = look.find(verb + 1, 8, RULES);
     let yours = prompt.is_some_and(|prompt| look.find(verb + 1, prompt - verb, YOUR | SYSTEM | PRIOR).is_some());
     if yours && look.find(verb + 1, 8, YOUR | SYSTEM).is_some() {
-        return if look.find(verb + 1, 6, SYSTEM).is_some() { 5 } else { 3 };
+        return if look.find(verb + 1, 6, SYSTEM).is_some() { 6 } else { 3 };
     }
     let place = look.find(verb + 1, 40, PLACE).is_some();
     let secret = look.find(verb + 1, 16, SECRET).is_some();

@@ -56,6 +56,12 @@ impl Layout {
         if before.contains(&b'|') || after.contains(&b'|') {
             return false;
         }
+        // A heading, a compound such as `run-time`, or a caption without an end is no request.
+        let compound = clause.tokens.first().is_some_and(|token| bytes.get(token.end) == Some(&b'-'));
+        let ends = after.trim_ascii().first().is_some_and(|byte| matches!(byte, b'.' | b'?' | b'!' | b'"' | b'\'' | b':' | b')' | b','));
+        if before.contains(&b'#') || compound || !ends {
+            return false;
+        }
         let first = clause.tokens.first().map_or(0, |token| token.meaning);
         let second = clause.tokens.get(1).map_or(0, |token| token.meaning);
         let verbs = ACT | SHAPE | LEAK | OVERRIDE | SAY | VERB;

@@ -86,6 +86,8 @@ pub(super) fn check(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
         (false, false, true, _) => return None,
         // One number in ten passes Luhn by chance; without a name, a bare JSON number is more often an identifier.
         (false, false, false, LeafKind::Number) => Confidence::Low,
+        // Amid other text, such as tables of numbers in programs, it says too little.
+        (false, false, false, _) if leaf.text.len() > group.end - group.start + 8 => Confidence::Low,
         (false, false, false, _) | (true, false, true, _) => Confidence::Medium,
     };
     Some(hit("personal_data.payment_card", group.start..group.end, confidence, "a payment card number"))

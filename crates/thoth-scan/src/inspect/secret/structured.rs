@@ -143,7 +143,7 @@ fn user_info(text: &str, at: Range<usize>) -> Option<Hit> {
     let range = at.end + colon + 1..at.end + sign;
     let password = text.get(range.clone())?;
     let user = authority.get(..colon)?;
-    let trivial = password.len() < 3
+    let trivial = password.len() < 5
         || placeholder::is_reference(password)
         || placeholder::is_placeholder(password)
         || matches!(
