@@ -26,7 +26,7 @@ const THRESHOLD: u8 = 6;
 /// From here on there is hardly a doubt; arguments, which may well carry instructions, are held to it.
 const SURE: u8 = 9;
 /// How many clauses apart signs may be to add up.
-const REACH: usize = 10;
+const REACH: usize = 6;
 /// How many places in one text are reported.
 const MAX_PLACES: usize = 20;
 /// The shortest text that instructs.
@@ -238,7 +238,7 @@ impl Reading<'_> {
             .last
             .iter()
             .enumerate()
-            .any(|(family, last)| near(last) && last.points >= 2 && !weak.contains(&family));
+            .any(|(family, last)| near(last) && last.points >= if family == Family::Tool as usize { 4 } else { 2 } && !weak.contains(&family));
         if points < THRESHOLD || !core {
             return;
         }

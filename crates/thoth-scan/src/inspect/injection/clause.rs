@@ -330,9 +330,14 @@ fn leaks(look: &Look<'_>) -> u8 {
         return 0;
     }
     let prompt = look.find(verb + 1, 8, RULES);
-    let yours = prompt.is_some_and(|prompt| look.find(verb + 1, prompt - verb, YOUR | SYSTEM | PRIOR).is_some());
-    if yours && look.find(verb + 1, 8, YOUR | SYSTEM).is_some() {
-        return if look.find(verb + 1, 6, SYSTEM).is_some() { 6 } else { 3 };
+    let yours = prompt.is_some_and(|prompt| look.find(verb + 1, prompt - verb, YOUR).is_some());
+    let system = prompt.is_some_and(|prompt| look.at(prompt - 1) & (SYSTEM | PRIOR) != 0);
+    if yours || system {
+        return match (yours, system) {
+            (true, true) => 6,
+            (true, false) => 4,
+            _ => 3,
+        };
     }
     let place = look.find(verb + 1, 40, PLACE).is_some();
     let secret = look.find(verb + 1, 16, SECRET).is_some();

@@ -222,7 +222,8 @@ impl Reader<'_> {
         let word = lower.get(..length).unwrap_or_default();
         let word = word.strip_suffix(b"'s").unwrap_or(word);
         let mut meaning = if underscore || digits { 0 } else { lexicon::meaning(word) };
-        if underscore {
+        let in_code = self.peek(0) == b':' && self.peek(1) == b':' || matches!(self.peek(0), b'!' | b'=' | b';' | b'[');
+        if underscore && !in_code {
             let whole = self.bytes.get(start..self.at).unwrap_or_default();
             meaning = if upper > 1 { label(whole).unwrap_or(0) } else { lexicon::NAME };
         }
