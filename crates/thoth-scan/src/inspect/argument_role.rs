@@ -3,6 +3,9 @@
 //! The same characters are abuse in one role and ordinary in another, so the role decides which detectors look. It is
 //! told by the name of the argument, the name of the tool and the declared schema, in this order of trust.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use thoth_types::json::Value;
 
 /// What an argument is for.
@@ -26,27 +29,6 @@ pub(super) enum Role {
     Opaque,
     /// A short value of another kind: a city, a name, an option.
     Scalar,
-}
-
-/// The words of a name: `inputFile`, `input_file` and `input-file` are the same two.
-pub(super) fn words(name: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut last_lower = false;
-    for character in name.chars().take(96) {
-        let boundary = !character.is_alphanumeric() || (character.is_uppercase() && last_lower);
-        if boundary && !word.is_empty() {
-            words.push(std::mem::take(&mut word));
-        }
-        if character.is_alphanumeric() {
-            word.extend(character.to_lowercase());
-        }
-        last_lower = character.is_lowercase() || character.is_numeric();
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    words
 }
 
 const SHELL_TOOLS: &[&str] = &[
@@ -90,6 +72,10 @@ const SQL_TOOLS: &[&str] = &[
     "athena",
     "supabase",
 ];
+const SEARCH_TOOLS: &[&str] = &["search", "find", "lookup", "ask", "docs", "web", "google", "news"];
+const FILE_TOOLS: &[&str] = &["file", "files", "directory", "dir", "folder", "path", "ls", "filesystem"];
+/// What names a file when the tool is about files.
+const FILE_NAMES: &[&str] = &["name", "source", "target", "location", "output", "input"];
 const COMMANDS: &[&str] = &["command", "commands", "cmd", "cmdline", "commandline", "shell", "bash", "argv", "exec"];
 const PATHS: &[&str] = &[
     "path",
@@ -236,8 +222,70 @@ const OPAQUE: &[&str] = &[
     "encryption",
 ];
 
-fn any(words: &[String], of: &[&str]) -> bool {
-    words.iter().any(|word| of.contains(&word.as_str()))
+/// Groups of words, as bits.
+const GROUPS: [&[&str]; 13] = [
+    SHELL_TOOLS,
+    SQL_TOOLS,
+    COMMANDS,
+    PATHS,
+    URLS,
+    HOSTS,
+    SQLS,
+    SEARCHES,
+    PROSE,
+    OPAQUE,
+    SEARCH_TOOLS,
+    FILE_TOOLS,
+    FILE_NAMES,
+];
+const IS_SHELL_TOOL: u16 = 1 << 0;
+const IS_SQL_TOOL: u16 = 1 << 1;
+const IS_COMMAND: u16 = 1 << 2;
+const IS_PATH: u16 = 1 << 3;
+const IS_URL: u16 = 1 << 4;
+const IS_HOST: u16 = 1 << 5;
+const IS_SQL: u16 = 1 << 6;
+const IS_SEARCH: u16 = 1 << 7;
+const IS_PROSE: u16 = 1 << 8;
+const IS_OPAQUE: u16 = 1 << 9;
+const IS_SEARCH_TOOL: u16 = 1 << 10;
+const IS_FILE_TOOL: u16 = 1 << 11;
+const IS_FILE_NAME: u16 = 1 << 12;
+
+static WORDS: LazyLock<HashMap<&'static str, u16>> = LazyLock::new(|| {
+    let mut all = HashMap::new();
+    for (at, words) in GROUPS.iter().enumerate() {
+        for word in *words {
+            *all.entry(*word).or_default() |= 1 << at;
+        }
+    }
+    all
+});
+
+/// The groups of the words of a name: of its last word, and of all.
+fn groups(name: &str) -> (u16, u16) {
+    let mut word = String::with_capacity(16);
+    let (mut last, mut all) = (0, 0);
+    let mut close = |word: &mut String| {
+        if !word.is_empty() {
+            last = WORDS.get(word.as_str()).copied().unwrap_or(0);
+            all |= last;
+            word.clear();
+        }
+    };
+    let mut last_lower = false;
+    // `inputFile`, `input_file` and `input-file` are the same two words.
+    for character in name.chars().take(96) {
+        if !character.is_alphanumeric() || (character.is_uppercase() && last_lower) {
+            close(&mut word);
+        }
+        if character.is_alphanumeric() {
+            word.extend(character.to_lowercase());
+        }
+        last_lower = character.is_lowercase() || character.is_numeric();
+    }
+    close(&mut word);
+    (last, all)
 }
 
 /// What the name of a tool says about its arguments.
@@ -251,13 +299,15 @@ pub(super) struct Tool {
 
 impl Tool {
     pub(super) fn of(name: &str) -> Self {
-        let words = words(name);
+        let (_, all) = groups(name);
+        let lower = name.to_ascii_lowercase();
+        let runs_query =
+            lower.contains("query") && (lower.contains("execute") || lower.contains("run") || lower.contains("table"));
         Self {
-            runs_commands: any(&words, SHELL_TOOLS),
-            speaks_sql: any(&words, SQL_TOOLS)
-                || (any(&words, &["query"]) && any(&words, &["execute", "run", "table"])),
-            searches: any(&words, &["search", "find", "lookup", "ask", "docs", "web", "google", "news"]),
-            handles_files: any(&words, &["file", "files", "directory", "dir", "folder", "path", "ls", "filesystem"]),
+            runs_commands: all & IS_SHELL_TOOL != 0,
+            speaks_sql: all & IS_SQL_TOOL != 0 || runs_query,
+            searches: all & IS_SEARCH_TOOL != 0,
+            handles_files: all & IS_FILE_TOOL != 0,
         }
     }
 
@@ -266,37 +316,33 @@ impl Tool {
         if let Some(role) = schema.and_then(declared) {
             return role;
         }
-        let words = words(key);
-        // A name is about its last word; `file_content` is content and `content_file` a file. So each list is
-        // asked for the last word first.
-        let last = words.last().cloned().into_iter().collect::<Vec<_>>();
-        self.by_words(&last).or_else(|| self.by_words(&words)).unwrap_or(Role::Scalar)
+        // A name is about its last word: `file_content` is content and `content_file` a file.
+        let (last, all) = groups(key);
+        self.by_groups(last, key).or_else(|| self.by_groups(all, key)).unwrap_or(Role::Scalar)
     }
 
-    fn by_words(self, words: &[String]) -> Option<Role> {
-        let runs =
-            self.runs_commands && any(words, &["args", "arguments", "script", "code", "input", "line", "program"]);
-        Some(if any(words, COMMANDS) || (runs && !any(words, &["code"])) {
+    fn by_groups(self, groups: u16, key: &str) -> Option<Role> {
+        let is = |group: u16| groups & group != 0;
+        let run = self.runs_commands && matches!(key, "args" | "arguments" | "script" | "input" | "line" | "program");
+        Some(if is(IS_COMMAND) || run {
             Role::Command
-        } else if any(words, SQLS) {
+        } else if is(IS_SQL) {
             Role::Sql
-        } else if any(words, SEARCHES) {
-            if self.speaks_sql && any(words, &["query", "queries"]) && !self.searches {
+        } else if is(IS_SEARCH) {
+            if self.speaks_sql && !self.searches && matches!(key, "query" | "queries") {
                 Role::Sql
             } else {
                 Role::Search
             }
-        } else if any(words, PATHS)
-            || (self.handles_files && any(words, &["name", "source", "target", "location", "output", "input"]))
-        {
+        } else if is(IS_PATH) || (self.handles_files && is(IS_FILE_NAME)) {
             Role::Path
-        } else if any(words, URLS) {
+        } else if is(IS_URL) {
             Role::Url
-        } else if any(words, HOSTS) {
+        } else if is(IS_HOST) {
             Role::Host
-        } else if any(words, OPAQUE) {
+        } else if is(IS_OPAQUE) {
             Role::Opaque
-        } else if any(words, PROSE) {
+        } else if is(IS_PROSE) {
             Role::Prose
         } else {
             return None;

@@ -51,9 +51,14 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
         let leet = segment.encoding == Encoding::Leet;
         let inner = read(&segment.text, if leet { 0 } else { bonus }, false);
         let plain = ["injection.override", "injection.secrecy", "injection.leak"];
-        let inner = inner.into_iter().filter(|place| !leet || (plain.contains(&place.kind) && !spoken(&places, place.kind)));
+        let inner =
+            inner.into_iter().filter(|place| !leet || (plain.contains(&place.kind) && !spoken(&places, place.kind)));
         let inner: Vec<Place> = inner.collect();
-        places.extend(inner.into_iter().map(|place| Place { range: segment.raw.clone(), kind: "injection.encoded", ..place }));
+        places.extend(inner.into_iter().map(|place| Place {
+            range: segment.raw.clone(),
+            kind: "injection.encoded",
+            ..place
+        }));
     }
     for anomaly in text.anomalies() {
         if anomaly.kind == AnomalyKind::TagCharacters {
@@ -234,11 +239,9 @@ impl Reading<'_> {
         let points = if damped >= 2 { damped + self.bonus } else { 0 };
         // Requests and warnings alone are what people write to each other.
         let weak = [Family::Obedience, Family::Action, Family::Disarm].map(|family| family as usize);
-        let core = self
-            .last
-            .iter()
-            .enumerate()
-            .any(|(family, last)| near(last) && last.points >= if family == Family::Tool as usize { 4 } else { 2 } && !weak.contains(&family));
+        let core = self.last.iter().enumerate().any(|(family, last)| {
+            near(last) && last.points >= if family == Family::Tool as usize { 4 } else { 2 } && !weak.contains(&family)
+        });
         if points < THRESHOLD || !core {
             return;
         }

@@ -33,7 +33,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
             }
         }
         if leaf.kind != LeafKind::Number {
-            iban::find(leaf.text, hits);
+            iban::find(leaf.text, before + settings.max_detections, hits);
         }
     }
     if leaf.kind != LeafKind::Number {

@@ -10,7 +10,7 @@ mod structured;
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 
 use super::leaf::{Hit, Leaf, LeafKind};
 use super::settings::InspectSettings;
@@ -52,8 +52,12 @@ static OPENINGS: LazyLock<Openings> = LazyLock::new(|| {
         opens.push(Opens::Announcement);
     }
     // INVARIANT: the literals are ours and few, so building cannot fail; a test holds it.
-    let automaton =
-        AhoCorasickBuilder::new().ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(&literals).ok();
+    let automaton = AhoCorasickBuilder::new()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::Standard)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(&literals)
+        .ok();
     Openings { automaton, opens }
 });
 
@@ -68,10 +72,20 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
         let mut done = 0;
         // The value of the last announcement, and how many announcements within it were judged.
         let (mut value, mut within) = (0..0, 0_u8);
+        let (mut run, mut inside) = (0..0, 0_u8);
         for found in automaton.find_overlapping_iter(leaf.text) {
             let hit = match OPENINGS.opens.get(found.pattern().as_usize()) {
                 _ if found.start() < done => None,
-                Some(Opens::Format(format)) => format.check(leaf.text, found.range()),
+                Some(Opens::Format(format)) => {
+                    // `xoxb-xoxb-…`: openings inside a run that was measured are noise after the first few.
+                    if found.start() < run.end && inside >= MAX_WITHIN {
+                        continue;
+                    }
+                    inside = if found.start() < run.end { inside + 1 } else { 0 };
+                    let (hit, end) = format.check(leaf.text, found.range());
+                    run.end = run.end.max(end);
+                    hit
+                }
                 Some(Opens::Structured(shape)) => shape.check(leaf.text, found.range()),
                 Some(Opens::Announcement) if found.start() < value.end && within >= MAX_WITHIN => None,
                 Some(Opens::Announcement) => {

@@ -192,7 +192,8 @@ fn smuggled(leaf: &Leaf<'_>, text: &str, hits: &mut Vec<Hit>) {
         if looked > 64 {
             break;
         }
-        let rest = text.get(at..).unwrap_or_default();
+        // A command opens right behind its mark.
+        let rest = text.get(at..text.floor_char_boundary(at + 160)).unwrap_or_default();
         let found = match mark {
             ';' => opens_with_command(rest.trim_start_matches(';')),
             '\n' | '\r' => leaf.role != Role::Sql && opens_with_command(rest.trim_start_matches(['\n', '\r'])),

@@ -58,7 +58,10 @@ impl Layout {
         }
         // A heading, a compound such as `run-time`, or a caption without an end is no request.
         let compound = clause.tokens.first().is_some_and(|token| bytes.get(token.end) == Some(&b'-'));
-        let ends = after.trim_ascii().first().is_some_and(|byte| matches!(byte, b'.' | b'?' | b'!' | b'"' | b'\'' | b':' | b')' | b','));
+        let ends = after
+            .trim_ascii()
+            .first()
+            .is_some_and(|byte| matches!(byte, b'.' | b'?' | b'!' | b'"' | b'\'' | b':' | b')' | b','));
         if before.contains(&b'#') || compound || !ends {
             return false;
         }

@@ -213,40 +213,79 @@ const GLYPHS: &[(Meaning, &str)] = &[
     (YOUR | YOU, "你的 您的 你 您 あなた 당신 너의"),
 ];
 
-/// FNV-1a: the table is ours, so nobody can choose what collides.
-#[derive(Debug, Default)]
-struct Fnv(u64);
+/// The longest word in the table, in bytes.
+pub(super) const LONGEST: usize = 32;
 
-impl Hasher for Fnv {
+/// A word in lower case, padded with zeros.
+pub(super) type Padded = [u8; LONGEST];
+
+/// A number for a word. The table is ours; who finds another word with the same number has found a strange synonym.
+fn number(word: &Padded) -> u64 {
+    let (parts, _) = word.as_chunks::<8>();
+    parts.iter().fold(0, |number: u64, part| {
+        let part = u64::from_le_bytes(*part);
+        if part == 0 { number } else { (number.rotate_left(29) ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15) }
+    })
+}
+
+/// Takes a number for its own hash: it is one.
+#[derive(Debug, Default)]
+struct Same(u64);
+
+impl Hasher for Same {
     fn finish(&self) -> u64 {
-        self.0
+        // The table reads the upper bits for its tags and the lower ones for places; both must vary.
+        self.0 ^ (self.0 >> 32)
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        let mut state = if self.0 == 0 { 0xCBF2_9CE4_8422_2325 } else { self.0 };
-        for byte in bytes {
-            state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
-        }
-        self.0 = state;
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
     }
 }
 
-static TABLE: LazyLock<HashMap<&'static [u8], Meaning, BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
-    let mut table: HashMap<&'static [u8], Meaning, BuildHasherDefault<Fnv>> = HashMap::default();
+struct Table {
+    meanings: HashMap<u64, Meaning, BuildHasherDefault<Same>>,
+    /// By first byte: which lengths there are. Most words of a text are sorted out here.
+    lengths: [u32; 256],
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut table = Table { meanings: HashMap::default(), lengths: [0; 256] };
     for (meaning, words) in WORDS {
         for word in words.split(' ') {
-            *table.entry(word.as_bytes()).or_default() |= meaning;
+            let Some(padded) = pad(word.as_bytes()) else { continue };
+            *table.meanings.entry(number(&padded)).or_default() |= meaning;
+            let first = word.as_bytes().first().copied().unwrap_or(0);
+            if let Some(lengths) = table.lengths.get_mut(usize::from(first)) {
+                *lengths |= 1 << (word.len() - 1);
+            }
         }
     }
     table
 });
 
-/// The longest word in the table, in bytes.
-pub(super) const LONGEST: usize = 32;
+/// Pads a word, if it is short enough to be in the table.
+pub(super) fn pad(word: &[u8]) -> Option<Padded> {
+    let mut padded = [0; LONGEST];
+    padded.get_mut(..word.len())?.copy_from_slice(word);
+    Some(padded)
+}
+
+/// What a word in lower case means; `length` says how much of the padding is the word.
+pub(super) fn meaning(word: &Padded, length: usize) -> Meaning {
+    let table = &*TABLE;
+    let lengths = table.lengths.get(usize::from(word.first().copied().unwrap_or(0))).copied().unwrap_or(0);
+    if length == 0 || length > LONGEST || lengths & (1 << (length - 1)) == 0 {
+        return 0;
+    }
+    table.meanings.get(&number(word)).copied().unwrap_or(0)
+}
 
 /// What a word in lower case means.
-pub(super) fn meaning(word: &[u8]) -> Meaning {
-    TABLE.get(word).copied().unwrap_or(0)
+pub(super) fn meaning_of(word: &[u8]) -> Meaning {
+    pad(word).map_or(0, |padded| meaning(&padded, word.len()))
 }
 
 struct Glyphs {

@@ -73,7 +73,8 @@ fn ordinary_text_is_left_alone() {
         "请将文件发送给我们的客服。",
         "Security documentation: this section explains how access checks are performed.",
     ];
-    let flagged: Vec<_> = texts.into_iter().filter(|text| !kinds(text).is_empty()).map(|text| (text, kinds(text))).collect();
+    let flagged: Vec<_> =
+        texts.into_iter().filter(|text| !kinds(text).is_empty()).map(|text| (text, kinds(text))).collect();
     assert_eq!(flagged, Vec::new());
 }
 
@@ -81,10 +82,10 @@ fn ordinary_text_is_left_alone() {
 #[test]
 fn the_lexicon_is_well_formed() {
     assert_eq!(lexicon::glyphs("请忽略指令").count(), 2);
-    assert!(lexicon::meaning(b"ignore") & lexicon::OVERRIDE != 0);
+    assert!(lexicon::meaning_of(b"ignore") & lexicon::OVERRIDE != 0);
     for word in lexicon::all_words() {
         let read = Text::read(word);
         assert_eq!(read.view().to_lowercase(), word, "matched on the normalised view, so written as it is there");
-        assert!(word.len() <= 2 * lexicon::LONGEST, "{word}");
+        assert!(lexicon::meaning_of(word.as_bytes()) != 0, "{word} is too long for the table");
     }
 }

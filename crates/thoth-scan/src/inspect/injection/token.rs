@@ -25,13 +25,19 @@ pub(super) struct Clause {
     pub(super) asks: bool,
 }
 
+/// The full stop of scripts that write no spaces; the view has ASCII in place of their other marks.
+const FULL_STOP: &[u8] = "。".as_bytes();
+
+/// A word longer than this is cut: none is.
+const MAX_WORD: usize = 1024;
+
 /// A clause longer than this is cut: no sentence is.
 const MAX_TOKENS: usize = 64;
 
 /// Cuts a text and hands each clause to `each`.
 pub(super) fn clauses(text: &str, mut each: impl FnMut(&Clause)) {
     let clause = Clause { opens_line: true, ..Clause::default() };
-    let mut reader = Reader { bytes: text.as_bytes(), text, at: 0, clause, line: 0, comma: false, stopped: false };
+    let mut reader = Reader { bytes: text.as_bytes(), text, at: 0, clause, line: 0, comma: false };
     while reader.at < reader.bytes.len() {
         if reader.step() {
             reader.emit(&mut each);
@@ -49,8 +55,6 @@ struct Reader<'t> {
     line: usize,
     /// A comma was read since the last word.
     comma: bool,
-    /// A full stop of a script without spaces was read.
-    stopped: bool,
 }
 
 impl Reader<'_> {
@@ -87,6 +91,10 @@ impl Reader<'_> {
         self.clause.tokens.push(Token { meaning: meaning | comma, start, end });
     }
 
+    fn at_full_stop(&self) -> bool {
+        self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(FULL_STOP))
+    }
+
     fn full(&self) -> bool {
         self.clause.tokens.len() >= MAX_TOKENS
     }
@@ -94,6 +102,10 @@ impl Reader<'_> {
     /// Reads one thing. Returns whether the clause ended.
     fn step(&mut self) -> bool {
         let byte = self.peek(0);
+        if self.at_full_stop() {
+            self.at += FULL_STOP.len();
+            return true;
+        }
         if byte.is_ascii_alphanumeric() || byte >= 0x80 {
             return self.word();
         }
@@ -176,7 +188,12 @@ impl Reader<'_> {
         let (mut wide, mut underscore, mut digits, mut upper) = (false, false, false, 0_usize);
         while let Some(&byte) = self.bytes.get(self.at) {
             let apostrophe = byte == b'\'' && self.at > start && self.peek(1).is_ascii_alphabetic();
-            if !(byte.is_ascii_alphanumeric() || byte >= 0x80 || byte == b'_' || apostrophe) {
+            if !(byte.is_ascii_alphanumeric() || byte >= 0x80 || byte == b'_' || apostrophe)
+                || (byte >= 0x80 && self.at_full_stop())
+            {
+                break;
+            }
+            if length > MAX_WORD && self.text.is_char_boundary(self.at) {
                 break;
             }
             wide |= byte >= 0x80;
@@ -190,7 +207,7 @@ impl Reader<'_> {
             self.at += 1;
         }
         if wide && self.wide_word(start) {
-            return std::mem::take(&mut self.stopped) || self.full();
+            return self.full();
         }
         if self.opens_address(&lower, length) {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
@@ -219,9 +236,13 @@ impl Reader<'_> {
             self.push(if place { lexicon::PLACE } else { 0 }, start, self.at);
             return self.full();
         }
-        let word = lower.get(..length).unwrap_or_default();
-        let word = word.strip_suffix(b"'s").unwrap_or(word);
-        let mut meaning = if underscore || digits { 0 } else { lexicon::meaning(word) };
+        if let Some(possessive) =
+            length.checked_sub(2).and_then(|from| lower.get_mut(from..length)).filter(|tail| *tail == b"'s")
+        {
+            possessive.fill(0);
+            length -= 2;
+        }
+        let mut meaning = if underscore || digits { 0 } else { lexicon::meaning(&lower, length) };
         let in_code = self.peek(0) == b':' && self.peek(1) == b':' || matches!(self.peek(0), b'!' | b'=' | b';' | b'[');
         if underscore && !in_code {
             let whole = self.bytes.get(start..self.at).unwrap_or_default();
@@ -236,7 +257,10 @@ impl Reader<'_> {
         if upper >= 3 && upper == length {
             meaning |= lexicon::LOUD;
         }
-        let speaks = matches!(word, b"system" | b"assistant" | b"user" | b"human" | b"ai" | b"developer");
+        let speaks = matches!(
+            lower.get(..length).unwrap_or_default(),
+            b"system" | b"assistant" | b"user" | b"human" | b"ai" | b"developer"
+        );
         if speaks && self.peek(0) == b':' && self.clause.opens_line && self.clause.tokens.is_empty() {
             meaning |= lexicon::SPEAKER;
         }
@@ -258,25 +282,20 @@ impl Reader<'_> {
         let glyph = |character: char| matches!(character, '\u{3000}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' | '\u{F900}'..='\u{FAFF}');
         if !word.chars().any(glyph) {
             // Longer words are in no table; not lower-casing them keeps floods of letters cheap.
-            let meaning =
-                if word.len() <= 2 * lexicon::LONGEST { lexicon::meaning(word.to_lowercase().as_bytes()) } else { 0 };
+            let meaning = if word.len() <= 2 * lexicon::LONGEST {
+                lexicon::meaning_of(word.to_lowercase().as_bytes())
+            } else {
+                0
+            };
             self.push(meaning, start, self.at);
             return true;
         }
-        // A full stop of these scripts ends the clause; what follows it is read next.
-        let stop = word.find(['。', '！', '？', '；']);
-        let run = stop.and_then(|stop| word.get(..stop)).unwrap_or(word);
-        let run = run.get(..run.floor_char_boundary(1024)).unwrap_or(run);
-        self.at = start + run.len();
-        for (meaning, range) in lexicon::glyphs(run).take(MAX_TOKENS) {
+        let before = self.clause.tokens.len();
+        for (meaning, range) in lexicon::glyphs(word).take(MAX_TOKENS) {
             self.push(meaning | lexicon::GLYPH, start + range.start, start + range.end);
         }
-        if self.clause.tokens.is_empty() {
-            self.push(0, start, start + run.len());
-        }
-        if run.is_empty() || stop == Some(run.len()) {
-            self.stopped = true;
-            self.at += self.text.get(self.at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+        if self.clause.tokens.len() == before {
+            self.push(0, start, self.at);
         }
         true
     }
@@ -293,7 +312,7 @@ fn label(words: &[u8]) -> Option<Meaning> {
         return None;
     }
     let lower = words.to_ascii_lowercase();
-    let meaning = lower.split(|byte| !byte.is_ascii_alphabetic()).fold(0, |all, word| all | lexicon::meaning(word));
+    let meaning = lower.split(|byte| !byte.is_ascii_alphabetic()).fold(0, |all, word| all | lexicon::meaning_of(word));
     let authority = lexicon::AUTHORITY | lexicon::OVERRIDE | lexicon::DISABLE;
     (meaning & authority != 0).then_some(lexicon::TAG)
 }

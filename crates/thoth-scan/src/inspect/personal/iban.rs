@@ -98,10 +98,12 @@ const LENGTHS: &[([u8; 2], usize)] = &[
 ];
 
 /// Finds account numbers, written in one run or in groups of four.
-pub(super) fn find(text: &str, hits: &mut Vec<Hit>) {
+pub(super) fn find(text: &str, most: usize, hits: &mut Vec<Hit>) {
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(found) = next_opening(bytes, at) {
+    while hits.len() <= most
+        && let Some(found) = next_opening(bytes, at)
+    {
         at = found + 2;
         let Some(country) = bytes.get(found..).and_then(|rest| rest.first_chunk::<2>()) else { break };
         let Some((_, length)) = LENGTHS.iter().find(|(code, _)| code == country) else { continue };
@@ -112,14 +114,23 @@ pub(super) fn find(text: &str, hits: &mut Vec<Hit>) {
     }
 }
 
-/// The next place where two capitals and two digits open a word.
+/// The next place where two capitals and two digits open a word that is long enough.
 fn next_opening(bytes: &[u8], from: usize) -> Option<usize> {
-    let rest = bytes.get(from..)?;
-    let found = rest.windows(4).enumerate().find(|(at, four)| {
-        matches!(four, [a, b, c, d] if a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit())
-            && !(from + at).checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(u8::is_ascii_alphanumeric)
-    })?;
-    Some(from + found.0)
+    let mut at = from;
+    loop {
+        at += bytes.get(at..)?.iter().position(u8::is_ascii_uppercase)?;
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        let opens = matches!(bytes.get(at..at + 4), Some([_, b, c, d]) if b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit());
+        if opens && !before.is_some_and(u8::is_ascii_alphanumeric) {
+            let body = bytes.get(at + 4..at + 14).unwrap_or_default();
+            if body.len() == 10
+                && body.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ')
+            {
+                return Some(at);
+            }
+        }
+        at += 1;
+    }
 }
 
 /// The end of a valid number of this length.

@@ -216,8 +216,13 @@ pub(super) const FORMATS: &[Format] = &[
 ];
 
 impl Format {
-    /// Judges what stands behind an opening at `opening`.
-    pub(super) fn check(&self, text: &str, opening: Range<usize>) -> Option<Hit> {
+    /// Judges what stands behind an opening at `opening`. Also says up to where it looked.
+    pub(super) fn check(&self, text: &str, opening: Range<usize>) -> (Option<Hit>, usize) {
+        let mut looked = 0;
+        (self.judge(text, opening, &mut looked), looked)
+    }
+
+    fn judge(&self, text: &str, opening: Range<usize>, looked: &mut usize) -> Option<Hit> {
         let bytes = text.as_bytes();
         let literal = bytes.get(opening.clone())?;
         let exact = self.prefixes.iter().any(|prefix| prefix.as_bytes() == literal);
@@ -231,6 +236,7 @@ impl Format {
         }
         let rest = bytes.get(opening.end..)?;
         let run = rest.iter().take(self.body.1 + 1).take_while(|byte| self.alphabet.has(**byte)).count();
+        *looked = opening.end + run;
         let (least, most) = self.body;
         // A longer run of the same letters is something else, unless the format has no fixed length.
         let fits = run >= least && (run <= most || most >= 100);

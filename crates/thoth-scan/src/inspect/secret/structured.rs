@@ -193,13 +193,16 @@ fn azure_sas(text: &str, at: Range<usize>) -> Option<Hit> {
         .take(120)
         .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'%' | b'+' | b'/' | b'='))
         .count();
+    if length < 40 {
+        return None;
+    }
     let from = (at.start.saturating_sub(300)..=at.start).find(|at| text.is_char_boundary(*at))?;
     let to = (at.end + length..=text.len()).take(304).filter(|at| text.is_char_boundary(*at)).last()?;
     let around = text.get(from..to)?;
     let signed = around.contains("sv=") && (around.contains("se=") || around.contains("sp="))
         || around.contains("X-Goog-")
         || around.contains("SharedAccessSignature");
-    (length >= 40 && signed).then(|| {
+    signed.then(|| {
         hit("secrets.azure_sas", at.end..at.end + length, Confidence::High, "the signature of a shared access address")
     })
 }
