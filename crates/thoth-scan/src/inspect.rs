@@ -9,6 +9,7 @@
 
 mod address;
 mod argument_role;
+pub mod compat;
 
 mod detection;
 mod encoded;

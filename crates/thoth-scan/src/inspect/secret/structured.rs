@@ -187,6 +187,10 @@ fn basic(text: &str, at: Range<usize>) -> Option<Hit> {
 
 /// The signature of a shared access address; only where the other parts of one are near.
 fn azure_sas(text: &str, at: Range<usize>) -> Option<Hit> {
+    let before = at.start.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+    if !before.is_some_and(|byte| matches!(byte, b'&' | b'?' | b';' | b'"' | b'\'' | b' ')) {
+        return None;
+    }
     let rest = text.as_bytes().get(at.end..)?;
     let length = rest
         .iter()
