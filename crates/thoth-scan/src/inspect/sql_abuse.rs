@@ -64,7 +64,7 @@ const SMUGGLED: &[(&str, &str, &str)] = &[
     ),
     (
         "sql.union",
-        r"(?:['\x22)\d]|^|\s)\s*union\s+(?:all\s+|distinct\s+)?(?:\(\s*)?select\s+(?:null\b|[\w\x22'@*(.]+\s*(?:,|\bfrom\b|--|#|$))",
+        r"(?:['\x22)\d]|^|\s)\s*union\s+(?:all\s+|distinct\s+)?(?:\(\s*)?select\s+(?:null\b|(?:\d+|\*)\s*(?:,|from\b|--|#|$)|[\w\x22'@(.]+\s*(?:,|from\b|--|#))",
         "a union with another query",
     ),
     (

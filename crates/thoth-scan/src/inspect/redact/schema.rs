@@ -184,6 +184,7 @@ impl<'d> Node<'d> {
             format!("redacted:{dashed}"),
             format!("https://redacted.invalid/{dashed}"),
             "redacted.invalid".to_owned(),
+            "***".to_owned(),
             "1970-01-01T00:00:00Z".to_owned(),
             "1970-01-01".to_owned(),
             "00:00:00Z".to_owned(),

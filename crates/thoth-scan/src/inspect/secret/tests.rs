@@ -1,1 +1,124 @@
-//! placeholder
+//! What is a secret, and what only looks like one. No secret here was ever valid: bodies are typed by hand.
+
+use super::super::argument_role::Role;
+use super::super::detection::{Confidence, Direction};
+use super::*;
+
+fn kinds(key: &str, text: &str) -> Vec<(&'static str, String)> {
+    let leaf = Leaf { text, key, kind: LeafKind::Text, role: Role::Prose, direction: Direction::Results };
+    let mut hits = Vec::new();
+    find(&leaf, &InspectSettings::default(), &mut hits);
+    hits.retain(|hit| hit.confidence >= Confidence::Medium);
+    super::super::leaf::drop_covered(&mut hits);
+    hits.iter().map(|hit| (hit.kind, text[hit.range.clone()].to_owned())).collect()
+}
+
+/// Every format is found in the middle of a text, and exactly its own bytes are.
+#[test]
+fn provider_formats() {
+    let hex = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    let alnum = "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2bC3dE4fG5hJ6kL7mN8pQ";
+    for (kind, secret) in [
+        ("secrets.openai_key", format!("sk-proj-{}", &alnum[..40])),
+        ("secrets.openai_key", format!("sk-{}T3BlbkFJ{}", &alnum[..20], &alnum[20..40])),
+        ("secrets.anthropic_key", format!("sk-ant-api03-{}-AA", &alnum[..50])),
+        ("secrets.github_token", format!("ghp_{}", &alnum[..36])),
+        ("secrets.github_token", format!("github_pat_{}_{}", &alnum[..22], &alnum[..50])),
+        ("secrets.gitlab_token", format!("glpat-{}", &alnum[..20])),
+        ("secrets.aws_access_key_id", "AKIA2E4G6I8K0MQSUWYB".to_owned()),
+        ("secrets.google_api_key", format!("AIza{}", &alnum[..35])),
+        ("secrets.google_oauth_secret", format!("GOCSPX-{}", &alnum[..28])),
+        ("secrets.slack_token", format!("xoxb-123456789012-1234567890123-{}", &alnum[..24])),
+        ("secrets.slack_webhook", format!("hooks.slack.com/services/T01AB2CD3/B04EF5GH6/{}", &alnum[..24])),
+        ("secrets.stripe_key", format!("sk_live_{}", &alnum[..24])),
+        ("secrets.twilio_key", format!("SK{hex}")),
+        ("secrets.sendgrid_key", format!("SG.{}.{}", &alnum[..22], &alnum[..43])),
+        ("secrets.npm_token", format!("npm_{}", &alnum[..36])),
+        ("secrets.pypi_token", format!("pypi-AgEIcHlwaS5vcmc{alnum}")),
+        ("secrets.huggingface_token", format!("hf_{}", &alnum[..34])),
+        ("secrets.databricks_token", format!("dapi{hex}")),
+        ("secrets.telegram_token", format!("123456789:AA{}", &alnum[..33])),
+        ("secrets.azure_client_secret", format!("aB3{}Q~{}", 8, &alnum[..34])),
+        ("secrets.jwt", format!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{}", &alnum[..43])),
+        (
+            "secrets.private_key",
+            format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{alnum}\n{alnum}\n-----END OPENSSH PRIVATE KEY-----"),
+        ),
+    ] {
+        let text = format!("before {secret} after");
+        assert_eq!(kinds("note", &text), [(kind, secret)]);
+    }
+}
+
+#[test]
+fn secrets_by_their_surroundings() {
+    for (key, text, expected) in [
+        ("", "Authorization: Bearer a1B2c3D4e5F6g7H8i9J0", vec![("secrets.bearer_token", "a1B2c3D4e5F6g7H8i9J0")]),
+        ("", "Authorization: Basic YWxpY2U6aHVudGVyMjI=", vec![("secrets.basic_credentials", "YWxpY2U6aHVudGVyMjI=")]),
+        ("", "postgres://app:S3cr3tPa55@db.example/main", vec![("secrets.url_password", "S3cr3tPa55")]),
+        (
+            "",
+            "AccountName=x;AccountKey=aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2bC3dE4fG5hJ6kL7mN8pQaB3dE5fG7hJ9kL1mN2pQ4rS6tU8v==;",
+            vec![(
+                "secrets.azure_key",
+                "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2bC3dE4fG5hJ6kL7mN8pQaB3dE5fG7hJ9kL1mN2pQ4rS6tU8v==",
+            )],
+        ),
+        ("", "password = \"Tr0ub4dor&3\"", vec![("secrets.password", "Tr0ub4dor&3")]),
+        (
+            "",
+            "API_KEY=9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+            vec![("secrets.named_value", "9f8e7d6c5b4a39281706f5e4d3c2b1a0")],
+        ),
+        ("password", "Tr0ub4dor&3", vec![("secrets.password", "Tr0ub4dor&3")]),
+        ("clientSecret", "q8Zt3vN1xY7wK5mB2cR9", vec![("secrets.named_value", "q8Zt3vN1xY7wK5mB2cR9")]),
+        (
+            "",
+            "id AKIA2E4G6I8K0MQSUWYB secret aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2bC3d",
+            vec![
+                ("secrets.aws_access_key_id", "AKIA2E4G6I8K0MQSUWYB"),
+                ("secrets.aws_secret_key", "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2bC3d"),
+            ],
+        ),
+    ] {
+        let expected: Vec<_> = expected.into_iter().map(|(kind, secret)| (kind, secret.to_owned())).collect();
+        assert_eq!(kinds(key, text), expected, "{key} {text}");
+    }
+}
+
+/// Defends code, identifiers, hashes and documentation against being torn up.
+#[test]
+fn no_secrets() {
+    for (key, text) in [
+        ("", "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
+        ("", "ghp_0000000000000000000000000000000000000000"),
+        ("", "task-management-is-the-name-of-this-very-long-module"),
+        ("", "commit 9f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c"),
+        ("", "id 7f1c2a9e-0b1d-4c2e-9a55-1d2c3b4a5f60"),
+        ("", "2026-01-02T03:04:05.678Z version 1.2.3-rc.4+build.5"),
+        ("", "password = os.environ[\"PASSWORD\"]"),
+        ("", "token: ${{ secrets.GITHUB_TOKEN }}"),
+        ("", "api_key=YOUR_API_KEY_HERE"),
+        ("", "const secret = config.get('secret');"),
+        ("", "max_tokens=4096 and next_page_token=a1b2c3d4e5f6a7b8c9d0"),
+        ("", "http://user:pass@host/ and https://example.com:8080/@scope"),
+        ("", "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKC\n-----END PUBLIC KEY-----"),
+        ("", "Look for `-----BEGIN PRIVATE KEY-----` at the top."),
+        ("", "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+        ("", "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"),
+        ("nextPageToken", "q8Zt3vN1xY7wK5mB2cR9"),
+        ("password", "[REDACTED:secrets.password]"),
+        ("password_hint", "Tr0ub4dor&3"),
+        ("token_type", "bearer"),
+        ("id", "q8Zt3vN1xY7wK5mB2cR9"),
+    ] {
+        assert_eq!(kinds(key, text), [], "{key} {text}");
+    }
+}
+
+/// Defends the INVARIANT that our literals build an automaton.
+#[test]
+fn the_openings_build() {
+    assert!(OPENINGS.automaton.is_some());
+    assert_eq!(OPENINGS.automaton.as_ref().unwrap().patterns_len(), OPENINGS.opens.len());
+}
