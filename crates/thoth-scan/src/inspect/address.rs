@@ -82,7 +82,7 @@ fn by_name(name: &str, respelled: bool) -> Judged {
         "local.gd",
     ];
     let below = |zone: &str| name == zone || name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'));
-    if METADATA.iter().any(|zone| name == *zone) {
+    if METADATA.contains(&name) {
         return Judged { reach: Reach::Metadata, disguised: respelled };
     }
     if below("localhost") || matches!(name, "localhost.localdomain" | "ip6-localhost" | "ip6-loopback" | "loopback") {
@@ -197,7 +197,7 @@ fn reach_six(address: Ipv6Addr) -> Reach {
         [0xFD00, 0x0EC2, 0, 0, 0, 0, 0, 0x0254] | [0xFD20, 0x0CE, 0, 0, 0, 0, 0, 0x0254] => Reach::Metadata,
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Reach::Loopback,
         [0xFC00..=0xFDFF, ..] => Reach::Private,
-        [0xFE80..=0xFEFF | 0xFF00..=0xFFFF, ..] => Reach::LinkLocal,
+        [0xFE80..=0xFFFF, ..] => Reach::LinkLocal,
         _ => Reach::Public,
     }
 }

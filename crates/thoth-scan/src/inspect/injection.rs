@@ -181,10 +181,11 @@ impl Reading<'_> {
                 *slot = points;
             }
         });
-        if layout.tabular && layout.is_foreign(self.view, clause) {
-            if let Some(slot) = shown.get_mut(Family::Foreign as usize) {
-                *slot = THRESHOLD;
-            }
+        if layout.tabular
+            && layout.is_foreign(self.view, clause)
+            && let Some(slot) = shown.get_mut(Family::Foreign as usize)
+        {
+            *slot = THRESHOLD;
         }
         if shown.get(Family::Code as usize).is_some_and(|points| *points > 0)
             && let Some(slot) = shown.get_mut(Family::Harm as usize)
@@ -282,7 +283,6 @@ fn kind(family: usize) -> &'static str {
         "injection.response",
         "injection.planted_code",
         "injection.task",
-        "injection.hidden_text",
         "injection.foreign_text",
         "injection.planted_code",
         "injection.task",

@@ -44,8 +44,6 @@ pub(super) enum Family {
     Code,
     /// Wants an action done.
     Action,
-    /// Is hidden.
-    Hidden,
     /// Does not belong where it stands.
     Foreign,
     /// Code that does harm.
@@ -55,7 +53,7 @@ pub(super) enum Family {
 }
 
 /// How many families there are.
-pub(super) const FAMILIES: usize = 19;
+pub(super) const FAMILIES: usize = 18;
 
 /// One sign and its points.
 #[derive(Debug, Clone, Copy)]

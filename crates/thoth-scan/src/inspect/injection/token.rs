@@ -6,7 +6,6 @@ use super::lexicon::{self, Meaning};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Token {
     pub(super) meaning: Meaning,
-    pub(super) start: usize,
     pub(super) end: usize,
 }
 
@@ -88,7 +87,7 @@ impl Reader<'_> {
         }
         self.clause.end = end;
         let comma = if std::mem::take(&mut self.comma) { lexicon::COMMA } else { 0 };
-        self.clause.tokens.push(Token { meaning: meaning | comma, start, end });
+        self.clause.tokens.push(Token { meaning: meaning | comma, end });
     }
 
     fn at_full_stop(&self) -> bool {

@@ -150,5 +150,5 @@ pub(super) fn luhn(digits: &[u8]) -> bool {
             (_, digit) => digit,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }

@@ -10,7 +10,9 @@ fn kinds(key: &str, text: &str, kind: LeafKind) -> Vec<(&'static str, String)> {
     let mut hits = Vec::new();
     find(&leaf, &settings, &mut hits);
     hits.retain(|hit| hit.confidence >= Confidence::Medium);
-    hits.iter().map(|hit| (hit.kind.trim_start_matches("personal_data."), text[hit.range.clone()].to_owned())).collect()
+    hits.iter()
+        .map(|hit| (hit.kind.trim_start_matches("personal_data."), text.get(hit.range.clone()).unwrap().to_owned()))
+        .collect()
 }
 
 #[test]

@@ -33,13 +33,19 @@ const TOKEN: &str = "ghp_aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2";
 fn every_place_of_a_secret() {
     for (document, expected) in [
         (format!(r#"{{"a": "x {TOKEN} y"}}"#), r#"{"a": "x [REDACTED:secrets.github_token] y"}"#),
-        (format!(r#"["\u0067{}\n\"q\"", 1.50]"#, &TOKEN[1..]), r#"["[REDACTED:secrets.github_token]\n\"q\"", 1.50]"#),
+        (
+            format!(r#"["\u0067{}\n\"q\"", 1.50]"#, TOKEN.get(1..).unwrap()),
+            r#"["[REDACTED:secrets.github_token]\n\"q\"", 1.50]"#,
+        ),
         (
             format!(r#"{{"{TOKEN}": 1, "x{TOKEN}": 2}}"#),
             r#"{"[REDACTED:secrets.github_token#1]": 1, "xghp_aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2": 2}"#,
         ),
         (
-            format!(r#"{{"text": "{{\"k\": \"\\u0067{}\", \"deep\": \"[\\\"{TOKEN}\\\"]\"}}"}}"#, &TOKEN[1..]),
+            format!(
+                r#"{{"text": "{{\"k\": \"\\u0067{}\", \"deep\": \"[\\\"{TOKEN}\\\"]\"}}"}}"#,
+                TOKEN.get(1..).unwrap()
+            ),
             r#"{"text": "{\"k\": \"[REDACTED:secrets.github_token]\", \"deep\": \"[\\\"[REDACTED:secrets.github_token]\\\"]\"}"}"#,
         ),
         (

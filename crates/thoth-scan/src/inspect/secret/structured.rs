@@ -101,9 +101,9 @@ fn armour(text: &str, at: Range<usize>) -> Option<Hit> {
 }
 
 fn json_web_token(text: &str, start: usize) -> Option<Hit> {
-    if run_back(text, start, Alphabet::UrlDotted, 1) > 0
-        && !text.as_bytes().get(start.checked_sub(1)?).is_some_and(|byte| *byte == b'=')
-    {
+    // `token=eyJ…` opens one; `….eyJ…` is the middle of one.
+    let before = start.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+    if before.is_some_and(|byte| *byte != b'=' && Alphabet::UrlDotted.has(*byte)) {
         return None;
     }
     let head = run(text, start, Alphabet::Url, 4096);

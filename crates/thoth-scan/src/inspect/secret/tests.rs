@@ -4,13 +4,17 @@ use super::super::argument_role::Role;
 use super::super::detection::{Confidence, Direction};
 use super::*;
 
+fn part(text: &str, range: std::ops::Range<usize>) -> &str {
+    text.get(range).unwrap()
+}
+
 fn kinds(key: &str, text: &str) -> Vec<(&'static str, String)> {
     let leaf = Leaf { text, key, kind: LeafKind::Text, role: Role::Prose, direction: Direction::Results };
     let mut hits = Vec::new();
     find(&leaf, &InspectSettings::default(), &mut hits);
     hits.retain(|hit| hit.confidence >= Confidence::Medium);
     super::super::leaf::drop_covered(&mut hits);
-    hits.iter().map(|hit| (hit.kind, text[hit.range.clone()].to_owned())).collect()
+    hits.iter().map(|hit| (hit.kind, part(text, hit.range.clone()).to_owned())).collect()
 }
 
 /// Every format is found in the middle of a text, and exactly its own bytes are.
@@ -19,27 +23,27 @@ fn provider_formats() {
     let hex = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
     let alnum = "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2bC3dE4fG5hJ6kL7mN8pQ";
     for (kind, secret) in [
-        ("secrets.openai_key", format!("sk-proj-{}", &alnum[..40])),
-        ("secrets.openai_key", format!("sk-{}T3BlbkFJ{}", &alnum[..20], &alnum[20..40])),
-        ("secrets.anthropic_key", format!("sk-ant-api03-{}-AA", &alnum[..50])),
-        ("secrets.github_token", format!("ghp_{}", &alnum[..36])),
-        ("secrets.github_token", format!("github_pat_{}_{}", &alnum[..22], &alnum[..50])),
-        ("secrets.gitlab_token", format!("glpat-{}", &alnum[..20])),
+        ("secrets.openai_key", format!("sk-proj-{}", part(alnum, 0..40))),
+        ("secrets.openai_key", format!("sk-{}T3BlbkFJ{}", part(alnum, 0..20), part(alnum, 20..40))),
+        ("secrets.anthropic_key", format!("sk-ant-api03-{}-AA", part(alnum, 0..50))),
+        ("secrets.github_token", format!("ghp_{}", part(alnum, 0..36))),
+        ("secrets.github_token", format!("github_pat_{}_{}", part(alnum, 0..22), part(alnum, 0..50))),
+        ("secrets.gitlab_token", format!("glpat-{}", part(alnum, 0..20))),
         ("secrets.aws_access_key_id", "AKIA2E4G6I8K0MQSUWYB".to_owned()),
-        ("secrets.google_api_key", format!("AIza{}", &alnum[..35])),
-        ("secrets.google_oauth_secret", format!("GOCSPX-{}", &alnum[..28])),
-        ("secrets.slack_token", format!("xoxb-123456789012-1234567890123-{}", &alnum[..24])),
-        ("secrets.slack_webhook", format!("hooks.slack.com/services/T01AB2CD3/B04EF5GH6/{}", &alnum[..24])),
-        ("secrets.stripe_key", format!("sk_live_{}", &alnum[..24])),
+        ("secrets.google_api_key", format!("AIza{}", part(alnum, 0..35))),
+        ("secrets.google_oauth_secret", format!("GOCSPX-{}", part(alnum, 0..28))),
+        ("secrets.slack_token", format!("xoxb-123456789012-1234567890123-{}", part(alnum, 0..24))),
+        ("secrets.slack_webhook", format!("hooks.slack.com/services/T01AB2CD3/B04EF5GH6/{}", part(alnum, 0..24))),
+        ("secrets.stripe_key", format!("sk_live_{}", part(alnum, 0..24))),
         ("secrets.twilio_key", format!("SK{hex}")),
-        ("secrets.sendgrid_key", format!("SG.{}.{}", &alnum[..22], &alnum[..43])),
-        ("secrets.npm_token", format!("npm_{}", &alnum[..36])),
+        ("secrets.sendgrid_key", format!("SG.{}.{}", part(alnum, 0..22), part(alnum, 0..43))),
+        ("secrets.npm_token", format!("npm_{}", part(alnum, 0..36))),
         ("secrets.pypi_token", format!("pypi-AgEIcHlwaS5vcmc{alnum}")),
-        ("secrets.huggingface_token", format!("hf_{}", &alnum[..34])),
+        ("secrets.huggingface_token", format!("hf_{}", part(alnum, 0..34))),
         ("secrets.databricks_token", format!("dapi{hex}")),
-        ("secrets.telegram_token", format!("123456789:AA{}", &alnum[..33])),
-        ("secrets.azure_client_secret", format!("aB3{}Q~{}", 8, &alnum[..34])),
-        ("secrets.jwt", format!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{}", &alnum[..43])),
+        ("secrets.telegram_token", format!("123456789:AA{}", part(alnum, 0..33))),
+        ("secrets.azure_client_secret", format!("aB3{}Q~{}", 8, part(alnum, 0..34))),
+        ("secrets.jwt", format!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{}", part(alnum, 0..43))),
         (
             "secrets.private_key",
             format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{alnum}\n{alnum}\n-----END OPENSSH PRIVATE KEY-----"),
