@@ -1,0 +1,26 @@
+//! What redaction hands out is valid JSON, says what was removed, and does not change when it is redacted again.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use thoth_scan::inspect::{Action, InspectSettings, inspect_result, redact};
+use thoth_types::json::{Limits, Tape};
+
+fuzz_target!(|document: &[u8]| {
+    let mut tape = Tape::new();
+    let Ok(value) = tape.parse(document, &Limits::default()) else { return };
+    let settings = InspectSettings { email: true, phone: true, kinds: Default::default(), ..InspectSettings::default() };
+    let inspection = inspect_result("tool", value, &settings);
+    let redacts = inspection.detections.iter().any(|found| found.action == Action::Redact);
+    let Ok(out) = redact(document, &inspection, None) else { return };
+    let mut tape = Tape::new();
+    let value = tape.parse(&out.document, &Limits { max_bytes: out.document.len(), ..Limits::default() }).expect("valid JSON");
+    assert_eq!(redacts, !out.removed.is_empty(), "what was removed is said");
+    if !redacts {
+        assert_eq!(out.document, document, "nothing else changes");
+    }
+    let again = inspect_result("tool", value, &settings);
+    if let Ok(twice) = redact(&out.document, &again, None) {
+        assert_eq!(twice.document, out.document, "once is enough");
+    }
+});
