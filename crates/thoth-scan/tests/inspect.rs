@@ -1,4 +1,5 @@
 //! The inspection from outside: places, nesting, actions, limits, MCP results.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use thoth_scan::inspect::{
     Action, Class, ClassActions, Confidence, Incomplete, InspectSettings, Inspection, inspect_arguments, inspect_result,

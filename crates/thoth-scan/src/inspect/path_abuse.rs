@@ -275,8 +275,6 @@ const SYSTEM: &[&str] = &[
     "/etc/letsencrypt/",
     "/etc/wireguard/",
     "/etc/openvpn/",
-    "/root",
-    "/root/",
     "/proc/self/",
     "/proc/1/",
     "/proc/kcore",
@@ -324,6 +322,7 @@ fn sensitive(path: &str) -> Option<(&'static str, Confidence, &'static str)> {
     let system = if rooted { lower.get(1..).unwrap_or(lower) } else { lower };
     if SYSTEM.iter().any(|entry| if entry.ends_with('/') { system.starts_with(entry) } else { system == *entry })
         || process_file(system)
+        || system.split('/').nth(1) == Some("root")
     {
         return Some(("path.system_file", Confidence::High, "a file of the system that no tool needs"));
     }

@@ -6,8 +6,8 @@
 use super::lexicon::{
     ACT, AGENT, ALL, AUTHORITY, BECOME, BELONGINGS, CALL, CODE, COMMA, COVERT, DISABLE, DISABLED, FIRST, FULFIL, GLYPH,
     GUARD, INVOKE, LEAK, LOUD, MENTION, MODEL, MUST, Meaning, NAME, NEW, NOT, OVERRIDE, PLACE, PRECEDE, PRIOR, PROCESS,
-    QUESTION, RESPONSE, RULES, SAY, SECRET, SELF, SHAPE, SOFTENER, SPEAKER, SYSTEM, TAG, TASK, TELL, TEMPLATE, THIS,
-    TODO, TOOL, USER, WORK, YOU, YOUR,
+    QUESTION, RESPONSE, RULES, SAY, SECRET, SELF, SHAPE, SOFTENER, SPEAKER, SYSTEM, TAG, TASK, TELL, TEMPLATE, THAT,
+    THIS, TODO, TOOL, USER, WORK, YOU, YOUR,
 };
 use super::token::Clause;
 
@@ -157,7 +157,7 @@ pub(super) fn signs(clause: &Clause, around: Around, mut sign: impl FnMut(Sign))
     add(Family::Secrecy, hushes(&look));
     add(Family::Leak, leaks(&look));
     add(Family::Disarm, disarms(&look));
-    add(Family::Shape, shapes(&look));
+    add(Family::Shape, shapes(&look, around));
     add(Family::Code, plants_code(&look));
     add(Family::Action, acts(&look, around));
     let noted = match around.todo {
@@ -366,7 +366,7 @@ fn disarms(look: &Look<'_>) -> u8 {
 }
 
 /// `Translate your answer into Spanish`, `in your reply, mention …`, `can you reply in German?`.
-fn shapes(look: &Look<'_>) -> u8 {
+fn shapes(look: &Look<'_>, around: Around) -> u8 {
     let tokens = look.clause.tokens.len();
     let whole = look.clause.opens_line && look.clause.closes_line && tokens <= 40;
     let own_response =
@@ -391,6 +391,9 @@ fn shapes(look: &Look<'_>) -> u8 {
     if speech.is_some() && points == 0 {
         points = 3;
     }
+    // An item of a listing that wants something said: items say things, they do not ask for it.
+    let item = speech.is_some() && around.structured && look.find(0, 3, THAT).is_some();
+    let points = points + u8::from(item && whole);
     if points > 0 && whole { points + 2 } else { points }
 }
 

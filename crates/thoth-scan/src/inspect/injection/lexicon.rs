@@ -102,6 +102,8 @@ meanings! {
     CALL = 40;
     /// To use a tool.
     INVOKE = 44;
+    /// That: what follows is to be said.
+    THAT = 45;
     /// Switched off.
     DISABLED = 43;
     /// Other verbs that open a request.
@@ -170,6 +172,7 @@ const WORDS: &[(Meaning, &str)] = &[
     (GUARD, "authentication authorization validation security checks restrictions confirmation safety access privileges permissions verification safeguards protections filters guardrails limits moderation policies sandbox controls"),
     (DISABLE, "bypass disable disabled suspend suspended skip ignore deactivate lift circumvent drop waive allow grant unrestricted elevated"),
     (INVOKE, "use using call run invoke execute retry llama usa utilisez appelez rufe verwende chame use chiama вызови используй"),
+    (THAT, "that que dass che что"),
     (TASK, "task tasks goal objective query request assignment mission tarea tache aufgabe tarefa compito задача задание"),
     (FULFIL, "complete completed finish finished solve do perform execute accomplish prioritize switch focus continue proceed fulfil fulfill handle start begin"),
     (SOFTENER, "please kindly now then also just first next and immediately do instead always to additionally simply be let must should can could would may will or finally por favor s'il vous plait bitte veuillez per prego пожалуиста пожалуйста теперь ahora maintenant jetzt agora ora todo"),

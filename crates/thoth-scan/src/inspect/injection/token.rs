@@ -94,6 +94,11 @@ impl Reader<'_> {
         self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(FULL_STOP))
     }
 
+    /// Dashes, quotation marks, bullets: U+2000 to U+207F, three bytes each.
+    fn at_punctuation(&self) -> bool {
+        self.peek(0) == 0xE2 && matches!(self.peek(1), 0x80 | 0x81)
+    }
+
     fn full(&self) -> bool {
         self.clause.tokens.len() >= MAX_TOKENS
     }
@@ -104,6 +109,12 @@ impl Reader<'_> {
         if self.at_full_stop() {
             self.at += FULL_STOP.len();
             return true;
+        }
+        if self.at_punctuation() {
+            // A dash parts clauses; a quotation mark may stand around one word.
+            let dash = matches!(self.peek(2), 0x93..=0x95);
+            self.at += FULL_STOP.len();
+            return dash || self.clause.tokens.len() > 3;
         }
         if byte.is_ascii_alphanumeric() || byte >= 0x80 {
             return self.word();
@@ -125,6 +136,8 @@ impl Reader<'_> {
                     || next == b'\\'
                     || matches!(next, b'"' | b'\'' | b')' | b'<' | b'*')
             }
+            // A dash between words parts clauses.
+            b'-' if self.peek(0) == b' ' => true,
             b':' | b';' => self.peek(0).is_ascii_whitespace() || self.peek(0) == 0,
             b'<' => self.angle(start),
             b'[' => self.bracket(start),
@@ -188,7 +201,7 @@ impl Reader<'_> {
         while let Some(&byte) = self.bytes.get(self.at) {
             let apostrophe = byte == b'\'' && self.at > start && self.peek(1).is_ascii_alphabetic();
             if !(byte.is_ascii_alphanumeric() || byte >= 0x80 || byte == b'_' || apostrophe)
-                || (byte >= 0x80 && self.at_full_stop())
+                || (byte >= 0x80 && (self.at_full_stop() || self.at_punctuation()))
             {
                 break;
             }
