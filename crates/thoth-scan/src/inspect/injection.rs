@@ -12,6 +12,9 @@ mod lexicon;
 mod token;
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 
 use crate::text::{AnomalyKind, Encoding, Text};
 
@@ -32,13 +35,25 @@ const MAX_PLACES: usize = 20;
 /// The shortest text that instructs.
 const SHORTEST: usize = 12;
 
+/// What leetspeak is worth reading for. A whole log is respelled for the digits in it, and says none of these.
+static LEET_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let words =
+        ["ignore", "disregard", "forget", "override", "bypass", "instruction", "prompt", "reveal", "do not tell"];
+    // INVARIANT: the words are ours and few, so building cannot fail.
+    AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
+});
+
 /// Finds instructions to a model in a leaf.
 pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
-    if leaf.text.len() < SHORTEST || (leaf.kind == LeafKind::Key && !leaf.text.contains(' ')) {
+    let arguments = leaf.direction == Direction::Arguments;
+    // A short argument is a value, not a speech.
+    if leaf.text.len() < if arguments { 2 * SHORTEST } else { SHORTEST }
+        || (leaf.kind == LeafKind::Key && !leaf.text.contains(' '))
+    {
         return;
     }
     let text = Text::read(leaf.text);
-    let least = if leaf.direction == Direction::Arguments { SURE } else { THRESHOLD };
+    let least = if arguments { SURE } else { THRESHOLD };
     // What stands beside a secret and wants it sent somewhere.
     let secret = hits.iter().any(|hit| hit.class == Class::Secrets);
     let mut places = read(text.view(), 0, secret);
@@ -49,6 +64,9 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
         let bonus = if segment.encoding.is_invisible() { 5 } else { 2 };
         // Leetspeak is the respelling of a whole text with digits in it: what it adds must be beyond doubt.
         let leet = segment.encoding == Encoding::Leet;
+        if leet && !LEET_WORDS.as_ref().is_some_and(|words| words.is_match(&segment.text)) {
+            continue;
+        }
         let inner = read(&segment.text, if leet { 0 } else { bonus }, false);
         let plain = ["injection.override", "injection.secrecy", "injection.leak"];
         let inner =
