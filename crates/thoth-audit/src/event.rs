@@ -255,6 +255,10 @@ pub struct OutcomeFields<'a> {
     pub result_bytes: u64,
     /// The answer, as the content mode allows. It is written in place of the arguments.
     pub content: Option<&'a Content>,
+    /// What became of an answer in which something was found: a stable word.
+    pub action: Option<&'static str>,
+    /// What was found in it, by class, and how often; nothing of what it is.
+    pub classes: &'a [(&'a str, u64)],
 }
 
 /// A message that was refused.
@@ -341,7 +345,13 @@ impl Event<'_> {
             o.number("refusalOffset", refusal.offset);
         }
         if let Some(outcome) = &self.outcome {
+            o.optional("resultAction", outcome.action, SHORT_CAP);
             o.number("resultBytes", outcome.result_bytes);
+            if !outcome.classes.is_empty() {
+                let classes: Vec<String> =
+                    outcome.classes.iter().map(|(class, count)| format!("{class}:{count}")).collect();
+                o.texts("resultFound", classes.iter().map(String::as_str), FIELDS, ELEMENT_CAP);
+            }
         }
         o.optional("retryOf", call.and_then(|c| c.retry_of), SHORT_CAP);
         if let Some(d) = decision {

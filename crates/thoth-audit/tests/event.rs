@@ -106,7 +106,14 @@ fn write(parts: &Parts) -> Vec<u8> {
         findings: &findings,
         skipped: Stage::ALL,
     };
-    let outcome = OutcomeFields { outcome: "ok", duration_us: *number, result_bytes: *number, content: Some(&content) };
+    let outcome = OutcomeFields {
+        outcome: "ok",
+        duration_us: *number,
+        result_bytes: *number,
+        content: Some(&content),
+        action: Some("redact"),
+        classes: &[("secrets", 2)],
+    };
     let hold = HoldFields {
         token_digest: text,
         state: text,

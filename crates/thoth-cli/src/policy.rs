@@ -12,7 +12,7 @@ use thoth_policy::{
     worth_showing,
 };
 use thoth_types::json::{Limits, Tape};
-use thoth_types::{Arguments, Effect};
+use thoth_types::{Arguments, Effect, Stage};
 
 use crate::exit::{Code, Failure, Outcome, finish};
 use crate::home::Home;
@@ -205,7 +205,7 @@ fn explain(arguments: ExplainArgs) -> Outcome {
         now,
         history: &NoHistory,
     };
-    let explanation = policy.explain(&query, arguments.trace);
+    let explanation = policy.explain_with(&query, thoth_proxy::foresee(&policy, &query), arguments.trace);
     if arguments.json {
         line(with_file(&explanation, &file))?
     } else {
@@ -272,6 +272,8 @@ fn show(policy: &Policy, file: &str, explanation: &Explanation) -> Result<(), Fa
     ];
     rows.extend(asks);
     rows.push(("integrity", integrity(&explanation.integrity)));
+    let inspected = explanation.findings.iter().filter(|finding| finding.stage == Stage::Inspection);
+    rows.extend(inspected.map(|finding| ("inspection", format!("{}: {}", finding.approval, finding.detail))));
     rows.push(("policy", format!("{} {}", policy.digest(), styled(DIM, format_args!("({file})")))));
     fields(&rows)?;
     for rule in explanation.trace.iter().flatten() {

@@ -85,7 +85,7 @@ fn run(mode: ContentMode, bytes: usize, calls: usize) -> Result<(), Box<dyn std:
         let mut round = gate.round(&mut session);
         round.admit(&call, b"frame\n".as_slice().into(), &|| None, now);
         for ticket in round.commit().permits.iter().flat_map(thoth_gate::Permit::tickets) {
-            let outcome = Outcome { kind: "result", result_bytes: 1000, task_id: None };
+            let outcome = Outcome { kind: "result", result_bytes: 1000, task_id: None, found: None };
             outcomes.settle(session.caller(), ticket, &outcome, now);
         }
         gate.record(&mut outcomes)?;

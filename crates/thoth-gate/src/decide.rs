@@ -18,6 +18,7 @@ use crate::progress::Progress;
 use crate::session::GateSession;
 use crate::stage;
 use crate::stage::approval::{Approvals, Asking, Came};
+use crate::stage::inspection::Edited;
 use crate::stage::mode::{Ruling, is_violation};
 use crate::verdict::Refused;
 
@@ -39,71 +40,137 @@ pub(crate) struct Decided<'a> {
     pub(crate) binding: Option<Binding>,
     /// Which violation it is, if it is a counted one.
     pub(crate) violation: Option<u32>,
+    /// Whether the call that would go out is not the one that came.
+    pub(crate) modified: bool,
     /// If it needs a person: what came of it.
     pub(crate) asking: Option<Box<Asking>>,
 }
 
-pub(crate) fn decide<'a>(
+/// What the stages before the mode found.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    findings: Vec<Finding>,
+    matched: Vec<Arc<str>>,
+    skipped: &'static [Stage],
+    /// The call as it would go out instead of the one that came.
+    pub(crate) edited: Option<Box<Edited>>,
+    /// The finding about that.
+    edit: Option<usize>,
+    /// The finding about a change that is only recorded.
+    would_edit: Option<usize>,
+}
+
+impl Judged {
+    /// The changed call cannot be read after all.
+    pub(crate) fn unreadable(mut self) -> Self {
+        self.findings.push(stage::inspection::unreadable());
+        self
+    }
+}
+
+/// Runs the stages that find something out. `frame` is the call's own frame, if it may be changed.
+pub(crate) fn judge(
+    gate: &Gate,
+    standing: &Standing,
+    session: &mut GateSession,
+    call: &ToolCall<'_>,
+    frame: Option<&[u8]>,
+    now: Moment,
+) -> Judged {
+    let mut judged = Judged {
+        findings: Vec::with_capacity(2),
+        matched: Vec::new(),
+        skipped: &[],
+        edited: None,
+        edit: None,
+        would_edit: None,
+    };
+    let findings = &mut judged.findings;
+    stage::preflight::run(&session.preflight, &call.tool, session.caller.intent.as_deref(), findings);
+    let policy = match standing {
+        Standing::Invalid { reason } => {
+            findings.push(no_policy(reason));
+            return judged;
+        }
+        Standing::Valid(policy) => policy,
+    };
+    let facts = Facts {
+        caller: &session.caller,
+        scope: &session.scope,
+        call,
+        query: Query {
+            tool: &call.tool,
+            server: session.caller.server.as_str(),
+            agent: session.caller.agent.as_ref().map(thoth_types::AgentId::as_str),
+            user: session.caller.user.as_ref().map(thoth_types::UserId::as_str),
+            intent: session.caller.intent.as_deref(),
+            arguments: call.arguments,
+            now: now.wall,
+            history: &session.past,
+        },
+        past: &session.past,
+    };
+    stage::identity::run(policy, &facts, findings);
+    stage::intent::run(policy, &facts, findings);
+    stage::scope::run(policy, &facts, findings);
+    stage::integrity::run(policy, &facts, findings);
+    stage::rules::run(policy, &facts, &mut session.scratch, findings);
+    let refused_for_good =
+        |findings: &[Finding]| findings.iter().any(|finding| finding.hard && finding.approval == Approval::Block);
+    if refused_for_good(findings) {
+        // Nothing more can change the answer, and a call that is refused uses up no limit.
+        judged.skipped = &[Stage::Inspection, Stage::Limits];
+    } else {
+        let inspector = gate.inspector(Some(policy), session.caller.server.as_str());
+        let inspected = stage::inspection::run(policy, &inspector, &facts, frame, findings);
+        if let Some(edited) = &inspected.edited {
+            stage::rules::run_again(policy, &facts, &edited.arguments, &mut session.scratch, findings);
+        }
+        judged.edit = inspected.edited.as_ref().map(|edited| edited.finding);
+        judged.edited = inspected.edited;
+        judged.would_edit = inspected.would_edit;
+        if refused_for_good(findings) {
+            judged.skipped = &[Stage::Limits];
+        } else {
+            stage::limits::run(policy, &facts, findings);
+        }
+    }
+    let rules = session.scratch.matched().iter().filter_map(|id| policy.rule(*id));
+    judged.matched.extend(rules.map(|rule| Arc::clone(&rule.name)));
+    judged
+}
+
+/// Draws the conclusion about `call`, which is the one that would go out: where the stages changed it, the changed one.
+pub(crate) fn conclude<'a>(
     gate: &Gate,
     standing: &Standing,
     session: &mut GateSession,
     call: &'a ToolCall<'a>,
+    judged: Judged,
     approvals: Approvals<'_>,
     now: Moment,
 ) -> Decided<'a> {
+    let Judged { mut findings, matched, skipped, edit, would_edit, .. } = judged;
     let tool = session.past.intern(&call.tool);
-    let mut findings = Vec::with_capacity(2);
-    let mut matched = Vec::new();
-    let mut skipped: &'static [Stage] = &[];
-    stage::preflight::run(&session.preflight, &call.tool, session.caller.intent.as_deref(), &mut findings);
-    match standing {
-        Standing::Invalid { reason } => findings.push(no_policy(reason)),
-        Standing::Valid(policy) => {
-            let facts = Facts {
-                caller: &session.caller,
-                scope: &session.scope,
-                call,
-                query: Query {
-                    tool: &call.tool,
-                    server: session.caller.server.as_str(),
-                    agent: session.caller.agent.as_ref().map(thoth_types::AgentId::as_str),
-                    user: session.caller.user.as_ref().map(thoth_types::UserId::as_str),
-                    intent: session.caller.intent.as_deref(),
-                    arguments: call.arguments,
-                    now: now.wall,
-                    history: &session.past,
-                },
-                past: &session.past,
-            };
-            stage::identity::run(policy, &facts, &mut findings);
-            stage::intent::run(policy, &facts, &mut findings);
-            stage::scope::run(policy, &facts, &mut findings);
-            stage::integrity::run(policy, &facts, &mut findings);
-            stage::rules::run(policy, &facts, &mut session.scratch, &mut findings);
-            let rules = session.scratch.matched().iter().filter_map(|id| policy.rule(*id));
-            matched.extend(rules.map(|rule| Arc::clone(&rule.name)));
-            // A call that is already refused for good uses up no limit.
-            if findings.iter().any(|finding| finding.hard && finding.approval == Approval::Block) {
-                skipped = &[Stage::Limits];
-            } else {
-                stage::limits::run(policy, &facts, &mut findings);
-            }
-        }
-    }
     let policy = standing.policy();
     let progress = (session.caller.mode == Mode::Progressive && findings.iter().any(is_violation))
         .then(|| progress(gate, policy, session, call, now));
-    let ruling = stage::mode::run(session.caller.mode, progress.as_ref(), &findings);
+    let mut ruling = stage::mode::run(session.caller.mode, progress.as_ref(), &findings);
     if let Some(progress) = &progress
         && let Some(deciding) = findings.get_mut(ruling.decisive)
         && !(deciding.hard && ruling.decision == Decision::Block)
     {
         deciding.detail = Cow::Owned(format!("{} ({})", deciding.detail, progress.note()));
     }
+    if ruling.decision == Decision::Allow && ruling.would_be.is_none() {
+        ruling.decisive = edit.or(would_edit).unwrap_or(ruling.decisive);
+        ruling.would_be = would_edit.map(|_| Decision::Modify);
+    }
     session.calls += 1;
     let mut decided = Decided {
         call,
         ruling,
+        modified: edit.is_some(),
         risk: findings.iter().map(|finding| finding.risk).max().unwrap_or(RiskLevel::Critical),
         findings,
         matched,
@@ -191,6 +258,14 @@ impl Decided<'_> {
     /// The finding that decided. There always is one.
     pub(crate) fn decisive(&self) -> Option<&Finding> {
         self.findings.get(self.ruling.decisive)
+    }
+
+    /// The word for what was decided: a call that goes out otherwise than it came is not just allowed.
+    pub(crate) const fn word(&self) -> Decision {
+        match self.ruling.decision {
+            Decision::Allow if self.modified => Decision::Modify,
+            decision => decision,
+        }
     }
 
     /// What came of asking, if a person had to be.

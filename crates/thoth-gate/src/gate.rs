@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use thoth_audit::digest::content_digest;
 use thoth_audit::{ContentKey, ContentMode, Leaves, arguments_digest};
 use thoth_policy::{IntegrityRules, Policy};
@@ -13,6 +13,7 @@ use crate::desk::Desk;
 use crate::evidence::{Evidence, EvidenceError};
 use crate::facts::Moment;
 use crate::holds::{Holds, NoHolds};
+use crate::inspector::Inspector;
 use crate::permit::{Permit, Ticket};
 use crate::pin_desk::PinDesk;
 use crate::pins::{NoPins, Pins};
@@ -58,6 +59,7 @@ pub struct Gate {
     pub(crate) pin_desk: PinDesk,
     pub(crate) content_mode: ContentMode,
     incidents: AtomicU64,
+    inspector: ArcSwapOption<Inspector>,
 }
 
 impl std::fmt::Debug for Gate {
@@ -84,6 +86,7 @@ impl Gate {
             desk: Desk::new(Arc::new(NoHolds), evidence, content_key),
             content_mode,
             incidents: AtomicU64::new(0),
+            inspector: ArcSwapOption::empty(),
         }
     }
 
@@ -184,6 +187,16 @@ impl Gate {
             Standing::Valid(policy) => policy.way(),
             Standing::Invalid { .. } => None,
         }
+    }
+
+    /// What the policy says about contents. Made anew when another policy is in force or another server is asked about.
+    pub(crate) fn inspector(&self, policy: Option<&Policy>, server: &str) -> Arc<Inspector> {
+        if let Some(known) = self.inspector.load_full().filter(|known| known.is_for(policy, server)) {
+            return known;
+        }
+        let fresh = Arc::new(Inspector::new(policy, server));
+        self.inspector.store(Some(Arc::clone(&fresh)));
+        fresh
     }
 
     /// A keyed digest, for recognising a text again without keeping it.

@@ -8,6 +8,7 @@ use crate::facts::Moment;
 use crate::hold_record;
 use crate::permit::Ticket;
 use crate::session::GateSession;
+use crate::settle::ResultFound;
 use crate::stage::approval::Came;
 
 /// What became of a forwarded call.
@@ -20,13 +21,15 @@ pub struct Outcome<'a> {
     pub result_bytes: u64,
     /// The task under which the call goes on.
     pub task_id: Option<&'a str>,
+    /// What was found in the answer.
+    pub found: Option<&'a ResultFound>,
 }
 
 impl Outcome<'_> {
     /// A call that was not answered, or whose answer was refused.
     #[must_use]
     pub const fn without_answer(kind: &'static str) -> Self {
-        Self { kind, result_bytes: 0, task_id: None }
+        Self { kind, result_bytes: 0, task_id: None, found: None }
     }
 }
 
@@ -60,7 +63,7 @@ fn call_fields<'a>(session: &'a GateSession, decided: &'a Decided<'_>) -> CallFi
 fn decision_fields<'a>(decided: &'a Decided<'_>, digest: &'a str, hold: Option<&'a str>) -> DecisionFields<'a> {
     let decisive = decided.decisive();
     DecisionFields {
-        decision: decided.ruling.decision,
+        decision: decided.word(),
         would_be: decided.ruling.would_be,
         approval: decisive.map_or(Approval::Block, |f| f.approval),
         risk_level: decided.risk,
@@ -155,6 +158,9 @@ pub(crate) fn refusal(
 ///
 /// A call that became a task has two: that it did, and how the task ended.
 pub(crate) fn outcome(leaves: &mut Leaves, session: &Caller, ticket: &Ticket, outcome: &Outcome<'_>, now: Moment) {
+    let found = outcome.found.map(|found| found.classes.as_slice()).unwrap_or_default();
+    let classes: Vec<(&str, u64)> =
+        found.iter().map(|(class, count)| (class.as_str(), u64::try_from(*count).unwrap_or(u64::MAX))).collect();
     let which = if outcome.task_id.is_some() && outcome.kind != "task" { "task_post" } else { "post" };
     leaves.push(&Event {
         event_type: EventType::ToolCallPost,
@@ -180,6 +186,8 @@ pub(crate) fn outcome(leaves: &mut Leaves, session: &Caller, ticket: &Ticket, ou
             duration_us: now.monotonic_us.saturating_sub(ticket.admitted_at.monotonic_us),
             result_bytes: outcome.result_bytes,
             content: None,
+            action: outcome.found.map(|found| found.action.as_str()),
+            classes: &classes,
         }),
         hold: None,
         pin: None,

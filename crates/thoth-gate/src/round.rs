@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 use thoth_audit::Leaves;
-use thoth_types::{Decision, ToolCall};
+use thoth_types::json::{Limits, Tape};
+use thoth_types::{Arguments, Decision, ToolCall};
 
 use crate::asked::Sent;
-use crate::decide::{Decided, decide};
+use crate::decide::{Decided, Judged, conclude, judge};
 use crate::deed::Deed;
 use crate::evidence::EvidenceError;
 use crate::facts::Moment;
@@ -60,7 +61,27 @@ impl<'g, 'f> Round<'g, 'f> {
     /// Decides one call, whose whole frame is `frame`. `random` is asked for 16 random bytes only if a new hold is to be
     /// named; without them there is no hold, and the call is blocked.
     pub fn admit(&mut self, call: &ToolCall<'_>, frame: Cow<'f, [u8]>, random: &Random<'_>, now: Moment) -> Answer {
-        let decided = decide(self.gate, &self.standing, self.session, call, Approvals::spend(random), now);
+        let mut judged = judge(self.gate, &self.standing, self.session, call, Some(&frame), now);
+        let Some(edited) = judged.edited.take() else { return self.close(call, judged, frame, random, now) };
+        let mut tape = Tape::new();
+        let limits = Limits { max_bytes: edited.arguments.len(), ..Limits::default() };
+        // It was read before; without arguments, the call would be bound to others than it goes out with.
+        let Ok(arguments) = tape.parse(&edited.arguments, &limits) else {
+            return self.close(call, judged.unreadable(), frame, random, now);
+        };
+        let changed = ToolCall { arguments: Arguments::new(Some(arguments)), ..call.clone() };
+        self.close(&changed, judged, Cow::Owned(edited.frame), random, now)
+    }
+
+    fn close(
+        &mut self,
+        call: &ToolCall<'_>,
+        judged: Judged,
+        frame: Cow<'f, [u8]>,
+        random: &Random<'_>,
+        now: Moment,
+    ) -> Answer {
+        let decided = conclude(self.gate, &self.standing, self.session, call, judged, Approvals::spend(random), now);
         if decided.ruling.decision == Decision::Allow {
             let ticket = self.record_admitted(&decided, now);
             self.passing.push((frame, vec![ticket]));
@@ -82,7 +103,10 @@ impl<'g, 'f> Round<'g, 'f> {
         let mark = self.session.past.mark();
         let mut decided: Vec<_> = calls
             .iter()
-            .map(|call| decide(self.gate, &self.standing, self.session, call, Approvals::peek(random), now))
+            .map(|call| {
+                let judged = judge(self.gate, &self.standing, self.session, call, None, now);
+                conclude(self.gate, &self.standing, self.session, call, judged, Approvals::peek(random), now)
+            })
             .collect();
         if all_allowed(&decided) && self.spend_all(&mut decided, random, now) {
             let tickets = decided.iter().map(|one| self.record_admitted(one, now)).collect();

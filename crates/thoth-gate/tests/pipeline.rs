@@ -269,7 +269,7 @@ fn a_batch_goes_out_whole_or_not_at_all() {
 
 #[test]
 fn outcomes_join_their_intents() {
-    let mut world = world(POLICY, Mode::Block);
+    let mut world = world(&format!("{POLICY}inspect: {{ secrets: {{ arguments: allow }} }}\n"), Mode::Block);
     let mut tape = Tape::new();
     let arguments = tape.parse(br#"{"path":"/a","password":"hunter2"}"#, &Limits::default()).unwrap();
     let call = ToolCall { arguments: Arguments::new(Some(arguments)), ..named("read_file") };
@@ -277,7 +277,7 @@ fn outcomes_join_their_intents() {
     round.admit(&call, b"call\n".as_slice().into(), &random, at(0));
     let ticket = round.commit().permits[0].tickets()[0].clone();
     let mut outcomes = Outcomes::default();
-    let outcome = Outcome { kind: "result", result_bytes: 12, task_id: None };
+    let outcome = Outcome { kind: "result", result_bytes: 12, task_id: None, found: None };
     outcomes.settle(world.session.caller(), &ticket, &outcome, at(2));
     world.gate.record(&mut outcomes).unwrap();
     let events = world.memory.events();

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use thoth_types::{Approval, RiskLevel};
 
 use crate::approvals::Demand;
+use crate::blocked_patterns::BlockedPatterns;
 use crate::diagnostic::{Diagnostic, DiagnosticCode, File, LoadError};
 use crate::digest;
 use crate::include::{self, Loaded};
 use crate::index::Index;
+use crate::inspect::InspectSection;
 use crate::integrity::IntegritySection;
 use crate::letter_case;
 use crate::policy::{Defaults, Evaluation, Lists, Policy};
@@ -62,6 +64,7 @@ struct Merge {
     approvals: Sections,
     progressive: ProgressiveDraft,
     integrity: Vec<IntegritySection>,
+    inspect: Vec<InspectSection>,
 }
 
 impl Merge {
@@ -94,6 +97,7 @@ impl Merge {
         self.approvals.add(file, document.approvals);
         self.progressive = self.progressive.and(document.progressive);
         self.integrity.extend(document.integrity);
+        self.inspect.extend(document.inspect);
         let lists = document.lists;
         self.lists.approved.extend(lists.approved);
         self.lists.allowed.extend(lists.allowed);
@@ -109,6 +113,8 @@ impl Merge {
         };
         self.lists.blocked_dids.extend(lists.blocked_dids);
         self.lists.require_did = self.lists.require_did.take().or(lists.require_did);
+        self.lists.blocked_patterns.extend(lists.blocked_patterns);
+        self.lists.sanitized = self.lists.sanitized.take().or(lists.sanitized);
     }
 
     fn finish(mut self, files: &[Loaded], mut warnings: Vec<Diagnostic>, errors: &mut Vec<Diagnostic>) -> Policy {
@@ -133,6 +139,15 @@ impl Merge {
         warn_catch_all(&self.rules, evaluation, defaults, &mut warnings);
         let rules = if errors.is_empty() { compile_rules(self.rules, evaluation, errors) } else { Box::default() };
         let highest_risk = rules.iter().map(|rule| rule.info.risk).max().unwrap_or(defaults.risk).max(defaults.risk);
+        let patterns = std::mem::take(&mut self.lists.blocked_patterns);
+        let blocked_patterns = BlockedPatterns::compile(patterns).unwrap_or_else(|error| {
+            // Each of them was found good: together they are too large.
+            if let Some(root) = files.first() {
+                let message = format!("`blocked_patterns` take too much memory together: {error}");
+                errors.push(Diagnostic::new(DiagnosticCode::BadPattern, &root.file, At::default(), message));
+            }
+            BlockedPatterns::default()
+        });
         let mut policy = Policy {
             digest: digest::of_files(files.iter().map(|loaded| loaded.file.text.as_bytes())).into(),
             evaluation,
@@ -144,6 +159,8 @@ impl Merge {
             approvals: joined.approvals,
             progressive: self.progressive.finish(),
             integrity: self.integrity,
+            inspect: self.inspect,
+            blocked_patterns,
             highest_risk,
             warnings,
             files: files.iter().map(|loaded| Arc::clone(&loaded.file.name)).collect(),

@@ -93,6 +93,12 @@ impl Policy {
     /// Decides and says why.
     #[must_use]
     pub fn explain(&self, query: &Query<'_>, trace: bool) -> Explanation {
+        self.explain_with(query, Vec::new(), trace)
+    }
+
+    /// The same with what an inspection of the arguments found.
+    #[must_use]
+    pub fn explain_with(&self, query: &Query<'_>, inspected: Vec<Finding>, trace: bool) -> Explanation {
         let mut findings = Vec::new();
         self.identity(query, &mut findings);
         self.intent(query, &mut findings);
@@ -101,6 +107,8 @@ impl Policy {
         let verdict = self.rules(query, &mut scratch);
         let by_rules = self.rules_finding(&verdict);
         findings.push(by_rules.clone());
+        self.blocked_patterns(query, &mut findings);
+        findings.extend(inspected);
 
         let strictest = findings.iter().map(|f| f.approval).max().unwrap_or(verdict.approval);
         let deciding = findings.iter().find(|f| f.approval == strictest).unwrap_or(&by_rules).clone();

@@ -130,7 +130,7 @@ pub(crate) struct IntegritySection {
     pub(crate) servers: Vec<(TextMatch, IntegrityDraft)>,
 }
 
-fn stricter<T: Ord>(one: Said<T>, other: Said<T>) -> Said<T> {
+pub(crate) fn stricter<T: Ord>(one: Said<T>, other: Said<T>) -> Said<T> {
     // The place makes it the same whatever the order of the files.
     match one.value.cmp(&other.value).then_with(|| order(&other.place).cmp(&order(&one.place))) {
         std::cmp::Ordering::Less => other,

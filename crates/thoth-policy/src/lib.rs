@@ -12,6 +12,7 @@
 
 mod approvals;
 mod argument_patterns;
+mod blocked_patterns;
 mod compile;
 mod condition;
 mod decimal;
@@ -23,6 +24,7 @@ mod glob;
 mod host;
 mod include;
 mod index;
+mod inspect;
 mod integrity;
 mod letter_case;
 mod lexical_path;
@@ -48,6 +50,7 @@ pub use compile::load;
 pub use diagnostic::{Diagnostic, DiagnosticCode, LoadError, MAX_SHOWN, worth_showing};
 pub use evaluate::{RuleVerdict, Scratch};
 pub use explain::{Asks, ConditionTrace, Explanation, RuleTrace};
+pub use inspect::InspectRules;
 pub use integrity::{IntegrityRules, OnChange, OnFirstUse, Shown};
 pub use name::counted_name;
 pub use policy::{Evaluation, Limits, Policy};

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use thoth_types::{Approval, RiskLevel};
 
 use crate::approvals::Approvals;
+use crate::blocked_patterns::{BlockedPattern, BlockedPatterns};
 use crate::diagnostic::Diagnostic;
 use crate::index::Index;
+use crate::inspect::InspectSection;
 use crate::integrity::IntegritySection;
 use crate::progressive::Progressive;
 use crate::rule::{Rule, RuleId, RuleInfo};
@@ -91,6 +93,9 @@ pub(crate) struct Lists {
     /// Folded.
     pub(crate) blocked_dids: HashMap<String, thoth_types::Place>,
     pub(crate) require_did: Option<thoth_types::Place>,
+    pub(crate) blocked_patterns: Vec<BlockedPattern>,
+    /// Where `gateway.builtin_sanitization` is switched on.
+    pub(crate) sanitized: Option<thoth_types::Place>,
 }
 
 /// A loaded policy: immutable, cheap to share behind an `Arc`.
@@ -106,6 +111,9 @@ pub struct Policy {
     pub(crate) progressive: Progressive,
     /// The `integrity` section of each file that has one.
     pub(crate) integrity: Vec<IntegritySection>,
+    /// The `inspect` section of each file that has one.
+    pub(crate) inspect: Vec<InspectSection>,
+    pub(crate) blocked_patterns: BlockedPatterns,
     pub(crate) has_overrides: bool,
     /// The highest risk that any rule names.
     pub(crate) highest_risk: RiskLevel,

@@ -3,6 +3,8 @@
 
 mod approvals;
 mod condition;
+mod gateway;
+mod inspect;
 mod integrity;
 mod progressive;
 mod rule;

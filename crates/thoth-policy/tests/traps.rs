@@ -268,8 +268,6 @@ fn unknown_keys_are_load_errors() {
         ("rules: [{match: {tool: x}, except: {}}]", "takes everything away"),
         ("rules: [{match: {tool: x}, override: [nope]}]", "no rule is called `nope`"),
         ("plan_rules: []", "not supported yet"),
-        ("gateway: {blocked_patterns: [x]}", "not supported yet"),
-        ("gateway: {builtin_sanitization: true}", "not supported yet"),
         ("trust: {default_min_trust: 300}", "not supported yet"),
         ("tools: {x: {min_trust: 300}}", "not supported yet"),
         ("scope: {intents: {x: {tools: a, otherwise: auto}}}", "meaningless"),

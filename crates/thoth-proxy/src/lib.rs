@@ -47,5 +47,5 @@ pub use program::RealFiles;
 pub use scanning::scan_definition;
 pub use stdio::{RunError, StdioOptions, run};
 pub use thoth_endpoint::program::NotFound;
-pub use thoth_gate::{Evidence, EvidenceError, Gate, Standing};
+pub use thoth_gate::{Evidence, EvidenceError, Gate, Standing, foresee};
 pub use upstream::SpawnError;

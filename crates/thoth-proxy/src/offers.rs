@@ -112,6 +112,11 @@ impl Offers {
         std::mem::take(&mut self.news)
     }
 
+    /// What the server says of a tool, as it was last listed.
+    pub(crate) fn definition(&self, tool: &str) -> Option<Arc<str>> {
+        self.tools.get(tool)?.as_ref().map(|known| Arc::clone(&known.fingerprint.definition))
+    }
+
     /// Every tool of which something is known.
     pub(crate) fn known(&self) -> Vec<(String, Known)> {
         self.tools.iter().filter_map(|(name, known)| Some((name.clone(), known.clone()?))).collect()

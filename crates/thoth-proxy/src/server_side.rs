@@ -5,18 +5,19 @@
 mod listing_tests;
 mod listings;
 mod questions;
+mod results;
 
 use std::borrow::Cow;
 use std::sync::{Arc, MutexGuard};
 
 use thoth_audit::EventType;
-use thoth_gate::{Gate, Incident, Outcome, Outcomes, Ticket};
+use thoth_gate::{Gate, Incident, Outcome, Outcomes, ResultFound, Ticket};
 use thoth_mcp::{
     CallResult, Decoder, Direction, Edit, Frame, Framed, IdKey, Message, Notification, Refusal, RefusalCode,
     RefusedShape, Request, Response, ResultType, TaskState, apply,
 };
-use thoth_types::Caller;
 use thoth_types::json::Limits;
+use thoth_types::{Caller, InspectAction};
 
 use crate::answer;
 use crate::client_side::{refusal_fields, state_digest};
@@ -198,7 +199,7 @@ impl Inspection<'_> {
                     Asked::Task { result: false, .. } => response.task_state().transpose().map(drop),
                     Asked::List(listing) => response.listing(*listing).transpose().map(drop),
                     Asked::Discover => response.instructions().transpose().map(drop),
-                    Asked::Other => Ok(()),
+                    Asked::Content(_) | Asked::Other => Ok(()),
                 }
             }
             Message::Request(request) => match state.from_server.get(&request.id.key()) {
@@ -271,19 +272,32 @@ impl Inspection<'_> {
             Asked::Call(Some(ticket)) => {
                 let view = response.call_result().transpose()?;
                 self.questions(response, view.as_ref().and_then(|view| view.input_requests))?;
-                self.called(&mut state, ticket, view.as_ref(), bytes);
+                let mut found = None;
+                state = self.unlocked(state, |own| found = own.call_answer(ticket.tool(), response, view.as_ref()));
+                self.called(&mut state, ticket, view.as_ref(), bytes, found.as_ref());
             }
             Asked::Task { id: task, result } => {
                 if result {
                     // The answer to `tasks/result` is the call's own.
                     let view = response.call_result().transpose()?;
-                    if let Some(ticket) = state.end_task(&task) {
-                        let outcome = Outcome { task_id: Some(&task), ..outcome_of(view.as_ref(), bytes) };
-                        self.outcomes.settle(self.caller, &ticket, &outcome, clock::now());
+                    // Asked again, it is inspected again.
+                    let ticket = state.end_task(&task);
+                    let tool = ticket.as_ref().map_or("", Ticket::tool);
+                    let mut found = None;
+                    state = self.unlocked(state, |own| found = own.call_answer(tool, response, view.as_ref()));
+                    if let Some(ticket) = &ticket {
+                        let outcome = outcome_of(view.as_ref(), bytes);
+                        let outcome = Outcome { task_id: Some(&task), found: found.as_ref(), ..outcome };
+                        self.outcomes.settle(self.caller, ticket, &outcome, clock::now());
                     }
                 } else if let Some(task) = response.task_state().transpose()? {
-                    self.ended_task(&mut state, &task, bytes);
+                    state = self.unlocked(state, |own| own.task(&task, bytes));
                 }
+            }
+            Asked::Content(method) => {
+                let mut passes = Ok(());
+                state = self.unlocked(state, |own| passes = own.content(method, response));
+                passes?;
             }
             Asked::Call(None) | Asked::Other => {}
         }
@@ -302,9 +316,19 @@ impl Inspection<'_> {
         self.session.lock()
     }
 
-    fn called(&mut self, state: &mut State, ticket: Ticket, view: Option<&CallResult<'_>>, bytes: usize) {
-        self.outcomes.settle(self.caller, &ticket, &outcome_of(view, bytes), clock::now());
-        let Some(view) = view else { return };
+    fn called(
+        &mut self,
+        state: &mut State,
+        ticket: Ticket,
+        view: Option<&CallResult<'_>>,
+        bytes: usize,
+        found: Option<&ResultFound>,
+    ) {
+        let outcome = Outcome { found, ..outcome_of(view, bytes) };
+        self.outcomes.settle(self.caller, &ticket, &outcome, clock::now());
+        // What is held back begins nothing that the client could go on with.
+        let held_back = found.is_some_and(|found| found.action == InspectAction::Block);
+        let Some(view) = view.filter(|_| !held_back) else { return };
         match (&view.result_type, &view.task_id, view.request_state) {
             (ResultType::Task, Some(task), _) => state.begin_task(task, ticket),
             (ResultType::InputRequired, _, Some(request_state)) => {
@@ -314,21 +338,17 @@ impl Inspection<'_> {
         }
     }
 
-    fn task(&mut self, task: &TaskState<'_>, bytes: usize) {
-        let session = self.session;
-        self.ended_task(&mut session.lock(), task, bytes);
-    }
-
     /// A task extension's state may carry the outcome; a core task's does not, and its outcome is still asked for.
-    fn ended_task(&mut self, state: &mut State, task: &TaskState<'_>, bytes: usize) {
-        if !task.status.is_final() || (task.result.is_none() && task.error.is_none()) {
+    fn task(&mut self, task: &TaskState<'_>, bytes: usize) {
+        if task.result.is_none() && task.error.is_none() {
             return;
         }
-        if let Some(ticket) = state.end_task(&task.task_id) {
-            let kind = if task.error.is_some() { "error" } else { "result" };
-            let outcome = Outcome { kind, result_bytes: wide(bytes), task_id: Some(&task.task_id) };
-            self.outcomes.settle(self.caller, &ticket, &outcome, clock::now());
-        }
+        let ticket = if task.status.is_final() { self.session.lock().end_task(&task.task_id) } else { None };
+        let found = self.task_answer(ticket.as_ref().map_or("", Ticket::tool), task);
+        let Some(ticket) = ticket else { return };
+        let kind = if task.error.is_some() { "error" } else { "result" };
+        let outcome = Outcome { kind, result_bytes: wide(bytes), task_id: Some(&task.task_id), found: found.as_ref() };
+        self.outcomes.settle(self.caller, &ticket, &outcome, clock::now());
     }
 
     /// A frame that two readers could read differently reaches nobody. If it can be told what it answered, the client
@@ -370,7 +390,7 @@ fn outcome_of<'a>(view: Option<&'a CallResult<'_>>, bytes: usize) -> Outcome<'a>
             _ => "result",
         },
     };
-    Outcome { kind, result_bytes: wide(bytes), task_id: view.and_then(|view| view.task_id.as_deref()) }
+    Outcome { kind, result_bytes: wide(bytes), task_id: view.and_then(|view| view.task_id.as_deref()), found: None }
 }
 
 fn wide(bytes: usize) -> u64 {

@@ -35,6 +35,8 @@ pub(crate) enum Asked {
         id: String,
         result: bool,
     },
+    /// Something that a model may read without calling a tool, by the request's method.
+    Content(&'static str),
     Other,
 }
 

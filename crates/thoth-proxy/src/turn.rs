@@ -230,6 +230,8 @@ impl<'r, 'f> Making<'r, 'f> {
             "tools/call" => Asked::Call(None),
             "initialize" => Asked::Initialize,
             "server/discover" => Asked::Discover,
+            "resources/read" => Asked::Content("resources/read"),
+            "prompts/get" => Asked::Content("prompts/get"),
             "tools/list" => {
                 Asked::ToolsList { first: request.params.and_then(|params| params.get("cursor")).is_none() }
             }

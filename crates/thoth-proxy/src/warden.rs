@@ -287,7 +287,8 @@ fn integrity_of(pin: Option<&Pin>, seen: &Fingerprint, threats: &[Threat]) -> In
     let accepted = approved.filter(|_| state == Some(PinState::Approved)).map(|(_, approval)| &approval.accepted);
     let open = |threat: &&Threat| !accepted.is_some_and(|accepted| accepted.contains(&threat.rule));
     let threat = threats.iter().filter(open).rev().max_by_key(|threat| threat.severity).cloned();
-    Integrity { pin: state, changed, stale: false, threat, problem: None }
+    let definition = Some(Arc::clone(&seen.definition));
+    Integrity { pin: state, changed, stale: false, threat, problem: None, definition }
 }
 
 fn trouble(error: &PinsError) -> Arc<str> {

@@ -164,6 +164,8 @@ words! {
         Integrity => "integrity",
         /// Policy rules.
         Rules => "rules",
+        /// What the arguments carry.
+        Inspection => "inspection",
         /// Rate limits and call budgets.
         Limits => "limits",
         /// Enforcement mode.
@@ -228,6 +230,24 @@ words! {
         ToolSuspicious => "tool_suspicious",
         /// It cannot be told whether the tool is the one that was approved.
         IntegrityUnavailable => "integrity_unavailable",
+        /// The arguments carry a key, a token or a password.
+        ArgumentSecret => "argument_secret",
+        /// The arguments carry personal data.
+        ArgumentPersonalData => "argument_personal_data",
+        /// An argument smuggles in a command, or commands harm.
+        ArgumentShell => "argument_shell",
+        /// An argument leads out of its folder, or to files that hold credentials or configure the system.
+        ArgumentPath => "argument_path",
+        /// An argument smuggles in SQL, or destroys with it.
+        ArgumentSql => "argument_sql",
+        /// An argument would send a request behind the caller's walls.
+        ArgumentSsrf => "argument_ssrf",
+        /// An argument gives instructions to another model.
+        ArgumentInjection => "argument_injection",
+        /// The arguments match a pattern that the policy blocks.
+        ArgumentBlockedPattern => "argument_blocked_pattern",
+        /// The arguments cannot be inspected to the end, or what was found cannot be taken out.
+        InspectionIncomplete => "inspection_incomplete",
         /// Too many calls in the window.
         RateLimited => "rate_limited",
         /// The session's call budget is used up.

@@ -163,6 +163,8 @@ pub struct Integrity {
     pub threat: Option<Threat>,
     /// Why none of this can be told for sure.
     pub problem: Option<Arc<str>>,
+    /// The definition itself, as JSON.
+    pub definition: Option<Arc<str>>,
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod call;
 pub mod decision;
 pub mod display;
 pub mod id;
+pub mod inspection;
 pub mod integrity;
 pub mod json;
 pub mod place;
@@ -23,6 +24,7 @@ pub use approval::{
 pub use call::{Arguments, Caller, Listed, ToolCall};
 pub use decision::{Approval, Decision, Effect, Finding, Mode, ReasonCode, RiskLevel, Stage};
 pub use id::{AgentId, EndpointId, IdError, ServerName, SessionId, TenantId, UserId};
+pub use inspection::{HarmClass, InspectAction, Inspected};
 pub use integrity::{Digest, FieldDigest, Fingerprint, Integrity, ItemKind, PinState, Reaction, Severity, Threat};
 pub use place::Place;
 pub use redacted::Redacted;

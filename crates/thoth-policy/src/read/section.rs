@@ -6,6 +6,7 @@ use thoth_types::{Approval, RiskLevel};
 
 use crate::diagnostic::DiagnosticCode;
 use crate::glob::Glob;
+use crate::inspect::InspectSection;
 use crate::integrity::IntegritySection;
 use crate::name;
 use crate::policy::{Evaluation, IntentScope, Lists, ToolEntry, ToolList};
@@ -16,7 +17,7 @@ use crate::read::rule::RuleDraft;
 use crate::text_match::TextMatch;
 use crate::yaml::{At, Content, Node};
 
-const TOP_KEYS: [&str; 13] = [
+const TOP_KEYS: [&str; 14] = [
     "version",
     "defaults",
     "rules",
@@ -30,8 +31,9 @@ const TOP_KEYS: [&str; 13] = [
     "approvals",
     "progressive",
     "integrity",
+    "inspect",
 ];
-const LATER_TOP_KEYS: [&str; 3] = ["inspect", "budgets", "plan_rules"];
+const LATER_TOP_KEYS: [&str; 2] = ["budgets", "plan_rules"];
 
 /// What one file says.
 #[derive(Debug, Default)]
@@ -44,6 +46,7 @@ pub(crate) struct Document {
     pub(crate) approvals: ApprovalsDraft,
     pub(crate) progressive: ProgressiveDraft,
     pub(crate) integrity: Option<IntegritySection>,
+    pub(crate) inspect: Option<InspectSection>,
 }
 
 impl Reader<'_> {
@@ -64,6 +67,7 @@ impl Reader<'_> {
                 "evaluation" => document.evaluation = self.evaluation(value).map(|e| (e, value.at)),
                 "approvals" => document.approvals = self.approvals(value),
                 "progressive" => document.progressive = self.progressive(value),
+                "inspect" => document.inspect = Some(self.inspect(value)),
                 "integrity" => document.integrity = Some(self.integrity(value)),
                 // `include` was followed when the files were gathered.
                 _ => {}
@@ -104,7 +108,7 @@ impl Reader<'_> {
 
     /// A list of the only tools that may run. In the source system an empty one allows all tools, and whoever writes
     /// it means none: it is refused.
-    fn only_tools(&mut self, node: &Node, what: &str) -> Option<ToolList> {
+    pub(super) fn only_tools(&mut self, node: &Node, what: &str) -> Option<ToolList> {
         if node.is_null() || matches!(&node.content, Content::List(items) if items.is_empty()) {
             let message = format!("{what} is empty, which could mean every tool or none");
             let help = "leave the key out to allow all tools; write `defaults: {approval: block}` to allow none";
@@ -115,7 +119,7 @@ impl Reader<'_> {
     }
 
     /// A list of tools that something is done about; an empty one does nothing, as it says, and is worth a warning.
-    fn tool_list(&mut self, node: &Node, what: &str, fold: bool) -> Option<ToolList> {
+    pub(super) fn tool_list(&mut self, node: &Node, what: &str, fold: bool) -> Option<ToolList> {
         if matches!(&node.content, Content::List(items) if items.is_empty()) {
             self.warn(node.at, format!("{what} is empty and has no effect"), "remove it or name tools");
             return None;
@@ -205,22 +209,6 @@ impl Reader<'_> {
                 }
             }
             lists.tools.push(entry);
-        }
-    }
-
-    fn gateway(&mut self, node: &Node, lists: &mut Lists) {
-        const KNOWN: [&str; 4] = ["allowed_tools", "denied_tools", "sensitive_tools", "max_tool_calls"];
-        const LATER: [&str; 2] = ["blocked_patterns", "builtin_sanitization"];
-        for (key, value) in self.fields_or_later(node, "`gateway`", &KNOWN, &LATER) {
-            match &*key.text {
-                "allowed_tools" => lists.allowed.extend(self.only_tools(value, "`allowed_tools`")),
-                "denied_tools" => lists.denied.extend(self.tool_list(value, "`denied_tools`", true)),
-                "sensitive_tools" => lists.sensitive.extend(self.tool_list(value, "`sensitive_tools`", true)),
-                _ => {
-                    // 0 permits no call at all.
-                    lists.max_tool_calls = self.whole(value, "`max_tool_calls`", 0, u64::MAX);
-                }
-            }
         }
     }
 
