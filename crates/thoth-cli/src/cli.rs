@@ -14,6 +14,7 @@ use crate::manual::{CompletionsArgs, ManualArgs};
 use crate::pins::PinsCommand;
 use crate::policy::PolicyCommand;
 use crate::reference::Page;
+use crate::scan::ScanArgs;
 use crate::set_api_key::SetApiKeyArgs;
 use crate::status::StatusArgs;
 use crate::unwrap_config::UnwrapArgs;
@@ -23,8 +24,8 @@ use crate::wrap_config::WrapArgs;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    something could not be done, or is not as it should be (`thoth wrap-config --check`)
-  2    wrong command line
+  1    something could not be done, or is not as it should be (`thoth wrap-config --check`, findings of `thoth scan`)
+  2    wrong command line; something could not be scanned (`thoth scan`, `fingerprint`, `report`)
   3    invalid policy
   4    the ledger does not verify
   5    works, and should be looked after: warnings (`thoth doctor`), an interrupted update of the ledger (`thoth audit`)
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     /// Shows and answers calls that wait for a person
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
+    /// Scans what servers say about themselves for poisoned, hidden and misleading definitions
+    Scan(Box<ScanArgs>),
     /// Shows what servers offer, what of it has changed since it was approved, and approves it
     #[command(subcommand)]
     Pins(PinsCommand),

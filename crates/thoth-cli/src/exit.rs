@@ -72,6 +72,15 @@ impl Failure {
         self
     }
 
+    /// The same for commands that keep 1 for what they found: it was not scanned, as if the command line were wrong.
+    pub(crate) fn not_scanned(mut self) -> Self {
+        if self.code == Code::Failed {
+            self.code = Code::Usage;
+            self.details.entry("code").or_insert_with(|| "not_scanned".into());
+        }
+        self
+    }
+
     /// What happened, without what to do about it.
     pub(crate) fn message(&self) -> &str {
         &self.message

@@ -24,6 +24,7 @@ mod profile;
 mod reference;
 mod rewriting;
 mod run;
+mod scan;
 mod server_name;
 mod set_api_key;
 mod settings;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(*arguments),
         Command::Policy(command) => policy::run(command),
         Command::Approvals(command) => approvals::run(command),
+        Command::Scan(arguments) => scan::run(&arguments),
         Command::Pins(command) => pins::run(command),
         Command::Audit(command) => audit::run(command),
         Command::WrapConfig(arguments) => wrap_config::run(*arguments),

@@ -1,0 +1,176 @@
+//! What a scan found, in the shape in which all outputs show it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use thoth_scan::definition::{Scanner, Server};
+use thoth_scan::finding::{Evidence, Finding};
+use thoth_scan::threat::{Severity, Threat};
+use thoth_types::json::Tape;
+
+use super::catalogue::{Catalogue, Open, Origin};
+use super::missed::Missed;
+
+/// One finding.
+#[derive(Debug, Clone)]
+pub(crate) struct Reported {
+    pub(crate) severity: Severity,
+    pub(crate) server: String,
+    pub(crate) origin: Origin,
+    /// What it is about: `tool`, `prompt`, …, or `configuration`.
+    pub(crate) item: &'static str,
+    /// The name of that; empty where it has none.
+    pub(crate) tool: String,
+    /// None of what the client's configuration says: the threats are those of definitions.
+    pub(crate) threat: Option<Threat>,
+    pub(crate) rule: Arc<str>,
+    pub(crate) pointer: String,
+    pub(crate) message: String,
+    pub(crate) remedy: Arc<str>,
+    pub(crate) evidence: Evidence,
+}
+
+impl Reported {
+    fn new(finding: Finding, origin: Origin) -> Self {
+        Self {
+            severity: finding.severity,
+            server: finding.server.unwrap_or_default(),
+            origin,
+            item: finding.item.as_str(),
+            tool: finding.name,
+            threat: Some(finding.threat),
+            rule: finding.rule,
+            pointer: finding.pointer,
+            message: finding.message,
+            remedy: finding.remedy,
+            evidence: finding.evidence,
+        }
+    }
+
+    /// The documented name of the threat, or what stands for it.
+    pub(crate) fn threat(&self) -> &'static str {
+        self.threat.map_or("CONFIGURATION", Threat::as_str)
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "server": self.server,
+            "tool": self.tool,
+            "item": self.item,
+            "threat_type": self.threat(),
+            "severity": self.severity.as_str(),
+            "rule_id": &*self.rule,
+            "pointer": self.pointer,
+            "message": self.message,
+            "remedy": &*self.remedy,
+            "evidence": {
+                "raw": self.evidence.raw,
+                "normalised": self.evidence.normalised,
+                "encoding": self.evidence.encoding.map(|encoding| encoding.as_str()),
+            },
+            "origin": self.origin.shown(),
+        })
+    }
+}
+
+/// How much was looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Scanned {
+    pub(crate) server: String,
+    pub(crate) origin: Origin,
+    /// How many of each list, in the order of [`super::catalogue::LISTS`].
+    pub(crate) counts: [usize; 4],
+    pub(crate) has_instructions: bool,
+}
+
+impl Scanned {
+    fn new(open: &Open<'_>) -> Self {
+        let counts = super::catalogue::LISTS.map(|(name, _)| open.list(name).len());
+        let Catalogue { server, origin, .. } = open.catalogue;
+        Self { server: server.clone(), origin: origin.clone(), counts, has_instructions: open.instructions.is_some() }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let [tools, prompts, resources, templates] = self.counts;
+        json!({
+            "server": self.server,
+            "origin": self.origin.shown(),
+            "tools": tools,
+            "prompts": prompts,
+            "resources": resources,
+            "resource_templates": templates,
+            "instructions": self.has_instructions,
+        })
+    }
+}
+
+/// What came of a scan.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// The worst first, then by server and tool.
+    pub(crate) findings: Vec<Reported>,
+    pub(crate) scanned: Vec<Scanned>,
+    pub(crate) missed: Vec<Missed>,
+}
+
+impl Outcome {
+    /// Whether there is something that should have been scanned and was not.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.missed.iter().any(|missed| !missed.wanted)
+    }
+
+    /// Findings at least this bad.
+    pub(crate) fn at(&self, least: Severity) -> impl Iterator<Item = &Reported> {
+        self.findings.iter().filter(move |finding| finding.severity >= least)
+    }
+}
+
+/// Scans servers. Those of one client are scanned together, so that tools which interfere with those of others are seen;
+/// servers of different clients never meet.
+pub(crate) fn scan(
+    scanner: &Scanner,
+    catalogues: &[Catalogue],
+    configuration: Vec<Reported>,
+    mut missed: Vec<Missed>,
+) -> Outcome {
+    let mut tapes: Vec<Tape> = catalogues.iter().map(|_| Tape::new()).collect();
+    let mut groups: BTreeMap<&str, Vec<Open<'_>>> = BTreeMap::new();
+    for (catalogue, tape) in catalogues.iter().zip(&mut tapes) {
+        match catalogue.open(tape) {
+            Ok(read) => groups.entry(catalogue.origin.client()).or_default().push(read),
+            Err(error) => {
+                let message = format!("its answers are not acceptable JSON: {}", error.code);
+                missed.push(Missed::new(&catalogue.server, catalogue.origin.clone(), "invalid_json", message));
+            }
+        }
+    }
+    let mut findings = configuration;
+    for group in groups.values() {
+        findings.extend(scan_group(scanner, group));
+    }
+    findings.sort_by(|a, b| {
+        b.severity.cmp(&a.severity).then_with(|| (&a.server, &a.tool).cmp(&(&b.server, &b.tool)))
+    });
+    let scanned = groups.values().flatten().map(Scanned::new).collect();
+    Outcome { findings, scanned, missed }
+}
+
+/// Scans the servers of one client. The same program configured twice offers the same tools twice, which is no attack on
+/// either, so that only one of them is held against the others.
+fn scan_group(scanner: &Scanner, group: &[Open<'_>]) -> Vec<Reported> {
+    let is_again = |at: usize| group.iter().take(at).any(|before| group.get(at).is_some_and(|one| one.offers_as(before)));
+    let (again, first): (Vec<_>, Vec<_>) = group.iter().enumerate().partition(|(at, _)| is_again(*at));
+    let servers: Vec<Server<'_>> = first.iter().map(|(_, read)| read.as_server()).collect();
+    let mut findings = Vec::new();
+    for finding in scanner.scan_set(&servers) {
+        let of_server = |(_, read): &&(usize, &Open<'_>)| Some(&*read.catalogue.server) == finding.server.as_deref();
+        let origin = first.iter().find(of_server).map_or(Origin::Stdin, |(_, read)| read.catalogue.origin.clone());
+        findings.push(Reported::new(finding, origin));
+    }
+    for (_, read) in again {
+        let found = scanner.scan_server(&read.as_server()).into_iter();
+        findings.extend(found.map(|finding| Reported::new(finding, read.catalogue.origin.clone())));
+    }
+    findings
+}

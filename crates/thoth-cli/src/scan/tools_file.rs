@@ -1,0 +1,97 @@
+//! Definitions in a file: the result of `tools/list`, a bare array of tools, or several servers by name.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use thoth_types::json::{Kind, Tape, Value};
+
+use super::catalogue::{Catalogue, LIMITS, LISTS, Origin};
+use super::missed::Missed;
+
+/// The name of a server that no file names.
+const NAMELESS: &str = "tools";
+
+/// The servers of a file; `-` is standard input.
+pub(crate) fn read(path: &Path) -> Result<Vec<Catalogue>, Missed> {
+    let (origin, server) = if path.as_os_str() == "-" {
+        (Origin::Stdin, NAMELESS.to_owned())
+    } else {
+        let stem = path.file_stem().map_or_else(|| NAMELESS.into(), |stem| stem.to_string_lossy());
+        (Origin::File(path.to_path_buf()), stem.into_owned())
+    };
+    let missed = |code, message: String| Missed::new(&server, origin.clone(), code, message);
+    let bytes = bytes(path, &origin).map_err(|error| missed("unreadable", format!("it cannot be read: {error}")))?;
+    // Some editors and shells begin a file with it.
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    if bytes.len() > LIMITS.max_bytes {
+        return Err(missed("too_large", format!("it is larger than {} MiB", LIMITS.max_bytes >> 20)));
+    }
+    let mut tape = Tape::new();
+    let root = tape.parse(bytes, &LIMITS).map_err(|error| {
+        let (line, column) = place(bytes, error.offset);
+        missed("invalid_json", format!("it is not acceptable JSON: {} at line {line}, column {column}", error.code))
+            .hint("give the result of `tools/list` as the server sent it")
+    })?;
+    servers(root, &server, &origin).map_err(|message| {
+        missed("not_tools", message).hint(
+            "give a `tools/list` result, an array of tools, or `{\"servers\": {\"NAME\": {\"tools\": […]}}}`; client \
+             configurations go without --tools",
+        )
+    })
+}
+
+fn bytes(path: &Path, origin: &Origin) -> std::io::Result<Vec<u8>> {
+    let source: Box<dyn Read> = match origin {
+        Origin::Stdin => Box::new(std::io::stdin().lock()),
+        _ => Box::new(File::open(path)?),
+    };
+    let mut bytes = Vec::new();
+    let most = u64::try_from(LIMITS.max_bytes).unwrap_or(u64::MAX);
+    source.take(most.saturating_add(4)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn servers(root: Value<'_>, name: &str, origin: &Origin) -> Result<Vec<Catalogue>, String> {
+    // A whole answer, as it is logged.
+    let root = root.get("result").filter(|result| result.is_object()).unwrap_or(root);
+    let Some(servers) = root.get("servers").filter(|_| !has_list(root)) else {
+        return Ok(vec![server(root, name.to_owned(), origin)?]);
+    };
+    if !servers.is_object() {
+        return Err("`servers` is not an object of servers by name".to_owned());
+    }
+    servers
+        .members()
+        .map(|(key, value)| {
+            let name = key.as_str().unwrap_or_default().into_owned();
+            server(value, name.clone(), origin).map_err(|message| format!("server `{name}`: {message}"))
+        })
+        .collect()
+}
+
+fn server(value: Value<'_>, name: String, origin: &Origin) -> Result<Catalogue, String> {
+    match value.kind() {
+        Kind::Array => return Ok(Catalogue::of_tools(name, origin.clone(), value)),
+        Kind::Object if has_list(value) || value.get("instructions").is_some() => {}
+        _ => return Err("there are no tools in it".to_owned()),
+    }
+    for (list, _) in LISTS {
+        if value.get(list).is_some_and(|value| value.kind() != Kind::Array) {
+            return Err(format!("`{list}` is not an array"));
+        }
+    }
+    Ok(Catalogue::of_object(name, origin.clone(), value))
+}
+
+fn has_list(value: Value<'_>) -> bool {
+    LISTS.iter().any(|(name, _)| value.get(name).is_some())
+}
+
+/// Line and column of a byte, as people count; columns in bytes.
+fn place(bytes: &[u8], offset: usize) -> (usize, usize) {
+    let before = bytes.get(..offset.min(bytes.len())).unwrap_or_default();
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    (line, column)
+}
