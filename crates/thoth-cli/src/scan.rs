@@ -1,7 +1,12 @@
 //! `thoth scan`: what servers say about themselves, read before anybody's model does. No tool is ever called.
 
 pub(crate) mod catalogue;
+mod configuration;
+mod consent;
+mod entries;
+mod expand;
 pub(crate) mod findings;
+mod http;
 mod json;
 pub(crate) mod markdown;
 pub(crate) mod missed;
@@ -9,6 +14,7 @@ mod sarif;
 pub(crate) mod table;
 pub(crate) mod target;
 mod tools_file;
+mod visits;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -113,7 +119,7 @@ pub(crate) fn run(arguments: &ScanArgs) -> Outcome {
 
 fn scan(arguments: &ScanArgs) -> Outcome {
     let scanner = arguments.rules.scanner()?;
-    let Collected { catalogues, configuration, missed } = arguments.target.collect()?;
+    let Collected { catalogues, configuration, missed, .. } = arguments.target.collect()?;
     let outcome = findings::scan(&scanner, &catalogues, configuration, missed);
     let least = arguments.rules.severity.severity();
     if arguments.json {

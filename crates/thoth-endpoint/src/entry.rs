@@ -1,9 +1,11 @@
 //! The servers that a client's file names, and whether each is governed.
 
+mod contents;
 mod find;
 
 use std::fmt;
 
+pub use contents::{Contents, Reach, contents};
 pub(crate) use find::{Slot, Start, Style, find};
 
 use crate::document::{Document, Place};

@@ -34,6 +34,7 @@ mod session;
 mod stdio;
 mod turn;
 mod upstream;
+mod visit;
 mod waiting;
 mod warden;
 
@@ -49,3 +50,4 @@ pub use stdio::{RunError, StdioOptions, run};
 pub use thoth_endpoint::program::NotFound;
 pub use thoth_gate::{Evidence, EvidenceError, Gate, Standing, foresee};
 pub use upstream::SpawnError;
+pub use visit::{Ask, Gap, MAX_MESSAGE, MAX_TOTAL, StdioVisit, Visit, VisitError, Wire, visit, visit_command};

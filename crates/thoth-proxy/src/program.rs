@@ -45,10 +45,19 @@ pub(crate) struct Program<'c> {
 
 /// Finds the program of a command under an environment, which is this process's own outside of tests.
 pub(crate) fn find<'c>(command: &'c [OsString], environment: &Environment) -> Result<Program<'c>, SpawnError> {
+    find_in(command, environment, None)
+}
+
+/// The same from another directory, to which relative paths are relative.
+pub(crate) fn find_in<'c>(
+    command: &'c [OsString],
+    environment: &Environment,
+    directory: Option<&Path>,
+) -> Result<Program<'c>, SpawnError> {
     let (name, arguments) = command.split_first().ok_or(SpawnError::NoCommand)?;
     let name = name.to_str().ok_or_else(|| SpawnError::NotUnicode(name.to_string_lossy().into_owned()))?;
     // Only relative paths need it. Where it cannot be told they stay relative, which means the same.
-    let directory = std::env::current_dir().ok();
+    let directory = directory.map(Path::to_path_buf).or_else(|| std::env::current_dir().ok());
     let directory = directory.as_deref().and_then(Path::to_str).unwrap_or(".");
     let search = Search { program: name, environment, directory };
     let resolved = program::resolve(Platform::current(), &search, &RealFiles).map_err(SpawnError::NotFound)?;

@@ -158,6 +158,11 @@ fn spend(writer: &mut Blocking<ChildStdin>, permits: Vec<Permit<'_>>) -> io::Res
 pub(crate) struct ProcessGroup(Pid);
 
 impl ProcessGroup {
+    /// The group that a process leads.
+    pub(crate) const fn of(leader: Pid) -> Self {
+        Self(leader)
+    }
+
     pub(crate) fn from_raw(id: i32) -> Option<Self> {
         // Group 1 and below would reach beyond the upstream.
         Pid::from_raw(id).filter(|_| id > 1).map(Self)

@@ -149,9 +149,7 @@ pub(crate) fn scan(
     for group in groups.values() {
         findings.extend(scan_group(scanner, group));
     }
-    findings.sort_by(|a, b| {
-        b.severity.cmp(&a.severity).then_with(|| (&a.server, &a.tool).cmp(&(&b.server, &b.tool)))
-    });
+    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| (&a.server, &a.tool).cmp(&(&b.server, &b.tool))));
     let scanned = groups.values().flatten().map(Scanned::new).collect();
     Outcome { findings, scanned, missed }
 }
@@ -159,7 +157,8 @@ pub(crate) fn scan(
 /// Scans the servers of one client. The same program configured twice offers the same tools twice, which is no attack on
 /// either, so that only one of them is held against the others.
 fn scan_group(scanner: &Scanner, group: &[Open<'_>]) -> Vec<Reported> {
-    let is_again = |at: usize| group.iter().take(at).any(|before| group.get(at).is_some_and(|one| one.offers_as(before)));
+    let is_again =
+        |at: usize| group.iter().take(at).any(|before| group.get(at).is_some_and(|one| one.offers_as(before)));
     let (again, first): (Vec<_>, Vec<_>) = group.iter().enumerate().partition(|(at, _)| is_again(*at));
     let servers: Vec<Server<'_>> = first.iter().map(|(_, read)| read.as_server()).collect();
     let mut findings = Vec::new();

@@ -165,4 +165,3 @@ const fn score(severity: Severity) -> &'static str {
         Severity::Info => "1.0",
     }
 }
-

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Reason;
+use super::contents::written;
 use crate::document::{Document, Format, Member, Node, Value};
 use crate::hosts::{Servers, Shape};
 
@@ -14,6 +15,8 @@ pub(crate) struct Slot<'d> {
     /// The byte where it begins.
     pub(crate) at: usize,
     pub(crate) disabled: bool,
+    /// The whole entry.
+    pub(crate) node: &'d Node,
     pub(crate) start: Result<Start<'d>, Reason>,
 }
 
@@ -77,6 +80,7 @@ fn collect<'d>(
             group: group.map(str::to_owned),
             at,
             disabled: is_disabled(entry),
+            node: entry,
             start: start(document, entry, shape),
         });
     };
@@ -105,7 +109,7 @@ fn is_disabled(entry: &Node) -> bool {
 const MERGE: &str = "<<";
 
 /// The fields that hold a remote server's address, in one client or another.
-const ADDRESSES: [&str; 7] = ["url", "serverUrl", "server_url", "httpUrl", "http_url", "uri", "endpoint"];
+pub(super) const ADDRESSES: [&str; 7] = ["url", "serverUrl", "server_url", "httpUrl", "http_url", "uri", "endpoint"];
 
 /// What `type` or `transport` says of remote servers, in one client or another; without regard to case and separators.
 const REMOTE: [&str; 7] = ["http", "sse", "streamablehttp", "remote", "ws", "websocket", "httpsse"];
@@ -257,6 +261,16 @@ impl Start<'_> {
             items.for_each(|item| add(item.split('=').next().unwrap_or_default()));
         }
         names
+    }
+
+    /// The environment variables that it sets, as far as they stand here.
+    pub(super) fn assignments(&self, document: &Document) -> Vec<(String, String)> {
+        let Some(env) = self.env else { return Vec::new() };
+        let members = env.node.members().iter();
+        let named = members.map(|member| (member.key.clone(), written(document, &member.node)));
+        // As containers are given them: `NAME=value`.
+        let items = env.node.items().iter().filter_map(Node::text).filter_map(|item| item.split_once('='));
+        named.chain(items.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
     }
 
     /// The words of the command; what is not a text, as it is written.

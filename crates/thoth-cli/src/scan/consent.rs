@@ -1,0 +1,68 @@
+//! Asking before programs are started that a file names: a scan is not the moment at which a cloned project gets to run
+//! its commands.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use rustix::termios::{QueueSelector, tcflush};
+use thoth_types::display::{harmless, name, quoted};
+
+use crate::approvals::safe::cut;
+use crate::approvals::width;
+use crate::exit::Failure;
+
+use super::missed::Missed;
+use super::target::Collected;
+use super::visits::{Job, Way};
+
+/// How wide a command is shown where nothing limits the line.
+const WIDTH: usize = 160;
+
+/// The jobs that may be done: all with `yes`, or those that a person at a terminal agrees to; the others are noted.
+pub(crate) fn agreed(jobs: Vec<Job>, yes: bool, collected: &mut Collected) -> Result<Vec<Job>, Failure> {
+    if yes || jobs.is_empty() {
+        return Ok(jobs);
+    }
+    let is_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let message = if is_terminal {
+        if ask(&jobs)? {
+            return Ok(jobs);
+        }
+        "nobody agreed to it"
+    } else {
+        "it would be started, or connected to, and there is no terminal to ask at"
+    };
+    for job in jobs {
+        let hint = "give --yes to start what clients' files name, or --static-only to look at the files alone";
+        collected.missed.push(Missed::new(&job.server, job.origin, "not_agreed", message.to_owned()).hint(hint));
+    }
+    Ok(Vec::new())
+}
+
+fn ask(jobs: &[Job]) -> Result<bool, Failure> {
+    let unread = |error: std::io::Error| Failure::failed(format!("nothing was started: {error}"));
+    let width = width().unwrap_or(WIDTH).saturating_sub(4);
+    let mut out = std::io::stderr().lock();
+    let mut text = "These will be started or connected to, to ask what they offer:\n".to_owned();
+    for job in jobs {
+        text.push_str(&format!("  {} ({})\n", name(&job.server), harmless(&job.origin.shown())));
+        text.push_str(&format!("    {}\n", cut(&shown(&job.way), width)));
+    }
+    // Of no use where it fails: then what was typed before the question is taken for its answer.
+    let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
+    write!(out, "{text}Go on? [y/N] ").and_then(|()| out.flush()).map_err(unread)?;
+    let mut answer = String::new();
+    if std::io::stdin().lock().read_line(&mut answer).map_err(unread)? == 0 {
+        drop(writeln!(out));
+    }
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn shown(way: &Way) -> String {
+    match way {
+        Way::Command { command, .. } => {
+            let words = command.iter().map(|word| word.to_string_lossy());
+            words.map(|word| name(&word).into_owned()).collect::<Vec<_>>().join(" ")
+        }
+        Way::Address { url, .. } => quoted(url),
+    }
+}
