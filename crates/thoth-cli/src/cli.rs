@@ -9,11 +9,13 @@ use thoth_types::id::MAX_ID_BYTES;
 use crate::approvals::ApprovalsCommand;
 use crate::audit::AuditCommand;
 use crate::doctor::DoctorArgs;
+use crate::fingerprint::FingerprintArgs;
 use crate::health::HealthArgs;
 use crate::manual::{CompletionsArgs, ManualArgs};
 use crate::pins::PinsCommand;
 use crate::policy::PolicyCommand;
 use crate::reference::Page;
+use crate::report::ReportArgs;
 use crate::scan::ScanArgs;
 use crate::set_api_key::SetApiKeyArgs;
 use crate::status::StatusArgs;
@@ -62,6 +64,10 @@ pub(crate) enum Command {
     Approvals(ApprovalsCommand),
     /// Scans what servers say about themselves for poisoned, hidden and misleading definitions
     Scan(Box<ScanArgs>),
+    /// Fingerprints what servers say about themselves, and compares it with an earlier day
+    Fingerprint(Box<FingerprintArgs>),
+    /// Writes a report of a scan with fingerprints
+    Report(Box<ReportArgs>),
     /// Shows what servers offer, what of it has changed since it was approved, and approves it
     #[command(subcommand)]
     Pins(PinsCommand),

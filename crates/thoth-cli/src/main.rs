@@ -14,6 +14,7 @@ mod config_file;
 mod demo;
 mod doctor;
 mod exit;
+mod fingerprint;
 mod health;
 mod home;
 mod manual;
@@ -22,6 +23,7 @@ mod policy;
 mod policy_files;
 mod profile;
 mod reference;
+mod report;
 mod rewriting;
 mod run;
 mod scan;
@@ -46,6 +48,8 @@ fn main() -> ExitCode {
         Command::Policy(command) => policy::run(command),
         Command::Approvals(command) => approvals::run(command),
         Command::Scan(arguments) => scan::run(&arguments),
+        Command::Fingerprint(arguments) => fingerprint::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Pins(command) => pins::run(command),
         Command::Audit(command) => audit::run(command),
         Command::WrapConfig(arguments) => wrap_config::run(*arguments),

@@ -7,7 +7,7 @@ mod entries;
 mod expand;
 pub(crate) mod findings;
 mod http;
-mod json;
+pub(crate) mod json;
 pub(crate) mod markdown;
 pub(crate) mod missed;
 mod sarif;
@@ -33,8 +33,10 @@ use target::{Collected, TargetArgs};
 
 /// Findings at or above `--severity`.
 const FOUND: u8 = 1;
+/// Differences from a baseline.
+pub(crate) const CHANGED: u8 = 1;
 /// Something could not be scanned, so that nothing can be said about it.
-const PARTIAL: u8 = 2;
+pub(crate) const PARTIAL: u8 = 2;
 
 /// `thoth scan`
 #[derive(Debug, Args)]

@@ -158,7 +158,8 @@ async fn answer(reply: &mut Reply, id: u64) -> Result<Answer, HttpError> {
     if kind.starts_with("text/event-stream") {
         let mut events = Events::default();
         while let Some(chunk) = reply.chunk().await? {
-            for data in events.feed(&chunk) {
+            // Some servers begin with an event that has only an id.
+            for data in events.feed(&chunk).into_iter().filter(|data| !data.trim_ascii().is_empty()) {
                 if is_answer(&data, id) {
                     return Ok(Answer::Message(data));
                 }

@@ -36,9 +36,12 @@ pub(crate) fn lines(outcome: &Outcome, least: Severity, width: Option<usize>) ->
         lines.push(String::new());
         lines.push(styled(CARE, "Not scanned:"));
     }
-    for one in missed {
+    for (at, one) in missed.iter().enumerate() {
         lines.push(format!("  {}", one.shown()));
-        if let Some(hint) = &one.hint {
+        // One hint for several in a row stands under the last of them.
+        if let Some(hint) = &one.hint
+            && missed.get(at + 1).is_none_or(|next| next.hint != one.hint)
+        {
             lines.push(format!("{INDENT}{}", styled(DIM, harmless_text(hint))));
         }
     }
@@ -78,7 +81,7 @@ fn table(findings: &[&Reported], width: usize, lines: &mut Vec<String>) {
 fn evidence(finding: &Reported, room: usize, lines: &mut Vec<String>) {
     let place = if finding.pointer.is_empty() { String::new() } else { format!("{}: ", name(&finding.pointer)) };
     let raw = if finding.evidence.raw.is_empty() { String::new() } else { quoted(&finding.evidence.raw) };
-    let text = format!("{place}{raw}");
+    let text = if raw.is_empty() { place.trim_end_matches(": ").to_owned() } else { format!("{place}{raw}") };
     if !text.is_empty() {
         for line in broken(&text, room).into_iter().take(EVIDENCE_LINES) {
             lines.push(format!("{INDENT}{}", styled(DIM, line)));
@@ -125,6 +128,9 @@ fn summary(outcome: &Outcome, least: Severity) -> String {
     let worded = [(critical, "critical", BAD), (warning, "warning", CARE), (info, "info", DIM)];
     for (number, word, style) in worded.into_iter().filter(|(number, ..)| *number > 0) {
         found.push(styled(style, format_args!("{number} {word}")));
+    }
+    if outcome.scanned.is_empty() && found.is_empty() {
+        return "nothing was scanned".to_owned();
     }
     let found = if found.is_empty() { styled(GOOD, "nothing found") } else { found.join(", ") };
     let hidden = outcome.findings.iter().filter(|finding| finding.severity < least).count();

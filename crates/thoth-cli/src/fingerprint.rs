@@ -1,0 +1,172 @@
+//! `thoth fingerprint`: the digests of everything that servers say about themselves, and what changed since a baseline.
+
+mod baseline;
+pub(crate) mod document;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::builder::styling::Style;
+
+use crate::approvals::safe::{cell, columns};
+use crate::exit::{Failure, Outcome, finish};
+use crate::scan::missed::Missed;
+use crate::scan::target::{Collected, TargetArgs};
+use crate::scan::{CHANGED, PARTIAL};
+use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
+
+use baseline::{Change, What};
+use document::{ItemPrint, ServerPrint};
+
+/// The widest cell of a name.
+const WIDEST: usize = 48;
+/// How many digits of a digest are shown; `--json` has all.
+const DIGITS: usize = 16;
+
+/// `thoth fingerprint`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 done, and nothing differs from --baseline; 1 something differs; 2 something could not be read.
+
+Examples:
+  thoth fingerprint -- npx -y @modelcontextprotocol/server-memory
+  thoth fingerprint --yes --output fingerprints.json
+  thoth fingerprint --yes --baseline fingerprints.json")]
+pub(crate) struct FingerprintArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Compare with what an earlier --output or --json has, and say what changed
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write the JSON into a file, too
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &FingerprintArgs) -> Outcome {
+    finish(fingerprint(arguments).map_err(Failure::not_scanned), arguments.json)
+}
+
+fn fingerprint(arguments: &FingerprintArgs) -> Outcome {
+    // Read first: nothing is started for a comparison that cannot be made.
+    let baseline = arguments.baseline.as_deref().map(baseline::read).transpose()?;
+    let Collected { catalogues, mut missed, .. } = arguments.target.collect()?;
+    let servers = document::servers(&catalogues, &mut missed);
+    let changes = baseline.as_ref().map(|before| {
+        // What was not read this time is not gone.
+        let is_known = |server: &str| servers.iter().any(|one| one.server == server);
+        let is_missed = |server: &str| !is_known(server) && missed.iter().any(|one| one.server == server);
+        let is_wanted = |server: &str| {
+            arguments.target.server.is_empty() || arguments.target.server.iter().any(|one| one == server)
+        };
+        let mut changes = baseline::compare(before, &servers);
+        changes.retain(|change| is_wanted(change.server) && !is_missed(change.server));
+        changes
+    });
+    let mut whole = document::to_json(&servers, &missed);
+    if let Some(path) = &arguments.output {
+        write(path, &whole.to_string())?;
+    }
+    if arguments.json {
+        if let (Some(members), Some(changes)) = (whole.as_object_mut(), &changes) {
+            members.insert("changes".to_owned(), changes.iter().map(Change::to_json).collect());
+        }
+        json_line(&whole.to_string())?;
+    } else {
+        match &changes {
+            Some(changes) => print_changes(changes)?,
+            None => table(&servers).into_iter().try_for_each(line)?,
+        }
+        print_missed(&missed)?;
+    }
+    Ok(if missed.iter().any(|missed| !missed.wanted) {
+        ExitCode::from(PARTIAL)
+    } else if changes.is_some_and(|changes| !changes.is_empty()) {
+        ExitCode::from(CHANGED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn table(servers: &[ServerPrint]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for server in servers {
+        let (name, from) = (cell(&server.server, WIDEST), harmless_text(&server.origin.shown()));
+        lines.push(format!("{}  {}  {}", styled(Style::new().bold(), name), short(&server.digest), styled(DIM, from)));
+        let label = |item: &ItemPrint| (item.kind.to_string(), cell(item.shown_name(), WIDEST));
+        let labels: Vec<_> = server.items.iter().map(label).collect();
+        let kinds = labels.iter().map(|(kind, _)| columns(kind)).max().unwrap_or_default();
+        let fields = server
+            .items
+            .iter()
+            .flat_map(|item| &*item.print.fields)
+            .map(|field| columns(&cell(&field.field, WIDEST)) + 2);
+        let names = labels.iter().map(|(_, name)| columns(name)).chain(fields).max().unwrap_or_default();
+        let pad = |text: &str, width: usize| format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))));
+        for (item, (kind, name)) in server.items.iter().zip(&labels) {
+            let digest = short(&item.print.digest.to_string());
+            lines.push(format!("  {}  {}  {digest}", pad(kind, kinds), pad(name, names)));
+            for field in &*item.print.fields {
+                let name = format!("  {}", cell(&field.field, WIDEST));
+                let text = format!("  {}  {}  {}", pad("", kinds), pad(&name, names), short(&field.digest.to_string()));
+                lines.push(styled(DIM, text));
+            }
+        }
+    }
+    if servers.is_empty() {
+        lines.push("nothing was read".to_owned());
+    }
+    lines
+}
+
+fn print_changes(changes: &[Change<'_>]) -> Result<(), Failure> {
+    if changes.is_empty() {
+        return line(format_args!("{} everything is as in the baseline", styled(GOOD, "unchanged")));
+    }
+    for change in changes {
+        let (style, word) = match change.what {
+            What::Added => (CARE, "added"),
+            What::Removed => (CARE, "removed"),
+            What::Changed { .. } => (BAD, "changed"),
+        };
+        let name = cell(change.shown_name(), WIDEST);
+        let server = cell(change.server, WIDEST);
+        let mut text = format!("{} {} {name} of {server}", styled(style, word), change.kind);
+        if let What::Changed { fields } = &change.what {
+            let fields: Vec<_> = fields.iter().map(|field| cell(field, WIDEST)).collect();
+            text.push_str(&format!(": {}", fields.join(", ")));
+        }
+        line(text)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn print_missed(missed: &[Missed]) -> Result<(), Failure> {
+    if missed.is_empty() {
+        return Ok(());
+    }
+    line(format_args!("\n{}", styled(CARE, "Not read:")))?;
+    missed.iter().try_for_each(|one| line(format_args!("  {}", one.shown())))
+}
+
+fn short(digest: &str) -> String {
+    let digits = digest.strip_prefix("sha256:").unwrap_or(digest);
+    digits.get(..DIGITS).unwrap_or(digits).to_owned()
+}
+
+/// Writes a file so that it is there completely or not at all.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let problem = |error: &dyn std::fmt::Display| {
+        Failure::failed(format!("cannot write `{}`: {error}", harmless_text(&path.display().to_string())))
+    };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|error| problem(&error))?;
+    writeln!(file, "{text}").and_then(|()| file.as_file().sync_all()).map_err(|error| problem(&error))?;
+    file.persist(path).map_err(|error| problem(&error.error))?;
+    Ok(())
+}
