@@ -6,6 +6,7 @@
 
 mod bench;
 mod deny;
+mod eval;
 mod fixtures;
 mod process;
 mod report;
@@ -43,6 +44,8 @@ enum Task {
     Deny,
     /// Measure everything beside its peers in one run, and check instruction counts.
     Bench(bench::Options),
+    /// Measure the scanner and the inspection on labelled files, each source left out in turn.
+    Eval(eval::Options),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,7 @@ fn run(args: &Args) -> Result<bool> {
         Task::Tidy => tidy::run(&workspace),
         Task::Fixtures => fixtures::run(&workspace).map(|()| true),
         Task::Deny => deny::run(&workspace),
+        Task::Eval(options) => eval::run(&workspace, options),
         Task::Bench(options) => bench::run(&workspace, options),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ impl Answer {
     }
 }
 
-/// A folder that is the home of a user who has no client, and the working directory.
+/// The home of a user who has no client, and a project, in which commands are run.
 struct World {
     folder: tempfile::TempDir,
     fixtures: Fixtures,
@@ -34,11 +34,19 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), fixtures: Fixtures::locate().expect("the fixtures") }
+        let world = Self { folder: tempfile::tempdir().unwrap(), fixtures: Fixtures::locate().expect("the fixtures") };
+        fs::create_dir(world.home()).unwrap();
+        fs::create_dir(world.path("")).unwrap();
+        world
     }
 
+    fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// A path in the project.
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.path().join("project").join(name)
     }
 
     fn write(&self, name: &str, content: impl AsRef<[u8]>) {
@@ -47,8 +55,8 @@ impl World {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_thoth"));
-        command.args(words).current_dir(self.folder.path()).stdin(Stdio::null());
-        command.env("HOME", self.folder.path()).env("THOTH_HOME", self.path(".thoth")).env("NO_COLOR", "1");
+        command.args(words).current_dir(self.path("")).stdin(Stdio::null());
+        command.env("HOME", self.home()).env("THOTH_HOME", self.home().join(".thoth")).env("NO_COLOR", "1");
         command.env("THOTH_API_KEY", "hush").env("SECRET_OF_OURS", "hush");
         command
     }
@@ -134,7 +142,7 @@ fn real_servers_are_clean() {
         assert!(report["servers"][0]["tools"].as_u64().unwrap() >= least, "{report}");
         assert_eq!(report["complete"], true);
     }
-    assert!(!world.path(".thoth").exists(), "a scan has written");
+    assert!(!world.home().join(".thoth").exists(), "a scan has written");
 }
 
 /// Defends: a poisoned server is found in either era, with everything that a script needs, and the exit code says so.
@@ -148,7 +156,7 @@ fn a_poisoned_server_is_found() {
     for key in ["server", "tool", "threat_type", "severity", "rule_id", "pointer", "message", "evidence"] {
         assert!(!finding[key].is_null(), "{key}: {finding}");
     }
-    assert_eq!((&finding["severity"], &finding["server"]), (&"critical".into(), &"offers.cjs".into()));
+    assert_eq!((&finding["severity"], &finding["server"]), (&"critical".into(), &"offers".into()));
     assert!(report["totals"]["critical"].as_u64().unwrap() >= 1);
     assert_eq!(world.visit("modern", &[]).json()["servers"][0]["tools"], 2);
     assert_eq!(world.visit("modern", &[]).code, 0);
@@ -169,7 +177,14 @@ fn servers_that_are_not_as_they_should_be() {
         let told = [&missed["code"], &missed["message"]].map(|text| text.as_str().unwrap_or("-"));
         seen += &format!("{kind}: {} {tools} {}: {}\n", answer.code, told[0], told[1].escape_debug());
     }
-    insta::assert_snapshot!(seen, @r"");
+    insta::assert_snapshot!(seen, @r#"
+    pages: 0 5 -: -
+    chatty: 0 2 -: -
+    circle: 2 4 list_failed: its tools could not be had: its answer to `tools/list` repeats a page
+    duplicate: 2 - invalid_json: its answer to `tools/list` is not acceptable JSON: duplicate key
+    broken_prompts: 2 2 list_failed: its prompts could not be had: it answered `prompts/list` with error -32603: no
+    dies: 2 - ended: it ended before it answered `initialize`; it said: no such \u{1b}[31mdatabase
+    "#);
 }
 
 /// Defends: a server that does not answer, or never stops, ends with all its children, and memory is bounded.
@@ -259,7 +274,17 @@ fn files_with_definitions() {
         let what = report["not_scanned"][0]["message"].as_str().or_else(|| report["findings"][0]["message"].as_str());
         seen += &format!("{} {content:?}: {}\n", answer.code, what.unwrap_or("-"));
     }
-    insta::assert_snapshot!(seen, @r"");
+    insta::assert_snapshot!(seen, @r#"
+    2 "": it is not acceptable JSON: unexpected end of input at line 1, column 1
+    2 "[1": it is not acceptable JSON: unexpected end of input at line 1, column 3
+    2 "{}": there are no tools in it
+    2 "7": there are no tools in it
+    2 "{\"tools\": {}}": `tools` is not an array
+    2 "{\"servers\": []}": `servers` is not an object of servers by name
+    2 "{\"servers\": {\"a\": 1}}": server `a`: there are no tools in it
+    1 "[1, 2]": this is not a definition: it has no name
+    2 "{\"tools\":[{\"name\":\"a\",\"name\":\"b\"}]}": it is not acceptable JSON: duplicate key at line 1, column 23
+    "#);
     let answer = world.thoth(&["scan", "--tools", "nowhere.json"]);
     assert_eq!(answer.code, 2, "{}", answer.stdout);
     assert_eq!(world.thoth(&["scan", "--tools", "-", "--tools", "-"]).code, 2);
@@ -356,7 +381,7 @@ fn entries_are_read_as_their_clients_do() {
     let report = answer.json();
     let names: Vec<_> =
         report["servers"].as_array().unwrap().iter().map(|one| one["server"].as_str().unwrap()).collect();
-    assert_eq!(names, ["plain", "governed", "filled"], "{report}");
+    assert_eq!(names, ["filled", "governed", "plain"], "{report}");
     assert_eq!(fs::read_to_string(&started).unwrap(), "started\n");
     let missed = report["not_scanned"].as_array().unwrap().iter();
     let mut missed: Vec<_> = missed.map(|one| format!("{} {} {}", one["server"], one["code"], one["wanted"])).collect();
@@ -398,7 +423,13 @@ fn configurations_are_checked() {
     found.sort();
     assert_eq!(answer.code, 1);
     assert!(!answer.stdout.contains("0123456789abcdef"), "a report has a secret: {}", answer.stdout);
-    insta::assert_snapshot!(found.join("\n"), @r"");
+    insta::assert_snapshot!(found.join("\n"), @r#"
+    "download" "config.runs-download" "/command"
+    "plain-http" "config.unencrypted" "/url"
+    "root" "config.elevated" "/command"
+    "shell" "config.elevated" "/command"
+    "temporary" "config.temporary-program" "/args/0"
+    "#);
 }
 
 /// Defends: a fingerprint changes with what a definition says and with nothing else, and the changed fields are named.
@@ -410,7 +441,15 @@ fn fingerprints_tell_what_changed() {
     let words = ["fingerprint", "--tools", "notes.json", "--output", "before.json"];
     let answer = world.thoth(&words);
     assert_eq!(answer.code, 0);
-    insta::assert_snapshot!(answer.stdout, @r"");
+    insta::assert_snapshot!(answer.stdout, @r#"
+    notes  07b4f264df28b976  notes.json
+      tool  read_note      b2a73ed2d1687099
+              description  fcb1a2e6162c6c2d
+              inputSchema  a2c799262a3ce3c1
+              name         440e416b273bd751
+      tool  gone           bda4b948be7cec0d
+              name         ae0629bebb631637
+    "#);
     let before = ["fingerprint", "--tools", "notes.json", "--baseline", "before.json"];
     world.write("notes.json", r#"{"tools": [{"name":"gone"}, {"inputSchema":{"type" : "object"},"description":"Reads a \u006eote.","name":"read_note"}]}"#);
     assert_eq!(world.thoth(&before).code, 0, "the same, written otherwise");
@@ -420,7 +459,11 @@ fn fingerprints_tell_what_changed() {
     offer(json!([changed, {"name": "new"}]));
     let answer = world.thoth(&before);
     assert_eq!(answer.code, 1);
-    insta::assert_snapshot!(answer.stdout, @r"");
+    insta::assert_snapshot!(answer.stdout, @r#"
+    removed tool gone of notes
+    added tool new of notes
+    changed tool read_note of notes: annotations, title
+    "#);
     let json = world.thoth(&[&before[..], &["--json"]].concat()).json();
     assert_eq!(json["changes"][2]["fields"], json!(["annotations", "title"]), "{json}");
     for bad in ["{}", "7", r#"{"format":"x","servers":[]}"#] {
@@ -435,7 +478,23 @@ fn fingerprints_tell_what_changed() {
 fn outputs() {
     let world = World::new();
     world.write("notes.json", json!({"tools": [honest(), poisoned()]}).to_string());
-    insta::assert_snapshot!(world.thoth(&["scan", "--tools", "notes.json"]).stdout, @r"");
+    insta::assert_snapshot!(world.thoth(&["scan", "--tools", "notes.json"]).stdout, @r#"
+    SEVERITY  SERVER  TOOL  THREAT           RULE
+    critical  notes   add   TOOL_POISONING   exfiltration.secret-file
+        makes the model read a file that holds secrets
+        /description: "read ~/.ssh"
+    critical  notes   add   TOOL_POISONING   injection.secrecy
+        asks the model to keep something from the user
+        /description: "not tell the user"
+    warning   notes   add   TOOL_POISONING   injection.loud-tag
+        wraps text in a tag that only a model would heed
+        /description: "<IMPORTANT>"
+    warning   notes   add   CONFUSED_DEPUTY  capability.effect
+        says that it only computes, yet speaks of files that hold secrets
+        /description
+
+    1 server, 2 tools: 2 critical, 2 warning
+    "#);
     let sarif = world.thoth(&["scan", "--tools", "notes.json", "--sarif"]).json();
     assert_eq!((&sarif["version"], &sarif["runs"][0]["results"][0]["level"]), (&"2.1.0".into(), &"error".into()));
     let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
@@ -492,5 +551,5 @@ fn usage_errors() {
         let answer = world.thoth(words);
         assert_eq!(answer.code, 2, "{words:?}: {}{}", answer.stdout, answer.stderr);
     }
-    assert!(!world.was_started() && !Path::new(&world.path(".thoth")).exists());
+    assert!(!world.was_started() && !world.home().join(".thoth").exists());
 }

@@ -1,7 +1,7 @@
 //! Measures the definition scanner on labelled files: recall by surface, category and source, and false alarms.
 //!
 //! `cargo run --release -p thoth-scan --example eval -- --definitions FILE --real-tools FILE [--json] [--show missed|alarms|side-by-side]
-//! [--sources A,B]`
+//! [--sources A,B] [--rows]`
 
 #![expect(clippy::print_stdout, reason = "printing the tables is what the example is for")]
 #![expect(clippy::panic, reason = "a labelled file that cannot be read ends the measurement")]
@@ -189,6 +189,18 @@ fn json(tables: &[(&str, &BTreeMap<String, Count>)]) {
     println!("{out}");
 }
 
+/// One row and what was found in it, for whoever counts in another way.
+fn row_json(row: &Row, findings: &[Finding]) -> String {
+    let found: Vec<_> =
+        findings.iter().map(|finding| format!("[\"{}\",\"{}\"]", finding.rule, finding.severity)).collect();
+    let (malicious, found) = (row.malicious, found.join(","));
+    let Row { id, source, category, surface, .. } = row;
+    format!(
+        "{{\"id\":{id:?},\"source\":{source:?},\"category\":{category:?},\"surface\":{surface:?},\
+         \"malicious\":{malicious},\"findings\":[{found}]}}"
+    )
+}
+
 fn option(arguments: &[String], name: &str) -> Option<String> {
     let at = arguments.iter().position(|argument| argument == name)?;
     arguments.get(at + 1).cloned()
@@ -209,6 +221,7 @@ fn main() {
     if let Some(only) = &only {
         rows.retain(|row| only.contains(&row.source) || row.surface == "real-tools");
     }
+    let each = arguments.iter().any(|argument| argument == "--rows");
     let scanner = Scanner::default();
     let (mut recall, mut sources, mut categories, mut alarms, mut rules) =
         (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::<String, Count>::new());
@@ -221,6 +234,10 @@ fn main() {
         if row.malicious && row.surface != "capability" {
             sources.entry(format!("{} / {}", row.surface, row.source)).or_insert_with(Count::default).add(worst);
             categories.entry(format!("{} / {}", row.surface, row.category)).or_insert_with(Count::default).add(worst);
+        }
+        if each {
+            println!("{}", row_json(row, &findings));
+            continue;
         }
         let label = if row.malicious { "malicious" } else { "benign" };
         let mut own: Vec<&str> = findings
@@ -254,6 +271,10 @@ fn main() {
         }
     }
     let spent = start.elapsed();
+    if each {
+        println!("{{\"rows\":{},\"milliseconds\":{:.3}}}", rows.len(), spent.as_secs_f64() * 1000.0);
+        return;
+    }
     let together = side_by_side(&scanner, &rows, show == "side-by-side");
     let tables: [(&str, &BTreeMap<String, Count>); 6] = [
         ("recall by surface", &recall),
