@@ -37,7 +37,7 @@ mod tests {
         let once = replaced(&page, "| new |").unwrap();
         assert_eq!(once, format!("# A\n\n{BEGIN}\n\n| new |\n\n{END}\n\nB\n"));
         assert_eq!(replaced(&once, "| new |").unwrap(), once);
-        for bad in ["".to_owned(), format!("{BEGIN}"), format!("{END} {BEGIN}"), format!("{BEGIN}{END}{END}")] {
+        for bad in [String::new(), BEGIN.to_owned(), format!("{END} {BEGIN}"), format!("{BEGIN}{END}{END}")] {
             assert!(replaced(&bad, "x").is_err(), "{bad}");
         }
     }

@@ -200,7 +200,7 @@ fn secret_flags(words: &[String]) -> Vec<String> {
 fn is_secret(name: &str, value: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let words = || lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let last_is_other = words().last().is_some_and(|word| OTHER_WORDS.contains(&word));
+    let last_is_other = words().next_back().is_some_and(|word| OTHER_WORDS.contains(&word));
     let names_secret = words().any(|word| SECRET_WORDS.contains(&word)) && !words().any(|word| word == "public");
     names_secret && !last_is_other && value.len() >= SHORTEST_SECRET && !is_placeholder(value)
 }

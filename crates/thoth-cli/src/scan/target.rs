@@ -78,7 +78,7 @@ impl TargetArgs {
         for path in &self.tools {
             match tools_file::read(path) {
                 Ok(found) => collected.catalogues.extend(found),
-                Err(missed) => collected.missed.push(missed),
+                Err(missed) => collected.missed.push(*missed),
             }
         }
         let mut jobs = self.named()?;

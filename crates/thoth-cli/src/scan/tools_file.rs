@@ -12,33 +12,48 @@ use super::missed::Missed;
 /// The name of a server that no file names.
 const NAMELESS: &str = "tools";
 
+/// What a file with definitions is.
+const SHAPES: &str = "give a `tools/list` result, an array of tools, or `{\"servers\": {\"NAME\": {\"tools\": […]}}}`; client \
+                      configurations go without --tools";
+
 /// The servers of a file; `-` is standard input.
-pub(crate) fn read(path: &Path) -> Result<Vec<Catalogue>, Missed> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Catalogue>, Box<Missed>> {
     let (origin, server) = if path.as_os_str() == "-" {
         (Origin::Stdin, NAMELESS.to_owned())
     } else {
         let stem = path.file_stem().map_or_else(|| NAMELESS.into(), |stem| stem.to_string_lossy());
         (Origin::File(path.to_path_buf()), stem.into_owned())
     };
-    let missed = |code, message: String| Missed::new(&server, origin.clone(), code, message);
-    let bytes = bytes(path, &origin).map_err(|error| missed("unreadable", format!("it cannot be read: {error}")))?;
+    read_as(path, &server, &origin).map_err(|problem| {
+        let Problem { code, message, hint } = problem;
+        let missed = Missed::new(&server, origin.clone(), code, message);
+        Box::new(if hint.is_empty() { missed } else { missed.hint(hint) })
+    })
+}
+
+/// What is wrong with a file, and what to do; nothing where that is plain.
+struct Problem {
+    code: &'static str,
+    message: String,
+    hint: &'static str,
+}
+
+fn read_as(path: &Path, server: &str, origin: &Origin) -> Result<Vec<Catalogue>, Problem> {
+    let problem = |code, message, hint| Problem { code, message, hint };
+    let bytes =
+        bytes(path, origin).map_err(|error| problem("unreadable", format!("it cannot be read: {error}"), ""))?;
     // Some editors and shells begin a file with it.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     if bytes.len() > LIMITS.max_bytes {
-        return Err(missed("too_large", format!("it is larger than {} MiB", LIMITS.max_bytes >> 20)));
+        return Err(problem("too_large", format!("it is larger than {} MiB", LIMITS.max_bytes >> 20), ""));
     }
     let mut tape = Tape::new();
     let root = tape.parse(bytes, &LIMITS).map_err(|error| {
         let (line, column) = place(bytes, error.offset);
-        missed("invalid_json", format!("it is not acceptable JSON: {} at line {line}, column {column}", error.code))
-            .hint("give the result of `tools/list` as the server sent it")
+        let message = format!("it is not acceptable JSON: {} at line {line}, column {column}", error.code);
+        problem("invalid_json", message, "give the result of `tools/list` as the server sent it")
     })?;
-    servers(root, &server, &origin).map_err(|message| {
-        missed("not_tools", message).hint(
-            "give a `tools/list` result, an array of tools, or `{\"servers\": {\"NAME\": {\"tools\": […]}}}`; client \
-             configurations go without --tools",
-        )
-    })
+    servers(root, server, origin).map_err(|message| problem("not_tools", message, SHAPES))
 }
 
 fn bytes(path: &Path, origin: &Origin) -> std::io::Result<Vec<u8>> {
