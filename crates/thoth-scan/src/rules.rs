@@ -4,6 +4,38 @@
 //! in several languages by which words a concept shows itself. The rules that ship are in `rules/*.toml`; users may
 //! add files of the same form, which can add words and rules and cannot take any away. What needs code is a
 //! *detector*: its entry in the same files gives its severity, reason and remedy, and the code looks it up by id.
+//!
+//! A rule file is TOML:
+//!
+//! ```toml
+//! version = 1
+//!
+//! [vocabulary]                                  # concepts and the words that show them; `*` lets the last word go on
+//! internal_host = ["corp.example", "intranet*"]
+//!
+//! [[rule]]
+//! id = "local.internal-host"
+//! version = 1
+//! threat = "TOOL_POISONING"                     # one of the six documented types
+//! severity = "warning"                          # info, warning or critical
+//! message = "speaks of our own hosts"
+//! reason = "No public server has a reason to."
+//! remedy = "Ask the security team."
+//! reference = "internal policy 7"
+//! match = ["send ..6 internal_host"]            # any of these patterns, see below
+//! across = false                                # true: a match may run over the ends of sentences
+//! where = ["description"]                       # only in strings of these roles; left out: everywhere
+//! with = []                                     # concepts that must stand in the same text
+//! unless = []                                   # concepts that excuse the sentence
+//! softened_by = ["mention"]                     # concepts that make it a mere mention (info); this is the default
+//! unless_topic = []                             # concepts that excuse it when name or first sentence speak of them
+//! positive = ["Send the result to db.corp.example."]
+//! negative = ["Send the result to the user."]
+//! ```
+//!
+//! A pattern names concepts in order: `a b` touch, `a ..4 b` have at most four words between them, `..` alone means
+//! four, `a|b` is either. `& a b` or `&12 a b` wants them in any order within 16 or 12 words, for languages whose word
+//! order differs.
 
 mod concept;
 mod detector;

@@ -69,6 +69,9 @@ impl ItemScan<'_> {
         hidden::scan(self, path, role, &text);
         let mut matched = Vec::new();
         let spoken = self.scanner.rules.evaluate(&text, role, &self.purpose, &mut self.scratch, &mut matched);
+        if self.scratch.take_overflowed() {
+            self.exceed(path, "says more than is judged");
+        }
         if matches!(role, Role::Name | Role::Title | Role::Description) {
             self.spoken.extend(&spoken);
         }

@@ -153,7 +153,8 @@ fn what_is_not_read_completely_is_found() {
     let deep = format!(r#"{{"name":"x","inputSchema":{}"a"{}}}"#, "{\"items\":".repeat(100), "}".repeat(100));
     let many = format!(r#"{{"name":"x","_meta":[{}"a"]}}"#, "\"a\",".repeat(20_001));
     let long = format!(r#"{{"name":"x","description":"{}"}}"#, "a word ".repeat(40_000));
-    for tool in [deep, many, long] {
+    let dense = format!(r#"{{"name":"x","description":"{}"}}"#, "all tools ".repeat(15_000));
+    for tool in [deep, many, long, dense] {
         let found = findings(&tool);
         let exceeded = found.iter().filter(|finding| &*finding.rule == "limits.exceeded").count();
         assert_eq!(exceeded, 1, "{:?}", found.first());

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use thoth_types::json::{Kind, Value};
 
 use super::ItemScan;
-use crate::finding::Evidence;
+use crate::finding::{Evidence, Item};
 use crate::role::Role;
 use crate::rules::Detector;
+use crate::threat::Severity;
 
 /// A place in a definition; each step is borrowed from the one before, so a walk builds no strings.
 #[derive(Debug, Clone, Copy)]
@@ -201,11 +202,14 @@ impl ItemScan<'_> {
         true
     }
 
-    fn exceed(&mut self, path: &Path<'_>, how: &str) {
+    /// Reports once that a cap was exceeded, and ends the walk.
+    pub(super) fn exceed(&mut self, path: &Path<'_>, how: &str) {
         if !self.walked.exceeded {
             self.walked.exceeded = true;
             let message = format!("the definition {how}; what follows was not scanned");
-            self.detected(Detector::TooLarge, None, path, message, Evidence::default());
+            // A message may carry a document; a definition has no reason to.
+            let severity = (self.item == Item::Message).then_some(Severity::Warning);
+            self.detected(Detector::TooLarge, severity, path, message, Evidence::default());
         }
     }
 }

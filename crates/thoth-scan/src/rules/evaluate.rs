@@ -17,6 +17,15 @@ pub(crate) struct Scratch {
     hits: Vec<Hit<Concept>>,
     candidates: Vec<(usize, usize)>,
     begun: Vec<u32>,
+    /// A text had more terms than are kept, so that its end was not judged.
+    overflowed: bool,
+}
+
+impl Scratch {
+    /// Whether some text since the last question was not judged to its end.
+    pub(crate) fn take_overflowed(&mut self) -> bool {
+        std::mem::take(&mut self.overflowed)
+    }
 }
 
 /// A rule that matched.
@@ -107,13 +116,13 @@ impl RuleSet {
         scratch: &mut Scratch,
         mut found: impl FnMut(&'s Rule, Range<usize>, String, bool),
     ) -> Concepts {
-        let Scratch { prose, hits, candidates, begun } = scratch;
+        let Scratch { prose, hits, candidates, begun, overflowed } = scratch;
         if role.is_identifier() {
             prose.read_identifier(view)
         } else {
             prose.read(view)
         }
-        self.vocabulary.find(prose.text(), hits);
+        *overflowed |= !self.vocabulary.find(prose.text(), hits);
         let all: Concepts = hits.iter().map(|hit| hit.concept).collect();
         if hits.is_empty() {
             return all;
