@@ -31,7 +31,7 @@ pub struct ScanLimits {
     pub max_depth: usize,
     /// How many strings a definition may have, keys included.
     pub max_strings: usize,
-    /// How many bytes all strings of a definition may have together. The longest honest definitions have a fifth of it.
+    /// How many bytes all strings of a definition may have together. The longest honest definition known has a tenth of it.
     pub max_bytes: usize,
     /// How many findings are kept of one definition.
     pub max_findings: usize,
@@ -41,7 +41,7 @@ pub struct ScanLimits {
 
 impl Default for ScanLimits {
     fn default() -> Self {
-        Self { max_depth: 64, max_strings: 20_000, max_bytes: 192 * 1024, max_findings: 64, max_items: 5_000 }
+        Self { max_depth: 64, max_strings: 20_000, max_bytes: 128 * 1024, max_findings: 64, max_items: 5_000 }
     }
 }
 

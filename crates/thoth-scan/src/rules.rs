@@ -123,6 +123,8 @@ pub struct RuleSet {
     openers: Vec<Vec<(usize, usize)>>,
     /// Concepts with which a sentence opens that is no description.
     orders: Concepts,
+    /// The concept of words that forbid what follows.
+    negator: Option<Concept>,
     detectors: BTreeMap<Detector, DetectorEntry>,
 }
 

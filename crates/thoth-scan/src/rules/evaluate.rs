@@ -206,6 +206,14 @@ impl<'s, F: FnMut(&'s Rule, Range<usize>, String, bool)> Search<'s, '_, F> {
         }
     }
 
+    /// Whether what matched is forbidden rather than asked for: `do not include any passwords`. A term that is a
+    /// negation itself opens its match, and `do not forget to` is too far away.
+    fn negated(&self, hits: &[Hit<Concept>], first: &Hit<Concept>) -> bool {
+        let Some(negator) = self.set.negator else { return false };
+        let near = |hit: &Hit<Concept>| hit.end <= first.start && first.first_word.saturating_sub(hit.past_word) <= 1;
+        hits.iter().take_while(|hit| hit.start <= first.start).any(|hit| hit.concept == negator && near(hit))
+    }
+
     /// Whether a word such as `detects` still speaks of what matched: it stands close before it, in the same clause.
     fn governs(&self, mention: &Hit<Concept>, first: &Hit<Concept>, end: usize) -> bool {
         if mention.end > first.start {
@@ -230,6 +238,9 @@ impl<'s, F: FnMut(&'s Rule, Range<usize>, String, bool)> Search<'s, '_, F> {
             }
             let Some((first, last)) = pattern.find(hits) else { continue };
             let (Some(first), Some(last)) = (hits.get(first), hits.get(last)) else { continue };
+            if self.negated(hits, first) {
+                continue;
+            }
             let range = first.start..last.end;
             let mentioned =
                 hits.iter().any(|hit| rule.softened_by.contains(hit.concept) && self.governs(hit, first, range.end));

@@ -21,6 +21,9 @@ const MENTION: &str = "mention";
 /// The concepts with which orders and conditions open.
 const ORDERS: &[&str] = &["before", "after", "whenever", "must", "never"];
 
+/// The concept of words that forbid what follows.
+const NEGATOR: &str = "negator";
+
 /// A mistake in a rule file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {message}")]
@@ -67,7 +70,8 @@ pub(super) fn read(files: &[(&str, &str)]) -> Result<RuleSet, RuleError> {
     })?;
     let openers = openers(&rules);
     let orders = ORDERS.iter().filter_map(|name| vocabulary.concept(name)).collect();
-    Ok(RuleSet { vocabulary, rules, openers, orders, detectors })
+    let negator = vocabulary.concept(NEGATOR);
+    Ok(RuleSet { vocabulary, rules, openers, orders, negator, detectors })
 }
 
 /// Every match of a pattern has a term of its first place; that is how the pattern is come by.
