@@ -171,6 +171,14 @@ impl<'s> Walk<'s> {
         hits.clear();
         secret::find(&leaf, self.settings, &mut hits);
         personal::find(&leaf, self.settings, &mut hits);
+        if hits.iter().filter(|hit| hit.confidence >= self.settings.min_confidence).count()
+            > self.settings.max_detections
+        {
+            // Refused already; nothing that is found further changes that.
+            self.incomplete = Some(Incomplete::TooManyDetections);
+            self.hits = hits;
+            return;
+        }
         if kind != LeafKind::Number {
             if self.direction == Direction::Arguments {
                 abuse(&leaf, self.settings, &mut hits);

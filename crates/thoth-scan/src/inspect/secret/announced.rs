@@ -169,7 +169,7 @@ fn is_token(value: &str, min_entropy: f64) -> bool {
 /// Judges the whole value of a member whose name is sensitive.
 pub(in super::super) fn field_value(leaf: &Leaf<'_>, settings: &InspectSettings) -> Option<Hit> {
     let value = leaf.text.trim();
-    if value.len() < 6 || !is_sensitive_key(leaf.key) || is_placeholder(value) {
+    if !(6..=4096).contains(&value.len()) || !is_sensitive_key(leaf.key) || is_placeholder(value) {
         return None;
     }
     let password = says_password(leaf.key);
