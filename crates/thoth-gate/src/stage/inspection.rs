@@ -178,7 +178,7 @@ fn about(class: HarmClass, of_class: &[&Detection], inspector: &Inspector, inspe
     if let Some(found) = strictest {
         let name = argument(found, inspection);
         let place = name.map_or_else(|| "an argument".to_owned(), |name| format!("the argument `{name}`"));
-        detail = format!("{place} holds {} ({})", found.message, found.kind);
+        detail = format!("{place}: {} ({})", found.message, found.kind);
         if action == InspectAction::Redact {
             detail.push_str(", which is taken out");
         }
