@@ -386,7 +386,11 @@ fn entries_are_read_as_their_clients_do() {
     let missed = report["not_scanned"].as_array().unwrap().iter();
     let mut missed: Vec<_> = missed.map(|one| format!("{} {} {}", one["server"], one["code"], one["wanted"])).collect();
     missed.sort();
-    insta::assert_snapshot!(missed.join("\n"), @r"");
+    insta::assert_snapshot!(missed.join("\n"), @r#"
+    "asks" "reference" false
+    "off" "disabled" true
+    "remote" "no_connection" false
+    "#);
     assert_eq!(answer.code, 2);
     assert!(!answer.stdout.contains("hush") && !answer.stdout.contains("secret-path"), "{}", answer.stdout);
 }
@@ -425,8 +429,11 @@ fn configurations_are_checked() {
     assert!(!answer.stdout.contains("0123456789abcdef"), "a report has a secret: {}", answer.stdout);
     insta::assert_snapshot!(found.join("\n"), @r#"
     "download" "config.runs-download" "/command"
+    "flag" "config.inline-secret" "/args/--api-key"
+    "header" "config.inline-secret" "/headers/Authorization"
     "plain-http" "config.unencrypted" "/url"
     "root" "config.elevated" "/command"
+    "secret" "config.inline-secret" "/env/GITHUB_TOKEN"
     "shell" "config.elevated" "/command"
     "temporary" "config.temporary-program" "/args/0"
     "#);
@@ -473,28 +480,36 @@ fn fingerprints_tell_what_changed() {
     }
 }
 
-/// Defends: the shapes of the outputs, which people and other programs read.
+/// A rule of somebody's own, with a word that no shipped rule knows.
+const OWN_RULE: &str = r#"version = 1
+[vocabulary]
+zeppelin = ["zeppelin*"]
+[[rule]]
+id = "own.zeppelin"
+version = 1
+threat = "TOOL_POISONING"
+severity = "warning"
+message = "speaks of airships"
+reason = "We do not fly."
+remedy = "Walk."
+reference = "https://example.com/airships"
+match = ["zeppelin"]
+positive = ["Boards a zeppelin."]
+negative = ["Boards a train."]
+"#;
+
+/// Defends: the shapes of the outputs, which people and other programs read; and that rules of one's own are added.
 #[test]
 fn outputs() {
     let world = World::new();
+    world.write("own.toml", OWN_RULE);
+    let boards = json!({"name": "board", "description": "Boards two zeppelins.", "inputSchema": {"type": "object"}});
+    world.write("flights.json", json!({"tools": [honest(), boards]}).to_string());
+    let words = ["scan", "--tools", "flights.json", "--rules", "own.toml"];
+    insta::assert_snapshot!(world.thoth(&words).stdout, @r"");
+    insta::assert_snapshot!(world.thoth(&[&words[..], &["--markdown"]].concat()).stdout, @r"");
+    assert_eq!(world.thoth(&["scan", "--tools", "flights.json"]).code, 0);
     world.write("notes.json", json!({"tools": [honest(), poisoned()]}).to_string());
-    insta::assert_snapshot!(world.thoth(&["scan", "--tools", "notes.json"]).stdout, @r#"
-    SEVERITY  SERVER  TOOL  THREAT           RULE
-    critical  notes   add   TOOL_POISONING   exfiltration.secret-file
-        makes the model read a file that holds secrets
-        /description: "read ~/.ssh"
-    critical  notes   add   TOOL_POISONING   injection.secrecy
-        asks the model to keep something from the user
-        /description: "not tell the user"
-    warning   notes   add   TOOL_POISONING   injection.loud-tag
-        wraps text in a tag that only a model would heed
-        /description: "<IMPORTANT>"
-    warning   notes   add   CONFUSED_DEPUTY  capability.effect
-        says that it only computes, yet speaks of files that hold secrets
-        /description
-
-    1 server, 2 tools: 2 critical, 2 warning
-    "#);
     let sarif = world.thoth(&["scan", "--tools", "notes.json", "--sarif"]).json();
     assert_eq!((&sarif["version"], &sarif["runs"][0]["results"][0]["level"]), (&"2.1.0".into(), &"error".into()));
     let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
