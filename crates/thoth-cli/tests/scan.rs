@@ -506,8 +506,35 @@ fn outputs() {
     let boards = json!({"name": "board", "description": "Boards two zeppelins.", "inputSchema": {"type": "object"}});
     world.write("flights.json", json!({"tools": [honest(), boards]}).to_string());
     let words = ["scan", "--tools", "flights.json", "--rules", "own.toml"];
-    insta::assert_snapshot!(world.thoth(&words).stdout, @r"");
-    insta::assert_snapshot!(world.thoth(&[&words[..], &["--markdown"]].concat()).stdout, @r"");
+    insta::assert_snapshot!(world.thoth(&words).stdout, @r#"
+    SEVERITY  SERVER   TOOL   THREAT          RULE
+    warning   flights  board  TOOL_POISONING  own.zeppelin
+        speaks of airships
+        /description: "zeppelin"
+
+    1 server, 2 tools: 1 warning
+    "#);
+    insta::assert_snapshot!(world.thoth(&[&words[..], &["--markdown"]].concat()).stdout, @r#"
+    # Scan of MCP servers
+
+    | server | from | tools | prompts | resources | templates | instructions | findings |
+    |---|---|---|---|---|---|---|---|
+    | `flights` | `flights.json` | 2 | 0 | 0 | 0 | no | 0 critical, 1 warning, 0 info |
+
+    ## Findings
+
+    1 finding at severity warning or above.
+
+    ### 1. warning: `board` of `flights`
+
+    speaks of airships.
+
+    - threat: `TOOL_POISONING`, rule `own.zeppelin`
+    - place: `/description`
+    - from: `flights.json`
+    - evidence: `"zeppelin"`
+    - what to do: Walk
+    "#);
     assert_eq!(world.thoth(&["scan", "--tools", "flights.json"]).code, 0);
     world.write("notes.json", json!({"tools": [honest(), poisoned()]}).to_string());
     let sarif = world.thoth(&["scan", "--tools", "notes.json", "--sarif"]).json();
