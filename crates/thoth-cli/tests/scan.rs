@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -228,6 +228,32 @@ fn a_server_gets_no_more_environment_than_it_needs() {
     );
     names.sort_unstable();
     assert_eq!(digest, of(&names.join(" ")), "{names:?}");
+}
+
+/// Defends: servers at addresses are read in both forms of answers, whatever else a stream brings, and nobody is sent on.
+#[test]
+fn servers_at_addresses() {
+    let world = World::new();
+    let file = world.path("port");
+    let mut server = Command::new("node");
+    server.args([&world.offers(), "http", file.to_str().unwrap()]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut server = server.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let port = fs::read_to_string(&file).unwrap();
+    let mut seen = String::new();
+    for way in ["json", "stream", "elsewhere", "closed"] {
+        let url = format!("http://127.0.0.1:{port}/{way}?key=hush");
+        let answer = world.thoth(&["scan", "--json", "--timeout", "60", &url]);
+        let report = answer.json();
+        let tools = report["servers"][0]["tools"].as_u64().map_or_else(|| "-".to_owned(), |count| count.to_string());
+        let told = report["not_scanned"][0]["message"].as_str().unwrap_or("-");
+        seen += &format!("{way}: {} {tools} {told}\n", answer.code);
+        assert!(!answer.stdout.contains("hush"), "{}", answer.stdout);
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+    insta::assert_snapshot!(seen, @r"");
 }
 
 /// Defends: every shape of a file with definitions is read, also from standard input, and nothing else passes for one.
