@@ -253,7 +253,12 @@ fn servers_at_addresses() {
     }
     server.kill().unwrap();
     server.wait().unwrap();
-    insta::assert_snapshot!(seen, @r"");
+    insta::assert_snapshot!(seen, @r#"
+    json: 0 2 -
+    stream: 0 2 -
+    elsewhere: 2 - it answered `initialize` with status 307: it redirects, which is not followed
+    closed: 2 - it answered `initialize` with status 401: it wants to know who asks; put its headers into a client's file, and scan that
+    "#);
 }
 
 /// Defends: every shape of a file with definitions is read, also from standard input, and nothing else passes for one.

@@ -29,6 +29,10 @@ const HOUSE: &[Row] = &[
         name: "thoth-proxy",
         may_import: &["thoth-types", "thoth-policy", "thoth-mcp", "thoth-audit", "thoth-endpoint", "thoth-scan", "thoth-gate"],
     },
+    Row {
+        name: "thoth-survey",
+        may_import: &["thoth-types", "thoth-endpoint", "thoth-scan", "thoth-api", "thoth-proxy"],
+    },
     Row { name: "thoth-store", may_import: &["thoth-types", "thoth-audit", "thoth-gate"] },
     Row { name: "thoth-update", may_import: &["thoth-types", "thoth-audit", "thoth-api"] },
     Row {
