@@ -41,12 +41,14 @@ impl Peer {
             .stdout(Stdio::piped())
             .spawn()?;
         let missing = || io::Error::other("no pipe");
-        Ok(Pipe {
+        let mut pipe = Pipe {
             stdin: child.stdin.take().ok_or_else(missing)?,
             stdout: BufReader::with_capacity(1 << 20, child.stdout.take().ok_or_else(missing)?),
             child,
             next_id: 0,
-        })
+        };
+        pipe.list()?;
+        Ok(pipe)
     }
 }
 
@@ -81,6 +83,14 @@ fn check(line: &[u8]) -> io::Result<()> {
 }
 
 impl Pipe {
+    /// Asks for the tools, as every client does before it calls one.
+    fn list(&mut self) -> io::Result<()> {
+        self.stdin.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"tools/list\"}\n")?;
+        let mut line = Vec::new();
+        self.stdout.read_until(b'\n', &mut line)?;
+        check(&line)
+    }
+
     /// Calls one after the other; how long each took.
     pub(crate) fn calls_one_by_one(&mut self, calls: usize, bytes: usize) -> io::Result<Vec<Duration>> {
         let mut took = Vec::with_capacity(calls);
