@@ -15,7 +15,7 @@ use crate::json::Object;
 pub use thoth_types::Caller as SessionFields;
 
 /// The longest tool name, reason or detail that is kept, as written, in bytes.
-const TEXT_CAP: usize = 1024;
+const TEXT_CAP: usize = 1000;
 /// The same for identifiers, which are at most 512 bytes of which each may need an escape.
 const ID_CAP: usize = 1024;
 /// The same for ids and digests that Thoth makes or that others choose freely.

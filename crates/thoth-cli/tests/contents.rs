@@ -1,6 +1,13 @@
 //! What goes in and out of the tools of a real server, through a real `thoth run`, in both eras.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail the test"
+)]
 
 use std::fs;
 use std::path::PathBuf;

@@ -144,7 +144,7 @@ pub(crate) fn remember_binary(connection: &Connection, path: &str, stamp: &str, 
     connection
         .prepare_cached(
             "DELETE FROM binaries WHERE path <> ?1 AND path IN (
-                 SELECT path FROM binaries ORDER BY path LIMIT max(0, (SELECT count(*) FROM binaries) - ?2 + 1))",
+                 SELECT path FROM binaries ORDER BY path LIMIT max(0, (SELECT count(*) FROM binaries WHERE path <> ?1) - ?2 + 1))",
         )?
         .execute((path, MAX_BINARIES))?;
     connection
