@@ -72,12 +72,15 @@ pub(crate) fn run(arguments: &DemoArgs) -> Outcome {
         .and_then(Value::as_array)
         .map(|tools| tools.iter().filter_map(|tool| tool.get("name")?.as_str()).collect())
         .unwrap_or_default();
-    fields(&[("policy", format!("{}", policy.display())), ("server", server), ("tools", names.join(", "))])?;
+    let shown = format!("{}; `search_notes` is kept back", names.join(", "));
+    fields(&[("policy", format!("{}", policy.display())), ("server", server), ("tools", shown)])?;
     line("")?;
 
     call(&mut client, "read_note", &json!({"name": "welcome"}), "a rule with `approval: auto`")?;
     call(&mut client, "write_note", &json!({"name": "plan", "text": "ship it"}), "a rule with `approval: approve`")?;
     call(&mut client, "delete_note", &json!({"name": "welcome"}), "a rule with `approval: block`")?;
+    let poisoned = "its definition is an attack: the client was not shown it";
+    call(&mut client, "search_notes", &json!({"name": "ship"}), poisoned)?;
     malformed(&mut client)?;
     let untouched = client.request("tools/call", &json!({"name": "list_notes", "arguments": {}}))?;
     line(format_args!(
@@ -110,7 +113,8 @@ fn call(client: &mut Client, tool: &str, arguments: &Value, because: &str) -> Re
         Some(error) => {
             let data = |key: &str| error.pointer(&format!("/data/{key}")).and_then(Value::as_str).unwrap_or("");
             let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
-            let text = format!("{code}: {} (rule {}, {because})", data("reason"), data("rule"));
+            let rule = Some(data("rule")).filter(|rule| !rule.is_empty()).map(|rule| format!("rule {rule}, "));
+            let text = format!("{code}: {} ({}{because})", data("reason"), rule.unwrap_or_default());
             (styled(BAD, format_args!("{:8}", data("decision"))), text)
         }
     };
