@@ -94,6 +94,18 @@ impl Desk {
         short(&self.calls(&[(tool, arguments)])[0])
     }
 
+    /// The first digits of the only hold, as soon as there is one.
+    fn waiting(&self) -> String {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let holds = self.run(&["list", "--json"]).json();
+            if let Some(id) = holds["holds"][0]["short_id"].as_str() {
+                return id.to_owned();
+            }
+            assert!(Instant::now() < deadline);
+        }
+    }
+
     /// How often the server was told to call this tool.
     fn went_out(&self, tool: &str) -> usize {
         let read = fs::read_to_string(self.folder.path().join("read-by-the-server")).unwrap();
@@ -255,20 +267,34 @@ fn a_waiting_call_goes_out() {
     let desk = Desk::new("ttl: 15m");
     let mut peer = desk.session(&Launch::new(["timeout", "600"]), "inline");
     peer.send(&call(1, "send", "{}")).unwrap();
-    let deadline = Instant::now() + SOON;
-    let id = loop {
-        let holds = desk.run(&["list", "--json"]).json();
-        if let Some(id) = holds["holds"][0]["short_id"].as_str() {
-            break id.to_owned();
-        }
-        assert!(Instant::now() < deadline);
-    };
+    let id = desk.waiting();
     let (code, seen) = desk.typed(&["approve", &id], "y\r");
     assert_eq!(code, 0, "{seen}");
     peer.finish(SOON).unwrap();
     assert_eq!((desk.went_out("send"), desk.state(&id)), (1, "spent".to_owned()), "{seen}");
     // The sidecar is nearly always faster than we are; where it is not, we say what holds all the same.
     assert!(seen.contains("the waiting call went out") || seen.contains("the same call passes once until"), "{seen}");
+}
+
+/// Defends invariant 5: what the policy on disk blocks when a waiting call is approved does not go out on the approval,
+/// however short a time before that the file was changed.
+#[test]
+fn a_policy_that_blocks_by_now_is_obeyed() {
+    for _ in 0..3 {
+        let desk = Desk::new("ttl: 15m");
+        let mut peer = desk.session(&Launch::new(["timeout", "600"]), "inline");
+        peer.send(&call(1, "send", "{}")).unwrap();
+        let id = desk.waiting();
+        let file = desk.folder.path().join("policy.yaml");
+        let stricter = fs::read_to_string(&file).unwrap().replace("approval: approve", "approval: block");
+        fs::write(desk.folder.path().join("new"), stricter).unwrap();
+        fs::rename(desk.folder.path().join("new"), file).unwrap();
+        let (code, seen) = desk.typed(&["approve", &id, "--yes"], "");
+        let ended = peer.finish(SOON).unwrap();
+        let answered = String::from_utf8(ended.stdout).unwrap();
+        assert!(answered.contains(r#""id":1"#) && answered.contains("-32001"), "{code} {seen} {answered}");
+        assert_eq!(desk.went_out("send"), 0, "{seen}");
+    }
 }
 
 /// Defends: a denial takes no terminal, stands, and can take an approval back.

@@ -3,7 +3,7 @@
 use thoth_gate::Moment;
 use thoth_gate::hold::Hold;
 use thoth_mcp::{Era, Refusal, input_required_result};
-use thoth_types::{Channel, HoldToken, Way};
+use thoth_types::{Caller, Channel, HoldToken, Way};
 
 use crate::answer;
 use crate::approval::{Chosen, choose};
@@ -24,8 +24,10 @@ impl ClientSide {
     }
 
     /// Looks after the calls that wait: those whose hold was answered are put to the gate again, those whose time is over
-    /// become tickets. Does nothing unless it is time to.
-    pub(crate) fn tick(&mut self) -> Turn<'static> {
+    /// become tickets. Does nothing unless it is time to. `look` puts a policy in force that has changed on disk, and says
+    /// whether it has: it runs before the gate is asked about a call that was answered, since what was blocked before the
+    /// answer must not go out on it.
+    pub(crate) fn tick(&mut self, look: impl FnOnce(&Caller) -> bool) -> Turn<'static> {
         let now = (self.clock)();
         if !self.kept.room.is_due(now) {
             return Turn::default();
@@ -33,6 +35,9 @@ impl ClientSide {
         let ripe = self.kept.room.ripe(self.gate.desk().holds(), now);
         let mut turn = Turn::default();
         if !ripe.is_empty() {
+            if look(self.caller()) {
+                self.rules_changed();
+            }
             let mut making = self.making();
             for call in ripe {
                 making.again(call);

@@ -315,7 +315,7 @@ impl ClientPump {
         loop {
             // Only while calls wait here is there anything to do while the client says nothing.
             while self.side.waits() {
-                let turn = self.side.tick();
+                let turn = self.side.tick(|caller| look(&mut self.watch, &self.gate, caller));
                 if let Some(cause) = self.send(turn) {
                     return cause;
                 }
@@ -369,14 +369,22 @@ impl ClientPump {
             // If it fails, the client is gone, which the next answer finds out.
             drop(self.to_client.write_all(&notification("notifications/tools/list_changed")));
         }
-        if let Some(detail) = self.watch.look(&self.gate) {
-            note(&self.gate, self.side.caller(), EventType::PolicyLoaded, &detail);
+        if look(&mut self.watch, &self.gate, self.side.caller()) {
             self.side.rules_changed();
         }
         if let Some(problem) = self.gate.take_problem() {
             say(&format!("the ledger needs attention: {problem}; see `thoth audit verify`"));
         }
     }
+}
+
+/// Looks at the policy files now. Whether another policy is in force, or was refused; which is recorded.
+fn look(watch: &mut PolicyWatch, gate: &Gate, caller: &Caller) -> bool {
+    let detail = watch.look(gate);
+    if let Some(detail) = &detail {
+        note(gate, caller, EventType::PolicyLoaded, detail);
+    }
+    detail.is_some()
 }
 
 struct ServerPump {

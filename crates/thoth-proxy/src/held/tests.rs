@@ -157,7 +157,7 @@ impl World {
     }
 
     fn look(&mut self) -> Out {
-        if self.side.waits() { Out::of(self.side.tick()) } else { Out::default() }
+        if self.side.waits() { Out::of(self.side.tick(|_| false)) } else { Out::default() }
     }
 
     /// Lets time pass, in steps of a second.

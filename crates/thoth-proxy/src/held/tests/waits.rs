@@ -228,6 +228,24 @@ fn another_policy_holds_for_what_waits() {
     }
 }
 
+/// Defends invariant 5: the policy files are looked at between the answer and the call that goes out on it, and what they
+/// block by then is blocked. As long as nobody has answered, nothing is looked at.
+#[test]
+fn files_are_looked_at_before_what_was_answered_goes_out() {
+    let mut world = World::new(POLICY, None);
+    assert!(world.hear(&call(1, "t")).is_nothing());
+    NOW_US.set(NOW_US.get() + 2 * SECOND);
+    assert!(Out::of(world.side.tick(|_| panic!("nobody has answered"))).is_nothing());
+    world.vote(true);
+    NOW_US.set(NOW_US.get() + crate::waiting::TICK_US);
+    let gate = Arc::clone(&world.gate);
+    let out = Out::of(world.side.tick(|_| {
+        gate.replace(load(&POLICY.replace("approval: approve", "approval: block")));
+        true
+    }));
+    assert_eq!((out.server.len(), code(out.answer(1)), world.states()), (0, BLOCK, vec![HoldState::Approved]));
+}
+
 /// What waits is bounded, in calls and in bytes; what goes beyond is refused with a ticket at once.
 #[test]
 fn the_waiting_room_is_bounded() {
