@@ -334,6 +334,76 @@ fn the_governed_side_cannot_approve() {
     assert_eq!(desk.run(&["deny", &id]).code, 0);
 }
 
+/// Defends: a server cannot approve, whatever the gate above it is called.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_gate_under_another_name_is_a_gate() {
+    let desk = Desk::new("terminal: false");
+    let id = desk.held("send", "{}");
+    let place = |name: &str| desk.folder.path().join(name);
+    fs::copy(env!("CARGO_BIN_EXE_thoth"), place("thoth")).unwrap();
+    fs::copy(place("thoth"), place("copied")).unwrap();
+    fs::hard_link(place("thoth"), place("linked")).unwrap();
+    for name in ["copied", "linked"] {
+        let gate = Gated::prepare(place(name), desk.folder.path(), &desk.policy).unwrap();
+        let server = Launch::new(["sh", "-c", r#"THOTH_HOME=$2 "$0" approvals approve "$1" 2> said; cat"#])
+            .arg(place("thoth"))
+            .arg(&id)
+            .arg(desk.home())
+            .in_dir(desk.folder.path());
+        let peer = StdioPeer::spawn(&server.behind(&gate.launch()).behind(&Launch::new(["timeout", "600"]))).unwrap();
+        peer.finish(SOON).unwrap();
+        let said = fs::read_to_string(place("said")).unwrap();
+        assert!(said.contains("comes from under a server that `thoth run` governs"), "{name}: {said}");
+        assert_eq!(desk.state(&id), "pending", "{name}");
+    }
+}
+
+/// Defends: a client that has something else ask for it, and approves that, gains nothing: neither the approval nor the
+/// grant serves its own session.
+#[test]
+fn an_approval_from_under_a_client_does_not_serve_it() {
+    let call = [("send", "{}")];
+    for words in [&["--yes"][..], &["--yes", "--for", "30m", "--any-arguments"]] {
+        let desk = Desk::new("grants: { longest: 1h }");
+        // The client that asks is one that this process has started, and is gone when it is answered.
+        let id = desk.held(call[0].0, call[0].1);
+        let (code, seen) = desk.typed(&[&["approve", &id], words].concat(), "");
+        assert_eq!((code, desk.state(&id)), (0, "approved".to_owned()), "{seen}");
+        // This very process is the client now, which stands above the terminal in which it was approved.
+        let again = short(&desk.calls_under(&Launch::default(), &call)[0]);
+        assert_eq!((again != id, desk.went_out("send"), desk.state(&id)), (true, 0, "expired".to_owned()));
+    }
+}
+
+/// Defends: from inside of a container that a client makes for the purpose, what stands above cannot be told, or is told
+/// by another clock; nothing is approved from there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_container_of_its_own_does_not_hide_the_client() {
+    let desk = Desk::new("ttl: 15m");
+    let held = desk.calls_under(&Launch::default(), &[("send", "{}")]);
+    let id = short(&held[0]);
+    for flags in [&["-p", "-f"][..], &["-p", "-f", "--mount-proc"], &["-T", "-f", "--boottime", "100000"]] {
+        let unshare = |words: &[&std::ffi::OsStr]| {
+            let mut command = desk.command(&[]);
+            let mut made = Command::new("unshare");
+            made.arg("--map-current-user").args(flags).args(words).stdin(Stdio::null());
+            made.envs(command.stdin(Stdio::null()).get_envs().filter_map(|(name, value)| Some((name, value?))));
+            made
+        };
+        if !unshare(&["true".as_ref()]).status().is_ok_and(|status| status.success()) {
+            assert!(!rustix::process::geteuid().is_root(), "root can make namespaces");
+            continue;
+        }
+        let thoth = env!("CARGO_BIN_EXE_thoth");
+        let words = [thoth, "approvals", "approve", &id, "--yes"].map(std::ffi::OsStr::new);
+        let (status, seen) = Pty::spawn(&mut unshare(&words), 100).unwrap().finish().unwrap();
+        assert_eq!((status.code(), desk.state(&id)), (Some(1), "pending".to_owned()), "{flags:?} {seen}");
+        assert!(seen.contains("it cannot be told what this runs under"), "{flags:?} {seen}");
+    }
+}
+
 /// Defends: no argument, tool or agent name can talk to a terminal, imitate our lines, or pass for another word unmarked.
 #[test]
 fn a_hostile_call_is_shown_safely() {

@@ -22,6 +22,9 @@ pub enum LineageError {
     /// The system does not say enough about a process.
     #[error("process {0} cannot be read")]
     Unreadable(u32),
+    /// What the system shows is about the processes of another container.
+    #[error("`/proc` does not show this process's own container")]
+    Elsewhere,
     /// The line does not end.
     #[error("it is longer than {MAX_ANCESTORS} processes")]
     TooLong,

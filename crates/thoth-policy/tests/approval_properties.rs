@@ -126,7 +126,7 @@ fn somebody_meets(parts: &[&Part]) -> bool {
 
 fn vote(account: &str, uid: u32, channel: Channel, approves: bool) -> Vote {
     let approver = Approver { account: account.into(), uid };
-    Vote { approver, approves, channel, origin: String::new(), at: jiff::Timestamp::UNIX_EPOCH }
+    Vote { approver, approves, channel, origin: String::new(), at: jiff::Timestamp::UNIX_EPOCH, line: Vec::new() }
 }
 
 fn votes() -> impl Strategy<Value = Vec<Vote>> {

@@ -47,6 +47,7 @@ impl Making<'_, '_> {
             channel: Channel::Client,
             origin: name.to_owned(),
             at: (self.at.clock)().wall,
+            line: Vec::new(),
         };
         let counted = answer != Answer::NoAnswer
             && match self.at.gate.desk().vote(hold, &vote) {

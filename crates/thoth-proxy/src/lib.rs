@@ -43,7 +43,7 @@ pub use approval::{ApprovalOptions, DEFAULT_HOLD_TIMEOUT};
 pub use lifeline::{SUBCOMMAND as LIFELINE_SUBCOMMAND, watch as watch_lifeline};
 pub use notifier::{News, Notifier};
 pub use policy_watch::{PolicyWatch, Reload};
-pub use process::{Governed, client_of_this_process, governed_above, governed_by_any, process_ref};
+pub use process::{Governed, client_of_this_process, governed_above, governed_by_any, own_line, process_ref};
 pub use program::RealFiles;
 pub use scanning::scan_definition;
 pub use stdio::{RunError, StdioOptions, run};

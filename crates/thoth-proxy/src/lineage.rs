@@ -33,6 +33,11 @@ mod linux {
     const ATTEMPTS: usize = 3;
 
     pub(crate) fn ancestors() -> Result<Vec<Process>, LineageError> {
+        // In a PID namespace of its own a process has other ids than in the `/proc` of its parents, and no parent.
+        let own = read_link("/proc/self").ok().and_then(|link| link.to_str()?.parse().ok());
+        if own != Some(std::process::id()) {
+            return Err(LineageError::Elsewhere);
+        }
         let mut found = line(super::parent(), process);
         for _ in 1..ATTEMPTS {
             if found.is_ok() {

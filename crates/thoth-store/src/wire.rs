@@ -11,8 +11,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thoth_gate::hold::{Hold, Why};
 use thoth_types::{
-    AgentId, Approver, ApproverRule, ArgumentPattern, Caller, Channel, EndpointId, Grant, Mode, Place, ProcessRef,
-    ReasonCode, Requester, Requirement, RiskLevel, ServerName, SessionId, TenantId, UserId, Vote,
+    AgentId, Approver, ApproverRule, ArgumentPattern, Caller, Channel, EndpointId, Grant, Mode, Namespaces, Place,
+    ProcessRef, ReasonCode, Requester, Requirement, RiskLevel, ServerName, SessionId, TenantId, UserId, Vote,
 };
 
 /// A value that has a text of its own, which reads back as the same value.
@@ -85,6 +85,16 @@ struct RequesterDocument {
 struct ProcessDocument {
     id: u32,
     started: u64,
+    /// The namespaces; absent in documents of before, and where they are unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    processes: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    clock: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,6 +145,9 @@ struct VoteDocument {
     channel: Text<Channel>,
     origin: String,
     at: Text<Timestamp>,
+    /// Absent in documents of before, and where it is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    line: Vec<ProcessDocument>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -290,7 +303,7 @@ impl RequesterDocument {
             account: account.to_string(),
             uid: *uid,
             user: text(user.as_ref()),
-            client: client.map(|ProcessRef { id, started }| ProcessDocument { id, started }),
+            client: client.as_ref().map(ProcessDocument::of),
         }
     }
 
@@ -299,8 +312,20 @@ impl RequesterDocument {
             account: self.account.into(),
             uid: self.uid,
             user: value(self.user),
-            client: self.client.map(|client| ProcessRef { id: client.id, started: client.started }),
+            client: self.client.map(ProcessDocument::process),
         }
+    }
+}
+
+impl ProcessDocument {
+    const fn of(process: &ProcessRef) -> Self {
+        let ProcessRef { id, started, namespaces: Namespaces { processes, clock } } = *process;
+        Self { id, started, processes, clock }
+    }
+
+    const fn process(self) -> ProcessRef {
+        let Self { id, started, processes, clock } = self;
+        ProcessRef { id, started, namespaces: Namespaces { processes, clock } }
     }
 }
 
@@ -375,7 +400,7 @@ impl RequirementDocument {
 
 impl VoteDocument {
     fn of(vote: &Vote) -> Self {
-        let Vote { approver: Approver { account, uid }, approves, channel, origin, at } = vote;
+        let Vote { approver: Approver { account, uid }, approves, channel, origin, at, line } = vote;
         Self {
             account: account.to_string(),
             uid: *uid,
@@ -383,6 +408,7 @@ impl VoteDocument {
             channel: Text(*channel),
             origin: origin.clone(),
             at: Text(*at),
+            line: line.iter().map(ProcessDocument::of).collect(),
         }
     }
 
@@ -393,6 +419,7 @@ impl VoteDocument {
             channel: self.channel.0,
             origin: self.origin,
             at: self.at.0,
+            line: self.line.into_iter().map(ProcessDocument::process).collect(),
         }
     }
 }

@@ -162,7 +162,7 @@ pub fn at(seconds: i64) -> Timestamp {
 pub fn answer(uid: u32, approves: bool, at: Timestamp) -> Vote {
     let account = if uid == 1000 { "dev" } else { "root" };
     let approver = Approver { account: account.into(), uid };
-    Vote { approver, approves, channel: Channel::Terminal, origin: "pts/1".to_owned(), at }
+    Vote { approver, approves, channel: Channel::Terminal, origin: "pts/1".to_owned(), at, line: Vec::new() }
 }
 
 /// Answers a hold.

@@ -45,6 +45,37 @@ pub struct ProcessRef {
     pub id: u32,
     /// When it started, in the system's own unit and origin; only compared.
     pub started: u64,
+    /// In which namespaces these numbers were read.
+    pub namespaces: Namespaces,
+}
+
+/// The namespaces in which a process sees others: their ids and start times mean something only within. 0 is unknown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Namespaces {
+    /// That of process ids, by the number of its inode.
+    pub processes: u64,
+    /// That of the clock since the system's start.
+    pub clock: u64,
+}
+
+impl Namespaces {
+    /// Whether what is seen in one can be compared with what is seen in the other, as far as is known.
+    #[must_use]
+    pub const fn compare_with(self, other: Self) -> bool {
+        agree(self.processes, other.processes) && agree(self.clock, other.clock)
+    }
+}
+
+const fn agree(one: u64, other: u64) -> bool {
+    one == 0 || other == 0 || one == other
+}
+
+impl ProcessRef {
+    /// Whether both are one process, as far as is known.
+    #[must_use]
+    pub const fn is(&self, other: &Self) -> bool {
+        self.id == other.id && self.started == other.started && self.namespaces.compare_with(other.namespaces)
+    }
 }
 
 /// On whose behalf a held call is made: fixed for the session, told by the operating system.
@@ -93,6 +124,8 @@ pub struct Vote {
     pub origin: String,
     /// When.
     pub at: Timestamp,
+    /// The process that answered, and those above it. Empty for a client's dialogue, and where the system does not tell.
+    pub line: Vec<ProcessRef>,
 }
 
 /// Why an answer does not count.
@@ -107,6 +140,12 @@ pub enum Unentitled {
     /// The answer came without a terminal.
     #[error("an approval must be given at a terminal")]
     NoTerminal,
+    /// The answer comes from under the client.
+    #[error("the approval comes from under the client")]
+    UnderClient,
+    /// The answer comes from where the client cannot be seen.
+    #[error("the approval comes from a container, where the client cannot be seen")]
+    OutOfSight,
     /// The same account has approved already; the policy wants several.
     #[error("this account has approved it already, and another one must, too")]
     Again,
@@ -172,11 +211,17 @@ impl Requirement {
             ApproverRule::LocalTerminal => local && answers,
             ApproverRule::Account(account) => *account == vote.approver.account && answers,
         };
-        if !self.approvers.is_empty() && self.approvers.iter().all(|list| list.iter().any(admits)) {
-            Ok(())
-        } else {
-            Err(Unentitled::NotAnApprover)
+        if self.approvers.is_empty() || !self.approvers.iter().all(|list| list.iter().any(admits)) {
+            return Err(Unentitled::NotAnApprover);
         }
+        let Some(client) = &requester.client else { return Ok(()) };
+        if vote.line.iter().any(|process| process.is(client)) {
+            return Err(Unentitled::UnderClient);
+        }
+        if vote.line.iter().any(|process| !process.namespaces.compare_with(client.namespaces)) {
+            return Err(Unentitled::OutOfSight);
+        }
+        Ok(())
     }
 
     /// Whether the client's own dialogue can complete an approval: only then is it asked.
@@ -188,6 +233,7 @@ impl Requirement {
             channel: Channel::Client,
             origin: String::new(),
             at: Timestamp::UNIX_EPOCH,
+            line: Vec::new(),
         };
         self.quorum <= 1 && self.entitles(&vote, requester).is_ok()
     }
@@ -328,7 +374,7 @@ mod tests {
 
     fn vote(account: &str, uid: u32, channel: Channel) -> Vote {
         let approver = Approver { account: account.into(), uid };
-        Vote { approver, approves: true, channel, origin: String::new(), at: Timestamp::UNIX_EPOCH }
+        Vote { approver, approves: true, channel, origin: String::new(), at: Timestamp::UNIX_EPOCH, line: Vec::new() }
     }
 
     /// Defends invariant 5: who may approve, over all rules and ways.
@@ -367,6 +413,34 @@ mod tests {
         ];
         for (requirement, vote, expected) in cases {
             assert_eq!(requirement.entitles(&vote, &requester()), expected, "{requirement:?} {vote:?}");
+        }
+    }
+
+    /// Defends invariant 6: an approval serves no session whose client stands above whoever gave it, also if another one
+    /// asked for it, nor one whose client could not be seen from there. What is not known does not count.
+    #[test]
+    fn an_approval_does_not_serve_the_client_above_it() {
+        let process =
+            |id, started, processes, clock| ProcessRef { id, started, namespaces: Namespaces { processes, clock } };
+        let (own, shell, client) = (process(50, 8, 1, 2), process(40, 7, 1, 2), process(30, 5, 1, 2));
+        let cases = [
+            (vec![], Some(client), Ok(())),
+            (vec![own, shell], Some(client), Ok(())),
+            (vec![own, shell, client], None, Ok(())),
+            (vec![own, shell, client], Some(client), Err(Unentitled::UnderClient)),
+            (vec![own, shell, client], Some(shell), Err(Unentitled::UnderClient)),
+            (vec![own, shell, client], Some(process(30, 5, 0, 0)), Err(Unentitled::UnderClient)),
+            (vec![own, shell, client], Some(process(30, 6, 1, 2)), Ok(())),
+            (vec![process(1, 8, 9, 2)], Some(client), Err(Unentitled::OutOfSight)),
+            (vec![process(50, 108, 1, 9), process(30, 105, 1, 9)], Some(client), Err(Unentitled::OutOfSight)),
+            (vec![process(50, 8, 0, 0)], Some(client), Ok(())),
+        ];
+        for (line, client, expected) in cases {
+            let vote = Vote { line, ..vote("dev", 1000, Channel::Terminal) };
+            let requester = Requester { client, ..requester() };
+            let requirement = Requirement::default();
+            assert_eq!(requirement.entitles(&vote, &requester), expected, "{vote:?} {requester:?}");
+            assert_eq!(requirement.is_met_by(&[vote], &requester), expected.is_ok());
         }
     }
 

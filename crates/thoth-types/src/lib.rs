@@ -18,8 +18,8 @@ pub mod place;
 pub mod redacted;
 
 pub use approval::{
-    Approver, ApproverRule, ArgumentPattern, Binding, Channel, Grant, GrantScope, HoldToken, ProcessRef, Requester,
-    Requirement, Unentitled, Vote, Way,
+    Approver, ApproverRule, ArgumentPattern, Binding, Channel, Grant, GrantScope, HoldToken, Namespaces, ProcessRef,
+    Requester, Requirement, Unentitled, Vote, Way,
 };
 pub use call::{Arguments, Caller, Listed, ToolCall};
 pub use decision::{Approval, Decision, Effect, Finding, Mode, ReasonCode, RiskLevel, Stage};

@@ -122,7 +122,7 @@ fn each(store: &Store, ids: &[String], mut one: impl FnMut(&Hold) -> Result<(), 
 
 /// Puts an answer into the store: checked, recorded, written. Its approvals must have passed [`Person::may_approve`].
 pub(crate) fn answer(desk: &Desk, hold: &Hold, person: &Person, approves: bool) -> Result<Hold, Failure> {
-    let vote = person.vote(approves);
+    let vote = if approves { person.approval(hold)? } else { person.denial() };
     desk.vote(&hold.token, &vote).map_err(|error| match error {
         HoldsError::Vote(error) => not_taken(hold, &error, &vote),
         error => failed(&error),

@@ -105,7 +105,7 @@ pub(crate) fn revoke(arguments: &RevokeArgs) -> Outcome {
     };
     match store.desk(&grant.hold) {
         Ok(open) => {
-            let revoked = open.desk.revoke(&grant.id, &person.vote(false));
+            let revoked = open.desk.revoke(&grant.id, &person.denial());
             open.close();
             revoked.map_err(|error| failed(&error))?;
         }

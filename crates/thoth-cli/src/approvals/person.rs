@@ -4,9 +4,10 @@ use std::io::IsTerminal as _;
 
 use jiff::Timestamp;
 use rustix::termios::ttyname;
-use thoth_proxy::{Governed, governed_above};
+use thoth_endpoint::lineage::LineageError;
+use thoth_proxy::{Governed, governed_above, own_line};
 use thoth_store::{Hold, HoldState, VoteError};
-use thoth_types::{Approver, Channel, Unentitled, Vote};
+use thoth_types::{Approver, Channel, ProcessRef, Unentitled, Vote};
 
 use crate::account;
 use crate::exit::Failure;
@@ -35,24 +36,30 @@ impl Person {
         Self { approver: account::person(), channel, origin: harmless_text(&origin) }
     }
 
-    /// An answer of now.
-    pub(crate) fn vote(&self, approves: bool) -> Vote {
+    /// A "no" of now. It counts wherever it comes from.
+    pub(crate) fn denial(&self) -> Vote {
+        self.vote(false, own_line().unwrap_or_default())
+    }
+
+    /// A "yes" of now to this hold.
+    pub(crate) fn approval(&self, hold: &Hold) -> Result<Vote, Failure> {
+        let line = own_line().map_err(|error| unknown_lineage(hold, &error))?;
+        Ok(self.vote(true, line))
+    }
+
+    fn vote(&self, approves: bool, line: Vec<ProcessRef>) -> Vote {
         let (approver, channel, origin) = (self.approver.clone(), self.channel, self.origin.clone());
-        Vote { approver, approves, channel, origin, at: Timestamp::now() }
+        Vote { approver, approves, channel, origin, at: Timestamp::now(), line }
     }
 
     /// Why an approval by this person would not be taken; the gate's own answer may still be another one.
     pub(crate) fn may_approve(&self, hold: &Hold) -> Result<(), Failure> {
         let id = hold.token.short();
-        let vote = self.vote(true);
-        hold.clone().vote(&vote).map_err(|error| not_taken(hold, &error, &vote))?;
-        let above = governed_above(hold.requester.client).map_err(|error| {
-            Failure::failed(format!("{id} was not approved: it cannot be told what this runs under: {error}"))
-                .detail("code", "unknown_lineage")
-                .hint("approve it in a terminal of its own; where processes are hidden from other accounts, as root")
-        })?;
+        let counts = |vote: &Vote| hold.clone().vote(vote).map_err(|error| not_taken(hold, &error, vote));
+        counts(&self.vote(true, Vec::new()))?;
+        let above = governed_above(hold.requester.client).map_err(|error| unknown_lineage(hold, &error))?;
         let under = match above {
-            None => return Ok(()),
+            None => return counts(&self.approval(hold)?),
             Some(Governed::UnderClient(process)) => format!("the client that asked (process {process})"),
             Some(Governed::UnderGate(process)) => format!("a server that `thoth run` governs (process {process})"),
         };
@@ -60,6 +67,13 @@ impl Person {
             .detail("code", "governed_side")
             .hint("approve it in a terminal that the client did not start"))
     }
+}
+
+fn unknown_lineage(hold: &Hold, error: &LineageError) -> Failure {
+    let id = hold.token.short();
+    Failure::failed(format!("{id} was not approved: it cannot be told what this runs under: {error}"))
+        .detail("code", "unknown_lineage")
+        .hint("approve it in a terminal of its own; where processes are hidden from other accounts, as root")
 }
 
 /// Why an answer was not taken, and what to do.
@@ -81,6 +95,16 @@ pub(crate) fn not_taken(hold: &Hold, error: &VoteError, vote: &Vote) -> Failure 
             "no_terminal",
             "an approval must be given at a terminal".to_owned(),
             "run this in a terminal; a policy that trusts scripts says `approvals: { terminal: false }`".to_owned(),
+        ),
+        VoteError::Unentitled(Unentitled::UnderClient) => (
+            "governed_side",
+            "this approval comes from under the client that asked".to_owned(),
+            "approve it in a terminal that the client did not start".to_owned(),
+        ),
+        VoteError::Unentitled(Unentitled::OutOfSight) => (
+            "unknown_lineage",
+            "it cannot be told what this runs under: the client that asked runs in another container".to_owned(),
+            "approve it where the client runs: in the same container, or outside of one".to_owned(),
         ),
         VoteError::Unentitled(Unentitled::Again) => (
             "again",

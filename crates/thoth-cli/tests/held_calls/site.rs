@@ -222,7 +222,7 @@ pub(crate) fn vote(approves: bool) -> Vote {
     let uid = rustix::process::getuid().as_raw();
     let approver = Approver { account: Arc::from(uid.to_string()), uid };
     let origin = "a terminal of the test".to_owned();
-    Vote { approver, approves, channel: Channel::Terminal, origin, at: Timestamp::now() }
+    Vote { approver, approves, channel: Channel::Terminal, origin, at: Timestamp::now(), line: Vec::new() }
 }
 
 /// Messages without the numbers that a client counts up by itself.

@@ -182,7 +182,14 @@ pub(crate) fn standing(policy: &str) -> Standing {
 pub(crate) fn vote(uid: u32, approves: bool, second: i64) -> Vote {
     let account = if uid == 1000 { "dev".into() } else { format!("account{uid}").into() };
     let approver = Approver { account, uid };
-    Vote { approver, approves, channel: Channel::Terminal, origin: "pts/1".to_owned(), at: time(second) }
+    Vote {
+        approver,
+        approves,
+        channel: Channel::Terminal,
+        origin: "pts/1".to_owned(),
+        at: time(second),
+        line: Vec::new(),
+    }
 }
 
 pub(crate) struct World {

@@ -191,7 +191,14 @@ impl World {
     fn vote(&self, approves: bool) {
         let hold = self.holds().pop().unwrap();
         let approver = Approver { account: "dev".into(), uid: 1000 };
-        let vote = Vote { approver, approves, channel: Channel::Terminal, origin: "tty".to_owned(), at: now().wall };
+        let vote = Vote {
+            approver,
+            approves,
+            channel: Channel::Terminal,
+            origin: "tty".to_owned(),
+            at: now().wall,
+            line: Vec::new(),
+        };
         self.gate.desk().vote(&hold.token, &vote).unwrap();
     }
 

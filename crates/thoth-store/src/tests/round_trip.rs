@@ -13,8 +13,8 @@ use thoth_gate::hold::{Hold, HoldState, Why};
 use thoth_gate::{Holds as _, HoldsError};
 use thoth_testkit::holds_suite::{HeldCall, at};
 use thoth_types::{
-    Approver, ApproverRule, ArgumentPattern, Binding, Caller, Channel, Grant, GrantScope, HoldToken, Mode, Place,
-    ProcessRef, ReasonCode, Requester, Requirement, RiskLevel, Vote,
+    Approver, ApproverRule, ArgumentPattern, Binding, Caller, Channel, Grant, GrantScope, HoldToken, Mode, Namespaces,
+    Place, ProcessRef, ReasonCode, Requester, Requirement, RiskLevel, Vote,
 };
 
 use super::{Scene, in_memory};
@@ -32,9 +32,18 @@ fn text() -> impl Strategy<Value = String> {
     any::<String>()
 }
 
+/// Namespaces that are not known are not written, as in documents of before.
+fn process() -> impl Strategy<Value = ProcessRef> {
+    let namespace = || prop_oneof![Just(0), any::<u64>()];
+    (any::<u32>(), any::<u64>(), namespace(), namespace()).prop_map(|(id, started, processes, clock)| ProcessRef {
+        id,
+        started,
+        namespaces: Namespaces { processes, clock },
+    })
+}
+
 fn requester() -> impl Strategy<Value = Requester> {
-    let client = (any::<u32>(), any::<u64>()).prop_map(|(id, started)| ProcessRef { id, started });
-    (text(), any::<u32>(), option::of(id()), option::of(client)).prop_map(|(account, uid, user, client)| Requester {
+    (text(), any::<u32>(), option::of(id()), option::of(process())).prop_map(|(account, uid, user, client)| Requester {
         account: account.into(),
         uid,
         user,
@@ -43,13 +52,14 @@ fn requester() -> impl Strategy<Value = Requester> {
 }
 
 fn vote() -> impl Strategy<Value = Vote> {
-    (text(), any::<u32>(), any::<bool>(), select(Channel::ALL), text(), time()).prop_map(
-        |(account, uid, approves, channel, origin, at)| Vote {
+    (text(), any::<u32>(), any::<bool>(), select(Channel::ALL), text(), time(), vec(process(), 0..3)).prop_map(
+        |(account, uid, approves, channel, origin, at, line)| Vote {
             approver: Approver { account: account.into(), uid },
             approves,
             channel,
             origin,
             at,
+            line,
         },
     )
 }

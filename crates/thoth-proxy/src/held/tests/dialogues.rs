@@ -206,7 +206,14 @@ fn an_address_approves_nothing() {
         }
         assert!(out.is_nothing() && world.states() == [HoldState::Pending]);
         let approver = Approver { account: "root".into(), uid: 0 };
-        let vote = Vote { approver, approves: true, channel: Channel::Terminal, origin: String::new(), at: now().wall };
+        let vote = Vote {
+            approver,
+            approves: true,
+            channel: Channel::Terminal,
+            origin: String::new(),
+            at: now().wall,
+            line: Vec::new(),
+        };
         world.gate.desk().vote(&hold.token, &vote).unwrap();
         let out = world.blink();
         assert_eq!(out.server.len(), 1);

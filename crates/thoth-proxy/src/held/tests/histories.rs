@@ -100,7 +100,7 @@ fn happen(world: &mut World, seen: &mut Seen, event: &Event) -> Out {
             if let Some(hold) = holds.get(usize::from(*which) % holds.len().max(1)) {
                 let approver = Approver { account: "dev".into(), uid: 1000 };
                 let (channel, origin) = (Channel::Terminal, String::new());
-                let vote = Vote { approver, approves: *approves, channel, origin, at: now().wall };
+                let vote = Vote { approver, approves: *approves, channel, origin, at: now().wall, line: Vec::new() };
                 // It may have been answered before.
                 drop(world.gate.desk().vote(&hold.token, &vote));
             }

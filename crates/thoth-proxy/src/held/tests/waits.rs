@@ -287,7 +287,7 @@ fn progress_rises_and_ends() {
             0 => {
                 let approver = Approver { account: "dev".into(), uid: 1000 };
                 let (channel, origin) = (Channel::Terminal, String::new());
-                let vote = Vote { approver, approves: true, channel, origin, at: now().wall };
+                let vote = Vote { approver, approves: true, channel, origin, at: now().wall, line: Vec::new() };
                 world.gate.desk().vote(&hold.token, &vote).unwrap();
                 world.blink()
             }
