@@ -65,9 +65,16 @@ pub fn arguments_digest(key: &ContentKey, tool: &str, arguments: Arguments<'_>) 
 ///
 /// The members at the paths in `volatile` (names joined by dots, through objects only) make no difference: they are left
 /// out, and the object that held them stays. Which paths these are makes one, so that an approval does not outlive a
-/// change of them.
+/// change of them. `also_sent` is what else stands in the call's parameters, an object in its exact canonical form, or
+/// empty.
 #[must_use]
-pub fn call_binding(caller: &Caller, tool: &str, arguments: Arguments<'_>, volatile: &[&str]) -> Binding {
+pub fn call_binding(
+    caller: &Caller,
+    tool: &str,
+    arguments: Arguments<'_>,
+    also_sent: &[u8],
+    volatile: &[&str],
+) -> Binding {
     let mut form = Vec::with_capacity(arguments.raw().len() + 16);
     match arguments.value() {
         Some(value) => crate::canonical::exact_without(value, volatile, &mut form),
@@ -91,6 +98,8 @@ pub fn call_binding(caller: &Caller, tool: &str, arguments: Arguments<'_>, volat
     hash.update(length(volatile.len()));
     volatile.iter().for_each(|path| push(&mut hash, path));
     hash.update(&form);
+    // One object after the other, if there is another: where the first ends is plain.
+    hash.update(also_sent);
     Binding(hash.finalize().into())
 }
 
@@ -150,6 +159,15 @@ mod tests {
         assert_eq!(digest("t", "{}"), arguments_digest(&ContentKey::new([9; 32]), "t", Arguments::NONE));
     }
 
+    /// What was also sent counts, and nothing else changes with it.
+    #[test]
+    fn a_binding_knows_what_was_also_sent() {
+        let of = |also: &[u8]| call_binding(&caller("", "a", "s"), "t", Arguments::NONE, also, &[]);
+        assert_eq!(of(b""), binding(&caller("", "a", "s"), "t", "{}", &[]));
+        assert_ne!(of(b""), of(br#"{"task":{}}"#));
+        assert_ne!(of(br#"{"task":{"ttl":1}}"#), of(br#"{"task":{"ttl":2}}"#));
+    }
+
     fn caller(tenant: &str, agent: &str, server: &str) -> Caller {
         Caller {
             tenant: tenant.parse().ok(),
@@ -167,7 +185,7 @@ mod tests {
     fn binding(caller: &Caller, tool: &str, arguments: &str, volatile: &[&str]) -> Binding {
         let mut tape = Tape::new();
         let value = tape.parse(arguments.as_bytes(), &Limits::default()).unwrap();
-        call_binding(caller, tool, Arguments::new(Some(value)), volatile)
+        call_binding(caller, tool, Arguments::new(Some(value)), b"", volatile)
     }
 
     /// An approval is for this very call, by this very caller: every part of it counts, down to a byte.
@@ -257,7 +275,7 @@ mod tests {
         assert_eq!(bound(r#"{"a":1}"#, &["b", "c", "b"]), bound(r#"{"a":1}"#, &["c", "b"]));
         assert_eq!(
             bound(r#"{"timeout":1}"#, &["timeout"]),
-            call_binding(&caller("", "a", "s"), "t", Arguments::NONE, &["timeout"])
+            call_binding(&caller("", "a", "s"), "t", Arguments::NONE, b"", &["timeout"])
         );
     }
 

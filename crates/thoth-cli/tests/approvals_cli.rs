@@ -334,6 +334,34 @@ fn the_governed_side_cannot_approve() {
     assert_eq!(desk.run(&["deny", &id]).code, 0);
 }
 
+/// Defends: an approval is for all that was sent, of which nothing is kept from whoever approves it; `_meta` is not of it.
+#[test]
+fn what_else_was_sent_is_shown_and_bound() {
+    let desk = Desk::new("ttl: 15m");
+    let ask = |more: &str| {
+        let mut peer = desk.session(&Launch::new(["timeout", "600"]), "ticket");
+        let line = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"send","arguments":{{}}{more}}}}}"#
+        );
+        peer.send(format!("{line}\n").as_bytes()).unwrap();
+        let ended = peer.finish(SOON).unwrap();
+        let lines = ended.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let mut messages = lines.map(|line| serde_json::from_slice::<Value>(line).unwrap());
+        messages.find(|message| message["id"] == 1).unwrap()
+    };
+    let id = short(&ask(r#","extra":{"b":1,"a":"x\u202ey"},"_meta":{"n":1}"#));
+    let shown = desk.run(&["show", &id]).stdout;
+    assert!(shown.contains(r#"also sent   {"extra":{"a":"x\u{202e}y","b":1}}"#), "{shown}");
+    assert_eq!(desk.run(&["show", &id, "--json"]).json()["hold"]["also_sent"]["extra"]["b"], 1);
+    assert_eq!(short(&ask(r#","_meta":{"n":2},"extra":{"a":"x\u202ey", "b":1}"#)), id);
+    let (code, seen) = desk.typed(&["approve", &id, "--yes"], "");
+    assert_eq!((code, seen.contains("also sent")), (0, true), "{seen}");
+    for other in ["", r#","extra":{"b":2}"#, r#","task":{}"#] {
+        assert_ne!(short(&ask(other)), id, "{other}");
+    }
+    assert_eq!((desk.went_out("send"), desk.state(&id)), (0, "approved".to_owned()));
+}
+
 /// Defends: a server cannot approve, whatever the gate above it is called.
 #[cfg(target_os = "linux")]
 #[test]

@@ -208,7 +208,7 @@ pub(crate) fn conclude<'a>(
 /// What an approval of this call is bound to.
 fn binding(policy: Option<&Policy>, session: &GateSession, call: &ToolCall<'_>) -> Binding {
     let volatile: Vec<&str> = policy.map(|policy| policy.volatile(&call.tool).collect()).unwrap_or_default();
-    call_binding(&session.caller, &call.tool, call.arguments, &volatile)
+    call_binding(&session.caller, &call.tool, call.arguments, &call.also_sent, &volatile)
 }
 
 /// Which violation this is. The same call made again is none if it did not go out, or if it continues one that did.

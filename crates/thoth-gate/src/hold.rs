@@ -81,6 +81,8 @@ pub struct Hold {
     pub tool: Arc<str>,
     /// The arguments exactly as the client wrote them; `{}` when there were none.
     pub arguments: Arc<[u8]>,
+    /// What else the client sent with it, for people: an object in JSON, or empty.
+    pub also_sent: Arc<str>,
     /// The call's id in the ledger.
     pub call_id: Arc<str>,
     /// Its trace id.

@@ -79,6 +79,7 @@ impl World {
             integrity: None,
             retry_of: None,
             task: false,
+            also_sent: Box::default(),
         };
         let mut round = self.gate.round(&mut self.session);
         let answer = round.admit(&call, frame.as_bytes().into(), &random, now());

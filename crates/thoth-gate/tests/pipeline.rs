@@ -98,6 +98,7 @@ fn named(tool: &str) -> ToolCall<'_> {
         integrity: None,
         retry_of: None,
         task: false,
+        also_sent: Box::default(),
     }
 }
 

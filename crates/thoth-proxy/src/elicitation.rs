@@ -155,6 +155,9 @@ fn message(hold: &Hold, lead: &str) -> String {
     }
     row("Risk:", hold.why.risk.as_str(), MAX_NAME);
     row("Hold:", &format!("{short}, until {}", hold.ends_at.strftime("%Y-%m-%d %H:%M:%S UTC")), MAX_NAME);
+    if !hold.also_sent.is_empty() {
+        row("Also:", &display::unmistakable(&edges(&hold.also_sent).0), MAX_REASON);
+    }
     row("Reason:", &display::quoted(&edges(&hold.why.reason).0), MAX_REASON);
     let heading = format!("\nArguments ({} bytes):\n\n", thousands(hold.arguments.len()));
     let more = format!("\nNot all of it is shown. All of it: `thoth approvals show {short}`\n");
@@ -326,6 +329,7 @@ mod tests {
             arguments: arguments.as_bytes().into(),
             call_id: "c".into(),
             trace_id: "t".into(),
+            also_sent: "".into(),
             arguments_digest: "d".into(),
             why: Why {
                 reason: "deletions need a person".to_owned(),

@@ -207,6 +207,7 @@ impl<'r, 'f> Making<'r, 'f> {
             integrity,
             retry_of: Some(call.first_call.to_string()),
             task: view.task,
+            also_sent: view.also_sent,
             arguments: Arguments::new(view.arguments),
             tool: view.name,
         };
@@ -256,6 +257,7 @@ impl<'r, 'f> Making<'r, 'f> {
             integrity,
             retry_of: view.request_state.and_then(|s| state.continues(&state_digest(self.at.gate, s))),
             task: view.task,
+            also_sent: view.also_sent,
             arguments: Arguments::new(view.arguments),
             tool: view.name,
         }))

@@ -38,6 +38,9 @@ pub(crate) struct HoldDocument {
     caller: CallerDocument,
     requester: RequesterDocument,
     tool: String,
+    /// Absent in documents of before, and where there is nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    also_sent: String,
     call_id: String,
     trace_id: String,
     arguments_digest: String,
@@ -176,6 +179,7 @@ impl HoldDocument {
             requester,
             tool,
             arguments: _,
+            also_sent,
             call_id,
             trace_id,
             arguments_digest,
@@ -192,6 +196,7 @@ impl HoldDocument {
             caller: CallerDocument::of(caller),
             requester: RequesterDocument::of(requester),
             tool: tool.to_string(),
+            also_sent: also_sent.to_string(),
             call_id: call_id.to_string(),
             trace_id: trace_id.to_string(),
             arguments_digest: arguments_digest.to_string(),
@@ -212,6 +217,7 @@ impl HoldDocument {
             requester: self.requester.requester(),
             tool: self.tool.into(),
             arguments: columns.arguments.into(),
+            also_sent: self.also_sent.into(),
             call_id: self.call_id.into(),
             trace_id: self.trace_id.into(),
             arguments_digest: self.arguments_digest.into(),

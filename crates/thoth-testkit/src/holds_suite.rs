@@ -101,6 +101,7 @@ impl HeldCall {
             arguments: Arc::clone(&self.arguments),
             call_id: format!("call-{token}").into(),
             trace_id: "trace".into(),
+            also_sent: "".into(),
             arguments_digest: "digest".into(),
             why: Why {
                 reason: "asks".to_owned(),

@@ -102,4 +102,7 @@ pub struct ToolCall<'f> {
     pub retry_of: Option<String>,
     /// Whether the client asked for execution as a task.
     pub task: bool,
+    /// What else the client sent with it, as an object in its exact canonical form; empty for nothing. An approval is
+    /// bound to it.
+    pub also_sent: Box<[u8]>,
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use clap::builder::styling::Style;
 use jiff::Timestamp;
 use thoth_store::{Hold, HoldState};
-use thoth_types::display::{harmless, name};
+use thoth_types::display::{harmless, name, unmistakable};
 use thoth_types::{RiskLevel, Vote};
 
 use crate::terminal::{BAD, CARE, DIM};
@@ -160,10 +160,15 @@ fn rows(hold: &Hold, now: Timestamp, detail: Detail) -> Vec<(&'static str, Strin
     let mut rows = vec![
         ("hold", format!("{}: {}", hold.token, state(hold, now)), plain),
         ("tool", format!("{} of server {server}", name(&hold.tool)), plain.bold()),
+    ];
+    if !hold.also_sent.is_empty() {
+        rows.push(("also sent", unmistakable(&hold.also_sent), CARE));
+    }
+    rows.extend([
         ("risk", why.risk.to_string(), risk_style(why.risk)),
         ("asked by", asker(hold), plain),
         ("because", format!("{} ({})", why.reason, why.reason_code), plain),
-    ];
+    ]);
     let place = why.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
     if let Some(rule) = &why.rule {
         rows.push(("rule", format!("{}{place}", name(rule)), plain));

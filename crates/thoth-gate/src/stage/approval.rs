@@ -17,6 +17,9 @@ use crate::holds::HoldsError;
 use crate::session::GateSession;
 use crate::stage::mode::Ruling;
 
+/// The most of what was also sent that is kept with a hold, in bytes. What clients send there takes some fifty.
+const MOST_ALSO_SENT: usize = 16 * 1024;
+
 /// Makes 16 random bytes; nothing where the system has none.
 pub type Random<'r> = dyn Fn() -> Option<[u8; 16]> + 'r;
 
@@ -187,6 +190,7 @@ fn consult(
             requester: session.requester.clone(),
             tool: Arc::clone(&decided.tool),
             arguments: decided.call.arguments.raw().into(),
+            also_sent: to_show(&decided.call.also_sent),
             call_id: Arc::clone(&decided.call_id),
             trace_id: Arc::clone(&decided.trace_id),
             arguments_digest: Arc::clone(&decided.arguments_digest),
@@ -274,6 +278,14 @@ const fn cure(error: &HoldsError) -> &'static str {
         HoldsError::Full(_) => "answer some of those that wait, or let them end, and make the call again",
         HoldsError::Evidence(_) => "make the ledger writable, and make the call again",
         _ => "make the file in which they are kept readable and writable, and make the call again",
+    }
+}
+
+/// What else was sent, if it is no more than anybody would read. The approval is bound to all of it.
+fn to_show(also_sent: &[u8]) -> Arc<str> {
+    match std::str::from_utf8(also_sent) {
+        Ok(text) if text.len() <= MOST_ALSO_SENT => text.into(),
+        _ => format!(r#"{{"too long to show":"{} bytes"}}"#, also_sent.len()).into(),
     }
 }
 

@@ -208,6 +208,7 @@ fn without_randomness_nobody_is_asked() {
         integrity: None,
         retry_of: None,
         task: false,
+        also_sent: Box::default(),
     };
     let mut round = world.gate.round(&mut world.session);
     let answer = round.admit(&call, b"frame\n".as_slice().into(), &|| None, at(0));

@@ -230,8 +230,15 @@ impl World {
         let mut tape = Tape::new();
         let arguments = Arguments::new(Some(tape.parse(arguments.as_bytes(), &Limits::default()).unwrap()));
         let retry_of = retry_of.map(str::to_owned);
-        let call =
-            ToolCall { tool: tool.into(), arguments, listed: Listed::Yes, integrity: None, retry_of, task: false };
+        let call = ToolCall {
+            tool: tool.into(),
+            arguments,
+            listed: Listed::Yes,
+            integrity: None,
+            retry_of,
+            task: false,
+            also_sent: Box::default(),
+        };
         let mut round = self.gate.round(&mut self.session);
         let answer = round.admit(&call, b"frame\n".as_slice().into(), &random, at(second));
         let committed = round.commit();
@@ -265,6 +272,7 @@ impl World {
                 integrity: None,
                 retry_of: None,
                 task: false,
+                also_sent: Box::default(),
             }
         });
         let parsed: Vec<_> = parsed.collect();

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use thoth_types::json::{Kind, Value};
+use thoth_types::json::{Kind, Value, canonical};
 
 use crate::fault::Fault;
 use crate::id::Id;
@@ -39,6 +39,21 @@ pub struct ToolCallView<'d> {
     pub request_state: Option<Value<'d>>,
     /// W3C trace context.
     pub traceparent: Option<Cow<'d, str>>,
+    /// Every other member of the parameters, `task` among them, as an object in its exact canonical form; empty if there
+    /// is none. A server may act on any of them.
+    pub also_sent: Box<[u8]>,
+}
+
+/// The members that have a place of their own: what is called, about the message, and of its round trip.
+const APART: [&str; 5] = ["name", "arguments", "_meta", "inputResponses", "requestState"];
+
+fn also_sent(params: Value<'_>) -> Box<[u8]> {
+    let mut form = Vec::new();
+    let is_apart = |key: Value<'_>| APART.iter().any(|name| key.is_str(name));
+    if !params.members().all(|(key, _)| is_apart(key)) {
+        canonical::exact_without(params, &APART, &mut form);
+    }
+    form.into()
 }
 
 impl<'d> ToolCallView<'d> {
@@ -71,7 +86,16 @@ impl<'d> ToolCallView<'d> {
             progress_token = meta.progress_token();
             traceparent = meta.traceparent();
         }
-        Ok(Self { name, arguments, progress_token, task: task.is_some(), input_responses, request_state, traceparent })
+        Ok(Self {
+            name,
+            arguments,
+            progress_token,
+            task: task.is_some(),
+            input_responses,
+            request_state,
+            traceparent,
+            also_sent: also_sent(params),
+        })
     }
 
     /// Checks the parameters of the `tools/call` in `object`.

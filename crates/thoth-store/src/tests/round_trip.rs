@@ -142,6 +142,7 @@ prop_compose! {
             arguments: arguments.into(),
             call_id: texts.1.into(),
             trace_id: texts.2.into(),
+            also_sent: texts.3.as_str().into(),
             arguments_digest: texts.3.into(),
             why: asked.0,
             requirement: asked.1,
