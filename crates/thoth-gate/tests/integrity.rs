@@ -93,6 +93,7 @@ fn no_mode_softens_a_failed_pin() {
             let gate = gate(&memory);
             let mut session = GateSession::new(caller(mode), ScopeList::default(), [7; 8]);
             let call = ToolCall {
+                also_sent: Box::default(),
                 tool: "read".into(),
                 arguments: Arguments::NONE,
                 listed: Listed::Yes,
