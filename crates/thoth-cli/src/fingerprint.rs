@@ -1,24 +1,20 @@
 //! `thoth fingerprint`: the digests of everything that servers say about themselves, and what changed since a baseline.
 
-mod baseline;
-pub(crate) mod document;
-
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use clap::builder::styling::Style;
+use thoth_survey::Collected;
+use thoth_survey::fingerprints::{self, Change, ItemPrint, ServerPrint, What, read_baseline};
+use thoth_survey::missed::Missed;
 
 use crate::approvals::safe::{cell, columns};
 use crate::exit::{Failure, Outcome, finish};
-use crate::scan::missed::Missed;
-use crate::scan::target::{Collected, TargetArgs};
+use crate::scan::target::TargetArgs;
 use crate::scan::{CHANGED, PARTIAL};
 use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
-
-use baseline::{Change, What};
-use document::{ItemPrint, ServerPrint};
 
 /// The widest cell of a name.
 const WIDEST: usize = 48;
@@ -54,9 +50,9 @@ pub(crate) fn run(arguments: &FingerprintArgs) -> Outcome {
 
 fn fingerprint(arguments: &FingerprintArgs) -> Outcome {
     // Read first: nothing is started for a comparison that cannot be made.
-    let baseline = arguments.baseline.as_deref().map(baseline::read).transpose()?;
+    let baseline = arguments.baseline.as_deref().map(baseline).transpose()?;
     let Collected { catalogues, mut missed, .. } = arguments.target.collect()?;
-    let servers = document::servers(&catalogues, &mut missed);
+    let servers = fingerprints::servers(&catalogues, &mut missed);
     let changes = baseline.as_ref().map(|before| {
         // What was not read this time is not gone.
         let is_known = |server: &str| servers.iter().any(|one| one.server == server);
@@ -64,11 +60,11 @@ fn fingerprint(arguments: &FingerprintArgs) -> Outcome {
         let is_wanted = |server: &str| {
             arguments.target.server.is_empty() || arguments.target.server.iter().any(|one| one == server)
         };
-        let mut changes = baseline::compare(before, &servers);
+        let mut changes = fingerprints::compare(before, &servers);
         changes.retain(|change| is_wanted(change.server) && !is_missed(change.server));
         changes
     });
-    let mut whole = document::to_json(&servers, &missed);
+    let mut whole = fingerprints::to_json(&servers, &missed);
     if let Some(path) = &arguments.output {
         write(path, &whole.to_string())?;
     }
@@ -90,6 +86,15 @@ fn fingerprint(arguments: &FingerprintArgs) -> Outcome {
         ExitCode::from(CHANGED)
     } else {
         ExitCode::SUCCESS
+    })
+}
+
+fn baseline(path: &Path) -> Result<fingerprints::Baseline, Failure> {
+    read_baseline(path).map_err(|error| {
+        let shown = harmless_text(&path.display().to_string());
+        let failure = Failure::usage(format!("--baseline: cannot read `{shown}`: {}", error.message));
+        let failure = failure.detail("code", "invalid_baseline");
+        if error.is_other_file { failure.hint("give what `thoth fingerprint --output FILE` wrote") } else { failure }
     })
 }
 

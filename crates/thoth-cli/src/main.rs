@@ -27,7 +27,6 @@ mod report;
 mod rewriting;
 mod run;
 mod scan;
-mod server_name;
 mod set_api_key;
 mod settings;
 mod status;

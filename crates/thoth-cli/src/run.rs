@@ -24,9 +24,9 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::home::Home;
 use crate::policy_files::{self, PolicyFiles};
 use crate::profile;
-use crate::server_name;
 use crate::settings;
 use crate::terminal::note;
+use thoth_endpoint::server_name;
 
 pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     if arguments.command.first().is_none_or(|program| program.is_empty()) {

@@ -1,20 +1,9 @@
 //! `thoth scan`: what servers say about themselves, read before anybody's model does. No tool is ever called.
 
-pub(crate) mod catalogue;
-mod configuration;
 mod consent;
 mod entries;
-mod expand;
-pub(crate) mod findings;
-mod http;
-pub(crate) mod json;
-pub(crate) mod markdown;
-pub(crate) mod missed;
-mod sarif;
-pub(crate) mod table;
+mod table;
 pub(crate) mod target;
-mod tools_file;
-mod visits;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,12 +13,13 @@ use clap::{Args, ValueEnum};
 use thoth_scan::definition::Scanner;
 use thoth_scan::rules::RuleSet;
 use thoth_scan::threat::Severity;
+use thoth_survey::{Collected, findings, json, markdown, sarif};
 
 use crate::approvals::width;
 use crate::exit::{Failure, Outcome, finish};
 use crate::terminal::{harmless_text, json_line, line};
 
-use target::{Collected, TargetArgs};
+use target::TargetArgs;
 
 /// Findings at or above `--severity`.
 const FOUND: u8 = 1;

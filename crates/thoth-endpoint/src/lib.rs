@@ -13,6 +13,7 @@ pub mod platform;
 pub mod predicates;
 pub mod program;
 pub mod rewrite;
+pub mod server_name;
 pub mod settings;
 pub mod unwrap;
 pub mod wrap;

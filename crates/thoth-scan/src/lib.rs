@@ -5,6 +5,7 @@
 
 pub mod definition;
 pub mod finding;
+pub mod fingerprint;
 pub mod inspect;
 pub mod look_alike;
 pub mod role;

@@ -27,7 +27,15 @@ const HOUSE: &[Row] = &[
     Row { name: "thoth-api", may_import: &["thoth-types"] },
     Row {
         name: "thoth-proxy",
-        may_import: &["thoth-types", "thoth-policy", "thoth-mcp", "thoth-audit", "thoth-endpoint", "thoth-scan", "thoth-gate"],
+        may_import: &[
+            "thoth-types",
+            "thoth-policy",
+            "thoth-mcp",
+            "thoth-audit",
+            "thoth-endpoint",
+            "thoth-scan",
+            "thoth-gate",
+        ],
     },
     Row {
         name: "thoth-survey",
@@ -46,6 +54,7 @@ const HOUSE: &[Row] = &[
             "thoth-api",
             "thoth-store",
             "thoth-proxy",
+            "thoth-survey",
             "thoth-update",
         ],
     },

@@ -4,15 +4,14 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use rustix::termios::{QueueSelector, tcflush};
+use thoth_survey::Collected;
+use thoth_survey::missed::Missed;
+use thoth_survey::visits::{Job, Way};
 use thoth_types::display::{harmless, name, quoted};
 
 use crate::approvals::safe::cut;
 use crate::approvals::width;
 use crate::exit::Failure;
-
-use super::missed::Missed;
-use super::target::Collected;
-use super::visits::{Job, Way};
 
 /// How wide a command is shown where nothing limits the line.
 const WIDTH: usize = 160;

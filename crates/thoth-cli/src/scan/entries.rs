@@ -1,23 +1,19 @@
 //! The servers of clients' files: what each is started with, what its entry shows, and which cannot be visited.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use thoth_endpoint::entry::{Contents, Reach, contents};
+use thoth_endpoint::entry::{Contents, contents};
 use thoth_endpoint::hosts;
+use thoth_survey::catalogue::Origin;
+use thoth_survey::missed::Missed;
+use thoth_survey::visits::Job;
+use thoth_survey::way::way;
+use thoth_survey::{Collected, Fill, configuration};
 
 use crate::clients::{ClientFile, Machine, Reach as Far, parse};
 use crate::config_file;
 
-use super::catalogue::Origin;
-use super::configuration;
-use super::expand::Fill;
-use super::missed::Missed;
-use super::target::{Collected, TargetArgs};
-use super::visits::{Job, Way};
-
-/// The hint where it is the client that knows more.
-const ONLY_CLIENT: &str = "scan it with `thoth scan -- COMMAND`, or scan a saved `tools/list` result with --tools";
+use super::target::TargetArgs;
 
 /// Adds what the named files say, or without names those of all clients found on this machine.
 pub(crate) fn collect(
@@ -90,46 +86,8 @@ fn entry(
         return collected.missed.push(missed("disabled", message).hint(hint).wanted());
     }
     let fill = Fill { environment: &machine.environment, home: &machine.home, project: file.project.as_deref() };
-    match way(contents, file, &fill) {
+    match way(contents, &fill) {
         Ok(way) => jobs.push(Job { server: contents.server.clone(), origin, way }),
         Err((code, message, hint)) => collected.missed.push(missed(code, message).hint(hint)),
-    }
-}
-
-/// Why an entry cannot be visited: a stable word, why, and what to do.
-type Obstacle = (&'static str, String, String);
-
-fn way(contents: &Contents, file: &ClientFile, fill: &Fill<'_>) -> Result<Way, Obstacle> {
-    let filled = |text: &String| {
-        fill.text(text).map_err(|reference| {
-            let message = format!("only the client can fill in `{reference}`");
-            ("reference", message, format!("set the variable if it is one; else {ONLY_CLIENT}"))
-        })
-    };
-    match &contents.reach {
-        Reach::Command { words, directory, reads_file } => {
-            if *reads_file {
-                let message = "the client reads variables for it from a file".to_owned();
-                return Err(("variables_file", message, ONLY_CLIENT.to_owned()));
-            }
-            let command: Vec<OsString> =
-                words.iter().map(|word| filled(word).map(OsString::from)).collect::<Result<_, _>>()?;
-            let directory = directory.as_ref().map(filled).transpose()?.map(PathBuf::from);
-            let project = file.project.as_deref();
-            let directory = match (directory, project) {
-                (Some(directory), Some(project)) => Some(project.join(directory)),
-                // A relative one would be relative to wherever this command happens to run.
-                (Some(directory), None) => Some(directory).filter(|path| path.is_absolute()),
-                (None, project) => project.map(Path::to_path_buf),
-            };
-            let variables = contents.variables.iter();
-            let variables = variables.map(|(name, value)| Ok((name.clone(), filled(value)?.into())));
-            Ok(Way::Command { command, variables: variables.collect::<Result<_, Obstacle>>()?, directory })
-        }
-        Reach::Address { url, headers } => {
-            let headers = headers.iter().map(|(name, value)| Ok((name.clone(), filled(value)?)));
-            Ok(Way::Address { url: filled(url)?, headers: headers.collect::<Result<_, Obstacle>>()? })
-        }
-        Reach::Unknown(reason) => Err((reason.code(), reason.to_string(), reason.remedy().to_owned())),
     }
 }

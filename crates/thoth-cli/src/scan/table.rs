@@ -2,12 +2,12 @@
 
 use clap::builder::styling::Style;
 use thoth_scan::threat::Severity;
+use thoth_survey::findings::{Outcome, Reported};
+use thoth_survey::markdown::plural;
 use thoth_types::display::{name, quoted};
 
 use crate::approvals::safe::{broken, cell, columns, cut};
 use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, styled};
-
-use super::findings::{Outcome, Reported};
 
 /// The widest cell of a name.
 const WIDEST: usize = 32;
@@ -136,11 +136,6 @@ fn summary(outcome: &Outcome, least: Severity) -> String {
     let hidden = outcome.findings.iter().filter(|finding| finding.severity < least).count();
     let hint = if hidden > 0 { " (`--severity info` shows all)" } else { "" };
     format!("{}: {found}{hint}", looked.join(", "))
-}
-
-/// A number of things.
-pub(crate) fn plural(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// How bad, in colour.

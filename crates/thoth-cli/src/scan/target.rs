@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use thoth_api::TlsSettings;
+use thoth_endpoint::server_name;
+use thoth_survey::catalogue::Origin;
+use thoth_survey::visits::{self, Job, Way};
+use thoth_survey::{Collected, named, tools_file};
 use thoth_types::display::name;
 
 use crate::clients::{Machine, known_hosts};
 use crate::exit::Failure;
-use crate::server_name;
+use crate::home::Home;
+use crate::settings;
 use crate::terminal::harmless_text;
 
-use super::catalogue::{Catalogue, Origin};
-use super::findings::Reported;
-use super::missed::Missed;
-use super::visits::{Job, Way};
-use super::{consent, entries, http, tools_file, visits};
+use super::{consent, entries};
 
 /// What is to be scanned.
 #[derive(Debug, Args)]
@@ -53,17 +55,6 @@ pub(crate) struct TargetArgs {
     pub(crate) command: Vec<OsString>,
 }
 
-/// What was collected.
-#[derive(Debug, Default)]
-pub(crate) struct Collected {
-    pub(crate) catalogues: Vec<Catalogue>,
-    /// What the clients' files themselves show.
-    pub(crate) configuration: Vec<Reported>,
-    pub(crate) missed: Vec<Missed>,
-    /// Servers that were not asked for.
-    pub(crate) passed_over: Vec<String>,
-}
-
 impl TargetArgs {
     /// Gets the definitions of everything that is named.
     pub(crate) fn collect(&self) -> Result<Collected, Failure> {
@@ -89,7 +80,8 @@ impl TargetArgs {
             let found = entries::collect(self, &files, &machine, &mut collected);
             jobs.extend(consent::agreed(found, self.yes, &mut collected)?);
         }
-        visits::run(jobs, Duration::from_secs(u64::from(self.timeout)), &mut collected);
+        let tls = tls(&jobs)?;
+        visits::run(jobs, Duration::from_secs(u64::from(self.timeout)), &tls, &mut collected);
         self.select(&mut collected)?;
         Ok(collected)
     }
@@ -109,7 +101,7 @@ impl TargetArgs {
         }
         for text in self.targets.iter().filter(|text| is_address(text)) {
             let (server, shown) =
-                http::named(text).map_err(|error| Failure::usage(format!("`{}`: {error}", harmless_text(text))))?;
+                named(text).map_err(|error| Failure::usage(format!("`{}`: {error}", harmless_text(text))))?;
             if self.static_only {
                 return Err(Failure::usage("--static-only connects to nothing, and an address is nothing else"));
             }
@@ -161,4 +153,13 @@ fn variable(text: &str) -> Result<(String, OsString), Failure> {
     };
     let value = value.ok_or_else(|| Failure::usage(format!("--env: `{}` is not set here", harmless_text(name))))?;
     Ok((name.to_owned(), value))
+}
+
+/// The settings for TLS where there is an address, without the certificates that are pinned for the policy server.
+fn tls(jobs: &[Job]) -> Result<TlsSettings, Failure> {
+    if !jobs.iter().any(|job| matches!(job.way, Way::Address { .. })) {
+        return Ok(TlsSettings::default());
+    }
+    let resolved = settings::load(&Home::locate()?, &Vec::new())?;
+    Ok(settings::tls(&resolved)?.without_pins())
 }

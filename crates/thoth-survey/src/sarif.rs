@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use thoth_scan::rules::RuleSet;
 use thoth_scan::threat::Severity;
 
-use super::catalogue::Origin;
-use super::findings::{Outcome, Reported};
+use crate::catalogue::Origin;
+use crate::findings::{Outcome, Reported};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 const HOME: &str = "https://github.com/thoth-mcp/thoth";
 
 /// The whole.
-pub(crate) fn outcome(outcome: &Outcome, least: Severity, rules: &RuleSet) -> Value {
+pub fn outcome(outcome: &Outcome, least: Severity, rules: &RuleSet) -> Value {
     let shown: Vec<&Reported> = outcome.at(least).collect();
     let mut used: BTreeMap<&str, &Reported> = BTreeMap::new();
     for finding in &shown {

@@ -3,43 +3,53 @@
 use serde_json::{Value, json};
 use thoth_types::display::{harmless, name};
 
-use super::catalogue::Origin;
+use crate::catalogue::Origin;
 
 /// Something that was to be scanned and was not.
 #[derive(Debug, Clone)]
-pub(crate) struct Missed {
-    pub(crate) server: String,
-    pub(crate) origin: Origin,
+pub struct Missed {
+    /// The server's name.
+    pub server: String,
+    /// Where it was found.
+    pub origin: Origin,
     /// A stable word.
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
-    pub(crate) hint: Option<String>,
+    pub code: &'static str,
+    /// Why, as a fragment.
+    pub message: String,
+    /// What to do, where that is known.
+    pub hint: Option<String>,
     /// Whether somebody wanted it so, such as with `--static-only`.
-    pub(crate) wanted: bool,
+    pub wanted: bool,
 }
 
 impl Missed {
-    pub(crate) fn new(server: &str, origin: Origin, code: &'static str, message: String) -> Self {
+    /// Something that was not scanned.
+    #[must_use]
+    pub fn new(server: &str, origin: Origin, code: &'static str, message: String) -> Self {
         Self { server: server.to_owned(), origin, code, message, hint: None, wanted: false }
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// The same with what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Not scanned because somebody said so.
-    pub(crate) const fn wanted(mut self) -> Self {
+    pub const fn wanted(mut self) -> Self {
         self.wanted = true;
         self
     }
 
     /// For people, harmless.
-    pub(crate) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         format!("{} ({}): {}", name(&self.server), harmless(&self.origin.shown()), harmless(&self.message))
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    /// For scripts.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         json!({
             "server": self.server,
             "origin": self.origin.shown(),

@@ -9,10 +9,10 @@ use thoth_types::ItemKind;
 use thoth_types::json::{JsonError, Limits, Tape, Value};
 
 /// What is read of one server, at most. The scanner's own caps are below that and are findings.
-pub(crate) const LIMITS: Limits = Limits { max_bytes: 64 << 20, max_depth: 128, max_values: 4 << 20 };
+pub const LIMITS: Limits = Limits { max_bytes: 64 << 20, max_depth: 128, max_values: 4 << 20 };
 
 /// The lists of a server, as the protocol calls them.
-pub(crate) const LISTS: [(&str, ItemKind); 4] = [
+pub const LISTS: [(&str, ItemKind); 4] = [
     ("tools", ItemKind::Tool),
     ("prompts", ItemKind::Prompt),
     ("resources", ItemKind::Resource),
@@ -21,7 +21,7 @@ pub(crate) const LISTS: [(&str, ItemKind); 4] = [
 
 /// Where a server was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub enum Origin {
     /// A file with definitions.
     File(PathBuf),
     /// Definitions on standard input.
@@ -43,7 +43,7 @@ pub(crate) enum Origin {
 
 impl Origin {
     /// The client in which it meets other servers.
-    pub(crate) const fn client(&self) -> &str {
+    pub const fn client(&self) -> &str {
         match self {
             Self::Entry { client, .. } => client,
             _ => "",
@@ -51,7 +51,7 @@ impl Origin {
     }
 
     /// For people, not yet harmless.
-    pub(crate) fn shown(&self) -> Cow<'_, str> {
+    pub fn shown(&self) -> Cow<'_, str> {
         match self {
             Self::File(path) => path.to_string_lossy(),
             Self::Stdin => "standard input".into(),
@@ -63,32 +63,33 @@ impl Origin {
 
 /// One server's answers.
 #[derive(Debug, Clone)]
-pub(crate) struct Catalogue {
+pub struct Catalogue {
     /// The name by which it is known here.
-    pub(crate) server: String,
-    pub(crate) origin: Origin,
+    pub server: String,
+    /// Where it was found.
+    pub origin: Origin,
     /// An object of lists, each element as it came.
     document: Vec<u8>,
 }
 
 impl Catalogue {
     /// A catalogue of what is in an object: `instructions` and lists, such as the result of `tools/list`.
-    pub(crate) fn of_object(server: String, origin: Origin, object: Value<'_>) -> Self {
+    pub fn of_object(server: String, origin: Origin, object: Value<'_>) -> Self {
         Self { server, origin, document: object.raw().to_vec() }
     }
 
     /// A catalogue of an array of tools.
-    pub(crate) fn of_tools(server: String, origin: Origin, tools: Value<'_>) -> Self {
+    pub fn of_tools(server: String, origin: Origin, tools: Value<'_>) -> Self {
         Self { server, origin, document: [b"{\"tools\":", tools.raw(), b"}"].concat() }
     }
 
     /// A catalogue of an object that was put together from answers.
-    pub(crate) fn of_answers(server: String, origin: Origin, document: Vec<u8>) -> Self {
+    pub fn of_answers(server: String, origin: Origin, document: Vec<u8>) -> Self {
         Self { server, origin, document }
     }
 
     /// Reads it.
-    pub(crate) fn open<'d>(&'d self, tape: &'d mut Tape) -> Result<Open<'d>, JsonError> {
+    pub fn open<'d>(&'d self, tape: &'d mut Tape) -> Result<Open<'d>, JsonError> {
         let root = tape.parse(&self.document, &LIMITS)?;
         let instructions = root.get("instructions").and_then(|text| text.as_str());
         Ok(Open { catalogue: self, root, instructions })
@@ -97,30 +98,32 @@ impl Catalogue {
 
 /// A catalogue that was read.
 #[derive(Debug)]
-pub(crate) struct Open<'d> {
-    pub(crate) catalogue: &'d Catalogue,
+pub struct Open<'d> {
+    /// What was read.
+    pub catalogue: &'d Catalogue,
     root: Value<'d>,
-    pub(crate) instructions: Option<Cow<'d, str>>,
+    /// The server's `instructions`.
+    pub instructions: Option<Cow<'d, str>>,
 }
 
 impl<'d> Open<'d> {
     /// Whether another one offers the very same.
-    pub(crate) fn offers_as(&self, other: &Self) -> bool {
+    pub fn offers_as(&self, other: &Self) -> bool {
         self.root.raw() == other.root.raw()
     }
 
     /// The elements of a list.
-    pub(crate) fn list(&self, name: &str) -> Vec<Value<'d>> {
+    pub fn list(&self, name: &str) -> Vec<Value<'d>> {
         self.root.get(name).into_iter().flat_map(|list| list.elements()).collect()
     }
 
     /// Everything in it, list by list.
-    pub(crate) fn items(&self) -> impl Iterator<Item = (ItemKind, Value<'d>)> {
+    pub fn items(&self) -> impl Iterator<Item = (ItemKind, Value<'d>)> {
         LISTS.into_iter().flat_map(|(name, kind)| self.list(name).into_iter().map(move |value| (kind, value)))
     }
 
     /// The server as the scanner takes it.
-    pub(crate) fn as_server(&self) -> Server<'_> {
+    pub fn as_server(&self) -> Server<'_> {
         Server {
             name: &self.catalogue.server,
             instructions: self.instructions.as_deref(),
@@ -133,7 +136,7 @@ impl<'d> Open<'d> {
 }
 
 /// What a list's element calls itself.
-pub(crate) fn name_of(kind: ItemKind, value: Value<'_>) -> String {
+pub fn name_of(kind: ItemKind, value: Value<'_>) -> String {
     let key = match kind {
         ItemKind::Resource => "uri",
         ItemKind::ResourceTemplate => "uriTemplate",

@@ -9,26 +9,34 @@ use thoth_scan::finding::{Evidence, Finding};
 use thoth_scan::threat::{Severity, Threat};
 use thoth_types::json::Tape;
 
-use super::catalogue::{Catalogue, Open, Origin};
-use super::missed::Missed;
+use crate::catalogue::{Catalogue, Open, Origin};
+use crate::missed::Missed;
 
 /// One finding.
 #[derive(Debug, Clone)]
-pub(crate) struct Reported {
-    pub(crate) severity: Severity,
-    pub(crate) server: String,
-    pub(crate) origin: Origin,
+pub struct Reported {
+    /// How bad.
+    pub severity: Severity,
+    /// The server's name.
+    pub server: String,
+    /// Where that server was found.
+    pub origin: Origin,
     /// What it is about: `tool`, `prompt`, …, or `configuration`.
-    pub(crate) item: &'static str,
+    pub item: &'static str,
     /// The name of that; empty where it has none.
-    pub(crate) tool: String,
+    pub tool: String,
     /// None of what the client's configuration says: the threats are those of definitions.
-    pub(crate) threat: Option<Threat>,
-    pub(crate) rule: Arc<str>,
-    pub(crate) pointer: String,
-    pub(crate) message: String,
-    pub(crate) remedy: Arc<str>,
-    pub(crate) evidence: Evidence,
+    pub threat: Option<Threat>,
+    /// The rule that found it.
+    pub rule: Arc<str>,
+    /// Where in the definition or entry.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: Arc<str>,
+    /// What it rests on.
+    pub evidence: Evidence,
 }
 
 impl Reported {
@@ -49,11 +57,13 @@ impl Reported {
     }
 
     /// The documented name of the threat, or what stands for it.
-    pub(crate) fn threat(&self) -> &'static str {
+    pub fn threat(&self) -> &'static str {
         self.threat.map_or("CONFIGURATION", Threat::as_str)
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    /// For scripts.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         json!({
             "server": self.server,
             "tool": self.tool,
@@ -76,22 +86,27 @@ impl Reported {
 
 /// How much was looked at.
 #[derive(Debug, Clone)]
-pub(crate) struct Scanned {
-    pub(crate) server: String,
-    pub(crate) origin: Origin,
-    /// How many of each list, in the order of [`super::catalogue::LISTS`].
-    pub(crate) counts: [usize; 4],
-    pub(crate) has_instructions: bool,
+pub struct Scanned {
+    /// The server's name.
+    pub server: String,
+    /// Where it was found.
+    pub origin: Origin,
+    /// How many of each list, in the order of [`crate::catalogue::LISTS`].
+    pub counts: [usize; 4],
+    /// Whether it has instructions for the model.
+    pub has_instructions: bool,
 }
 
 impl Scanned {
     fn new(open: &Open<'_>) -> Self {
-        let counts = super::catalogue::LISTS.map(|(name, _)| open.list(name).len());
+        let counts = crate::catalogue::LISTS.map(|(name, _)| open.list(name).len());
         let Catalogue { server, origin, .. } = open.catalogue;
         Self { server: server.clone(), origin: origin.clone(), counts, has_instructions: open.instructions.is_some() }
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    /// For scripts.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         let [tools, prompts, resources, templates] = self.counts;
         json!({
             "server": self.server,
@@ -107,28 +122,30 @@ impl Scanned {
 
 /// What came of a scan.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// The worst first, then by server and tool.
-    pub(crate) findings: Vec<Reported>,
-    pub(crate) scanned: Vec<Scanned>,
-    pub(crate) missed: Vec<Missed>,
+    pub findings: Vec<Reported>,
+    /// What was looked at.
+    pub scanned: Vec<Scanned>,
+    /// What could not be.
+    pub missed: Vec<Missed>,
 }
 
 impl Outcome {
     /// Whether there is something that should have been scanned and was not.
-    pub(crate) fn is_partial(&self) -> bool {
+    pub fn is_partial(&self) -> bool {
         self.missed.iter().any(|missed| !missed.wanted)
     }
 
     /// Findings at least this bad.
-    pub(crate) fn at(&self, least: Severity) -> impl Iterator<Item = &Reported> {
+    pub fn at(&self, least: Severity) -> impl Iterator<Item = &Reported> {
         self.findings.iter().filter(move |finding| finding.severity >= least)
     }
 }
 
 /// Scans servers. Those of one client are scanned together, so that tools which interfere with those of others are seen;
 /// servers of different clients never meet.
-pub(crate) fn scan(
+pub fn scan(
     scanner: &Scanner,
     catalogues: &[Catalogue],
     configuration: Vec<Reported>,

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use thoth_types::json::{Kind, Tape, Value};
 
-use super::catalogue::{Catalogue, LIMITS, LISTS, Origin};
-use super::missed::Missed;
+use crate::catalogue::{Catalogue, LIMITS, LISTS, Origin};
+use crate::missed::Missed;
 
 /// The name of a server that no file names.
 const NAMELESS: &str = "tools";
@@ -17,7 +17,7 @@ const SHAPES: &str = "give a `tools/list` result, an array of tools, or `{\"serv
                       configurations go without --tools";
 
 /// The servers of a file; `-` is standard input.
-pub(crate) fn read(path: &Path) -> Result<Vec<Catalogue>, Box<Missed>> {
+pub fn read(path: &Path) -> Result<Vec<Catalogue>, Box<Missed>> {
     let (origin, server) = if path.as_os_str() == "-" {
         (Origin::Stdin, NAMELESS.to_owned())
     } else {

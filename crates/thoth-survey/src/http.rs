@@ -7,15 +7,14 @@ use thoth_proxy::{Ask, MAX_MESSAGE, MAX_TOTAL, Visit, VisitError, Wire, visit};
 use thoth_types::json::{Limits, Tape};
 use tokio::runtime::Runtime;
 
-use crate::exit::Failure;
-use crate::home::Home;
-use crate::settings;
-
 /// What a server calls the session that it has begun.
 const SESSION: &str = "Mcp-Session-Id";
 
 /// The name and the address of a server for people, of both only what is no secret.
-pub(super) fn named(text: &str) -> Result<(String, String), String> {
+///
+/// # Errors
+/// When it is no address of a server.
+pub fn named(text: &str) -> Result<(String, String), String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     let host = url.host_str().ok_or("it names no server")?.to_owned();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -23,12 +22,16 @@ pub(super) fn named(text: &str) -> Result<(String, String), String> {
 }
 
 /// Asks the server at an address what it offers.
-pub(super) fn visit_url(url: &str, headers: &[(String, String)], limit: Duration) -> Result<Visit, VisitError> {
+pub(crate) fn visit_url(
+    url: &str,
+    headers: &[(String, String)],
+    limit: Duration,
+    tls: &TlsSettings,
+) -> Result<Visit, VisitError> {
     let broken = |what: String| VisitError::Connection(what);
     let address = Url::parse(url).map_err(|error| broken(format!("its address is none: {error}")))?;
     let timeouts = Timeouts { connect: limit, idle: limit };
-    let exchange = Exchange::new(address, &tls().map_err(|failure| broken(failure.message().to_owned()))?, timeouts)
-        .map_err(|error| broken(said(&error)))?;
+    let exchange = Exchange::new(address, tls, timeouts).map_err(|error| broken(said(&error)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| broken(error.to_string()))?;
     visit(&mut Address {
@@ -40,12 +43,6 @@ pub(super) fn visit_url(url: &str, headers: &[(String, String)], limit: Duration
         limit,
         left: u64::try_from(MAX_TOTAL).unwrap_or(u64::MAX),
     })
-}
-
-/// The settings for TLS, without certificates that are pinned for the policy server.
-fn tls() -> Result<TlsSettings, Failure> {
-    let resolved = settings::load(&Home::locate()?, &Vec::new())?;
-    Ok(settings::tls(&resolved)?.without_pins())
 }
 
 fn said(error: &HttpError) -> String {

@@ -8,29 +8,47 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use thoth_api::TlsSettings;
 use thoth_proxy::{StdioVisit, Visit, VisitError, visit_command};
 
-use super::catalogue::{Catalogue, Origin};
-use super::http;
-use super::missed::Missed;
-use super::target::Collected;
+use crate::Collected;
+use crate::catalogue::{Catalogue, Origin};
+use crate::http;
+use crate::missed::Missed;
 
 /// How many servers are visited at once. Each may well be a package manager that unpacks something.
 const AT_ONCE: usize = 4;
 
 /// A server to be visited.
 #[derive(Debug, Clone)]
-pub(crate) struct Job {
-    pub(crate) server: String,
-    pub(crate) origin: Origin,
-    pub(crate) way: Way,
+pub struct Job {
+    /// Its name.
+    pub server: String,
+    /// Where it was found.
+    pub origin: Origin,
+    /// The way to it.
+    pub way: Way,
 }
 
-/// The way to it. Holds secrets.
+/// The way to a server. Holds secrets.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Way {
-    Command { command: Vec<OsString>, variables: Vec<(String, OsString)>, directory: Option<PathBuf> },
-    Address { url: String, headers: Vec<(String, String)> },
+pub enum Way {
+    /// A command to start.
+    Command {
+        /// Program and arguments.
+        command: Vec<OsString>,
+        /// Environment variables beside the few that every server gets.
+        variables: Vec<(String, OsString)>,
+        /// Where it runs; `None` is our own directory.
+        directory: Option<PathBuf>,
+    },
+    /// An address to connect to.
+    Address {
+        /// The address.
+        url: String,
+        /// HTTP headers.
+        headers: Vec<(String, String)>,
+    },
 }
 
 impl fmt::Debug for Way {
@@ -43,7 +61,7 @@ impl fmt::Debug for Way {
 }
 
 /// Visits all of them and adds what they say.
-pub(crate) fn run(jobs: Vec<Job>, limit: Duration, collected: &mut Collected) {
+pub fn run(jobs: Vec<Job>, limit: Duration, tls: &TlsSettings, collected: &mut Collected) {
     let mut ways: Vec<Way> = Vec::new();
     for job in &jobs {
         if !ways.contains(&job.way) {
@@ -58,7 +76,7 @@ pub(crate) fn run(jobs: Vec<Job>, limit: Duration, collected: &mut Collected) {
             scope.spawn(|| {
                 let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 while let Some((at, way)) = next() {
-                    let visit = visit(way, limit);
+                    let visit = visit(way, limit, tls);
                     if let Some(place) = seen.lock().unwrap_or_else(PoisonError::into_inner).get_mut(at) {
                         *place = Some(visit);
                     }
@@ -82,7 +100,7 @@ pub(crate) fn run(jobs: Vec<Job>, limit: Duration, collected: &mut Collected) {
     }
 }
 
-fn visit(way: &Way, limit: Duration) -> Result<Visit, VisitError> {
+fn visit(way: &Way, limit: Duration, tls: &TlsSettings) -> Result<Visit, VisitError> {
     match way {
         Way::Command { command, variables, directory } => visit_command(&StdioVisit {
             command: command.clone(),
@@ -90,7 +108,7 @@ fn visit(way: &Way, limit: Duration) -> Result<Visit, VisitError> {
             directory: directory.clone(),
             limit,
         }),
-        Way::Address { url, headers } => http::visit_url(url, headers, limit),
+        Way::Address { url, headers } => http::visit_url(url, headers, limit, tls),
     }
 }
 

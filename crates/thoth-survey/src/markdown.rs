@@ -3,11 +3,10 @@
 use thoth_scan::threat::Severity;
 use thoth_types::display::{harmless, quoted, unmistakable};
 
-use super::findings::{Outcome, Reported};
-use super::table::plural;
+use crate::findings::{Outcome, Reported};
 
 /// The whole, under a heading of level one.
-pub(crate) fn outcome(outcome: &Outcome, least: Severity) -> String {
+pub fn outcome(outcome: &Outcome, least: Severity) -> String {
     let mut text = "# Scan of MCP servers\n\n".to_owned();
     servers(outcome, &mut text);
     findings(outcome, least, &mut text);
@@ -17,7 +16,7 @@ pub(crate) fn outcome(outcome: &Outcome, least: Severity) -> String {
 }
 
 /// What was scanned.
-pub(crate) fn servers(outcome: &Outcome, text: &mut String) {
+pub fn servers(outcome: &Outcome, text: &mut String) {
     if outcome.scanned.is_empty() {
         text.push_str("Nothing was scanned.\n\n");
         return;
@@ -42,7 +41,7 @@ pub(crate) fn servers(outcome: &Outcome, text: &mut String) {
 }
 
 /// What was found.
-pub(crate) fn findings(outcome: &Outcome, least: Severity, text: &mut String) {
+pub fn findings(outcome: &Outcome, least: Severity, text: &mut String) {
     let shown: Vec<&Reported> = outcome.at(least).collect();
     text.push_str("## Findings\n\n");
     if shown.is_empty() {
@@ -70,7 +69,7 @@ pub(crate) fn findings(outcome: &Outcome, least: Severity, text: &mut String) {
 }
 
 /// What could not be scanned.
-pub(crate) fn missed(outcome: &Outcome, text: &mut String) {
+pub fn missed(outcome: &Outcome, text: &mut String) {
     if outcome.missed.is_empty() {
         return;
     }
@@ -83,7 +82,7 @@ pub(crate) fn missed(outcome: &Outcome, text: &mut String) {
 }
 
 /// A text from outside as one code span, which nothing in it can end.
-pub(crate) fn span(text: &str) -> String {
+pub fn span(text: &str) -> String {
     // A pipe ends a cell of a table even in a code span.
     let text = unmistakable(text).replace('|', "\u{a6}");
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
@@ -98,7 +97,7 @@ pub(crate) fn span(text: &str) -> String {
 }
 
 /// A sentence of ours that may quote texts from outside: nothing in it is markup.
-pub(crate) fn prose(text: &str) -> String {
+pub fn prose(text: &str) -> String {
     let mut out = String::new();
     for c in harmless(text.trim_end_matches('.')).chars() {
         // Code spans of our own sentences stay; what could begin a link, an image, a tag or a table does not.
@@ -108,4 +107,10 @@ pub(crate) fn prose(text: &str) -> String {
         out.push(c);
     }
     out
+}
+
+/// A number of things.
+#[must_use]
+pub fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

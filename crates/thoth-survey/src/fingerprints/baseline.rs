@@ -6,17 +6,16 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::exit::Failure;
-use crate::terminal::harmless_text;
+use thoth_types::display::harmless;
 
-use super::document::{FORMAT, ServerPrint};
+use super::{FORMAT, ServerPrint};
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// An earlier document, as far as it is compared.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Baseline {
+pub struct Baseline {
     format: String,
     servers: Vec<BaselineServer>,
 }
@@ -43,18 +42,25 @@ struct BaselineField {
 
 /// One difference.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Change<'a> {
-    pub(crate) server: &'a str,
-    pub(crate) kind: &'a str,
-    pub(crate) name: &'a str,
-    pub(crate) what: What<'a>,
+pub struct Change<'a> {
+    /// The server's name.
+    pub server: &'a str,
+    /// What kind of thing differs.
+    pub kind: &'a str,
+    /// Its name; empty where there is only one.
+    pub name: &'a str,
+    /// How it differs.
+    pub what: What<'a>,
 }
 
 /// What kind of difference.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum What<'a> {
+pub enum What<'a> {
+    /// It was not there.
     Added,
+    /// It is no longer there.
     Removed,
+    /// It says something else.
     Changed {
         /// The names of the fields.
         fields: Vec<&'a str>,
@@ -62,11 +68,15 @@ pub(crate) enum What<'a> {
 }
 
 impl Change<'_> {
-    pub(crate) const fn shown_name(&self) -> &str {
+    /// The name, where there is one.
+    #[must_use]
+    pub const fn shown_name(&self) -> &str {
         if self.name.is_empty() { "-" } else { self.name }
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    /// For scripts.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         let (word, fields): (_, &[&str]) = match &self.what {
             What::Added => ("added", &[]),
             What::Removed => ("removed", &[]),
@@ -76,22 +86,30 @@ impl Change<'_> {
     }
 }
 
+/// Why a file is no baseline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaselineError {
+    /// Why, as a fragment.
+    pub message: String,
+    /// Whether it could be read at all.
+    pub is_other_file: bool,
+}
+
 /// Reads an earlier document.
-pub(crate) fn read(path: &Path) -> Result<Baseline, Failure> {
-    let shown = harmless_text(&path.display().to_string());
-    let problem = |what: &dyn std::fmt::Display| {
-        Failure::usage(format!("--baseline: cannot read `{shown}`: {what}")).detail("code", "invalid_baseline")
-    };
+///
+/// # Errors
+/// When the file cannot be read, or is another one.
+pub fn read_baseline(path: &Path) -> Result<Baseline, BaselineError> {
+    let problem = |what: &dyn std::fmt::Display| BaselineError { message: what.to_string(), is_other_file: false };
+    let other = |what: &dyn std::fmt::Display| BaselineError { message: what.to_string(), is_other_file: true };
     let size = std::fs::metadata(path).map_err(|error| problem(&error))?.len();
     if size > MAX_BYTES {
-        return Err(problem(&format_args!("it is larger than {} MiB", MAX_BYTES >> 20)));
+        return Err(other(&format_args!("it is larger than {} MiB", MAX_BYTES >> 20)));
     }
     let text = std::fs::read(path).map_err(|error| problem(&error))?;
-    let hint = "give what `thoth fingerprint --output FILE` wrote";
-    let baseline: Baseline =
-        serde_json::from_slice(&text).map_err(|error| problem(&harmless_text(&error.to_string())).hint(hint))?;
+    let baseline: Baseline = serde_json::from_slice(&text).map_err(|error| other(&harmless(&error.to_string())))?;
     if baseline.format != FORMAT {
-        return Err(problem(&format_args!("its format is not `{FORMAT}`")).hint(hint));
+        return Err(other(&format_args!("its format is not `{FORMAT}`")));
     }
     Ok(baseline)
 }
@@ -102,7 +120,7 @@ type Key<'a> = (&'a str, &'a str, &'a str, usize);
 type Digests<'a> = (String, Vec<(&'a str, String)>);
 
 /// What differs, in the order of servers, kinds and names.
-pub(crate) fn compare<'a>(before: &'a Baseline, now: &'a [ServerPrint]) -> Vec<Change<'a>> {
+pub fn compare<'a>(before: &'a Baseline, now: &'a [ServerPrint]) -> Vec<Change<'a>> {
     let mut old: BTreeMap<Key<'a>, Digests<'a>> = BTreeMap::new();
     for server in &before.servers {
         for item in &server.items {

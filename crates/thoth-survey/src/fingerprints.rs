@@ -1,38 +1,47 @@
 //! Fingerprints as they are written down. The keys are part of the contract; docs/scan.md lists them.
 
+mod baseline;
+
 use serde_json::{Value, json};
 use thoth_scan::fingerprint::{digest_of, of_definition, of_text};
 use thoth_types::json::Tape;
 use thoth_types::{Fingerprint, ItemKind};
 
-use crate::scan::catalogue::{Catalogue, Open, Origin, name_of};
-use crate::scan::missed::Missed;
+use crate::catalogue::{Catalogue, Open, Origin, name_of};
+use crate::missed::Missed;
+
+pub use baseline::{Baseline, BaselineError, Change, What, compare, read_baseline};
 
 /// What stands at the head of the document.
-pub(crate) const FORMAT: &str = "thoth-fingerprints-1";
+pub const FORMAT: &str = "thoth-fingerprints-1";
 
 /// One server's fingerprints.
 #[derive(Debug)]
-pub(crate) struct ServerPrint {
-    pub(crate) server: String,
-    pub(crate) origin: Origin,
+pub struct ServerPrint {
+    /// The server's name.
+    pub server: String,
+    /// Where it was found.
+    pub origin: Origin,
     /// Of all its items, in whatever order it lists them.
-    pub(crate) digest: String,
-    pub(crate) items: Vec<ItemPrint>,
+    pub digest: String,
+    /// What it offers.
+    pub items: Vec<ItemPrint>,
 }
 
 /// The fingerprint of one thing that a server offers.
 #[derive(Debug)]
-pub(crate) struct ItemPrint {
-    pub(crate) kind: ItemKind,
+pub struct ItemPrint {
+    /// What it is.
+    pub kind: ItemKind,
     /// Empty for what a server has only one of.
-    pub(crate) name: String,
-    pub(crate) print: Fingerprint,
+    pub name: String,
+    /// Its digests.
+    pub print: Fingerprint,
 }
 
 impl ItemPrint {
     /// The name, where there is one.
-    pub(crate) fn shown_name(&self) -> &str {
+    pub fn shown_name(&self) -> &str {
         if self.name.is_empty() { "-" } else { &self.name }
     }
 
@@ -48,7 +57,7 @@ impl ItemPrint {
 }
 
 /// The fingerprints of all servers that can be read; the others are noted.
-pub(crate) fn servers(catalogues: &[Catalogue], missed: &mut Vec<Missed>) -> Vec<ServerPrint> {
+pub fn servers(catalogues: &[Catalogue], missed: &mut Vec<Missed>) -> Vec<ServerPrint> {
     let mut servers = Vec::new();
     let mut tape = Tape::new();
     for catalogue in catalogues {
@@ -83,7 +92,7 @@ fn server(open: &Open<'_>) -> ServerPrint {
 }
 
 /// The whole.
-pub(crate) fn to_json(servers: &[ServerPrint], missed: &[Missed]) -> Value {
+pub fn to_json(servers: &[ServerPrint], missed: &[Missed]) -> Value {
     json!({
         "schema_version": 1,
         "format": FORMAT,

@@ -6,11 +6,13 @@ use thoth_endpoint::platform::Environment;
 
 /// What can be filled in.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Fill<'a> {
-    pub(crate) environment: &'a Environment,
-    pub(crate) home: &'a str,
+pub struct Fill<'a> {
+    /// Where variables come from.
+    pub environment: &'a Environment,
+    /// The user's home.
+    pub home: &'a str,
     /// The root of the project that the entry came with.
-    pub(crate) project: Option<&'a Path>,
+    pub project: Option<&'a Path>,
 }
 
 impl Fill<'_> {
@@ -18,7 +20,7 @@ impl Fill<'_> {
     ///
     /// # Errors
     /// The first reference that only the client can fill in, such as a question to its user.
-    pub(crate) fn text(&self, text: &str) -> Result<String, String> {
+    pub fn text(&self, text: &str) -> Result<String, String> {
         let mut out = String::with_capacity(text.len());
         let mut rest = match text.strip_prefix("~/") {
             Some(rest) => {

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 use thoth_scan::threat::Severity;
 
-use super::findings::{Outcome, Reported, Scanned};
-use super::missed::Missed;
+use crate::findings::{Outcome, Reported, Scanned};
+use crate::missed::Missed;
 
 /// The version of the shape.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 1;
 
 /// The whole.
-pub(crate) fn outcome(outcome: &Outcome, least: Severity) -> Value {
+pub fn outcome(outcome: &Outcome, least: Severity) -> Value {
     let count = |severity: Severity| outcome.findings.iter().filter(|one| one.severity == severity).count();
     json!({
         "schema_version": SCHEMA_VERSION,

@@ -7,8 +7,8 @@ use thoth_endpoint::entry::{Contents, Reach};
 use thoth_scan::finding::Evidence;
 use thoth_scan::threat::Severity;
 
-use super::catalogue::Origin;
-use super::findings::Reported;
+use crate::catalogue::Origin;
+use crate::findings::Reported;
 
 /// Programs that give the server more rights than its user has.
 const ELEVATING: [&str; 6] = ["sudo", "doas", "pkexec", "su", "run0", "runas"];
@@ -44,7 +44,7 @@ const OTHER_WORDS: [&str; 12] =
 const SHORTEST_SECRET: usize = 8;
 
 /// What is wrong with an entry. `is_shared` says that it is in a file that others get, too, such as a project's.
-pub(crate) fn check(contents: &Contents, origin: &Origin, is_shared: bool) -> Vec<Reported> {
+pub fn check(contents: &Contents, origin: &Origin, is_shared: bool) -> Vec<Reported> {
     let mut found = Found { server: &contents.server, origin, list: Vec::new() };
     match &contents.reach {
         Reach::Command { words, .. } => {

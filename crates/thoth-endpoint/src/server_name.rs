@@ -21,7 +21,8 @@ const TOKENS: [&str; 12] =
 
 /// The last part of the package or program, without scope, version, ending and the usual `server-` or `mcp-` around
 /// it: `npx -y @modelcontextprotocol/server-filesystem /data` is `filesystem`.
-pub(crate) fn from_command(command: &[OsString]) -> String {
+#[must_use]
+pub fn from_command(command: &[OsString]) -> String {
     let mut words = command.iter().map(|word| word.to_string_lossy());
     let Some(program) = words.next() else { return NAMELESS.to_owned() };
     let words: Vec<_> = words.collect();
@@ -99,7 +100,8 @@ fn named(word: &str) -> Option<&str> {
 }
 
 /// Whether a text begins as a well-known token does, or has a run of letters and digits as long as that of a key.
-pub(crate) fn looks_like_secret(name: &str) -> bool {
+#[must_use]
+pub fn looks_like_secret(name: &str) -> bool {
     let long_run = name
         .split(|c: char| !c.is_ascii_alphanumeric())
         .any(|run| run.len() >= LONGEST_MIXED_RUN && run.contains(|c: char| c.is_ascii_digit()));
