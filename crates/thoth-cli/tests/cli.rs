@@ -409,11 +409,18 @@ fn the_demo_shows_what_the_gate_does() {
         "STEP_UP write_note",
         "ALLOW write_note",
         "BLOCK delete_note",
+        "BLOCK search_notes",
         "REFUSED a",
         "ALLOW list_notes",
         "VERIFIED every",
     ];
     assert_eq!(shown, expected, "{answer}");
+    let listed = answer.lines().find_map(|line| line.strip_prefix("tools")?.split(';').next()).unwrap_or_default();
+    assert!(
+        listed.contains("read_note") && !listed.contains("search_notes"),
+        "the client sees no poisoned tool: {answer}"
+    );
+    assert!(answer.contains("(exfiltration.secret-file)"), "{answer}");
     assert!(answer.contains(r#"| text: "ship it""#), "the question shows the arguments: {answer}");
     assert!(answer.contains("wrote plan") && answer.contains("still has: plan, welcome"), "{answer}");
 }
