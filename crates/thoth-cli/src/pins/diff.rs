@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::builder::styling::Style;
 use jiff::Timestamp;
-use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 use thoth_scan::fingerprint::{FieldChange, FieldText};
 use thoth_store::Pin;
@@ -14,10 +13,10 @@ use crate::approvals::safe::{cell, oddities, wrapped};
 use crate::approvals::times::clock;
 use crate::approvals::{USUAL_WIDTH, width};
 use crate::exit::{Failure, Outcome};
-use crate::terminal::{BAD, CARE, DIM, GOOD, json_line, line, styled};
+use crate::terminal::{BAD, CARE, DIM, GOOD, line, styled};
 
 use super::chosen::{Chosen, needs_a_look, store, title};
-use super::json::{PinJson, changes};
+use super::json::{changes, print_json};
 
 /// What is shown of one field without `--full`, in bytes of each side.
 const FIELD_BYTES: usize = 16 * 1024;
@@ -40,19 +39,11 @@ pub(crate) struct DiffArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Serialize)]
-struct Listing<'p> {
-    schema_version: u32,
-    pins: Vec<PinJson<'p>>,
-}
-
 pub(crate) fn run(arguments: &DiffArgs) -> Outcome {
     let (_, pins) = store()?;
     let pins = arguments.chosen.find(&pins, needs_a_look)?;
     if arguments.json {
-        let listing = Listing { schema_version: 1, pins: pins.iter().map(PinJson::new).collect() };
-        json_line(&serde_json::to_string(&listing).map_err(Failure::failed)?)?;
-        return Ok(ExitCode::SUCCESS);
+        return print_json(&pins);
     }
     if pins.is_empty() {
         line("everything of this server is as it was approved")?;

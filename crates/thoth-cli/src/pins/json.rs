@@ -1,13 +1,32 @@
 //! Pins for scripts. The keys are part of the contract; docs/integrity.md lists them.
 
+use std::process::ExitCode;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use thoth_scan::fingerprint::{FieldChange, FieldText, diff};
 use thoth_store::{Approval, Pin, Version};
 
+use crate::exit::{Failure, Outcome};
+use crate::terminal::json_line;
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Listing<'p> {
+    schema_version: u32,
+    pins: Vec<PinJson<'p>>,
+}
+
+/// Prints pins as one JSON object.
+pub(crate) fn print_json(pins: &[Pin]) -> Outcome {
+    let listing = Listing { schema_version: 1, pins: pins.iter().map(PinJson::new).collect() };
+    json_line(&serde_json::to_string(&listing).map_err(Failure::failed)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// One pin.
 #[derive(Debug, Serialize)]
-pub(crate) struct PinJson<'p> {
+struct PinJson<'p> {
     server: &'p str,
     kind: &'static str,
     name: &'p str,
@@ -54,7 +73,7 @@ struct ChangeJson {
 }
 
 impl<'p> PinJson<'p> {
-    pub(crate) fn new(pin: &'p Pin) -> Self {
+    fn new(pin: &'p Pin) -> Self {
         let approved = pin.approved.as_ref();
         Self {
             server: pin.key.server.as_str(),

@@ -6,7 +6,6 @@ use std::str::FromStr as _;
 use clap::Args;
 use clap::builder::styling::Style;
 use jiff::Timestamp;
-use serde::Serialize;
 use thoth_store::{Pin, Pins as _};
 use thoth_types::{PinState, ServerName};
 
@@ -14,10 +13,10 @@ use crate::approvals::safe::{cell, columns, cut, oddities};
 use crate::approvals::times::between;
 use crate::approvals::width;
 use crate::exit::{Failure, Outcome};
-use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
+use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, line, styled};
 
 use super::chosen::{failed, needs_a_look, store};
-use super::json::{PinJson, changes};
+use super::json::{changes, print_json};
 
 /// The widest cell of a name.
 const WIDEST: usize = 32;
@@ -45,12 +44,6 @@ pub(crate) struct ListArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Serialize)]
-struct Listing<'p> {
-    schema_version: u32,
-    pins: Vec<PinJson<'p>>,
-}
-
 pub(crate) fn run(arguments: &ListArgs) -> Outcome {
     let server = arguments.server.as_deref().map(|text| {
         ServerName::from_str(text)
@@ -63,9 +56,7 @@ pub(crate) fn run(arguments: &ListArgs) -> Outcome {
     // What needs a look comes first; the order of the rest is that of their names.
     pins.sort_by_key(|pin| !needs_a_look(pin));
     if arguments.json {
-        let listing = Listing { schema_version: 1, pins: pins.iter().map(PinJson::new).collect() };
-        json_line(&serde_json::to_string(&listing).map_err(Failure::failed)?)?;
-        return Ok(ExitCode::SUCCESS);
+        return print_json(&pins);
     }
     if pins.is_empty() {
         line(if arguments.changed { "everything that is pinned is as it was approved" } else { "nothing is pinned" })?;

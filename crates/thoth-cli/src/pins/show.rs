@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
-use serde::Serialize;
 use thoth_scan::fingerprint::{FieldText, diff};
 use thoth_store::{Pin, Version};
 use thoth_types::Severity;
@@ -13,10 +12,10 @@ use crate::approvals::safe::{cell, oddities, wrapped};
 use crate::approvals::times::clock;
 use crate::approvals::{USUAL_WIDTH, width};
 use crate::exit::{Failure, Outcome};
-use crate::terminal::{BAD, CARE, DIM, json_line, line, styled};
+use crate::terminal::{BAD, CARE, DIM, line, styled};
 
 use super::chosen::{Chosen, store, title};
-use super::json::PinJson;
+use super::json::print_json;
 
 /// `thoth pins show`
 #[derive(Debug, Args)]
@@ -33,19 +32,11 @@ pub(crate) struct ShowArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Serialize)]
-struct Listing<'p> {
-    schema_version: u32,
-    pins: Vec<PinJson<'p>>,
-}
-
 pub(crate) fn run(arguments: &ShowArgs) -> Outcome {
     let (_, pins) = store()?;
     let pins = arguments.chosen.find(&pins, |_| true)?;
     if arguments.json {
-        let listing = Listing { schema_version: 1, pins: pins.iter().map(PinJson::new).collect() };
-        json_line(&serde_json::to_string(&listing).map_err(Failure::failed)?)?;
-        return Ok(ExitCode::SUCCESS);
+        return print_json(&pins);
     }
     pins.iter().try_for_each(print)?;
     Ok(ExitCode::SUCCESS)
