@@ -17,7 +17,7 @@ mod watch;
 use clap::Subcommand;
 use rustix::termios::tcgetwinsize;
 
-use crate::exit::{Outcome, finish};
+use thoth_shell::exit::{Outcome, finish};
 
 /// How wide pages are where no terminal says.
 pub(crate) const USUAL_WIDTH: usize = 100;

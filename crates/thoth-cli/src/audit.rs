@@ -12,9 +12,9 @@ use thoth_audit::tail::Follower;
 use thoth_audit::verify::{Fault, Report, VerifyError, VerifyOptions, verify};
 use thoth_audit::{Ledger, LedgerKeys, LedgerOptions};
 
-use crate::exit::{Code, Failure, Outcome, finish};
-use crate::home::Home;
-use crate::terminal::{CARE, DIM, GOOD, fields, json_line, line, note, styled};
+use thoth_shell::exit::{Code, Failure, Outcome, finish};
+use thoth_shell::home::Home;
+use thoth_shell::terminal::{CARE, DIM, GOOD, fields, json_line, line, note, styled};
 
 /// By what a ledger is told from any other directory.
 const LEDGER_PARTS: [&str; 5] = ["log.vkey", "checkpoint", "state", "tile", "journal"];

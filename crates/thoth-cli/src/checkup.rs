@@ -13,7 +13,7 @@ mod programs;
 
 use serde_json::{Value, json};
 
-use crate::exit::Failure;
+use thoth_shell::exit::Failure;
 
 pub(crate) use clients::{Count, clients, needed};
 pub(crate) use clock::clock;

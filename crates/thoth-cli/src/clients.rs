@@ -12,9 +12,9 @@ use thoth_endpoint::hosts::{self, Advice, BlindSpot, HOSTS, Host, Places, Scope,
 use thoth_endpoint::platform::{Environment, Platform};
 use thoth_endpoint::program::desktop_environment;
 
-use crate::config_file::{self, FileProblem};
-use crate::exit::Failure;
-use crate::terminal::harmless_text;
+use thoth_shell::config_file::{self, FileProblem};
+use thoth_shell::exit::Failure;
+use thoth_shell::terminal::harmless_text;
 
 /// How many projects of Claude Code's list are looked at.
 const MAX_PROJECTS: usize = 1000;

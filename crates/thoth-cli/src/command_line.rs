@@ -4,7 +4,7 @@ use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue, Error};
 
 use crate::cli::Cli;
-use crate::terminal::harmless_text;
+use thoth_shell::terminal::harmless_text;
 
 /// The command line of this process. Where it is wrong, or asks for help, the process ends.
 pub(crate) fn read() -> Cli {

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 
 use crate::cli::DemoArgs;
 use crate::demo::client::Client;
-use crate::exit::{Code, Failure, Outcome};
-use crate::home::{self, Care};
-use crate::terminal::{BAD, CARE, DIM, GOOD, fields, line, styled};
+use thoth_shell::exit::{Code, Failure, Outcome};
+use thoth_shell::home::{self, Care};
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, fields, line, styled};
 
 const POLICY: &str = include_str!("demo/policy.yaml");
 const CONTINUATION: &str = "            ";

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use crate::checkup::{self, Check, Thoroughness, Verdict};
 use crate::clients::Machine;
-use crate::exit::{Code, Failure, Outcome, finish};
-use crate::home::Home;
 use crate::settings;
 use crate::status::look;
-use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
+use thoth_shell::exit::{Code, Failure, Outcome, finish};
+use thoth_shell::home::Home;
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
 
 /// `thoth doctor`
 #[derive(Debug, Args)]

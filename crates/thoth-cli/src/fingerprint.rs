@@ -11,10 +11,10 @@ use thoth_survey::fingerprints::{self, Change, ItemPrint, ServerPrint, What, rea
 use thoth_survey::missed::Missed;
 
 use crate::approvals::safe::{cell, columns};
-use crate::exit::{Failure, Outcome, finish};
 use crate::scan::target::TargetArgs;
 use crate::scan::{CHANGED, PARTIAL};
-use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
+use thoth_shell::exit::{Failure, Outcome, finish};
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
 
 /// The widest cell of a name.
 const WIDEST: usize = 48;

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use crate::checkup::{self, Check, Count, Thoroughness, Verdict};
 use crate::clients::Machine;
-use crate::exit::{Outcome, finish};
-use crate::home::Home;
 use crate::settings;
 use crate::status::look;
-use crate::terminal::{BAD, DIM, GOOD, harmless_text, json_line, line, styled};
+use thoth_shell::exit::{Outcome, finish};
+use thoth_shell::home::Home;
+use thoth_shell::terminal::{BAD, DIM, GOOD, harmless_text, json_line, line, styled};
 
 /// `thoth health`
 #[derive(Debug, Args)]

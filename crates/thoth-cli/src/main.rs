@@ -10,13 +10,10 @@ mod checkup;
 mod cli;
 mod clients;
 mod command_line;
-mod config_file;
 mod demo;
 mod doctor;
-mod exit;
 mod fingerprint;
 mod health;
-mod home;
 mod manual;
 mod pins;
 mod policy;
@@ -30,7 +27,6 @@ mod scan;
 mod set_api_key;
 mod settings;
 mod status;
-mod terminal;
 mod unwrap_config;
 mod update;
 mod wrap_config;
@@ -38,7 +34,7 @@ mod wrap_config;
 use std::process::ExitCode;
 
 use crate::cli::Command;
-use crate::exit::Failure;
+use thoth_shell::exit::Failure;
 
 fn main() -> ExitCode {
     let cli = command_line::read();

@@ -10,8 +10,8 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::cli::Cli;
-use crate::exit::{Code, Failure, Outcome};
-use crate::terminal::{line, note};
+use thoth_shell::exit::{Code, Failure, Outcome};
+use thoth_shell::terminal::{line, note};
 
 /// `thoth manual`
 #[derive(Debug, Args)]

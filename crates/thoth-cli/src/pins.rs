@@ -12,7 +12,7 @@ mod show;
 
 use clap::Subcommand;
 
-use crate::exit::{Outcome, finish};
+use thoth_shell::exit::{Outcome, finish};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\

@@ -14,10 +14,10 @@ use thoth_policy::{
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Effect, Stage};
 
-use crate::exit::{Code, Failure, Outcome, finish};
-use crate::home::Home;
 use crate::policy_files::{PolicyFiles, Problem};
-use crate::terminal::{BAD, CARE, DIM, GOOD, fields, line, note, styled};
+use thoth_shell::exit::{Code, Failure, Outcome, finish};
+use thoth_shell::home::Home;
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, fields, line, note, styled};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {

@@ -7,10 +7,10 @@ use std::path::Path;
 use serde_json::json;
 use thoth_endpoint::settings::table::keys;
 
-use crate::exit::Failure;
-use crate::home::{Home, write_new};
 use crate::settings;
-use crate::terminal::{harmless_text, note};
+use thoth_shell::exit::Failure;
+use thoth_shell::home::{Home, write_new};
+use thoth_shell::terminal::{harmless_text, note};
 
 /// Permission bits that others must not have: on files with secrets, and on files that decide something.
 pub(crate) const SECRET: u32 = 0o077;

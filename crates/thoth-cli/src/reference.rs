@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use crate::exit::Outcome;
-use crate::terminal::line;
+use thoth_shell::exit::Outcome;
+use thoth_shell::terminal::line;
 
 /// A page.
 #[derive(Debug, Clone, Copy, ValueEnum)]

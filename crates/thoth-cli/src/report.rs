@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use thoth_survey::report::{to_json, to_markdown};
 use thoth_survey::{Collected, findings, fingerprints};
 
-use crate::exit::{Failure, Outcome, finish};
 use crate::fingerprint::write;
 use crate::scan::target::TargetArgs;
 use crate::scan::{RuleArgs, exit_code};
-use crate::terminal::{json_line, line};
+use thoth_shell::exit::{Failure, Outcome, finish};
+use thoth_shell::terminal::{json_line, line};
 
 /// `thoth report`
 #[derive(Debug, Args)]

@@ -16,9 +16,9 @@ use thoth_endpoint::hosts::{self, Host, Scope};
 use thoth_endpoint::rewrite::{Change, Outcome, Rewrite, WrapError};
 
 use crate::clients::{ClientFile, Machine, Reach, known_hosts, parse};
-use crate::config_file::{self, Backups, FileProblem};
-use crate::exit::Failure;
-use crate::terminal::harmless_text;
+use thoth_shell::config_file::{self, Backups, FileProblem};
+use thoth_shell::exit::Failure;
+use thoth_shell::terminal::harmless_text;
 
 pub(crate) use report::{Answer, OWN_SETTINGS, by_remedy, print, problem_json, ungoverned_json};
 

@@ -20,13 +20,13 @@ use thoth_types::{Approver, Caller, IdError, Mode, Redacted, Requester, SessionI
 use crate::account;
 use crate::approvals;
 use crate::cli::{ContentArg, DurabilityArg, ModeArg, RefusalArg, RunArgs, WayArg};
-use crate::exit::{Code, Failure, Outcome};
-use crate::home::Home;
 use crate::policy_files::{self, PolicyFiles};
 use crate::profile;
 use crate::settings;
-use crate::terminal::note;
 use thoth_endpoint::server_name;
+use thoth_shell::exit::{Code, Failure, Outcome};
+use thoth_shell::home::Home;
+use thoth_shell::terminal::note;
 
 pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     if arguments.command.first().is_none_or(|program| program.is_empty()) {

@@ -16,8 +16,8 @@ use thoth_scan::threat::Severity;
 use thoth_survey::{Collected, findings, json, markdown, sarif};
 
 use crate::approvals::width;
-use crate::exit::{Failure, Outcome, finish};
-use crate::terminal::{harmless_text, json_line, line};
+use thoth_shell::exit::{Failure, Outcome, finish};
+use thoth_shell::terminal::{harmless_text, json_line, line};
 
 use target::TargetArgs;
 

@@ -12,11 +12,11 @@ use serde_json::{Map, Value};
 use thoth_endpoint::settings::table::keys;
 use thoth_types::Redacted;
 
-use crate::exit::{Failure, Outcome};
-use crate::home::Home;
 use crate::profile;
 use crate::settings::{self, Content, KeyFile};
-use crate::terminal::{harmless_text, line, note};
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::home::Home;
+use thoth_shell::terminal::{harmless_text, line, note};
 
 /// The longest key, in bytes.
 const MAX_KEY: usize = 4096;

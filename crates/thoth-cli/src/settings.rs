@@ -15,9 +15,9 @@ use thoth_endpoint::settings::table::{keys, server};
 use thoth_endpoint::settings::{FileValue, Process, Resolved, Source, Sources, unknown, written};
 use thoth_types::Redacted;
 
-use crate::exit::{Code, Failure};
-use crate::home::Home;
-use crate::terminal::{harmless_text, note};
+use thoth_shell::exit::{Code, Failure};
+use thoth_shell::home::Home;
+use thoth_shell::terminal::{harmless_text, note};
 
 pub(crate) use key_file::{Content, KeyFile, read as read_key_file};
 pub(crate) use machine::host_name;

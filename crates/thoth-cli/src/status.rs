@@ -14,10 +14,10 @@ use thoth_endpoint::launch::Launch;
 
 use crate::cli::refusal;
 use crate::clients::{ClientFile, Machine, Reach, Ungoverned, known_hosts, parse};
-use crate::config_file::{self, FileProblem};
-use crate::exit::{Outcome, finish};
 use crate::rewriting::{OWN_SETTINGS, problem_json, ungoverned_json};
-use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, quoted, styled};
+use thoth_shell::config_file::{self, FileProblem};
+use thoth_shell::exit::{Outcome, finish};
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, quoted, styled};
 
 use sections::{Heading, remedy, say};
 

@@ -5,10 +5,10 @@ use thoth_endpoint::document::Document;
 use thoth_endpoint::unwrap::unwrap;
 
 use crate::clients::{ClientFile, Machine};
-use crate::config_file::Backups;
-use crate::exit::{Outcome, finish};
-use crate::home::Home;
 use crate::rewriting::{self, Answer, Direction, Purpose, Selection, Task};
+use thoth_shell::config_file::Backups;
+use thoth_shell::exit::{Outcome, finish};
+use thoth_shell::home::Home;
 
 /// `thoth unwrap-config`
 #[derive(Debug, Args)]

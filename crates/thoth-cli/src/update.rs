@@ -7,10 +7,10 @@ use clap::Args;
 use serde_json::{Value, json};
 use thoth_update::{Channel, Installed, Patience, REPOSITORY, Release, Standing, Step, UpdateError, Updater};
 
-use crate::exit::{Failure, Outcome, finish};
-use crate::home::Home;
 use crate::settings;
-use crate::terminal::{CARE, GOOD, json_line, line, note, styled};
+use thoth_shell::exit::{Failure, Outcome, finish};
+use thoth_shell::home::Home;
+use thoth_shell::terminal::{CARE, GOOD, json_line, line, note, styled};
 
 /// `thoth update`
 #[derive(Debug, Args)]

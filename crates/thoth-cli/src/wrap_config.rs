@@ -12,11 +12,11 @@ use thoth_endpoint::wrap::{WrapOptions, wrap};
 
 use crate::cli::{ModeArg, entry as text};
 use crate::clients::{ClientFile, Machine};
-use crate::config_file::Backups;
-use crate::exit::{Failure, Outcome, finish};
-use crate::home::Home;
 use crate::profile;
 use crate::rewriting::{self, Answer, Direction, OwnSettings, Purpose, Selection, Task};
+use thoth_shell::config_file::Backups;
+use thoth_shell::exit::{Failure, Outcome, finish};
+use thoth_shell::home::Home;
 
 /// `thoth wrap-config`
 #[derive(Debug, Args)]

@@ -41,6 +41,8 @@ const HOUSE: &[Row] = &[
         name: "thoth-survey",
         may_import: &["thoth-types", "thoth-endpoint", "thoth-scan", "thoth-api", "thoth-proxy"],
     },
+    Row { name: "thoth-workbench", may_import: &["thoth-types", "thoth-policy"] },
+    Row { name: "thoth-shell", may_import: &["thoth-types", "thoth-endpoint"] },
     Row { name: "thoth-store", may_import: &["thoth-types", "thoth-audit", "thoth-gate"] },
     Row { name: "thoth-update", may_import: &["thoth-types", "thoth-audit", "thoth-api"] },
     Row {
@@ -56,6 +58,8 @@ const HOUSE: &[Row] = &[
             "thoth-proxy",
             "thoth-survey",
             "thoth-update",
+            "thoth-workbench",
+            "thoth-shell",
         ],
     },
     Row {
@@ -71,6 +75,7 @@ const HOUSE: &[Row] = &[
             "thoth-store",
             "thoth-proxy",
             "thoth-update",
+            "thoth-workbench",
         ],
     },
     Row { name: "xtask", may_import: &[] },

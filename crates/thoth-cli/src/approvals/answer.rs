@@ -10,8 +10,8 @@ use rustix::termios::{QueueSelector, tcflush};
 use thoth_store::{Desk, Hold, HoldState, HoldsError};
 use thoth_types::Channel;
 
-use crate::exit::{Failure, Outcome};
-use crate::terminal::{BAD, CARE, GOOD, harmless_text, line, styled};
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::{BAD, CARE, GOOD, harmless_text, line, styled};
 
 use super::arguments::Extent;
 use super::grants::{self, Leave};

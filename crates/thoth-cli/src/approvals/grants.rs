@@ -12,8 +12,8 @@ use thoth_types::display::{name, quoted};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{ArgumentPattern, Arguments, Grant, GrantScope, Vote};
 
-use crate::exit::{Failure, Outcome};
-use crate::terminal::{CARE, DIM, GOOD, harmless_text, json_line, line, styled};
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::{CARE, DIM, GOOD, harmless_text, json_line, line, styled};
 
 use super::json::GrantJson;
 use super::person::Person;

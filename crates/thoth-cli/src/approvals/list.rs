@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use thoth_store::{Hold, HoldState};
 
-use crate::exit::{Failure, Outcome};
-use crate::terminal::{BAD, CARE, DIM, GOOD, json_line, line, styled};
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, json_line, line, styled};
 
 use super::arguments::{is_odd, one_line};
 use super::json::HoldJson;

@@ -8,7 +8,7 @@ use thoth_store::{Hold, HoldState};
 use thoth_types::display::{harmless, name, unmistakable};
 use thoth_types::{RiskLevel, Vote};
 
-use crate::terminal::{BAD, CARE, DIM};
+use thoth_shell::terminal::{BAD, CARE, DIM};
 
 use super::arguments::{self, Extent, Line};
 use super::safe::{broken, oddities, wrapped};

@@ -10,8 +10,8 @@ use thoth_store::{Hold, HoldState, VoteError};
 use thoth_types::{Approver, Channel, ProcessRef, Unentitled, Vote};
 
 use crate::account;
-use crate::exit::Failure;
-use crate::terminal::harmless_text;
+use thoth_shell::exit::Failure;
+use thoth_shell::terminal::harmless_text;
 
 use super::times::clock;
 

@@ -9,8 +9,8 @@ use serde::Serialize;
 use thoth_store::{Hold, HoldState};
 use thoth_types::Channel;
 
-use crate::exit::{Failure, Outcome};
-use crate::terminal::{BAD, json_line, line, note, styled};
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::{BAD, json_line, line, note, styled};
 
 use super::arguments::{Extent, grouped};
 use super::json::HoldJson;

@@ -11,9 +11,9 @@ use thoth_audit::{Ledger, LedgerKeys, LedgerOptions};
 use thoth_store::{Desk, Hold, HoldState, Holds as _, HoldsError, SqliteHolds};
 use thoth_types::{Grant, HoldToken};
 
-use crate::exit::Failure;
-use crate::home::Home;
-use crate::terminal::{harmless_text, note};
+use thoth_shell::exit::Failure;
+use thoth_shell::home::Home;
+use thoth_shell::terminal::{harmless_text, note};
 
 /// Fewer digits than this are too easily another hold's.
 const FEWEST_DIGITS: usize = 4;

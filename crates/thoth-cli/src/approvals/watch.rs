@@ -18,8 +18,8 @@ use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyEvent,
 use thoth_store::{Hold, Holds as _};
 use thoth_types::{Channel, HoldToken};
 
-use crate::exit::{Failure, Outcome};
-use crate::terminal::harmless_text;
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::harmless_text;
 
 use super::answer::answer;
 use super::list::waiting_first;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use thoth_store::{HoldState, Holds as _, SqliteHolds};
 
 use super::Check;
-use crate::home::Home;
+use thoth_shell::home::Home;
 
 const NAME: &str = "holds";
 

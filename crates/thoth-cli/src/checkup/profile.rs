@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use thoth_audit::LedgerKeys;
 
 use super::Check;
-use crate::home::Home;
 use crate::profile::{DECIDING, SECRET};
+use thoth_shell::home::Home;
 
 const NAME: &str = "profile";
 /// What stands in the directory, and the bits that others must not have: nobody else may change what decides, and nobody

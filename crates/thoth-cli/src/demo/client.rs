@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::exit::Failure;
+use thoth_shell::exit::Failure;
 
 #[derive(Debug)]
 pub(crate) struct Client {

@@ -10,7 +10,7 @@ use rmcp::schemars::JsonSchema;
 use rmcp::{ErrorData, ServerHandler, ServiceExt as _, tool, tool_handler, tool_router};
 use serde::Deserialize;
 
-use crate::exit::{Failure, Outcome};
+use thoth_shell::exit::{Failure, Outcome};
 
 /// Serves on standard input and output until the input ends.
 pub(crate) fn run() -> Outcome {

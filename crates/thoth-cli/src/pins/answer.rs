@@ -13,8 +13,8 @@ use thoth_types::{Caller, Channel, Mode, PinState, SessionId};
 
 use crate::approvals::person::Person;
 use crate::approvals::store::Store;
-use crate::exit::{Failure, Outcome};
-use crate::terminal::{BAD, GOOD, line, note, styled};
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::{BAD, GOOD, line, note, styled};
 
 use super::chosen::{Chosen, failed, needs_a_look, store, title};
 use super::person::{Needs, approval, may_approve};
@@ -108,7 +108,7 @@ fn approve_one(store: &Store, pins: &SqlitePins, pin: &Pin, person: &Person, yes
     if pin.approved.is_some() && pin.candidate.is_some() {
         for threat in &threats {
             let text = format!("{}: {} ({})", threat.severity, threat.message, threat.rule);
-            line(styled(BAD, format_args!("  ! {}", crate::terminal::harmless_text(&text))))?;
+            line(styled(BAD, format_args!("  ! {}", thoth_shell::terminal::harmless_text(&text))))?;
         }
     }
     if !yes && person.channel == Channel::Terminal && !agrees()? {

@@ -8,8 +8,8 @@ use thoth_types::display::name;
 use thoth_types::{ItemKind, PinState, ServerName};
 
 use crate::approvals::store::Store;
-use crate::exit::Failure;
-use crate::terminal::harmless_text;
+use thoth_shell::exit::Failure;
+use thoth_shell::terminal::harmless_text;
 
 /// Pins of one server.
 #[derive(Debug, Args)]

@@ -12,8 +12,8 @@ use thoth_store::Pin;
 use crate::approvals::safe::{cell, oddities, wrapped};
 use crate::approvals::times::clock;
 use crate::approvals::{USUAL_WIDTH, width};
-use crate::exit::{Failure, Outcome};
-use crate::terminal::{BAD, CARE, DIM, GOOD, line, styled};
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, line, styled};
 
 use super::chosen::{Chosen, needs_a_look, store, title};
 use super::json::{changes, print_json};

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use thoth_store::{Pin, Pins as _};
 use thoth_types::{ItemKind, PinState};
 
-use crate::exit::{Failure, Outcome};
-use crate::terminal::json_line;
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::json_line;
 
 use super::chosen::{failed, store};
 

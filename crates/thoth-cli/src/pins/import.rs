@@ -10,8 +10,8 @@ use thoth_types::Channel;
 use thoth_types::json::{Limits, Tape};
 
 use crate::approvals::person::Person;
-use crate::exit::{Failure, Outcome};
-use crate::terminal::{GOOD, harmless_text, line, styled};
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::{GOOD, harmless_text, line, styled};
 
 use super::answer::{OpenPins, agrees, caller};
 use super::chosen::{failed, store, title};

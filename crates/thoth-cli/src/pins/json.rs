@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use thoth_scan::fingerprint::{FieldChange, FieldText, diff};
 use thoth_store::{Approval, Pin, Version};
 
-use crate::exit::{Failure, Outcome};
-use crate::terminal::json_line;
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::json_line;
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]

@@ -12,8 +12,8 @@ use thoth_types::{PinState, ServerName};
 use crate::approvals::safe::{cell, columns, cut, oddities};
 use crate::approvals::times::between;
 use crate::approvals::width;
-use crate::exit::{Failure, Outcome};
-use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, line, styled};
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, line, styled};
 
 use super::chosen::{failed, needs_a_look, store};
 use super::json::{changes, print_json};

@@ -10,7 +10,7 @@ use thoth_store::Approval;
 use thoth_types::Channel;
 
 use crate::approvals::person::Person;
-use crate::exit::Failure;
+use thoth_shell::exit::Failure;
 
 /// What an approval needs beside a person who is not governed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use thoth_types::Severity;
 use crate::approvals::safe::{cell, oddities, wrapped};
 use crate::approvals::times::clock;
 use crate::approvals::{USUAL_WIDTH, width};
-use crate::exit::{Failure, Outcome};
-use crate::terminal::{BAD, CARE, DIM, line, styled};
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::{BAD, CARE, DIM, line, styled};
 
 use super::chosen::{Chosen, store, title};
 use super::json::print_json;

@@ -7,8 +7,8 @@ use thoth_endpoint::document::{Document, Node, Value};
 
 use super::comments;
 use crate::clients::ClientFile;
-use crate::terminal::{BAD, DIM, GOOD, harmless_text, styled};
 use thoth_endpoint::server_name::looks_like_secret;
+use thoth_shell::terminal::{BAD, DIM, GOOD, harmless_text, styled};
 
 /// What stands in the place of a value that is not shown.
 const MASK: &str = "***";

@@ -8,8 +8,8 @@ use thoth_endpoint::rewrite::{Change, Outcome};
 
 use super::{Direction, Done, OwnSettings, Purpose, Report, is_stdout};
 use crate::clients::{Machine, Ungoverned};
-use crate::exit::Failure;
-use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, note, styled};
+use thoth_shell::exit::Failure;
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, note, styled};
 
 /// What to do about what an entry of a project says about its own gate.
 pub(crate) const OWN_SETTINGS: &str =
@@ -308,7 +308,7 @@ fn file_json(report: &Report) -> Value {
 }
 
 /// A problem of a file, for scripts.
-pub(crate) fn problem_json(problem: &crate::config_file::FileProblem) -> Value {
+pub(crate) fn problem_json(problem: &thoth_shell::config_file::FileProblem) -> Value {
     json!({
         "message": problem.message,
         "hint": problem.hint,

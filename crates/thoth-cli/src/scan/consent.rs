@@ -11,7 +11,7 @@ use thoth_types::display::{harmless, name, quoted};
 
 use crate::approvals::safe::cut;
 use crate::approvals::width;
-use crate::exit::Failure;
+use thoth_shell::exit::Failure;
 
 /// How wide a command is shown where nothing limits the line.
 const WIDTH: usize = 160;

@@ -11,7 +11,7 @@ use thoth_survey::way::way;
 use thoth_survey::{Collected, Fill, configuration};
 
 use crate::clients::{ClientFile, Machine, Reach as Far, parse};
-use crate::config_file;
+use thoth_shell::config_file;
 
 use super::target::TargetArgs;
 
@@ -82,7 +82,7 @@ fn entry(
     }
     if contents.disabled && !is_named {
         let message = "it is switched off in the client".to_owned();
-        let hint = format!("name it to scan it: --server {}", crate::terminal::quoted(&contents.server));
+        let hint = format!("name it to scan it: --server {}", thoth_shell::terminal::quoted(&contents.server));
         return collected.missed.push(missed("disabled", message).hint(hint).wanted());
     }
     let fill = Fill { environment: &machine.environment, home: &machine.home, project: file.project.as_deref() };

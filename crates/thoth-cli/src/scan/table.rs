@@ -7,7 +7,7 @@ use thoth_survey::markdown::plural;
 use thoth_types::display::{name, quoted};
 
 use crate::approvals::safe::{broken, cell, columns, cut};
-use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, styled};
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, styled};
 
 /// The widest cell of a name.
 const WIDEST: usize = 32;

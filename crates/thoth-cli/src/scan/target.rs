@@ -13,10 +13,10 @@ use thoth_survey::{Collected, named, tools_file};
 use thoth_types::display::name;
 
 use crate::clients::{Machine, known_hosts};
-use crate::exit::Failure;
-use crate::home::Home;
 use crate::settings;
-use crate::terminal::harmless_text;
+use thoth_shell::exit::Failure;
+use thoth_shell::home::Home;
+use thoth_shell::terminal::harmless_text;
 
 use super::{consent, entries};
 

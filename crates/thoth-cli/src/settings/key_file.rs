@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 use serde_json::{Map, Value};
 use thoth_types::Redacted;
 
-use crate::terminal::harmless_text;
+use thoth_shell::terminal::harmless_text;
 
 /// Never to wait when opening.
 const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();

@@ -10,8 +10,8 @@ use thoth_endpoint::platform::Platform;
 use thoth_endpoint::settings::managed::{Custody, MAX_BYTES, Managed, ManagedError};
 
 use super::machine;
-use crate::exit::Failure;
-use crate::terminal::harmless_text;
+use thoth_shell::exit::Failure;
+use thoth_shell::terminal::harmless_text;
 
 /// Never to wait when opening, and never to be led elsewhere.
 const FLAGS: i32 = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits().cast_signed();

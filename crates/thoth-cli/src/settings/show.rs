@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use thoth_endpoint::settings::{Resolved, Row, Source, State};
 
 use super::{load, process};
-use crate::exit::{Code, Failure, Outcome};
-use crate::home::Home;
-use crate::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
+use thoth_shell::exit::{Code, Failure, Outcome};
+use thoth_shell::home::Home;
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
 
 /// How wide a column may make all others go.
 const WIDEST: usize = 48;

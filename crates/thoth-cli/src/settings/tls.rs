@@ -7,8 +7,8 @@ use thoth_api::{CaBundle, TlsSettings};
 use thoth_endpoint::settings::{Resolved, Tls};
 
 use super::key_file::regular;
-use crate::exit::Failure;
-use crate::terminal::harmless_text;
+use thoth_shell::exit::Failure;
+use thoth_shell::terminal::harmless_text;
 
 /// The largest file with certificates, in bytes; a system's whole list has about 250 kB.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;

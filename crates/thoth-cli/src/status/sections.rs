@@ -3,7 +3,7 @@
 use clap::builder::styling::Style;
 
 use crate::rewriting::by_remedy;
-use crate::terminal::{DIM, harmless_text, styled};
+use thoth_shell::terminal::{DIM, harmless_text, styled};
 
 /// A heading that is written before the first item below it.
 pub(super) struct Heading(Option<&'static str>);

@@ -12,11 +12,11 @@ use thoth_types::{AgentId, IdError, Redacted, TenantId};
 use super::WrapArgs;
 use crate::cli::entry;
 use crate::clients::Machine;
-use crate::config_file;
-use crate::exit::{Code, Failure};
-use crate::home::Home;
 use crate::policy_files::PolicyFiles;
-use crate::terminal::quoted;
+use thoth_shell::config_file;
+use thoth_shell::exit::{Code, Failure};
+use thoth_shell::home::Home;
+use thoth_shell::terminal::quoted;
 
 const API_KEY: &str = "THOTH_API_KEY";
 

@@ -7,7 +7,7 @@ use thoth_endpoint::platform::{Environment, Platform};
 use thoth_endpoint::program::desktop_environment;
 
 use crate::clients::{Machine, is_executable};
-use crate::exit::Failure;
+use thoth_shell::exit::Failure;
 
 /// A command, and what there is to say about it.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::approvals::arguments::Extent;
 use crate::approvals::list::is_strange;
 use crate::approvals::page::{self, PageLine};
 use crate::approvals::safe::cut;
-use crate::terminal::{BAD, CARE, DIM, GOOD};
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD};
 
 /// How long a hold that is over stays, how long a new one is marked, and how long a message stands.
 const FADING: SignedDuration = SignedDuration::from_secs(6);

@@ -10,7 +10,7 @@ use super::state::{Drawn, Row, State};
 use crate::approvals::page::{self, Detail};
 use crate::approvals::safe::{broken, cell, columns, cut};
 use crate::approvals::times::between;
-use crate::terminal::{BAD, CARE, DIM, GOOD};
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD};
 
 /// From this width on all columns are shown.
 const WIDE: usize = 72;

@@ -8,21 +8,25 @@ use clap::builder::styling::{AnsiColor, Style};
 
 use crate::exit::{Code, Failure};
 
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-pub(crate) const CARE: Style = AnsiColor::Yellow.on_default();
-pub(crate) const DIM: Style = Style::new().dimmed();
+/// What is as it should be.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// What is wrong.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What to look at.
+pub const CARE: Style = AnsiColor::Yellow.on_default();
+/// What matters less.
+pub const DIM: Style = Style::new().dimmed();
 
 /// Prints one line. A reader that has gone away, such as `head`, ends the command quietly, with the exit code of
 /// programs that SIGPIPE ends.
-pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
+pub fn line(text: impl Display) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(unwritten)
 }
 
 /// Prints one line of JSON, byte for byte, to anything but a terminal. `line` would not: what takes the colours out also
 /// takes DEL out, which may stand in a JSON string as it is.
-pub(crate) fn json_line(text: &str) -> Result<(), Failure> {
+pub fn json_line(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let text = if out.is_terminal() { harmless(text) } else { Cow::Borrowed(text) };
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(unwritten)
@@ -45,28 +49,28 @@ fn unwritten(error: std::io::Error) -> Failure {
 }
 
 /// Says something on standard error.
-pub(crate) fn note(text: impl Display) {
+pub fn note(text: impl Display) {
     // There is nowhere left to report that stderr is closed.
     drop(writeln!(std::io::stderr().lock(), "thoth: {text}"));
 }
 
 /// A value in a style that ends with it.
-pub(crate) fn styled(style: Style, text: impl Display) -> String {
+pub fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
 /// A text from outside as a terminal may see it: what it would obey, and what reorders or hides text, is escaped.
-pub(crate) fn harmless_text(text: &str) -> String {
+pub fn harmless_text(text: &str) -> String {
     thoth_types::display::harmless(text)
 }
 
 /// A text as one word of a shell's command line, for commands that people copy.
-pub(crate) fn quoted(text: impl Display) -> String {
+pub fn quoted(text: impl Display) -> String {
     format!("'{}'", text.to_string().replace('\'', r"'\''"))
 }
 
 /// Rows of a label and a value, the values aligned.
-pub(crate) fn fields(rows: &[(&str, String)]) -> Result<(), Failure> {
+pub fn fields(rows: &[(&str, String)]) -> Result<(), Failure> {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
     for (label, value) in rows {
         line(format_args!("{label:width$}  {value}"))?;

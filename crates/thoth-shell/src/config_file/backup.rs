@@ -17,10 +17,12 @@ const KEPT: usize = 20;
 
 /// The directory of all backups, `~/.thoth/backups`. Whatever secrets a file held, its copy is readable by its owner alone.
 #[derive(Debug, Clone)]
-pub(crate) struct Backups(PathBuf);
+pub struct Backups(PathBuf);
 
 impl Backups {
-    pub(crate) const fn new(directory: PathBuf) -> Self {
+    /// Backups in `directory`, which is created when the first one is made.
+    #[must_use]
+    pub const fn new(directory: PathBuf) -> Self {
         Self(directory)
     }
 

@@ -22,33 +22,36 @@ mod leftover;
 mod lock;
 mod swap;
 
-pub(crate) use backup::Backups;
-pub(crate) use swap::create;
+pub use backup::Backups;
+pub use swap::create;
 use swap::{Steps, Swap};
 
 /// The largest file that is read, in bytes. Claude Code keeps its history in the file that names its servers; such files
 /// reach some megabytes.
-pub(crate) const MAX_BYTES: u64 = 16 * 1024 * 1024;
+pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// How often a file that others keep changing is planned anew.
 const ATTEMPTS: usize = 20;
 
 /// Why a file could not be read or replaced. If it was to be replaced, it is as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FileProblem {
-    pub(crate) message: String,
-    pub(crate) hint: Option<String>,
+pub struct FileProblem {
+    /// What happened.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
     /// Where in the file.
-    pub(crate) place: Option<Place>,
+    pub place: Option<Place>,
 }
 
 impl FileProblem {
-    pub(crate) fn new(message: impl std::fmt::Display) -> Self {
+    /// A problem without a place or a remedy.
+    pub fn new(message: impl std::fmt::Display) -> Self {
         Self { message: message.to_string(), hint: None, place: None }
     }
 
     /// Writes it to stderr.
-    pub(crate) fn report(&self) {
+    pub fn report(&self) {
         let failure = Failure::failed(harmless_text(&self.message));
         match &self.hint {
             Some(hint) => failure.hint(harmless_text(hint)),
@@ -57,12 +60,16 @@ impl FileProblem {
         .report();
     }
 
-    pub(crate) fn at(mut self, place: Place) -> Self {
+    /// The same, at a place in the file.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
         self
     }
 
-    pub(crate) fn hint(mut self, hint: impl std::fmt::Display) -> Self {
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl std::fmt::Display) -> Self {
         self.hint = Some(hint.to_string());
         self
     }
@@ -70,7 +77,7 @@ impl FileProblem {
 
 /// A file as it was read.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub struct Found {
     /// The file itself, not a link to it.
     target: PathBuf,
     held: Held,
@@ -86,27 +93,28 @@ struct Held {
 }
 
 impl Found {
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// The content as it was read.
+    pub fn bytes(&self) -> &[u8] {
         &self.held.bytes
     }
 
     /// Permission bits.
-    pub(crate) const fn mode(&self) -> u32 {
+    pub const fn mode(&self) -> u32 {
         self.held.mode
     }
 }
 
 /// A file that was replaced, or needed no change.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Rewritten {
+pub struct Rewritten {
     /// Where the earlier content is; none when nothing was changed.
-    pub(crate) backup: Option<PathBuf>,
+    pub backup: Option<PathBuf>,
     /// Content that an interrupted run had left beside the file, and where it is kept now.
-    pub(crate) rescued: Vec<PathBuf>,
+    pub rescued: Vec<PathBuf>,
 }
 
 /// Reads a regular file, or the one that a link leads to. It waits for no pipe, and reads no endless device.
-pub(crate) fn read(path: &Path) -> Result<Found, FileProblem> {
+pub fn read(path: &Path) -> Result<Found, FileProblem> {
     let shown = path.display();
     let problem = |error: &std::io::Error| match error.kind() {
         ErrorKind::NotFound if path.is_symlink() => {
@@ -162,7 +170,7 @@ fn held(path: &Path) -> std::io::Result<Look> {
 
 /// Replaces a file by what `plan` makes of its content; `None` leaves it as it is. Whenever somebody else writes the file
 /// at the same time, their content is planned anew.
-pub(crate) fn rewrite(
+pub fn rewrite(
     path: &Path,
     backups: &Backups,
     plan: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>, FileProblem>,

@@ -222,7 +222,7 @@ fn sync(directory: &Path) -> io::Result<()> {
 }
 
 /// Writes a file that is not there yet, complete or not at all.
-pub(crate) fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileProblem> {
+pub fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileProblem> {
     let problem = |error: io::Error| FileProblem::new(format!("cannot write `{}`: {error}", path.display()));
     let directory = match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,

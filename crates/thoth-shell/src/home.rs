@@ -11,18 +11,18 @@ use crate::terminal::{harmless_text, note};
 
 /// The directory.
 #[derive(Debug, Clone)]
-pub(crate) struct Home(PathBuf);
+pub struct Home(PathBuf);
 
 impl Home {
     /// Finds the directory and creates it on first use. Afterwards it exists, and nobody else can write to it.
-    pub(crate) fn open() -> Result<Self, Failure> {
+    pub fn open() -> Result<Self, Failure> {
         let (home, chosen) = Self::find()?;
         private(&home.0, if chosen { Care::Refuse } else { Care::Repair })?;
         Ok(home)
     }
 
     /// Finds the directory for reading, and touches nothing. It need not exist.
-    pub(crate) fn locate() -> Result<Self, Failure> {
+    pub fn locate() -> Result<Self, Failure> {
         Self::find().map(|(home, _)| home)
     }
 
@@ -31,46 +31,52 @@ impl Home {
         chosen(std::env::var_os("THOTH_HOME"), std::env::home_dir()).map(|(home, chosen)| (Self(home), chosen))
     }
 
-    /// A home that a test made.
-    #[cfg(test)]
-    pub(crate) fn at(path: &Path) -> Self {
+    /// The home at `path`, which exists.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
         Self(path.to_owned())
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.0
     }
 
-    pub(crate) fn ledger(&self) -> PathBuf {
+    /// The directory of the ledger, whether it exists or not.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
         self.0.join("ledger")
     }
 
-    pub(crate) fn keys(&self) -> PathBuf {
+    /// The directory of the signing keys, whether it exists or not.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
         self.0.join("keys")
     }
 
     /// The file of held calls, whether it exists or not.
-    pub(crate) fn state(&self) -> PathBuf {
+    pub fn state(&self) -> PathBuf {
         self.0.join("state.db")
     }
 
     /// The default policy file, whether it exists or not.
-    pub(crate) fn policy_file(&self) -> PathBuf {
+    pub fn policy_file(&self) -> PathBuf {
         self.0.join("policy.yaml")
     }
 
     /// Copies of other programs' files, made before they are changed.
-    pub(crate) fn backups(&self) -> PathBuf {
+    pub fn backups(&self) -> PathBuf {
         self.0.join("backups")
     }
 
     /// The file of session intents by server, whether it exists or not.
-    pub(crate) fn intent_map(&self) -> PathBuf {
+    pub fn intent_map(&self) -> PathBuf {
         self.0.join("intent_map.json")
     }
 
     /// The file of the API key, whether it exists or not.
-    pub(crate) fn api_key(&self) -> PathBuf {
+    pub fn api_key(&self) -> PathBuf {
         self.0.join("proxy_api_key.json")
     }
 }
@@ -112,7 +118,7 @@ fn usable(variable: &str, path: &Path) -> Result<(), Failure> {
 
 /// What to do about an existing directory that others can get into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Care {
+pub enum Care {
     /// Close it, and say so: it is ours alone to decide.
     Repair,
     /// Leave it as it is, and refuse it if others can write to it: somebody chose it, perhaps for more than this.
@@ -122,7 +128,7 @@ pub(crate) enum Care {
 /// Creates a directory that only its owner can get into, or looks whether an existing one will do.
 ///
 /// Whoever can write to the directory could put another policy there, or other keys.
-pub(crate) fn private(path: &Path, care: Care) -> Result<(), Failure> {
+pub fn private(path: &Path, care: Care) -> Result<(), Failure> {
     let shown = harmless_text(&path.display().to_string());
     let problem = |what: &str, error: io::Error| {
         Failure::failed(format!("cannot {what} `{shown}`: {error}"))
@@ -152,7 +158,7 @@ pub(crate) fn private(path: &Path, care: Care) -> Result<(), Failure> {
 
 /// Creates a file with its whole content at once, private, and never over an existing one: of two processes that start
 /// together, one writes and the other reads what the first has written.
-pub(crate) fn write_new(path: &Path, text: &str) -> io::Result<bool> {
+pub fn write_new(path: &Path, text: &str) -> io::Result<bool> {
     let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
     file.write_all(text.as_bytes())?;
     match file.persist_noclobber(path) {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// What the exit codes mean; part of the contract, listed in `thoth --help`. `thoth run` ends with the upstream's own
 /// exit code instead, or 128 plus the number of the signal that ended it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Code {
+pub enum Code {
     /// Something could not be done.
     Failed = 1,
     /// The command line was wrong. Also used by the argument parser.
@@ -47,7 +47,7 @@ impl Code {
 
 /// A failure that a person or a script reads: what happened, and what to do about it.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     code: Code,
     message: String,
     hint: Option<String>,
@@ -55,25 +55,30 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(code: Code, message: impl Display) -> Self {
+    /// A failure that ends with `code`.
+    pub fn new(code: Code, message: impl Display) -> Self {
         Self { code, message: message.to_string(), hint: None, details: Map::new() }
     }
 
-    pub(crate) fn failed(message: impl Display) -> Self {
+    /// Something could not be done.
+    pub fn failed(message: impl Display) -> Self {
         Self::new(Code::Failed, message)
     }
 
-    pub(crate) fn usage(message: impl Display) -> Self {
+    /// The command line was wrong.
+    pub fn usage(message: impl Display) -> Self {
         Self::new(Code::Usage, message)
     }
 
-    pub(crate) fn hint(mut self, hint: impl Display) -> Self {
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Display) -> Self {
         self.hint = Some(hint.to_string());
         self
     }
 
     /// The same for commands that keep 1 for what they found: it was not scanned, as if the command line were wrong.
-    pub(crate) fn not_scanned(mut self) -> Self {
+    pub fn not_scanned(mut self) -> Self {
         if self.code == Code::Failed {
             self.code = Code::Usage;
             self.details.entry("code").or_insert_with(|| "not_scanned".into());
@@ -82,23 +87,23 @@ impl Failure {
     }
 
     /// What happened, without what to do about it.
-    pub(crate) fn message(&self) -> &str {
+    pub fn message(&self) -> &str {
         &self.message
     }
 
     /// What to do, where that is known.
-    pub(crate) fn remedy(&self) -> Option<&str> {
+    pub fn remedy(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
     /// Something that scripts get beside the message; `code` replaces the general word.
-    pub(crate) fn detail(mut self, key: &str, value: impl Into<Value>) -> Self {
+    pub fn detail(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.details.insert(key.to_owned(), value.into());
         self
     }
 
     /// Writes the failure to stderr.
-    pub(crate) fn report(&self) -> ExitCode {
+    pub fn report(&self) -> ExitCode {
         if self.code != Code::Closed {
             let mut out = anstream::stderr().lock();
             let style = clap::builder::styling::AnsiColor::Red.on_default().bold();
@@ -112,7 +117,7 @@ impl Failure {
     }
 
     /// Writes the failure to stdout as one JSON object, for scripts that read answers there.
-    pub(crate) fn report_json(mut self) -> ExitCode {
+    pub fn report_json(mut self) -> ExitCode {
         if self.code != Code::Closed {
             let exit_code = self.exit_code();
             self.details.insert("error".to_owned(), self.message.trim_end().into());
@@ -133,10 +138,10 @@ impl Failure {
 }
 
 /// What every subcommand returns.
-pub(crate) type Outcome = Result<ExitCode, Failure>;
+pub type Outcome = Result<ExitCode, Failure>;
 
 /// Reports a failure where a caller that asked for JSON looks for it.
-pub(crate) fn finish(outcome: Outcome, json: bool) -> Outcome {
+pub fn finish(outcome: Outcome, json: bool) -> Outcome {
     match outcome {
         Err(failure) if json => Ok(failure.report_json()),
         outcome => outcome,

@@ -1,0 +1,1 @@
+//! What a policy does, proved before it runs.
