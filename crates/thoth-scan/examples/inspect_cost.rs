@@ -1,4 +1,5 @@
-//! What inspection costs: on typical documents, and on the slowest that a search finds. `--search ROUNDS`, `--json`.
+//! What inspection costs: on typical documents, and on the slowest that a search finds. `--search ROUNDS`; `--only NAME`
+//! measures one document long enough to be profiled; `--repeat TEXT [ROLE]` measures one text.
 //!
 //! The search repeats openings of every rule, alone and in pairs, to a megabyte, in each role that an argument can
 //! have, and then mutates what was slowest. It prints the worst, in milliseconds for a megabyte.
@@ -196,7 +197,21 @@ fn wrap(text: &str, role: Option<&str>) -> String {
     }
 }
 
-fn typical(settings: &InspectSettings) {
+/// Prints what one document costs, if its name is asked for.
+fn measure(name: &str, document: &str, arguments: bool, only: Option<&str>, settings: &InspectSettings) {
+    if only.is_some_and(|only| !name.contains(only)) {
+        return;
+    }
+    let spent = best(document, arguments, settings, if only.is_some() { 20_000 } else { 300 });
+    println!(
+        "{name:<16} {:>7} bytes {:>9.2?} {:>7.2} µs/kB",
+        document.len(),
+        spent,
+        spent.as_secs_f64() * 1e6 * 1024.0 / document.len() as f64
+    );
+}
+
+fn typical(only: Option<&str>, settings: &InspectSettings) {
     let prose = "The quarterly report shows that revenue grew by 12 % while costs stayed flat. Please see the attached table for details, and let us know if you have questions about the numbers. ";
     let code = "fn main() {\n    let config = Config::load(\"settings.toml\").unwrap_or_default();\n    println!(\"{}\", config.name);\n}\n";
     let log = "2026-01-02T03:04:05.678Z INFO request id=7f1c2a9e-0b1d-4c2e-9a55-1d2c3b4a5f60 status=200 took=12ms path=/api/v1/items\n";
@@ -204,13 +219,7 @@ fn typical(settings: &InspectSettings) {
     for (name, piece) in [("prose", prose), ("code", code), ("log", log), ("umlauts", wide)] {
         for size in [1 << 10, 10 << 10, 100 << 10] {
             let document = wrap(&repeated(piece, size), None);
-            let spent = best(&document, false, settings, 200);
-            println!(
-                "result {name:<8} {:>7} bytes {:>9.2?} {:>7.2} µs/kB",
-                document.len(),
-                spent,
-                spent.as_secs_f64() * 1e6 * 1024.0 / document.len() as f64
-            );
+            measure(&format!("result {name}"), &document, false, only, settings);
         }
     }
     let rows: Vec<String> = (0..9).map(|at| format!("{{\"id\":{at},\"name\":\"Item {at}\",\"price\":19.99,\"tags\":[\"new\",\"sale\"],\"url\":\"https://shop.example/items/{at}\"}}")).collect();
@@ -219,23 +228,11 @@ fn typical(settings: &InspectSettings) {
         "{{\"path\":\"src/main.rs\",\"command\":\"cargo test --workspace\",\"query\":\"how to parse json\",\"url\":\"https://example.com/a?b=c\",\"content\":\"{}\"}}",
         escape(&repeated(code, 800))
     );
-    for (name, document) in [("call fields", &call), ("call items", &many)] {
-        let spent = best(document, true, settings, 500);
-        println!(
-            "{name:<15} {:>7} bytes {:>9.2?} {:>7.2} µs/kB",
-            document.len(),
-            spent,
-            spent.as_secs_f64() * 1e6 * 1024.0 / document.len() as f64
-        );
+    for (name, document, arguments) in
+        [("call fields", &call, true), ("call items", &many, true), ("result items", &many, false)]
+    {
+        measure(name, document, arguments, only, settings);
     }
-    let spent = best(&many, false, settings, 500);
-    println!(
-        "{:<15} {:>7} bytes {:>9.2?} {:>7.2} µs/kB",
-        "result items",
-        many.len(),
-        spent,
-        spent.as_secs_f64() * 1e6 * 1024.0 / many.len() as f64
-    );
 }
 
 /// A linear congruential generator: the search is the same on every run.
@@ -249,7 +246,7 @@ impl Dice {
 }
 
 fn search(rounds: usize, settings: &InspectSettings) {
-    let mut seen: Vec<(Duration, String, Option<&str>)> = Vec::new();
+    let mut seen: Vec<(Duration, String, Option<&'static str>)> = Vec::new();
     let mut attempt = |piece: String, role: Option<&'static str>| {
         let document = wrap(&repeated(&piece, SAMPLE), role);
         let spent = best(&document, role.is_some(), settings, 4).mul_f64(MEGABYTE as f64 / document.len() as f64);
@@ -269,32 +266,56 @@ fn search(rounds: usize, settings: &InspectSettings) {
         attempt(pieces.concat(), role);
     }
     seen.sort_by_key(|(spent, _, _)| std::cmp::Reverse(*spent));
-    // The slowest once more, so that a scheduler's pause is not taken for a slow rule.
-    let mut worst: Vec<_> = seen
-        .iter()
-        .take(25)
-        .map(|(_, piece, role)| {
-            let document = wrap(&repeated(piece, MEGABYTE), *role);
+    seen.truncate(rounds);
+    // At full length some end at a cap that the sample does not reach.
+    let full =
+        |piece: String, role: Option<&'static str>, worst: &mut Vec<(Duration, String, Option<&'static str>)>| {
+            let document = wrap(&repeated(&piece, MEGABYTE), role);
             let spent = best(&document, role.is_some(), settings, 2).mul_f64(MEGABYTE as f64 / document.len() as f64);
-            (spent, piece, role)
-        })
-        .collect();
-    worst.sort_by_key(|(spent, _, _)| std::cmp::Reverse(*spent));
-    for (spent, piece, role) in worst.iter().take(15) {
-        println!("{:>9.2?} per MB  {:?} in {}", spent, piece, role.unwrap_or("a result"));
+            worst.push((spent, piece, role));
+            worst.sort_by_key(|(spent, _, _)| std::cmp::Reverse(*spent));
+            worst.truncate(15);
+        };
+    let mut worst = Vec::new();
+    for (_, piece, role) in seen {
+        full(piece, role, &mut worst);
+    }
+    // The slowest with something else added, and without a part of them.
+    for _ in 0..rounds {
+        let Some((_, piece, role)) = worst.get(dice.below(worst.len())).cloned() else { continue };
+        let other = OPENINGS.get(dice.below(OPENINGS.len())).copied().unwrap_or_default();
+        let changed = match dice.below(3) {
+            0 => format!("{piece}{other}"),
+            1 => format!("{other}{piece}"),
+            _ => piece.chars().filter(|_| dice.below(4) > 0).collect(),
+        };
+        if !changed.is_empty() && changed.len() < 200 {
+            full(changed, role, &mut worst);
+        }
+    }
+    for (spent, piece, role) in &worst {
+        println!("{spent:>9.2?} per MB  {piece:?} in {}", role.unwrap_or("a result"));
     }
 }
 
 fn main() {
     let mut rounds = 0;
+    let mut only = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         if argument == "--search" {
             rounds = arguments.next().and_then(|rounds| rounds.parse().ok()).unwrap_or(0);
+        } else if argument == "--repeat" {
+            let (piece, role) = (arguments.next().unwrap_or_default(), arguments.next());
+            let document = wrap(&repeated(&piece, MEGABYTE), role.as_deref());
+            println!("{:>9.2?} per MB", best(&document, role.is_some(), &InspectSettings::default(), 20));
+            return;
+        } else if argument == "--only" {
+            only = arguments.next();
         }
     }
     let settings = InspectSettings::default();
-    typical(&settings);
+    typical(only.as_deref(), &settings);
     if rounds > 0 {
         search(rounds, &settings);
     }

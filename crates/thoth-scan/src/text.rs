@@ -28,10 +28,10 @@ use std::ops::Range;
 
 pub use anomaly::{Anomaly, AnomalyKind};
 pub(crate) use fold::is_word;
+pub(crate) use survey::Survey;
 
 use anomaly::Anomalies;
 use map::Map;
-use survey::Survey;
 
 /// Caps on what reading a text may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,11 @@ impl<'r> Text<'r> {
     /// Reads a text.
     #[must_use]
     pub fn read_with(raw: &'r str, limits: Limits) -> Self {
-        let survey = Survey::of(raw);
+        Self::read_surveyed(raw, Survey::of(raw), limits)
+    }
+
+    /// The same for a text whose bytes were looked at already.
+    pub(crate) fn read_surveyed(raw: &'r str, survey: Survey, limits: Limits) -> Self {
         if survey.is_plain() {
             return Self {
                 raw,

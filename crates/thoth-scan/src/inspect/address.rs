@@ -29,6 +29,10 @@ pub(super) struct Judged {
 
 /// Judges a host as it stands in an address, brackets and port left off.
 pub(super) fn judge(host: &str) -> Judged {
+    // Most hosts are written as they are meant.
+    if host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%') {
+        return judge_folded(&host.to_ascii_lowercase(), false);
+    }
     let decoded = super::percent::decode(host);
     let folded: String = decoded
         .text
@@ -38,8 +42,12 @@ pub(super) fn judge(host: &str) -> Judged {
         .collect();
     // Other full stops that IDNA maps to a dot.
     let folded = folded.replace(['。', '．', '｡'], ".");
-    let respelled = decoded.rounds > 0 || folded != host.to_lowercase();
-    let name = folded.strip_suffix('.').unwrap_or(&folded);
+    judge_folded(&folded, decoded.rounds > 0 || folded != host.to_lowercase())
+}
+
+/// The same for a host in lower case; `respelled` says that it was written in another way.
+fn judge_folded(folded: &str, respelled: bool) -> Judged {
+    let name = folded.strip_suffix('.').unwrap_or(folded);
     let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
     let bare = bare.split('%').next().unwrap_or(bare);
     if let Ok(address) = bare.parse::<IpAddr>() {

@@ -279,7 +279,9 @@ fn groups(name: &str) -> (u16, u16) {
         if !character.is_alphanumeric() || (character.is_uppercase() && last_lower) {
             close(&mut word);
         }
-        if character.is_alphanumeric() {
+        if character.is_ascii_alphanumeric() {
+            word.push(character.to_ascii_lowercase());
+        } else if character.is_alphanumeric() {
             word.extend(character.to_lowercase());
         }
         last_lower = character.is_lowercase() || character.is_numeric();

@@ -16,12 +16,13 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
-use crate::text::{AnomalyKind, Encoding, Text};
+use crate::text::{AnomalyKind, Encoding, Limits, Text};
 
 use super::detection::{Class, Confidence, Direction};
 use super::leaf::{Hit, Leaf, LeafKind};
 
 use clause::{Around, FAMILIES, Family, Sign, Todo};
+use layout::Layout;
 use token::Clause;
 
 /// From here on it is an instruction to a model.
@@ -52,7 +53,7 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
     {
         return;
     }
-    let text = Text::read(leaf.text);
+    let text = Text::read_surveyed(leaf.text, leaf.survey, Limits::default());
     let least = if arguments { SURE } else { THRESHOLD };
     // What stands beside a secret and wants it sent somewhere.
     let secret = hits.iter().any(|hit| hit.class == Class::Secrets);
@@ -85,7 +86,7 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
         if anomaly.kind == AnomalyKind::HiddenComment
             && let Some(comment) = leaf.text.get(anomaly.raw.clone())
         {
-            let inner = read(comment, 2, false);
+            let inner = read(Text::read(comment).view(), 2, false);
             places.extend(inner.into_iter().map(|place| Place {
                 range: anomaly.raw.clone(),
                 kind: "injection.hidden_text",
@@ -153,54 +154,76 @@ struct Reading<'v> {
     mentions: u8,
     mentioned: usize,
     bonus: u8,
-    /// The clause opens with a quotation mark.
-    quoted: bool,
     /// A secret stands in the text.
     secret: bool,
-    around: Around,
+    /// Known once a clause asks for it.
+    layout: Option<Layout>,
+    /// Whether the last clause was a note of work to do, and where it began.
+    todo: Todo,
+    before: usize,
     places: Vec<Place>,
 }
 
 /// Reads a text and returns what instructs, with `bonus` points for the way in which it was hidden.
 fn read(view: &str, bonus: u8, secret: bool) -> Vec<Place> {
-    let layout = layout::Layout::of(view);
     let mut reading = Reading {
         view,
         last: [Last::default(); FAMILIES],
         clause: REACH + 1,
         mentions: 0,
         mentioned: 0,
-        quoted: false,
         bonus,
         secret,
-        around: Around { structured: layout.structured, error: layout.error, ..Around::default() },
+        layout: None,
+        todo: Todo::None,
+        before: 0,
         places: Vec::new(),
     };
-    token::clauses(view, |clause| reading.clause(clause, &layout));
+    token::clauses(view, |clause| reading.clause(clause));
     reading.places
 }
 
 impl Reading<'_> {
-    fn clause(&mut self, clause: &Clause, layout: &layout::Layout) {
+    fn clause(&mut self, clause: &Clause) {
         self.clause += 1;
         if self.clause > self.mentioned + REACH {
             self.mentions = 0;
         }
-        let head = self.view.get(..clause.start).unwrap_or_default().trim_end();
-        self.quoted = head.ends_with(['"', '\'', '`', '“', '‘', '«', '「', '„']);
-        let mentions = clause.tokens.iter().filter(|token| token.meaning & lexicon::MENTION != 0).count();
-        if mentions > 0 {
+        if clause.all & lexicon::MENTION != 0 {
+            let mentions = clause.tokens.iter().filter(|token| token.meaning & lexicon::MENTION != 0).count();
             self.mentions = self.mentions.saturating_add(u8::try_from(mentions).unwrap_or(u8::MAX));
             self.mentioned = self.clause;
         }
+        if let Some(shown) = self.signs(clause)
+            && self.note(clause, shown)
+        {
+            self.weigh(clause);
+        }
+        self.todo = todo(clause);
+        self.before = clause.start;
+    }
+
+    /// The points of each family that a clause shows, if it shows any.
+    fn signs(&mut self, clause: &Clause) -> Option<[u8; FAMILIES]> {
         let mut shown: [u8; FAMILIES] = [0; FAMILIES];
-        clause::signs(clause, self.around, |Sign { family, points }| {
-            if let Some(slot) = shown.get_mut(family as usize) {
-                *slot = points;
-            }
-        });
-        if layout.tabular
-            && layout.is_foreign(self.view, clause)
+        if clause::may_show_signs(clause) {
+            let layout = self.layout();
+            let around = Around {
+                structured: layout.structured,
+                error: layout.error,
+                comment: clause.all & (lexicon::ACT | lexicon::LEAK | lexicon::SAY) != 0
+                    && is_comment(self.view, self.before),
+                todo: self.todo,
+            };
+            clause::signs(clause, around, |Sign { family, points }| {
+                if let Some(slot) = shown.get_mut(family as usize) {
+                    *slot = points;
+                }
+            });
+        }
+        if Layout::may_be_foreign(clause)
+            && self.layout().tabular
+            && self.layout().is_foreign(self.view, clause)
             && let Some(slot) = shown.get_mut(Family::Foreign as usize)
         {
             *slot = THRESHOLD;
@@ -215,7 +238,15 @@ impl Reading<'_> {
         {
             *slot += 3;
         }
-        self.follow_todo(clause);
+        shown.iter().any(|points| *points > 0).then_some(shown)
+    }
+
+    fn layout(&mut self) -> Layout {
+        *self.layout.get_or_insert_with(|| Layout::of(self.view))
+    }
+
+    /// Keeps what a clause shows where it is more than is known. Returns whether anything is.
+    fn note(&mut self, clause: &Clause, shown: [u8; FAMILIES]) -> bool {
         let mut any = false;
         for (family, (last, points)) in self.last.iter_mut().zip(shown).enumerate() {
             let stale = self.clause > last.clause + REACH;
@@ -228,29 +259,16 @@ impl Reading<'_> {
                 *last = Last { points, clause: self.clause, start, end: clause.end };
             }
         }
-        if any {
-            self.weigh();
-        }
-    }
-
-    /// Notes whether the next clause is what a note of work to do says.
-    fn follow_todo(&mut self, clause: &Clause) {
-        let ends = clause.tokens.last().is_some_and(|token| token.meaning & lexicon::TODO != 0);
-        self.around.todo = match (ends, clause.opens_line && clause.tokens.len() == 1) {
-            (true, true) => Todo::Line,
-            (true, false) => Todo::Within,
-            _ => Todo::None,
-        };
-        let head = self.view.as_bytes().get(clause.start.saturating_sub(120)..clause.start).unwrap_or_default();
-        let line = memchr::memrchr(b'\n', head).and_then(|at| head.get(at + 1..)).unwrap_or(head).trim_ascii_start();
-        self.around.comment = [&b"//"[..], b"#", b"/*", b"*", b"--", b"<!--"].iter().any(|mark| line.starts_with(mark));
+        any
     }
 
     /// Adds up what stands within reach.
-    fn weigh(&mut self) {
+    fn weigh(&mut self, clause: &Clause) {
+        let head = self.view.get(..clause.start).unwrap_or_default().trim_end();
+        let quoted = head.ends_with(['"', '\'', '`', '“', '‘', '«', '「', '„']);
         let near = |last: &Last| last.points > 0 && self.clause <= last.clause + REACH;
         let sum: u8 = self.last.iter().filter(|last| near(last)).map(|last| last.points).fold(0, u8::saturating_add);
-        let damped = sum.saturating_sub(match (self.mentions, self.quoted) {
+        let damped = sum.saturating_sub(match (self.mentions, quoted) {
             (0, _) | (1 | 2, false) => 0,
             (1.., true) => 4,
             (_, false) => 2,
@@ -282,6 +300,23 @@ impl Reading<'_> {
             _ => {}
         }
     }
+}
+
+/// Whether the next clause is what a note of work to do says.
+fn todo(clause: &Clause) -> Todo {
+    let ends = clause.tokens.last().is_some_and(|token| token.meaning & lexicon::TODO != 0);
+    match (ends, clause.opens_line && clause.tokens.len() == 1) {
+        (true, true) => Todo::Line,
+        (true, false) => Todo::Within,
+        _ => Todo::None,
+    }
+}
+
+/// Whether the line up to `at` is a comment in a program.
+fn is_comment(view: &str, at: usize) -> bool {
+    let head = view.as_bytes().get(at.saturating_sub(120)..at).unwrap_or_default();
+    let line = memchr::memrchr(b'\n', head).and_then(|at| head.get(at + 1..)).unwrap_or(head).trim_ascii_start();
+    [&b"//"[..], b"#", b"/*", b"*", b"--", b"<!--"].iter().any(|mark| line.starts_with(mark))
 }
 
 fn kind(family: usize) -> &'static str {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::text::Survey;
+
 use super::argument_role::Role;
 use super::detection::{Class, Confidence, Direction};
 
@@ -23,12 +25,20 @@ pub(super) struct Leaf<'a> {
     pub(super) text: &'a str,
     /// The nearest key above it, or nothing.
     pub(super) key: &'a str,
+    /// What a quick look at its bytes found.
+    pub(super) survey: Survey,
     /// What it is in its document.
     pub(super) kind: LeafKind,
     /// What the call uses it for; [`Role::Prose`] in results.
     pub(super) role: Role,
     /// Which way the document goes.
     pub(super) direction: Direction,
+}
+
+impl<'a> Leaf<'a> {
+    pub(super) fn new(text: &'a str, key: &'a str, kind: LeafKind, role: Role, direction: Direction) -> Self {
+        Self { text, key, survey: Survey::of(text), kind, role, direction }
+    }
 }
 
 /// What a detector found in a leaf.

@@ -17,7 +17,7 @@ fn hit(kind: &'static str, range: std::ops::Range<usize>, confidence: Confidence
 pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
     let bytes = leaf.text.as_bytes();
     let before = hits.len();
-    if bytes.len() >= 9 {
+    if leaf.survey.may_have_numbers() {
         // One walk over the runs of digits serves all kinds that are made of digits.
         let mut at = 0;
         while let Some(first) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {

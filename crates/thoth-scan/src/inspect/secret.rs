@@ -10,7 +10,9 @@ mod structured;
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
+use aho_corasick::automaton::{Automaton as _, StateID};
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, Input, MatchKind};
 
 use super::leaf::{Hit, Leaf, LeafKind};
 use super::settings::InspectSettings;
@@ -30,7 +32,7 @@ enum Opens {
 const MAX_WITHIN: u8 = 4;
 
 struct Openings {
-    automaton: Option<AhoCorasick>,
+    automaton: Option<DFA>,
     opens: Vec<Opens>,
 }
 
@@ -52,14 +54,65 @@ static OPENINGS: LazyLock<Openings> = LazyLock::new(|| {
         opens.push(Opens::Announcement);
     }
     // INVARIANT: the literals are ours and few, so building cannot fail; a test holds it.
-    let automaton = AhoCorasickBuilder::new()
+    let automaton = DFA::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::Standard)
-        .kind(Some(AhoCorasickKind::DFA))
+        // With one, the state at the start would be special.
+        .prefilter(false)
         .build(&literals)
         .ok();
     Openings { automaton, opens }
 });
+
+/// A text shorter than this is not worth cutting into lanes.
+const LANED: usize = 256;
+/// How many parts of a text are walked side by side. A walk waits for the table after each byte; four wait at once.
+const LANES: usize = 4;
+
+/// Whether no literal stands in a text. Most texts have none, and to know that costs less than to look for each.
+fn opens_nothing(automaton: &DFA, text: &[u8]) -> bool {
+    let Ok(start) = automaton.start_state(Anchored::No) else { return false };
+    let Some(reach) = automaton.max_pattern_len().checked_sub(1) else { return true };
+    let lane = text.len() / LANES;
+    if text.len() < LANED || lane <= reach {
+        return false;
+    }
+    // Each lane begins so far before its part that a literal which crosses its border is whole in it.
+    let (first, rest) = text.split_at(lane + text.len() % LANES);
+    let border = first.len();
+    let part = |number: usize| text.get(border + number * lane - reach..border + (number + 1) * lane);
+    let (Some(second), Some(third), Some(fourth)) = (part(0), part(1), part(2)) else { return false };
+    debug_assert_eq!(rest.len(), 3 * lane, "the lanes cover the text");
+    let next = |state: StateID, byte: u8| automaton.next_state(Anchored::No, state, byte);
+    let mut states = [start; LANES];
+    let length = second.len().min(first.len());
+    for (((a, b), c), d) in first.iter().zip(second).zip(third).zip(fourth) {
+        let [one, two, three, four] = &mut states;
+        *one = next(*one, *a);
+        *two = next(*two, *b);
+        *three = next(*three, *c);
+        *four = next(*four, *d);
+        // A state that is special is dead or a match; there are no dead ones without an anchor.
+        if automaton.is_special(*one)
+            | automaton.is_special(*two)
+            | automaton.is_special(*three)
+            | automaton.is_special(*four)
+        {
+            return false;
+        }
+    }
+    let tails = [first, second, third, fourth].map(|lane| lane.get(length..).unwrap_or_default());
+    for (state, tail) in states.into_iter().zip(tails) {
+        let mut state = state;
+        for byte in tail {
+            state = next(state, *byte);
+            if automaton.is_special(state) {
+                return false;
+            }
+        }
+    }
+    true
+}
 
 /// Finds secrets in a leaf.
 pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
@@ -67,13 +120,16 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
         return;
     }
     let before = hits.len();
-    if let Some(automaton) = &OPENINGS.automaton {
+    if let Some(automaton) = &OPENINGS.automaton
+        && !opens_nothing(automaton, leaf.text.as_bytes())
+    {
         // Everything before `done` lies within a secret that was found, or within a value that was judged.
         let mut done = 0;
         // The value of the last announcement, and how many announcements within it were judged.
         let (mut value, mut within) = (0..0, 0_u8);
         let (mut run, mut inside) = (0..0, 0_u8);
-        for found in automaton.find_overlapping_iter(leaf.text) {
+        let input = Input::new(leaf.text);
+        for found in automaton.try_find_overlapping_iter(input).into_iter().flatten() {
             let hit = match OPENINGS.opens.get(found.pattern().as_usize()) {
                 _ if found.start() < done => None,
                 Some(Opens::Format(format)) => {

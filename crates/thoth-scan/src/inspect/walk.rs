@@ -16,6 +16,10 @@ const MIN_KEY: usize = 16;
 /// The shortest number that could be a card.
 const MIN_NUMBER: usize = 13;
 
+/// How many roles are kept, and for keys up to which length.
+const MAX_ROLES: usize = 16;
+const MAX_NAME: usize = 64;
+
 /// One inspection under way.
 pub(super) struct Walk<'s> {
     direction: Direction,
@@ -24,6 +28,8 @@ pub(super) struct Walk<'s> {
     /// The pointer to where the walk stands.
     pointer: String,
     hits: Vec<Hit>,
+    /// The roles of the keys that were met first: the items of a list have the same keys.
+    roles: Vec<(Box<str>, Role)>,
     found: Vec<Detection>,
     incomplete: Option<Incomplete>,
 }
@@ -49,6 +55,7 @@ impl<'s> Walk<'s> {
             settings,
             pointer: String::new(),
             hits: Vec::new(),
+            roles: Vec::new(),
             found: Vec::new(),
             incomplete: None,
         }
@@ -102,12 +109,26 @@ impl<'s> Walk<'s> {
                 self.leaf(key, &name, LeafKind::Key, Place { key: "", ..place });
             }
             let schema = properties.and_then(|properties| properties.get(&name));
-            let role = place.settled.unwrap_or_else(|| self.tool.role(&name, schema));
+            let role = place.settled.unwrap_or_else(|| self.role(&name, schema));
             if !(media && matches!(name.as_ref(), "data" | "blob") && is_base64(value)) {
                 self.value(value, Place { key: &name, role, schema, ..place });
             }
             self.pointer.truncate(mark);
         }
+    }
+
+    fn role(&mut self, key: &str, schema: Option<Value<'_>>) -> Role {
+        if schema.is_some() || key.len() > MAX_NAME {
+            return self.tool.role(key, schema);
+        }
+        if let Some((_, role)) = self.roles.iter().find(|(known, _)| **known == *key) {
+            return *role;
+        }
+        let role = self.tool.role(key, None);
+        if self.roles.len() < MAX_ROLES {
+            self.roles.push((key.into(), role));
+        }
+        role
     }
 
     fn push_key(&mut self, name: &str) {
@@ -166,7 +187,7 @@ impl<'s> Walk<'s> {
     }
 
     fn leaf(&mut self, value: Value<'_>, text: &str, kind: LeafKind, place: Place<'_>) {
-        let leaf = Leaf { text, key: place.key, kind, role: place.role, direction: self.direction };
+        let leaf = Leaf::new(text, place.key, kind, place.role, self.direction);
         let mut hits = std::mem::take(&mut self.hits);
         hits.clear();
         secret::find(&leaf, self.settings, &mut hits);

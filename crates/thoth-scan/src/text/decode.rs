@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::survey::{SHORTEST_RUN, Survey};
+use super::survey::{Survey, encoded_runs};
 use super::{Encoding, Found};
 
 /// Padding and trailing bits are as the writer left them: what a lenient reader decodes, we read.
@@ -21,24 +21,13 @@ pub(super) fn runs(view: &str, survey: Survey, raw: impl Fn(Range<usize>) -> Ran
     if !survey.may_have_run() {
         return;
     }
-    let mut start = 0;
-    let bytes = view.as_bytes();
-    for end in 0..=bytes.len() {
-        if bytes.get(end).is_some_and(|byte| in_alphabet(*byte)) {
-            continue;
-        }
-        if end - start >= SHORTEST_RUN
-            && let Some(run) = view.get(start..end)
+    for range in encoded_runs(view) {
+        if let Some(run) = view.get(range.clone())
             && let Some((encoding, text)) = decoded(run)
         {
-            found.push(Found { encoding, text, raw: raw(start..end) });
+            found.push(Found { encoding, text, raw: raw(range) });
         }
-        start = end + 1;
     }
-}
-
-const fn in_alphabet(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }
 
 fn decoded(run: &str) -> Option<(Encoding, String)> {
@@ -53,8 +42,37 @@ fn decoded(run: &str) -> Option<(Encoding, String)> {
     // A whole number of characters: one left over carries no byte.
     let whole = if run.len() % 4 == 1 { run.get(..run.len() - 1)? } else { run };
     let engine = if whole.bytes().any(|byte| matches!(byte, b'-' | b'_')) { &URL_SAFE } else { &STANDARD };
+    if !opens_text(engine, whole) {
+        return None;
+    }
     let text = engine.decode(whole).ok().and_then(text_of)?;
     Some((Encoding::Base64, text))
+}
+
+/// How many characters of a run are decoded first: most runs are identifiers, and show it there.
+const OPENING: usize = 16;
+
+/// Whether a run opens as text does.
+fn opens_text(engine: &GeneralPurpose, run: &str) -> bool {
+    let mut opening = [0; OPENING];
+    let Some(head) = run.get(..OPENING) else { return true };
+    let Some(bytes) = engine.decode_slice(head, &mut opening).ok().and_then(|length| opening.get(..length)) else {
+        return false;
+    };
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        // The last character may be cut off.
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    !text.chars().any(is_odd)
+}
+
+/// A control that no text has.
+fn is_odd(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n' | '\r')
 }
 
 fn hex_pair(pair: &[u8]) -> Option<u8> {
@@ -73,7 +91,7 @@ fn text_of(mut bytes: Vec<u8>) -> Option<String> {
     }
     let text = String::from_utf8(bytes).ok()?;
     let total = text.chars().count();
-    let odd = text.chars().filter(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r')).count();
+    let odd = text.chars().filter(|c| is_odd(*c)).count();
     let letters = text.chars().filter(|c| c.is_alphanumeric() || *c == ' ').count();
     (odd == 0 && letters * 5 >= total * 3).then_some(text)
 }

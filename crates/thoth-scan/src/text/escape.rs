@@ -5,8 +5,17 @@ use std::borrow::Cow;
 /// The longest entity name is 31 letters; numbers are shorter.
 const LONGEST_ENTITY: usize = 34;
 
+/// Entities that text is full of; all others are looked up.
+const COMMON: &[(&str, &str)] =
+    &[("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", "\u{a0}")];
+
 /// The entity at the start of `text`, which begins with `&`: what it stands for and how long it is.
 pub(super) fn entity(text: &str) -> Option<(Cow<'_, str>, usize)> {
+    for (name, decoded) in COMMON {
+        if text.starts_with(name) {
+            return Some((Cow::Borrowed(decoded), name.len()));
+        }
+    }
     let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'#';
     let name = text.as_bytes().iter().skip(1).take(LONGEST_ENTITY).take_while(|byte| in_name(byte)).count();
     if name == 0 || text.as_bytes().get(name + 1) != Some(&b';') {

@@ -46,21 +46,31 @@ pub(super) struct Fold {
 const PAGE: usize = 256;
 const PAGES: usize = 0x11_0000 / PAGE;
 
+/// The rows of a page, and the forms of those of its characters whose forms have several, in order.
+struct Page {
+    rows: Box<[Fold]>,
+    forms: Box<[(char, Box<str>)]>,
+}
+
 /// Pages are made when first needed: a text costs what its scripts cost, once per process.
-static TABLE: [OnceLock<Box<[Fold]>>; PAGES] = [const { OnceLock::new() }; PAGES];
+static TABLE: [OnceLock<Page>; PAGES] = [const { OnceLock::new() }; PAGES];
 
 /// The row of a character.
 pub(super) fn fold(c: char) -> Fold {
     let code = c as usize;
     let page = TABLE.get(code / PAGE).map(|page| page.get_or_init(|| make_page(code / PAGE)));
-    page.and_then(|rows| rows.get(code % PAGE)).copied().unwrap_or_else(|| make(c))
+    page.and_then(|page| page.rows.get(code % PAGE)).copied().unwrap_or_else(|| make(c))
 }
 
-fn make_page(page: usize) -> Box<[Fold]> {
+fn make_page(page: usize) -> Page {
     let codes = (page * PAGE)..((page + 1) * PAGE);
     let chars =
         codes.map(|code| u32::try_from(code).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER));
-    chars.map(make).collect()
+    let rows: Box<[Fold]> = chars.clone().map(make).collect();
+    let expanded = chars.zip(&rows).filter(|(_, row)| row.action == Action::Expand);
+    let mut forms: Vec<(char, Box<str>)> = expanded.map(|(c, _)| (c, form(c))).collect();
+    forms.sort_unstable();
+    Page { rows, forms: forms.into() }
 }
 
 /// Whether a character is a letter or a digit of any script.
@@ -208,10 +218,23 @@ fn joins(script: Script) -> bool {
 /// The longest compatibility form that is spelled out; a few characters stand for whole sentences.
 const LONGEST_FORM: usize = 8;
 
-/// Appends a compatibility form of several characters, in lower case.
+/// A compatibility form of several characters, in lower case.
+fn form(c: char) -> Box<str> {
+    let parts = c.nfkd().filter(|c| !is_combining_mark(*c)).take(LONGEST_FORM);
+    parts.flat_map(char::to_lowercase).collect::<String>().into()
+}
+
+/// Appends the compatibility form of a character whose form has several.
 pub(super) fn expand(c: char, out: &mut String) {
-    for part in c.nfkd().filter(|c| !is_combining_mark(*c)).take(LONGEST_FORM) {
-        out.extend(part.to_lowercase());
+    let code = c as usize;
+    let page = TABLE.get(code / PAGE).and_then(OnceLock::get);
+    let forms = page.and_then(|page| {
+        let at = page.forms.binary_search_by_key(&c, |(expanded, _)| *expanded).ok()?;
+        page.forms.get(at)
+    });
+    match forms {
+        Some((_, form)) => out.push_str(form),
+        None => out.push_str(&form(c)),
     }
 }
 

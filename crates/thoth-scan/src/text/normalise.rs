@@ -1,5 +1,6 @@
 //! The one pass that turns a raw text into its view.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::anomaly::{Anomalies, AnomalyKind};
@@ -84,42 +85,31 @@ impl Pass<'_, '_> {
     fn run(&mut self) {
         while self.at < self.raw.len() {
             let rest = self.raw.get(self.at..).unwrap_or_default();
-            let plain = plain_prefix(rest);
+            let (plain, next) = plain_prefix(rest);
             if plain > 0 {
                 self.end_messages();
                 self.map.copied(self.view.len(), self.at, plain);
                 self.view.push_str(rest.get(..plain).unwrap_or_default());
                 self.at += plain;
                 self.before = None;
-                continue;
             }
-            self.special(rest);
+            match next {
+                Some(Next::Entity(text, len)) => {
+                    let raw = self.at..self.at + len;
+                    self.at += len;
+                    for c in text.chars() {
+                        self.push(c, raw.clone());
+                    }
+                }
+                Some(Next::Character(c, len)) => {
+                    let raw = self.at..self.at + len;
+                    self.at += len;
+                    self.push(c, raw);
+                }
+                None => {}
+            }
         }
         self.end_messages();
-    }
-
-    /// The character at the start of `rest`, which is not copied as it stands.
-    fn special(&mut self, rest: &str) {
-        let Some(c) = rest.chars().next() else { return };
-        if c == '&'
-            && let Some((text, len)) = escape::entity(rest)
-        {
-            let raw = self.at..self.at + len;
-            self.at += len;
-            for c in text.chars() {
-                self.push(c, raw.clone());
-            }
-            return;
-        }
-        let decoded = match c {
-            '%' => escape::percent(rest),
-            '\\' => escape::backslash(rest),
-            _ => None,
-        };
-        let (c, len) = decoded.unwrap_or((c, c.len_utf8()));
-        let raw = self.at..self.at + len;
-        self.at += len;
-        self.push(c, raw);
     }
 
     /// One character, read or decoded, that stands for the given raw bytes.
@@ -287,22 +277,30 @@ impl Pass<'_, '_> {
     }
 }
 
-/// How many bytes are simply copied: an escape that stands for nothing is plain text.
-fn plain_prefix(rest: &str) -> usize {
+/// What follows bytes that are simply copied, and how many bytes it takes.
+enum Next<'r> {
+    /// An HTML entity, and what it stands for.
+    Entity(Cow<'r, str>, usize),
+    /// A character, as it is or by an escape.
+    Character(char, usize),
+}
+
+/// How many bytes are simply copied, and what follows them. An escape that stands for nothing is plain text.
+fn plain_prefix(rest: &str) -> (usize, Option<Next<'_>>) {
     let bytes = rest.as_bytes();
     let mut at = 0;
     loop {
-        let Some(next) = bytes.iter().skip(at).position(|byte| is_special(*byte)) else { return bytes.len() };
+        let Some(next) = bytes.iter().skip(at).position(|byte| is_special(*byte)) else { return (bytes.len(), None) };
         at += next;
         let tail = rest.get(at..).unwrap_or_default();
-        let stands_for_something = match bytes.get(at) {
-            Some(b'&') => escape::entity(tail).is_some(),
-            Some(b'%') => escape::percent(tail).is_some(),
-            Some(b'\\') => escape::backslash(tail).is_some(),
-            _ => true,
+        let next = match bytes.get(at) {
+            Some(b'&') => escape::entity(tail).map(|(text, len)| Next::Entity(text, len)),
+            Some(b'%') => escape::percent(tail).map(|(c, len)| Next::Character(c, len)),
+            Some(b'\\') => escape::backslash(tail).map(|(c, len)| Next::Character(c, len)),
+            _ => tail.chars().next().map(|c| Next::Character(c, c.len_utf8())),
         };
-        if stands_for_something {
-            return at;
+        if next.is_some() {
+            return (at, next);
         }
         at += 1;
     }

@@ -70,10 +70,19 @@ const fn is_separator(byte: u8) -> bool {
 
 /// A word with a digit or sign between letters, as no ordinary identifier has several.
 fn is_leet(word: &str) -> bool {
-    let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
-    let marks = word.bytes().filter(|byte| leet_letter(*byte).is_some()).count();
-    let inside =
-        word.bytes().zip(word.bytes().skip(1)).any(|(a, b)| leet_letter(a).is_some() && b.is_ascii_alphabetic());
+    let (mut letters, mut marks, mut inside, mut before) = (0, 0, false, false);
+    for byte in word.bytes() {
+        let letter = byte.is_ascii_alphabetic();
+        let mark = leet_letter(byte).is_some();
+        // Digits that stand for no letter make an identifier.
+        if byte.is_ascii_digit() && !mark {
+            return false;
+        }
+        letters += usize::from(letter);
+        marks += usize::from(mark);
+        inside |= before && letter;
+        before = mark;
+    }
     inside && letters >= 2 && marks >= 1 && letters + marks >= 4 && marks <= letters + 1
 }
 
@@ -94,9 +103,15 @@ fn leet(text: &str) -> String {
     for word in text.split_inclusive(char::is_whitespace) {
         let letters = word.bytes().any(|byte| byte.is_ascii_alphabetic());
         if letters && word.bytes().any(|byte| leet_letter(byte).is_some()) {
-            // Two ones in a row are the double `l` of `all`; a single one is an `i`.
-            let word = word.replace("11", "ll");
-            out.extend(word.chars().map(|c| u8::try_from(c).ok().and_then(leet_letter).map_or(c, char::from)));
+            let mut characters = word.chars().peekable();
+            while let Some(c) = characters.next() {
+                // Two ones in a row are the double `l` of `all`; a single one is an `i`.
+                if c == '1' && characters.next_if_eq(&'1').is_some() {
+                    out.push_str("ll");
+                    continue;
+                }
+                out.push(u8::try_from(c).ok().and_then(leet_letter).map_or(c, char::from));
+            }
         } else {
             out.push_str(word);
         }

@@ -1,5 +1,7 @@
 //! One look at every byte: what could this text need?
 
+use std::ops::Range;
+
 /// Classes of bytes, as bits.
 const ALNUM64: u8 = 1; // the base64 alphabets, padding apart
 const HIGH: u8 = 2; // not ASCII
@@ -37,7 +39,7 @@ const CLASS: [u8; 256] = {
 };
 
 /// A run of this many characters may be base64 or hexadecimal; shorter ones say too little.
-pub(super) const SHORTEST_RUN: usize = 20;
+const SHORTEST_RUN: usize = 20;
 /// This many turns from letter to non-letter and back may be spaced-out letters.
 const SPACED_TURNS: usize = 9;
 /// White space shorter than this hides nothing.
@@ -46,33 +48,44 @@ const PADDING: usize = 12;
 const LEET_PLACES: usize = 3;
 
 /// What a look at the bytes found.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Survey {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Survey {
     classes: u8,
-    longest_run: usize,
-    longest_space: usize,
-    most_turns: usize,
-    leet: usize,
+    run: bool,
+    padding: bool,
+    spaced: bool,
+    leet: bool,
+    few_digits: bool,
 }
 
+/// Bytes that are counted together; their counts fit into a byte.
+const BLOCK: usize = 128;
+/// Fewer digits than this make no number that is looked for.
+const FEW_DIGITS: usize = 7;
+
 impl Survey {
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
         let mut survey = Self::default();
-        let (mut run, mut space, mut turns) = (0usize, 0usize, 0usize);
-        let mut before = 0u8;
-        for byte in text.bytes() {
-            #[expect(clippy::indexing_slicing, reason = "a byte is always within a table of 256")]
-            let class = CLASS[usize::from(byte)];
-            survey.classes |= class;
-            run = if class & ALNUM64 != 0 { run + 1 } else { 0 };
-            space = if class & SPACE != 0 { space + 1 } else { 0 };
-            turns = if (class ^ before) & LETTER != 0 { turns + 1 } else { 0 };
-            survey.leet += usize::from(class & LETTER != 0 && before & LEET != 0);
-            survey.longest_run = survey.longest_run.max(run);
-            survey.longest_space = survey.longest_space.max(space);
-            survey.most_turns = survey.most_turns.max(turns);
-            before = class;
+        let (mut leet, mut digits) = (0usize, 0usize);
+        for (number, block) in bytes.chunks(BLOCK).enumerate() {
+            let (classes, marks) = look(block);
+            survey.classes |= classes;
+            digits += marks;
+            if leet < LEET_PLACES {
+                let start = number * BLOCK;
+                let before = start.checked_sub(1).map_or(0, |before| class(bytes, before));
+                leet += usize::from(before & LEET != 0 && class(bytes, start) & LETTER != 0) + pairs(block);
+            }
         }
+        survey.leet = leet >= LEET_PLACES;
+        survey.few_digits = digits < FEW_DIGITS;
+        survey.run = has_run(bytes, SHORTEST_RUN, |at| class(bytes, at) & ALNUM64 != 0);
+        survey.padding = has_run(bytes, PADDING, |at| class(bytes, at) & SPACE != 0);
+        survey.spaced = has_run(bytes, SPACED_TURNS, |at| {
+            let before = at.checked_sub(1).map_or(0, |before| class(bytes, before));
+            (class(bytes, at) ^ before) & LETTER != 0
+        });
         survey
     }
 
@@ -95,18 +108,142 @@ impl Survey {
     }
 
     pub(super) const fn may_have_padding(self) -> bool {
-        self.longest_space >= PADDING
+        self.padding
     }
 
     pub(super) const fn may_have_run(self) -> bool {
-        self.longest_run >= SHORTEST_RUN
+        self.run
     }
 
     pub(super) const fn may_be_spaced(self) -> bool {
-        self.most_turns >= SPACED_TURNS
+        self.spaced
     }
 
     pub(super) const fn may_be_leet(self) -> bool {
-        self.leet >= LEET_PLACES
+        self.leet
+    }
+
+    /// Whether it has enough digits for a number that identifies somebody.
+    pub(crate) const fn may_have_numbers(self) -> bool {
+        !self.few_digits
+    }
+}
+
+fn class(bytes: &[u8], at: usize) -> u8 {
+    #[expect(clippy::indexing_slicing, reason = "a byte is always within a table of 256")]
+    bytes.get(at).map_or(0, |byte| CLASS[usize::from(*byte)])
+}
+
+/// The classes in a block that are asked for as a whole, and how many digits it has. Written without branches, so that
+/// the compiler looks at many bytes at once; for the same reason the counts wrap, which those of a block cannot.
+fn look(block: &[u8]) -> (u8, usize) {
+    let (mut classes, mut digits) = (0u8, 0u8);
+    for &byte in block {
+        let control = (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r') | (byte == 0x7F);
+        let escape = (byte == b'&') | (byte == b'%') | (byte == b'\\');
+        let opener = (byte == b'<') | (byte == b'[');
+        classes |= if byte >= 0x80 { HIGH } else { 0 };
+        classes |= if control { CONTROL } else { 0 };
+        classes |= if escape { ESCAPE } else { 0 };
+        classes |= if opener { OPENER } else { 0 };
+        digits = digits.wrapping_add(u8::from(byte.wrapping_sub(b'0') < 10));
+    }
+    (classes, usize::from(digits))
+}
+
+/// In how many places of a block a letter follows a digit or sign that may stand for one.
+fn pairs(block: &[u8]) -> usize {
+    let next = block.get(1..).unwrap_or_default();
+    let mut count = 0u8;
+    for (&mark, &letter) in block.iter().zip(next) {
+        let digit = (mark.wrapping_sub(b'0') < 8) & (mark != b'2') & (mark != b'6');
+        let letter = (letter | 0x20).wrapping_sub(b'a') < 26;
+        count = count.wrapping_add(u8::from((digit | (mark == b'@') | (mark == b'$')) & letter));
+    }
+    usize::from(count)
+}
+
+/// Whether `length` places in a row are members.
+fn has_run(bytes: &[u8], length: usize, member: impl Fn(usize) -> bool) -> bool {
+    next_run(bytes, 0, length, member).is_some()
+}
+
+/// The first run of `length` members or more at or after `from`. Every such run holds one place in every `length`: only
+/// those are looked at, and around those that are members.
+fn next_run(bytes: &[u8], from: usize, length: usize, member: impl Fn(usize) -> bool) -> Option<Range<usize>> {
+    let mut at = from + length - 1;
+    while at < bytes.len() {
+        if member(at) {
+            let before = (from..at).rev().take_while(|at| member(*at)).count();
+            let after = (at + 1..bytes.len()).take_while(|at| member(*at)).count();
+            if before + 1 + after >= length {
+                return Some(at - before..at + 1 + after);
+            }
+            at += after;
+        }
+        at += length;
+    }
+    None
+}
+
+/// The runs of characters that may be base64 or hexadecimal.
+pub(super) fn encoded_runs(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let run = next_run(bytes, from, SHORTEST_RUN, |at| class(bytes, at) & ALNUM64 != 0)?;
+        from = run.end;
+        Some(run)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same, one byte after the other.
+    fn one_by_one(text: &str) -> Survey {
+        let (mut run, mut space, mut turns, mut leet, mut digits, mut before) = (0, 0, 0, 0, 0, 0u8);
+        let mut survey = Survey::default();
+        for at in 0..text.len() {
+            let class = class(text.as_bytes(), at);
+            survey.classes |= class & (HIGH | CONTROL | ESCAPE | OPENER);
+            run = if class & ALNUM64 != 0 { run + 1 } else { 0 };
+            space = if class & SPACE != 0 { space + 1 } else { 0 };
+            turns = if (class ^ before) & LETTER != 0 { turns + 1 } else { 0 };
+            leet += usize::from(class & LETTER != 0 && before & LEET != 0);
+            digits += usize::from(text.as_bytes()[at].is_ascii_digit());
+            survey.run |= run >= SHORTEST_RUN;
+            survey.padding |= space >= PADDING;
+            survey.spaced |= turns >= SPACED_TURNS;
+            before = class;
+        }
+        survey.leet = leet >= LEET_PLACES;
+        survey.few_digits = digits < FEW_DIGITS;
+        survey
+    }
+
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            "[a-z]{1,24}",
+            "[a-z] ",
+            "[0-9@$][a-z]",
+            " {1,14}",
+            "[A-Za-z0-9+/_-]{15,22}",
+            "[\\x00-\\x7f]",
+            "[&%<\\[é]",
+            "\\PC{0,40}",
+        ];
+        proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        /// Defends the quick look: it says of every text what a look at each byte says.
+        #[test]
+        fn a_look_at_many_bytes_is_a_look_at_each(text in pieces()) {
+            prop_assert_eq!(Survey::of(&text), one_by_one(&text));
+        }
     }
 }

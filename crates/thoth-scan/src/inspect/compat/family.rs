@@ -64,7 +64,7 @@ pub fn builtin_sanitization(tool: &str, arguments: Value<'_>, schema: Option<Val
     let mut found = None;
     strings(arguments, "", 0, &mut |key, text| {
         let mut hits = Vec::new();
-        let leaf = Leaf { text, key, kind: LeafKind::Text, role: Role::Scalar, direction: Direction::Arguments };
+        let leaf = Leaf::new(text, key, LeafKind::Text, Role::Scalar, Direction::Arguments);
         personal::find(&leaf, &settings, &mut hits);
         found = hits.iter().find_map(|hit| match hit.kind {
             "personal_data.us_ssn" => Some(Builtin::SocialSecurity),

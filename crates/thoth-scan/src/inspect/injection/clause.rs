@@ -90,12 +90,11 @@ pub(super) enum Todo {
 /// A clause and quick looks into it.
 struct Look<'c> {
     clause: &'c Clause,
-    all: Meaning,
 }
 
 impl Look<'_> {
     fn has(&self, meaning: Meaning) -> bool {
-        self.all & meaning != 0
+        self.clause.all & meaning != 0
     }
 
     fn at(&self, place: usize) -> Meaning {
@@ -133,13 +132,16 @@ impl Look<'_> {
     }
 }
 
+/// Whether a clause can show a sign at all: some meanings never make one by themselves.
+pub(super) const fn may_show_signs(clause: &Clause) -> bool {
+    const WEAK: Meaning =
+        SOFTENER | QUESTION | THIS | COMMA | YOU | SELF | ALL | PLACE | NOT | LOUD | FIRST | BECOME | NEW;
+    clause.all & !WEAK != 0
+}
+
 /// The signs that a clause shows.
 pub(super) fn signs(clause: &Clause, around: Around, mut sign: impl FnMut(Sign)) {
-    let all = clause.tokens.iter().fold(0, |all, token| all | token.meaning);
-    if all & !(SOFTENER | QUESTION | THIS | COMMA | YOU | SELF | ALL | PLACE | NOT | LOUD | FIRST | BECOME | NEW) == 0 {
-        return;
-    }
-    let look = Look { clause, all };
+    let look = Look { clause };
     let mut add = |family: Family, points: u8| {
         if points > 0 {
             sign(Sign { family, points });

@@ -1,7 +1,10 @@
 //! How a text is laid out: a table, a listing, an error; and what does not belong there.
 
-use super::lexicon::{ACT, LEAK, OVERRIDE, QUESTION, SAY, SHAPE, SOFTENER, VERB};
+use super::lexicon::{ACT, LEAK, Meaning, OVERRIDE, QUESTION, SAY, SHAPE, SOFTENER, VERB};
 use super::token::Clause;
+
+/// What opens a request.
+const REQUESTS: Meaning = ACT | SHAPE | LEAK | OVERRIDE | SAY | VERB;
 
 /// How many lines tell the layout.
 const SAMPLE: usize = 200;
@@ -40,10 +43,17 @@ impl Layout {
         }
     }
 
+    /// Whether the words of a clause could be a request or a question that opens a line. The rest of the answer costs more.
+    pub(super) fn may_be_foreign(clause: &Clause) -> bool {
+        clause.opens_line
+            && clause.tokens.len() >= 3
+            && clause.tokens.first().is_some_and(|first| first.meaning & (QUESTION | REQUESTS | SOFTENER) != 0)
+    }
+
     /// Whether a clause is a request or question on a line of its own amid the rows of a table.
     #[expect(clippy::unused_self, reason = "only a layout that is tabular may be asked")]
     pub(super) fn is_foreign(self, text: &str, clause: &Clause) -> bool {
-        if !clause.opens_line || clause.tokens.len() < 3 {
+        if !Self::may_be_foreign(clause) {
             return false;
         }
         let bytes = text.as_bytes();
@@ -67,13 +77,12 @@ impl Layout {
         }
         let first = clause.tokens.first().map_or(0, |token| token.meaning);
         let second = clause.tokens.get(1).map_or(0, |token| token.meaning);
-        let verbs = ACT | SHAPE | LEAK | OVERRIDE | SAY | VERB;
         let asks = first & QUESTION != 0
             && (clause.asks
                 || text
                     .get(clause.end..)
                     .is_some_and(|rest| rest.trim_start_matches(['\'', '"', ')']).starts_with('?')));
-        asks || first & verbs != 0 || (first & SOFTENER != 0 && second & verbs != 0)
+        asks || first & REQUESTS != 0 || (first & SOFTENER != 0 && second & REQUESTS != 0)
     }
 }
 

@@ -216,19 +216,27 @@ const GLYPHS: &[(Meaning, &str)] = &[
     (YOUR | YOU, "你的 您的 你 您 あなた 당신 너의"),
 ];
 
-/// The longest word in the table, in bytes.
-pub(super) const LONGEST: usize = 32;
+/// A number for a word, made while its bytes are read. Five bits a letter: up to twelve letters it is the word itself.
+/// The table is ours; who finds another word with the same number has found a strange synonym.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) struct Spelling(u64);
 
-/// A word in lower case, padded with zeros.
-pub(super) type Padded = [u8; LONGEST];
+impl Spelling {
+    /// Adds a byte. Capitals of ASCII are to be given in lower case.
+    pub(super) const fn push(&mut self, byte: u8) {
+        self.0 = self.0.rotate_left(5) ^ byte as u64;
+    }
 
-/// A number for a word. The table is ours; who finds another word with the same number has found a strange synonym.
-fn number(word: &Padded) -> u64 {
-    let (parts, _) = word.as_chunks::<8>();
-    parts.iter().fold(0, |number: u64, part| {
-        let part = u64::from_le_bytes(*part);
-        if part == 0 { number } else { (number.rotate_left(29) ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15) }
-    })
+    pub(super) fn of(word: &str) -> Self {
+        let mut spelling = Self::default();
+        word.bytes().for_each(|byte| spelling.push(byte));
+        spelling
+    }
+
+    /// The same number, its bits spread over all places.
+    const fn spread(self) -> u64 {
+        self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
 }
 
 /// Takes a number for its own hash: it is one.
@@ -237,7 +245,7 @@ struct Same(u64);
 
 impl Hasher for Same {
     fn finish(&self) -> u64 {
-        // The table reads the upper bits for its tags and the lower ones for places; both must vary.
+        // The map reads the upper bits for its tags and the lower ones for places; both must vary.
         self.0 ^ (self.0 >> 32)
     }
 
@@ -250,45 +258,44 @@ impl Hasher for Same {
 
 struct Table {
     meanings: HashMap<u64, Meaning, BuildHasherDefault<Same>>,
-    /// By first byte: which lengths there are. Most words of a text are sorted out here.
-    lengths: [u32; 256],
+    /// One bit for each word, at a place that its number says. Most words of a text are sorted out here.
+    filter: [u64; 256],
+}
+
+/// The row and the bit of the filter for a number that was spread.
+const fn filter_place(spread: u64) -> (usize, u64) {
+    ((spread >> 56) as usize, 1 << (spread >> 50 & 63))
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { meanings: HashMap::default(), lengths: [0; 256] };
+    let mut table = Table { meanings: HashMap::default(), filter: [0; 256] };
     for (meaning, words) in WORDS {
         for word in words.split(' ') {
-            let Some(padded) = pad(word.as_bytes()) else { continue };
-            *table.meanings.entry(number(&padded)).or_default() |= meaning;
-            let first = word.as_bytes().first().copied().unwrap_or(0);
-            if let Some(lengths) = table.lengths.get_mut(usize::from(first)) {
-                *lengths |= 1 << (word.len() - 1);
+            let spread = Spelling::of(word).spread();
+            *table.meanings.entry(spread).or_default() |= meaning;
+            let (row, bit) = filter_place(spread);
+            if let Some(row) = table.filter.get_mut(row) {
+                *row |= bit;
             }
         }
     }
     table
 });
 
-/// Pads a word, if it is short enough to be in the table.
-pub(super) fn pad(word: &[u8]) -> Option<Padded> {
-    let mut padded = [0; LONGEST];
-    padded.get_mut(..word.len())?.copy_from_slice(word);
-    Some(padded)
-}
-
-/// What a word in lower case means; `length` says how much of the padding is the word.
-pub(super) fn meaning(word: &Padded, length: usize) -> Meaning {
+/// What a word means.
+pub(super) fn meaning(word: Spelling) -> Meaning {
     let table = &*TABLE;
-    let lengths = table.lengths.get(usize::from(word.first().copied().unwrap_or(0))).copied().unwrap_or(0);
-    if length == 0 || length > LONGEST || lengths & (1 << (length - 1)) == 0 {
+    let spread = word.spread();
+    let (row, bit) = filter_place(spread);
+    if table.filter.get(row).is_none_or(|row| row & bit == 0) {
         return 0;
     }
-    table.meanings.get(&number(word)).copied().unwrap_or(0)
+    table.meanings.get(&spread).copied().unwrap_or(0)
 }
 
 /// What a word in lower case means.
-pub(super) fn meaning_of(word: &[u8]) -> Meaning {
-    pad(word).map_or(0, |padded| meaning(&padded, word.len()))
+pub(super) fn meaning_of(word: &str) -> Meaning {
+    meaning(Spelling::of(word))
 }
 
 struct Glyphs {

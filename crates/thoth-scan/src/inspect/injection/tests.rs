@@ -6,7 +6,7 @@ use super::super::leaf::{Leaf, LeafKind};
 use super::*;
 
 fn kinds(text: &str) -> Vec<&'static str> {
-    let leaf = Leaf { text, key: "text", kind: LeafKind::Text, role: Role::Prose, direction: Direction::Results };
+    let leaf = Leaf::new(text, "text", LeafKind::Text, Role::Prose, Direction::Results);
     let mut hits = Vec::new();
     // As in the walk: what stands beside a secret weighs more.
     super::super::secret::find(&leaf, &super::super::InspectSettings::default(), &mut hits);
@@ -87,10 +87,13 @@ fn ordinary_text_is_left_alone() {
 #[test]
 fn the_lexicon_is_well_formed() {
     assert_eq!(lexicon::glyphs("请忽略指令").count(), 2);
-    assert!(lexicon::meaning_of(b"ignore") & lexicon::OVERRIDE != 0);
+    assert!(lexicon::meaning_of("ignore") & lexicon::OVERRIDE != 0);
+    let mut spelled = std::collections::HashMap::new();
     for word in lexicon::all_words() {
         let read = Text::read(word);
         assert_eq!(read.view().to_lowercase(), word, "matched on the normalised view, so written as it is there");
-        assert!(lexicon::meaning_of(word.as_bytes()) != 0, "{word} is too long for the table");
+        assert!(lexicon::meaning_of(word) != 0, "{word} is in the table");
+        let other = *spelled.entry(lexicon::Spelling::of(word)).or_insert(word);
+        assert_eq!(other, word, "two words of one number");
     }
 }

@@ -1,6 +1,6 @@
 //! A text cut into clauses of words that mean something.
 
-use super::lexicon::{self, Meaning};
+use super::lexicon::{self, Meaning, Spelling};
 
 /// One word, or one thing that is no word but counts as one.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +13,8 @@ pub(super) struct Token {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Clause {
     pub(super) tokens: Vec<Token>,
+    /// What its words mean, all together.
+    pub(super) all: Meaning,
     pub(super) start: usize,
     pub(super) end: usize,
     /// Whether it opens a line (after marks of lists) and whether it closes one.
@@ -87,7 +89,9 @@ impl Reader<'_> {
         }
         self.clause.end = end;
         let comma = if std::mem::take(&mut self.comma) { lexicon::COMMA } else { 0 };
-        self.clause.tokens.push(Token { meaning: meaning | comma, end });
+        let meaning = meaning | comma;
+        self.clause.all |= meaning;
+        self.clause.tokens.push(Token { meaning, end });
     }
 
     fn at_full_stop(&self) -> bool {
@@ -193,47 +197,93 @@ impl Reader<'_> {
         true
     }
 
-    fn word(&mut self) -> bool {
-        let start = self.at;
-        let mut lower = [0_u8; lexicon::LONGEST];
-        let mut length = 0;
-        let (mut wide, mut underscore, mut digits, mut upper) = (false, false, false, 0_usize);
+    /// Passes over a word that begins at `start`, and says what it is made of and how it is spelled: without what follows
+    /// its last apostrophe, and with it.
+    fn pass_word(&mut self, start: usize) -> (Makeup, Spelling, Spelling) {
+        let mut makeup = Makeup(0);
+        let (mut stem, mut spelling) = (Spelling::default(), Spelling::default());
         while let Some(&byte) = self.bytes.get(self.at) {
-            let apostrophe = byte == b'\'' && self.at > start && self.peek(1).is_ascii_alphabetic();
-            if !(byte.is_ascii_alphanumeric() || byte >= 0x80 || byte == b'_' || apostrophe)
-                || (byte >= 0x80 && (self.at_full_stop() || self.at_punctuation()))
-            {
+            let part = Makeup::of(byte);
+            if part.0 == 0 && !(byte == b'\'' && self.at > start && self.peek(1).is_ascii_alphabetic()) {
                 break;
             }
-            if length > MAX_WORD && self.text.is_char_boundary(self.at) {
+            if part.has(Makeup::WIDE) && (self.at_full_stop() || self.at_punctuation()) {
                 break;
             }
-            wide |= byte >= 0x80;
-            underscore |= byte == b'_';
-            upper += usize::from(byte.is_ascii_uppercase());
-            digits |= byte.is_ascii_digit();
-            if let Some(slot) = lower.get_mut(length) {
-                *slot = byte.to_ascii_lowercase();
+            if self.at - start > MAX_WORD && self.text.is_char_boundary(self.at) {
+                break;
             }
-            length += 1;
+            if byte == b'\'' {
+                stem = spelling;
+            }
+            makeup.0 |= part.0;
+            spelling.push(byte | (part.0 & Makeup::UPPER));
             self.at += 1;
         }
-        if wide && self.wide_word(start) {
+        (makeup, stem, spelling)
+    }
+
+    fn word(&mut self) -> bool {
+        let start = self.at;
+        let (makeup, stem, spelling) = self.pass_word(start);
+        if makeup.has(Makeup::WIDE) && self.wide_word(start, spelling) {
             return self.full();
         }
-        if self.opens_address(&lower, length) {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let stop = |byte: &u8| {
-                byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b',' | b'|')
-            };
-            let run = rest.get(..rest.iter().position(stop).unwrap_or(rest.len())).unwrap_or_default();
-            // The mark that ends the sentence is not part of the address.
-            let marks = run.iter().rev().take_while(|byte| matches!(byte, b'.' | b'!' | b'?' | b';' | b':')).count();
-            self.at += run.len() - marks;
-            self.push(lexicon::PLACE, start, self.at);
-            return self.full();
+        let whole = self.bytes.get(start..self.at).unwrap_or_default();
+        let (next, after) = (self.peek(0), self.peek(1));
+        // Most words end at a blank, and then none of this can be.
+        if next != b' ' {
+            if opens_address(whole, next, after, self.peek(2)) {
+                return self.address(start);
+            }
+            if next == b'.' && (after.is_ascii_lowercase() || after.is_ascii_digit()) {
+                return self.dotted(start);
+            }
         }
-        // A dotted name is one thing: `attacker.example` is a place, `os.environ` and `e.g` are nothing.
+        let upper =
+            if makeup.has(Makeup::UPPER) { whole.iter().filter(|byte| byte.is_ascii_uppercase()).count() } else { 0 };
+        let underscore = makeup.has(Makeup::UNDERSCORE);
+        let (word, spelling) = match whole.split_last_chunk::<2>() {
+            Some((word, b"'s" | b"'S")) => (word, stem),
+            _ => (whole, spelling),
+        };
+        let mut meaning = if underscore || makeup.has(Makeup::DIGIT) { 0 } else { lexicon::meaning(spelling) };
+        let in_code = next == b':' && after == b':' || matches!(next, b'!' | b'=' | b';' | b'[');
+        if underscore && !in_code {
+            meaning = if upper > 1 { label(whole).unwrap_or(0) } else { lexicon::NAME };
+        }
+        if next == b'(' && word.len() > 2 && (underscore || matches!(after, b'\'' | b'"' | b')')) {
+            meaning |= lexicon::NAME;
+            if matches!(after, b'\'' | b'"') {
+                meaning |= lexicon::CALL;
+            }
+        }
+        if upper >= 3 && upper == word.len() {
+            meaning |= lexicon::LOUD;
+        }
+        if next == b':' && self.clause.opens_line && self.clause.tokens.is_empty() && speaks(word) {
+            meaning |= lexicon::SPEAKER;
+        }
+        self.push(meaning, start, self.at);
+        self.full()
+    }
+
+    /// The rest of an address, which is one thing up to the next space.
+    fn address(&mut self, start: usize) -> bool {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let stop = |byte: &u8| {
+            byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b',' | b'|')
+        };
+        let run = rest.get(..rest.iter().position(stop).unwrap_or(rest.len())).unwrap_or_default();
+        // The mark that ends the sentence is not part of the address.
+        let marks = run.iter().rev().take_while(|byte| matches!(byte, b'.' | b'!' | b'?' | b';' | b':')).count();
+        self.at += run.len() - marks;
+        self.push(lexicon::PLACE, start, self.at);
+        self.full()
+    }
+
+    /// The rest of a dotted name, which is one thing: `attacker.example` is a place, `os.environ` and `e.g` are nothing.
+    fn dotted(&mut self, start: usize) -> bool {
         let mut last = self.at;
         // A capital after a full stop begins a sentence whose space was forgotten.
         while self.peek(0) == b'.' && (self.peek(1).is_ascii_lowercase() || self.peek(1).is_ascii_digit()) {
@@ -242,64 +292,19 @@ impl Reader<'_> {
             self.at = last
                 + rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
         }
-        if last > start + length {
-            let top = self.bytes.get(last..self.at).unwrap_or_default();
-            let place = TOP_LEVELS.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(top));
-            self.push(if place { lexicon::PLACE } else { 0 }, start, self.at);
-            return self.full();
-        }
-        if let Some(possessive) =
-            length.checked_sub(2).and_then(|from| lower.get_mut(from..length)).filter(|tail| *tail == b"'s")
-        {
-            possessive.fill(0);
-            length -= 2;
-        }
-        let mut meaning = if underscore || digits { 0 } else { lexicon::meaning(&lower, length) };
-        let in_code = self.peek(0) == b':' && self.peek(1) == b':' || matches!(self.peek(0), b'!' | b'=' | b';' | b'[');
-        if underscore && !in_code {
-            let whole = self.bytes.get(start..self.at).unwrap_or_default();
-            meaning = if upper > 1 { label(whole).unwrap_or(0) } else { lexicon::NAME };
-        }
-        if self.peek(0) == b'(' && length > 2 && (underscore || matches!(self.peek(1), b'\'' | b'"' | b')')) {
-            meaning |= lexicon::NAME;
-            if matches!(self.peek(1), b'\'' | b'"') {
-                meaning |= lexicon::CALL;
-            }
-        }
-        if upper >= 3 && upper == length {
-            meaning |= lexicon::LOUD;
-        }
-        let speaks = matches!(
-            lower.get(..length).unwrap_or_default(),
-            b"system" | b"assistant" | b"user" | b"human" | b"ai" | b"developer"
-        );
-        if speaks && self.peek(0) == b':' && self.clause.opens_line && self.clause.tokens.is_empty() {
-            meaning |= lexicon::SPEAKER;
-        }
-        self.push(meaning, start, self.at);
+        let top = self.bytes.get(last..self.at).unwrap_or_default();
+        let place = TOP_LEVELS.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(top));
+        self.push(if place { lexicon::PLACE } else { 0 }, start, self.at);
         self.full()
     }
 
-    /// Whether what was read opens an address or a mail address, which is one thing up to the next space.
-    fn opens_address(&self, lower: &[u8], length: usize) -> bool {
-        let next = self.peek(0);
-        (next == b':' && self.peek(1) == b'/' && self.peek(2) == b'/')
-            || (next == b'@' && self.peek(1).is_ascii_alphanumeric())
-            || (next == b'.' && length == 3 && lower.starts_with(b"www"))
-    }
-
     /// A word with letters beyond ASCII: of a script with words, or a run of glyphs.
-    fn wide_word(&mut self, start: usize) -> bool {
+    fn wide_word(&mut self, start: usize, spelling: Spelling) -> bool {
         let Some(word) = self.text.get(start..self.at) else { return false };
         let glyph = |character: char| matches!(character, '\u{3000}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' | '\u{F900}'..='\u{FAFF}');
         if !word.chars().any(glyph) {
-            // Longer words are in no table; not lower-casing them keeps floods of letters cheap.
-            let meaning = if word.len() <= 2 * lexicon::LONGEST {
-                lexicon::meaning_of(word.to_lowercase().as_bytes())
-            } else {
-                0
-            };
-            self.push(meaning, start, self.at);
+            // The view has other letters than those of ASCII in lower case already.
+            self.push(lexicon::meaning(spelling), start, self.at);
             return true;
         }
         let before = self.clause.tokens.len();
@@ -313,6 +318,64 @@ impl Reader<'_> {
     }
 }
 
+/// What the bytes of a word are, as bits; no bit is set for bytes that are in no word.
+#[derive(Debug, Clone, Copy)]
+struct Makeup(u8);
+
+impl Makeup {
+    const LOWER: u8 = 1;
+    /// Also the bit by which the lower-case letter differs.
+    const UPPER: u8 = 0x20;
+    const DIGIT: u8 = 4;
+    const UNDERSCORE: u8 = 8;
+    const WIDE: u8 = 16;
+
+    const TABLE: [Self; 256] = {
+        let mut table = [Self(0); 256];
+        let mut byte = 0;
+        while byte < 256 {
+            #[expect(clippy::cast_possible_truncation, reason = "the loop ends at 256")]
+            let b = byte as u8;
+            #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+            {
+                table[byte] = Self(match b {
+                    b'a'..=b'z' => Self::LOWER,
+                    b'A'..=b'Z' => Self::UPPER,
+                    b'0'..=b'9' => Self::DIGIT,
+                    b'_' => Self::UNDERSCORE,
+                    0x80.. => Self::WIDE,
+                    _ => 0,
+                });
+            }
+            byte += 1;
+        }
+        table
+    };
+
+    const fn of(byte: u8) -> Self {
+        #[expect(clippy::indexing_slicing, reason = "a byte is always within a table of 256")]
+        Self::TABLE[byte as usize]
+    }
+
+    const fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
+    }
+}
+
+/// Whether a word opens an address or a mail address; the three bytes are those that follow it.
+fn opens_address(word: &[u8], next: u8, second: u8, third: u8) -> bool {
+    (next == b':' && second == b'/' && third == b'/')
+        || (next == b'@' && second.is_ascii_alphanumeric())
+        || (next == b'.' && word.eq_ignore_ascii_case(b"www"))
+}
+
+/// Whether a word names one of those who speak in a conversation with a model.
+fn speaks(word: &[u8]) -> bool {
+    ["system", "assistant", "user", "human", "ai", "developer"]
+        .iter()
+        .any(|name| name.as_bytes().eq_ignore_ascii_case(word))
+}
+
 /// The meaning of a label such as `PRIORITY_INSTRUCTION`, if it speaks with authority.
 fn label(words: &[u8]) -> Option<Meaning> {
     let part = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b' ' | b'-' | b'!');
@@ -323,8 +386,8 @@ fn label(words: &[u8]) -> Option<Meaning> {
     if upper * 2 < words.len() {
         return None;
     }
-    let lower = words.to_ascii_lowercase();
-    let meaning = lower.split(|byte| !byte.is_ascii_alphabetic()).fold(0, |all, word| all | lexicon::meaning_of(word));
+    let lower = String::from_utf8(words.to_ascii_lowercase()).unwrap_or_default();
+    let meaning = lower.split(|c: char| !c.is_ascii_alphabetic()).fold(0, |all, word| all | lexicon::meaning_of(word));
     let authority = lexicon::AUTHORITY | lexicon::OVERRIDE | lexicon::DISABLE;
     (meaning & authority != 0).then_some(lexicon::TAG)
 }

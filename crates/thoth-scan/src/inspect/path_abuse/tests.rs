@@ -5,7 +5,7 @@ use super::super::leaf::LeafKind;
 use super::*;
 
 fn kinds(role: Role, text: &str) -> Vec<&'static str> {
-    let leaf = Leaf { text, key: "path", kind: LeafKind::Text, role, direction: Direction::Arguments };
+    let leaf = Leaf::new(text, "path", LeafKind::Text, role, Direction::Arguments);
     let settings = InspectSettings { allowed_paths: vec!["/srv/keys/".to_owned()], ..InspectSettings::default() };
     let mut hits = Vec::new();
     find(&leaf, &settings, &mut hits);

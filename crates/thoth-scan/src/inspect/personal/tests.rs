@@ -5,7 +5,7 @@ use super::super::detection::Direction;
 use super::*;
 
 fn kinds(key: &str, text: &str, kind: LeafKind) -> Vec<(&'static str, String)> {
-    let leaf = Leaf { text, key, kind, role: Role::Prose, direction: Direction::Results };
+    let leaf = Leaf::new(text, key, kind, Role::Prose, Direction::Results);
     let settings = InspectSettings { email: true, phone: true, ..InspectSettings::default() };
     let mut hits = Vec::new();
     find(&leaf, &settings, &mut hits);

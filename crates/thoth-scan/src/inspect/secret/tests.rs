@@ -9,7 +9,7 @@ fn part(text: &str, range: std::ops::Range<usize>) -> &str {
 }
 
 fn kinds(key: &str, text: &str) -> Vec<(&'static str, String)> {
-    let leaf = Leaf { text, key, kind: LeafKind::Text, role: Role::Prose, direction: Direction::Results };
+    let leaf = Leaf::new(text, key, LeafKind::Text, Role::Prose, Direction::Results);
     let mut hits = Vec::new();
     find(&leaf, &InspectSettings::default(), &mut hits);
     hits.retain(|hit| hit.confidence >= Confidence::Medium);
@@ -125,4 +125,23 @@ fn no_secrets() {
 fn the_openings_build() {
     assert!(OPENINGS.automaton.is_some());
     assert_eq!(OPENINGS.automaton.as_ref().unwrap().patterns_len(), OPENINGS.opens.len());
+}
+
+proptest::proptest! {
+    /// Defends the lanes: they miss no literal, wherever it stands, and see none where there is none.
+    #[test]
+    fn lanes_see_what_one_walk_sees(filler in "[a-df-z ]{0,700}", at in 0_usize..700, literal in 0_usize..100) {
+        let automaton = OPENINGS.automaton.as_ref().unwrap();
+        let plain = opens_nothing(automaton, filler.as_bytes());
+        proptest::prop_assert!(!plain || automaton.try_find_overlapping_iter(Input::new(&filler)).unwrap().next().is_none());
+        let literals: Vec<&str> = format::FORMATS.iter().flat_map(|format| format.prefixes).copied().collect();
+        let mut text = filler;
+        text.insert_str(at % (text.len() + 1), literals[literal % literals.len()]);
+        proptest::prop_assert!(!opens_nothing(automaton, text.as_bytes()));
+    }
+
+    #[test]
+    fn lanes_pass_over_ordinary_text(text in "[mnrvz ]{256,600}") {
+        proptest::prop_assert!(opens_nothing(OPENINGS.automaton.as_ref().unwrap(), text.as_bytes()));
+    }
 }

@@ -5,7 +5,7 @@ use super::super::leaf::LeafKind;
 use super::*;
 
 fn kind(role: Role, text: &str) -> Option<&'static str> {
-    let leaf = Leaf { text, key: "x", kind: LeafKind::Text, role, direction: Direction::Arguments };
+    let leaf = Leaf::new(text, "x", LeafKind::Text, role, Direction::Arguments);
     let mut hits = Vec::new();
     find(&leaf, &mut hits);
     hits.first().map(|hit| hit.kind.trim_start_matches("shell."))

@@ -5,7 +5,7 @@ use super::super::leaf::LeafKind;
 use super::*;
 
 fn kind(role: Role, text: &str) -> Option<&'static str> {
-    let leaf = Leaf { text, key: "x", kind: LeafKind::Text, role, direction: Direction::Arguments };
+    let leaf = Leaf::new(text, "x", LeafKind::Text, role, Direction::Arguments);
     let settings = InspectSettings {
         allowed_hosts: vec!["10.1.2.3".to_owned(), "*.corp.localhost".to_owned()],
         ..InspectSettings::default()
