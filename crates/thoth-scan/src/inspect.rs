@@ -33,6 +33,8 @@ pub use detection::{Action, Class, Confidence, Detection, Direction, Incomplete,
 pub use redact::{NotRedactable, Redaction, redact};
 pub use settings::{ClassActions, InspectSettings};
 
+pub use argument_role::declares_roles;
+
 use thoth_types::json::Value;
 
 /// Inspects the arguments of a call before it goes out.

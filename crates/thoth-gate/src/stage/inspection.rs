@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use thoth_policy::{Policy, Query};
-use thoth_scan::inspect::{Action, Detection, Incomplete, Inspection, inspect_arguments, redact};
+use thoth_scan::inspect::{Action, Detection, Incomplete, Inspection, declares_roles, inspect_arguments, redact};
 use thoth_types::json::{Kind, Limits, Tape, Value};
 use thoth_types::{Approval, Finding, HarmClass, InspectAction, Inspected, Mode, ReasonCode, RiskLevel, Stage};
 
@@ -50,6 +50,7 @@ pub(crate) fn run(
     policy.blocked_patterns(&facts.query, findings);
     let Some(arguments) = facts.call.arguments.value() else { return Outcome::default() };
     let definition = facts.call.integrity.as_ref().and_then(|known| known.definition.as_deref());
+    let definition = definition.filter(|text| declares_roles(text));
     let mut tape = Tape::new();
     let schema = definition.and_then(|text| read(&mut tape, text.as_bytes())).and_then(|tool| tool.get("inputSchema"));
     let inspect = |arguments: Value<'_>| inspect_arguments(&facts.call.tool, arguments, schema, inspector.settings());

@@ -352,6 +352,17 @@ impl Tool {
     }
 }
 
+/// Whether a tool's definition, as JSON text, may say what role an argument has. Most do not, and need not be read.
+#[must_use]
+pub fn declares_roles(definition: &str) -> bool {
+    DECLARING.iter().any(|key| memchr::memmem::find(definition.as_bytes(), key.as_bytes()).is_some())
+        // A key may be written in escapes.
+        || memchr::memmem::find(definition.as_bytes(), b"\\u").is_some()
+}
+
+/// The keys that [`declared`] reads.
+const DECLARING: &[&str] = &["\"format\"", "\"contentMediaType\"", "\"contentEncoding\""];
+
 /// The role that a schema declares beyond doubt.
 fn declared(schema: Value<'_>) -> Option<Role> {
     if schema.get("contentMediaType").is_some() || schema.get("contentEncoding").is_some() {
@@ -370,6 +381,20 @@ fn declared(schema: Value<'_>) -> Option<Role> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Defends that a definition is read wherever it matters.
+    #[test]
+    fn a_definition_that_declares_roles_is_told() {
+        for (definition, declares) in [
+            (r#"{"inputSchema":{"properties":{"u":{"format":"uri","type":"string"}}}}"#, true),
+            (r#"{"inputSchema":{"properties":{"u":{"contentEncoding":"base64"}}}}"#, true),
+            (r#"{"inputSchema":{"properties":{"u":{"contentMediaType":"text/html"}}}}"#, true),
+            (r#"{"inputSchema":{"properties":{"u":{"f\u006frmat":"uri"}}}}"#, true),
+            (r#"{"inputSchema":{"properties":{"u":{"type":"string"}}}}"#, false),
+        ] {
+            assert_eq!(declares_roles(definition), declares, "{definition}");
+        }
+    }
 
     #[test]
     fn names_tell_roles() {
