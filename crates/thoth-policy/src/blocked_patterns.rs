@@ -43,7 +43,7 @@ pub(crate) struct BlockedPattern {
 /// All entries of all files, compiled.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BlockedPatterns {
-    entries: Box<[BlockedPattern]>,
+    pub(crate) entries: Box<[BlockedPattern]>,
     automaton: RegexSet,
 }
 

@@ -19,27 +19,48 @@ use crate::window::Window;
 
 /// One condition of a rule. All of a rule's conditions must hold.
 #[derive(Debug, Clone)]
-pub(crate) enum Condition {
+pub enum Condition {
     /// One argument passes a test.
-    Argument { path: ArgumentPath, test: Test },
+    Argument {
+        /// Which one.
+        path: ArgumentPath,
+        /// What it must pass.
+        test: Test,
+    },
     /// The size of all arguments together, in bytes as sent.
     ArgumentsSize(Bounds),
     /// The clock.
     When(Window),
     /// This call would be one too many.
-    Rate { limit: u64, window: SignedDuration, scope: RateScope },
+    Rate {
+        /// How many calls are allowed in the window.
+        limit: u64,
+        /// How far back calls count.
+        window: SignedDuration,
+        /// Which calls count.
+        scope: RateScope,
+    },
     /// An earlier call of the session.
-    AfterCall { tool: TextMatch, server: TextMatch },
+    AfterCall {
+        /// Its tool.
+        tool: TextMatch,
+        /// Its server.
+        server: TextMatch,
+    },
     /// Keywords.
     Semantic(Semantic),
 }
 
 /// How two values are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Comparison {
+pub enum Comparison {
+    /// `param_gt`
     Gt,
+    /// `param_lt`
     Lt,
+    /// `param_gte`
     Gte,
+    /// `param_lte`
     Lte,
 }
 
@@ -53,7 +74,9 @@ impl Comparison {
         }
     }
 
-    pub(crate) const fn key(self) -> &'static str {
+    /// The key that is written in policies.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
         match self {
             Self::Gt => "param_gt",
             Self::Lt => "param_lt",
@@ -65,8 +88,10 @@ impl Comparison {
 
 /// Inclusive bounds on a size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub struct Bounds {
+    /// The smallest size that holds.
     pub least: u64,
+    /// The largest.
     pub most: u64,
 }
 
@@ -82,34 +107,47 @@ impl Bounds {
 
 /// A test of one argument.
 #[derive(Debug, Clone)]
-pub(crate) enum Test {
+pub enum Test {
+    /// `param_eq`
     Equals(Literal),
+    /// `param_gt` and its kind.
     Ordered(Comparison, Literal),
+    /// `param_contains`
     Contains(Literal),
+    /// `param_in`
     In(Box<[Literal]>),
+    /// `param_not_in`
     NotIn(Box<[Literal]>),
+    /// `param_exists`
     Exists(bool),
+    /// `param_matches`
     Pattern(Regex),
+    /// `param_glob`, and as it is written.
     Glob(TextMatch, Box<str>),
+    /// `path_under`, and as it is written.
     Under(Box<[Directory]>, Box<str>),
+    /// `host_in`, and as it is written.
     Host(Box<[Glob]>, Box<str>),
+    /// `size`
     Size(Bounds),
 }
 
 /// Where an argument stands: member names and list positions.
 #[derive(Debug, Clone)]
-pub(crate) struct ArgumentPath {
-    pub(crate) text: Box<str>,
-    pub(crate) steps: Box<[Step]>,
+pub struct ArgumentPath {
+    /// As it is written.
+    pub text: Box<str>,
+    /// Its steps, outermost first.
+    pub steps: Box<[Step]>,
 }
 
 /// One step of an [`ArgumentPath`].
 #[derive(Debug, Clone)]
-pub(crate) struct Step {
+pub struct Step {
     /// As a member's name; `None` for a position in brackets.
-    pub(crate) name: Option<Box<str>>,
+    pub name: Option<Box<str>>,
     /// As a position in a list, if it is a number.
-    pub(crate) index: Option<usize>,
+    pub index: Option<usize>,
 }
 
 /// What stands at a path.
@@ -234,7 +272,8 @@ fn strings(value: Value<'_>, test: &dyn Fn(&str) -> Truth) -> Truth {
 
 impl Condition {
     /// Whether it holds for a call of `tool`, which may be a normalised form of the query's tool.
-    pub(crate) fn holds(&self, tool: &str, query: &Query<'_>) -> Truth {
+    #[must_use]
+    pub fn holds(&self, tool: &str, query: &Query<'_>) -> Truth {
         match self {
             Self::Argument { path, test } => test.holds(path.find(query.arguments)),
             Self::ArgumentsSize(bounds) => bounds.hold(query.arguments.raw().len()),
@@ -254,7 +293,8 @@ impl Condition {
     }
 
     /// It as a line of a trace.
-    pub(crate) fn show(&self) -> String {
+    #[must_use]
+    pub fn show(&self) -> String {
         match self {
             Self::Argument { path, test } => test.show(&path.text),
             Self::ArgumentsSize(bounds) => format!("size $ {}", bounds.show()),

@@ -3,16 +3,25 @@
 
 /// One element of a glob.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+pub enum Piece {
+    /// This character.
     Literal(char),
+    /// One character, whichever.
     Any,
+    /// Any text.
     Star,
-    Class { negated: bool, ranges: Box<[(char, char)]> },
+    /// One character of a class.
+    Class {
+        /// One that is not in the ranges.
+        negated: bool,
+        /// First and last character of each range.
+        ranges: Box<[(char, char)]>,
+    },
 }
 
 /// A compiled glob. Matching takes time proportional to name length times pattern length at the very most.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Glob {
+pub struct Glob {
     shape: Shape,
 }
 
@@ -29,13 +38,17 @@ enum Shape {
 
 /// Why a text is not a glob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum GlobError {
+pub enum GlobError {
+    /// It has no characters.
     #[error("the glob is empty")]
     Empty,
+    /// A class without an end.
     #[error("`[` without a closing `]`")]
     Unclosed,
+    /// Such as `[z-a]`.
     #[error("a range that runs backwards")]
     Backwards,
+    /// It is too long.
     #[error("the glob is longer than {MAX_GLOB} characters")]
     TooLong,
 }
@@ -44,7 +57,11 @@ pub(crate) enum GlobError {
 const MAX_GLOB: usize = 1024;
 
 impl Glob {
-    pub(crate) fn parse(text: &str) -> Result<Self, GlobError> {
+    /// Reads a glob.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn parse(text: &str) -> Result<Self, GlobError> {
         if text.is_empty() {
             return Err(GlobError::Empty);
         }
@@ -73,8 +90,24 @@ impl Glob {
         matches!(self.shape, Shape::Everything)
     }
 
+    /// Its elements, whatever its shape.
+    #[must_use]
+    pub fn pieces(&self) -> Vec<Piece> {
+        let (before, text, after) = match &self.shape {
+            Shape::General(pieces) => return pieces.to_vec(),
+            Shape::Everything => return vec![Piece::Star],
+            Shape::Exact(text) => (false, text, false),
+            Shape::Prefix(text) => (false, text, true),
+            Shape::Suffix(text) => (true, text, false),
+            Shape::Inside(text) => (true, text, true),
+        };
+        let star = |there: bool| there.then_some(Piece::Star);
+        star(before).into_iter().chain(text.chars().map(Piece::Literal)).chain(star(after)).collect()
+    }
+
     /// The one text that it matches, if it has no wildcards.
-    pub(crate) fn exact(&self) -> Option<&str> {
+    #[must_use]
+    pub fn exact(&self) -> Option<&str> {
         match &self.shape {
             Shape::Exact(text) => Some(text),
             _ => None,
@@ -114,8 +147,10 @@ impl Glob {
         }
     }
 
+    /// Whether it matches the whole name.
     #[inline]
-    pub(crate) fn matches(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
         match &self.shape {
             Shape::Everything => true,
             Shape::Exact(text) => **text == *name,
@@ -177,7 +212,9 @@ fn class(rest: &mut std::str::Chars<'_>) -> Result<Piece, GlobError> {
 }
 
 impl Piece {
-    fn takes(&self, c: char) -> bool {
+    /// Whether it can stand for this character.
+    #[must_use]
+    pub fn takes(&self, c: char) -> bool {
         match self {
             Self::Literal(own) => *own == c,
             Self::Any | Self::Star => true,

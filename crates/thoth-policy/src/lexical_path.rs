@@ -5,7 +5,7 @@ use crate::truth::Truth;
 
 /// A directory that paths are compared with, normalised.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Directory {
+pub struct Directory {
     style: Style,
     segments: Box<[Box<str>]>,
 }

@@ -30,6 +30,7 @@ mod letter_case;
 mod lexical_path;
 mod literal;
 mod name;
+pub mod outline;
 mod policy;
 mod progressive;
 mod query;

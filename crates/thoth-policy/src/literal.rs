@@ -9,13 +9,18 @@ use crate::truth::Truth;
 
 /// A value to compare with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Literal {
+pub enum Literal {
+    /// `null`
     Null,
+    /// `true` or `false`
     Bool(bool),
     /// A number of the JSON grammar.
     Number(Box<str>),
+    /// A text.
     Text(Box<str>),
+    /// A list of values.
     List(Box<[Self]>),
+    /// A mapping.
     Map(Box<[(Box<str>, Self)]>),
 }
 
@@ -68,7 +73,8 @@ impl Literal {
     }
 
     /// It as JSON text, for traces.
-    pub(crate) fn show(&self) -> String {
+    #[must_use]
+    pub fn show(&self) -> String {
         match self {
             Self::Null => "null".to_owned(),
             Self::Bool(own) => own.to_string(),

@@ -44,10 +44,13 @@ pub struct RuleInfo {
 
 /// Which tools, servers and agents.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct MatchBlock {
-    pub(crate) tool: TextMatch,
-    pub(crate) server: TextMatch,
-    pub(crate) agent: TextMatch,
+pub struct MatchBlock {
+    /// Which tools.
+    pub tool: TextMatch,
+    /// Which servers.
+    pub server: TextMatch,
+    /// Which agents. One that names any is undecided where the agent is not known.
+    pub agent: TextMatch,
 }
 
 impl MatchBlock {

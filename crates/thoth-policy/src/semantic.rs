@@ -33,8 +33,9 @@ pub(crate) const CATEGORIES: [(&str, &[&str]); 5] = [
 
 /// A compiled `semantic` condition.
 #[derive(Debug, Clone)]
-pub(crate) struct Semantic {
-    pub(crate) text: Box<str>,
+pub struct Semantic {
+    /// The category, or the words.
+    pub text: Box<str>,
     keywords: usize,
     /// Any keyword suffices (a category), or all are wanted (free text).
     any: bool,
@@ -66,6 +67,13 @@ impl Semantic {
         }
         let finder = AhoCorasick::builder().ascii_case_insensitive(true).build(&words).ok()?;
         Some(Self { text: text.into(), keywords: words.len(), any: category.is_some(), finder })
+    }
+
+    /// A text that is about it.
+    #[must_use]
+    pub fn example(&self) -> &str {
+        let category = CATEGORIES.iter().find(|(name, _)| **name == *self.text);
+        category.and_then(|(_, words)| words.first()).copied().unwrap_or(&self.text)
     }
 
     /// Whether the call is about it. Free text of which only some words are found is undecided.

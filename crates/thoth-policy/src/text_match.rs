@@ -6,9 +6,11 @@ use crate::name;
 /// A list of globs as written in `match` and elsewhere: matches when any plain entry matches (or there is none) and
 /// no `!` entry does.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TextMatch {
-    pub(crate) any: Box<[Glob]>,
-    pub(crate) none: Box<[Glob]>,
+pub struct TextMatch {
+    /// One of these must match; empty for any text.
+    pub any: Box<[Glob]>,
+    /// None of these may match.
+    pub none: Box<[Glob]>,
 }
 
 impl TextMatch {
@@ -16,13 +18,16 @@ impl TextMatch {
         Self { any: any.into(), none: none.into() }
     }
 
-    /// Whether no text can fail.
-    pub(crate) fn matches_everything(&self) -> bool {
+    /// Whether no text can fail, as far as its form shows.
+    #[must_use]
+    pub fn matches_everything(&self) -> bool {
         self.none.is_empty() && (self.any.is_empty() || self.any.iter().any(Glob::matches_everything))
     }
 
+    /// Whether the text matches.
     #[inline]
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
         (self.any.is_empty() || self.any.iter().any(|glob| glob.matches(text)))
             && !self.none.iter().any(|glob| glob.matches(text))
     }

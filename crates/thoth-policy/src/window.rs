@@ -8,20 +8,22 @@ use crate::truth::Truth;
 
 /// When a rule applies: a window within the day, days of the week, both in one time zone.
 #[derive(Debug, Clone)]
-pub(crate) struct Window {
-    pub(crate) zone: TimeZone,
+pub struct Window {
+    /// In which times and days are meant.
+    pub zone: TimeZone,
     /// From this time on.
-    pub(crate) after: Option<Time>,
+    pub after: Option<Time>,
     /// Until just before this time. Earlier than `after`: the window runs over midnight.
-    pub(crate) before: Option<Time>,
+    pub before: Option<Time>,
     /// One bit per weekday, Monday lowest; `None` for every day.
-    pub(crate) days: Option<u8>,
+    pub days: Option<u8>,
 }
 
 impl Window {
     /// Whether `now` lies in the window. The weekday is that on which the window opened: of a window over midnight,
     /// the hours after midnight belong to the day before.
-    pub(crate) fn holds(&self, now: Timestamp) -> Truth {
+    #[must_use]
+    pub fn holds(&self, now: Timestamp) -> Truth {
         let local = self.zone.to_datetime(now);
         let time = local.time();
         let today = local.weekday();

@@ -1,1 +1,26 @@
 //! What a policy does, proved before it runs.
+//!
+//! [`check()`] finds rules that cannot matter and calls that slip through, [`diff()`] compares two policies by meaning,
+//! and [`decide()`] says whether an [`Invariant`] holds. They reason about all calls at once: names by automata, numbers
+//! and times by intervals. What cannot be decided within a number of steps is said to be undecided, never guessed. Every
+//! call that is shown has been evaluated by the policy itself.
+
+mod arguments;
+mod call;
+
+
+
+mod goal;
+mod invariant;
+mod language;
+mod model;
+mod names;
+mod region;
+mod search;
+mod times;
+
+pub use call::{Call, Earlier};
+
+
+
+pub use invariant::{Answer, Invariant, decide};

@@ -1,0 +1,286 @@
+//! Conditions on arguments and history: which outcomes can be had together, and a call that has them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use thoth_policy::outline::{Condition, Test};
+use thoth_policy::{RateScope, Truth};
+
+use crate::call::{Call, Earlier};
+use crate::language::{Language, Search, find};
+
+mod decimals;
+mod document;
+mod values;
+
+use document::{Slot, document};
+
+/// A condition, the same in all rules that have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct AtomId(u32);
+
+/// Some of the three outcomes of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Outcomes(u8);
+
+impl Outcomes {
+    pub(crate) const TRUE: Self = Self(1);
+    pub(crate) const FALSE: Self = Self(2);
+    pub(crate) const ERROR: Self = Self(4);
+    pub(crate) const NOT_FALSE: Self = Self(5);
+    pub(crate) const NOT_TRUE: Self = Self(6);
+    pub(crate) const ANY: Self = Self(7);
+
+    pub(crate) const fn of(truth: Truth) -> Self {
+        match truth {
+            Truth::True => Self::TRUE,
+            Truth::False => Self::FALSE,
+            Truth::Error => Self::ERROR,
+        }
+    }
+
+    pub(crate) const fn has(self, truth: Truth) -> bool {
+        self.0 & Self::of(truth).0 != 0
+    }
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(crate) const fn other(self) -> Self {
+        Self(Self::ANY.0 & !self.0)
+    }
+
+    pub(crate) const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// What is wanted of each condition that matters.
+pub(crate) type Wanted = BTreeMap<AtomId, Outcomes>;
+
+/// All conditions of some policies.
+#[derive(Debug, Default)]
+pub(crate) struct Atoms<'p> {
+    conditions: Vec<&'p Condition>,
+    known: HashMap<String, AtomId>,
+    slots: HashMap<Vec<(AtomId, Outcomes)>, Search<Vec<Slot>>>,
+}
+
+impl<'p> Atoms<'p> {
+    pub(crate) fn add(&mut self, condition: &'p Condition) -> AtomId {
+        let next = AtomId(u32::try_from(self.conditions.len()).unwrap_or(u32::MAX));
+        let id = *self.known.entry(key(condition)).or_insert(next);
+        if id == next {
+            self.conditions.push(condition);
+        }
+        id
+    }
+
+    pub(crate) fn get(&self, id: AtomId) -> Option<&'p Condition> {
+        self.conditions.get(id.0 as usize).copied()
+    }
+
+    /// Completes a call, of which tool, server, agent and time are given, so that the conditions come out as wanted.
+    pub(crate) fn complete(&mut self, wanted: &Wanted, call: Call, budget: &mut u64) -> Search<Call> {
+        let mut paths: BTreeMap<&'p str, Vec<(AtomId, Outcomes)>> = BTreeMap::new();
+        for (id, outcomes) in wanted {
+            if let Some(Condition::Argument { path, .. }) = self.get(*id) {
+                paths.entry(&path.text).or_default().push((*id, *outcomes));
+            }
+        }
+        let mut choices: Vec<(AtomId, Vec<Slot>)> = Vec::new();
+        for tests in paths.into_values() {
+            let Some((first, _)) = tests.first().copied() else { continue };
+            match self.slots(tests, budget) {
+                Search::Found(slots) => choices.push((first, slots)),
+                Search::Empty => return Search::Empty,
+                Search::Unknown => return Search::Unknown,
+            }
+        }
+        if self.impossible_sizes(wanted) || self.impossible_rates(wanted) {
+            return Search::Empty;
+        }
+        let call = match self.history(wanted, call, budget) {
+            Search::Found(call) => call,
+            other => return other,
+        };
+        /// Values of arguments that lie in each other are tried together.
+        const MOST_TRIES: usize = 128;
+        for choice in 0..MOST_TRIES {
+            let Some(slots) = nth_choice(&choices, choice) else { break };
+            let with_paths: Vec<_> = choices
+                .iter()
+                .zip(slots)
+                .filter_map(|((id, _), slot)| match self.get(*id)? {
+                    Condition::Argument { path, .. } => Some((path, slot)),
+                    _ => None,
+                })
+                .collect();
+            let Some(text) = document(&with_paths, &self.extras(wanted)) else { continue };
+            let text = self.padded(wanted, text);
+            let tried = Call { arguments: text, ..call.clone() };
+            *budget = budget.saturating_sub(1);
+            if self.come_out(wanted, &tried) {
+                return Search::Found(tried);
+            }
+        }
+        Search::Unknown
+    }
+
+    fn come_out(&self, wanted: &Wanted, call: &Call) -> bool {
+        let all = |query: &thoth_policy::Query<'_>| {
+            wanted.iter().all(|(id, outcomes)| {
+                self.get(*id).is_some_and(|condition| outcomes.has(condition.holds(query.tool, query)))
+            })
+        };
+        call.with_query(all).unwrap_or_default()
+    }
+
+    fn slots(&mut self, tests: Vec<(AtomId, Outcomes)>, budget: &mut u64) -> Search<Vec<Slot>> {
+        if let Some(known) = self.slots.get(&tests) {
+            return known.clone();
+        }
+        let conditions: Vec<(&Condition, Outcomes)> =
+            tests.iter().filter_map(|(id, outcomes)| Some((self.get(*id)?, *outcomes))).collect();
+        let found = values::find(&conditions, budget);
+        self.slots.insert(tests, found.clone());
+        found
+    }
+
+    /// Arguments beside those that conditions name: keywords that are wanted.
+    fn extras(&self, wanted: &Wanted) -> Vec<String> {
+        let about = wanted.iter().filter_map(|(id, outcomes)| match self.get(*id)? {
+            Condition::Semantic(semantic) if !outcomes.has(Truth::False) => Some(semantic.example().to_owned()),
+            _ => None,
+        });
+        about.collect()
+    }
+
+    /// Bounds on the size of all arguments that no size can meet.
+    fn impossible_sizes(&self, wanted: &Wanted) -> bool {
+        let bounds: Vec<_> = self.sizes(wanted).collect();
+        let edges = bounds.iter().flat_map(|(bounds, _)| {
+            [bounds.least, bounds.least.saturating_sub(1), bounds.most, bounds.most.saturating_add(1)]
+        });
+        let fits = |size: u64| {
+            size >= "{}".len() as u64
+                && bounds.iter().all(|(bounds, outcomes)| {
+                    outcomes.has((bounds.least <= size && size <= bounds.most).into())
+                })
+        };
+        !bounds.is_empty() && !edges.chain(["{}".len() as u64]).any(fits)
+    }
+
+    fn sizes(&self, wanted: &Wanted) -> impl Iterator<Item = (thoth_policy::outline::Bounds, Outcomes)> {
+        wanted.iter().filter_map(|(id, outcomes)| match self.get(*id)? {
+            Condition::ArgumentsSize(bounds) => Some((*bounds, *outcomes)),
+            _ => None,
+        })
+    }
+
+    /// The document made longer, where its size is to be larger.
+    fn padded(&self, wanted: &Wanted, text: String) -> String {
+        const MOST: u64 = 4 << 20;
+        const AROUND: usize = r#","padding":"""#.len();
+        let have = text.len() as u64;
+        let fits = |size: u64| {
+            self.sizes(wanted).all(|(bounds, outcomes)| outcomes.has((bounds.least <= size && size <= bounds.most).into()))
+        };
+        if fits(have) {
+            return text;
+        }
+        let comma = usize::from(text != "{}");
+        let least = have + (AROUND - 1 + comma) as u64;
+        let edges = self.sizes(wanted).flat_map(|(bounds, _)| [bounds.least, bounds.most.saturating_add(1), least]);
+        let Some(size) = edges.filter(|size| (least..MOST).contains(size) && fits(*size)).min() else { return text };
+        let filling = "x".repeat(usize::try_from(size - least).unwrap_or_default());
+        let start = text.strip_suffix('}').unwrap_or(&text);
+        format!("{start}{}\"padding\":\"{filling}\"}}", if comma == 1 { "," } else { "" })
+    }
+
+    /// Rates of which one cannot hold while the other does not.
+    fn impossible_rates(&self, wanted: &Wanted) -> bool {
+        let rates: Vec<_> = wanted
+            .iter()
+            .filter_map(|(id, outcomes)| match self.get(*id)? {
+                Condition::Rate { limit, window, scope } => Some((*limit, *window, *scope, *outcomes)),
+                _ => None,
+            })
+            .collect();
+        let wider = |one: RateScope, other: RateScope| one == other || one == RateScope::Agent || other == RateScope::Tool;
+        rates.iter().any(|(limit, window, scope, outcomes)| {
+            !outcomes.has(Truth::False)
+                && rates.iter().any(|(less, longer, other, outcomes)| {
+                    !outcomes.has(Truth::True) && less <= limit && longer >= window && wider(*other, *scope)
+                })
+        })
+    }
+
+    /// Earlier calls, where some are wanted.
+    fn history(&self, wanted: &Wanted, mut call: Call, budget: &mut u64) -> Search<Call> {
+        let mut needed: Vec<(&Condition, bool)> = Vec::new();
+        for (id, outcomes) in wanted {
+            if let Some(condition @ (Condition::Rate { .. } | Condition::AfterCall { .. })) = self.get(*id) {
+                match (outcomes.has(Truth::True), outcomes.has(Truth::False)) {
+                    (true, true) => {}
+                    (true, false) => needed.push((condition, true)),
+                    (false, true) => needed.push((condition, false)),
+                    // History is always known.
+                    (false, false) => return Search::Empty,
+                }
+            }
+        }
+        let never: Vec<(Language, Language)> = needed
+            .iter()
+            .filter_map(|(condition, wanted)| match condition {
+                Condition::AfterCall { tool, server } if !wanted => Some((Language::of(tool), Language::of(server))),
+                _ => None,
+            })
+            .collect();
+        let allowed = |tool: &str, server: &str| !never.iter().any(|(tools, servers)| tools.has(tool) && servers.has(server));
+        for (condition, wanted) in needed {
+            match condition {
+                Condition::AfterCall { tool, server } if wanted => {
+                    let (tools, servers) = (Language::of(tool), Language::of(server));
+                    let plain = |name: &str| thoth_policy::outline::reads_as(name) == name;
+                    let Search::Found(server) = find(&[(&servers, true)], &["default"], &|_| true, budget) else {
+                        return Search::Unknown;
+                    };
+                    let fits = |name: &str| plain(name) && allowed(name, &server);
+                    let Search::Found(tool) = find(&[(&tools, true)], &["some_tool"], &fits, budget) else {
+                        return Search::Unknown;
+                    };
+                    call.earlier.push(Earlier { tool, server, count: 1 });
+                }
+                Condition::Rate { limit, scope, .. } if wanted => {
+                    let other = (0..100).map(|number| format!("other_tool_{number}"));
+                    let mut names = std::iter::once(call.tool.clone()).chain(other.filter(|_| *scope != RateScope::Tool));
+                    let Some(tool) = names.find(|name| allowed(name, &call.server)) else { return Search::Unknown };
+                    call.earlier.push(Earlier { tool, server: call.server.clone(), count: *limit });
+                }
+                _ => {}
+            }
+        }
+        Search::Found(call)
+    }
+}
+
+/// One slot of each list, counted through like the digits of a number.
+fn nth_choice(choices: &[(AtomId, Vec<Slot>)], mut number: usize) -> Option<Vec<&Slot>> {
+    let mut picked = Vec::with_capacity(choices.len());
+    for (_, slots) in choices {
+        picked.push(slots.get(number % slots.len().max(1))?);
+        number /= slots.len().max(1);
+    }
+    (number == 0).then_some(picked)
+}
+
+fn key(condition: &Condition) -> String {
+    match condition {
+        Condition::Argument { path, test: Test::Glob(globs, _) } => format!("glob {} {globs:?}", path.text),
+        Condition::Argument { path, test: Test::Under(own, _) } => format!("under {} {own:?}", path.text),
+        Condition::Argument { path, test: Test::Host(own, _) } => format!("host {} {own:?}", path.text),
+        Condition::AfterCall { tool, server } => format!("after {tool:?} {server:?}"),
+        other => other.show(),
+    }
+}

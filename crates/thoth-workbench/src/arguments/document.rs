@@ -1,0 +1,118 @@
+//! The arguments of a call, put together from the values of some paths.
+
+use thoth_policy::outline::{ArgumentPath, Step};
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// A value, as JSON text.
+    Value(String),
+    /// Nothing.
+    Missing,
+    /// A value, and another one under the whole dotted name.
+    Twice,
+}
+
+enum Node {
+    Raw(String),
+    Object(Vec<(String, Node)>),
+    Array(Vec<Node>),
+}
+
+/// The document. `None` when values contradict each other: a number that has a member, for example.
+pub(super) fn document(slots: &[(&ArgumentPath, &Slot)], extras: &[String]) -> Option<String> {
+    let mut root = Node::Object(Vec::new());
+    let mut ordered: Vec<_> = slots.to_vec();
+    ordered.sort_by_key(|(path, _)| path.steps.len());
+    for (path, slot) in ordered {
+        match slot {
+            Slot::Missing => {}
+            Slot::Value(text) => put(&mut root, &path.steps, text)?,
+            Slot::Twice => {
+                put(&mut root, &path.steps, "1")?;
+                let whole = Step { name: Some(path.text.clone()), index: None };
+                put(&mut root, &[whole], "1")?;
+            }
+        }
+    }
+    if !extras.is_empty() {
+        let about = Step { name: Some("about".into()), index: None };
+        put(&mut root, &[about], &serde_json::Value::from(extras.join(" ")).to_string())?;
+    }
+    let mut text = String::new();
+    write(&root, &mut text);
+    Some(text)
+}
+
+fn put(node: &mut Node, steps: &[Step], text: &str) -> Option<()> {
+    let Some((step, rest)) = steps.split_first() else {
+        return match node {
+            Node::Raw(own) if own == "null" => {
+                *node = Node::Raw(text.to_owned());
+                Some(())
+            }
+            // Something already stands below: only an object as it is will do.
+            Node::Object(_) if text == "{}" => Some(()),
+            _ => None,
+        };
+    };
+    if let Node::Raw(own) = node {
+        let empty = match (&**own, &step.name) {
+            ("null" | "{}", Some(_)) => Node::Object(Vec::new()),
+            ("null" | "[]", None) => Node::Array(Vec::new()),
+            _ => return None,
+        };
+        *node = empty;
+    }
+    match (node, &step.name, step.index) {
+        (Node::Object(members), Some(name), _) => {
+            if let Some((_, inner)) = members.iter_mut().find(|(own, _)| **own == **name) {
+                return put(inner, rest, text);
+            }
+            let mut inner = Node::Raw("null".to_owned());
+            put(&mut inner, rest, text)?;
+            members.push((name.clone().into_string(), inner));
+            Some(())
+        }
+        (Node::Array(elements), _, Some(index)) => {
+            /// Lists are filled up to the position that is meant.
+            const MOST: usize = 1_000;
+            if index > MOST {
+                return None;
+            }
+            while elements.len() <= index {
+                elements.push(Node::Raw("null".to_owned()));
+            }
+            put(elements.get_mut(index)?, rest, text)
+        }
+        _ => None,
+    }
+}
+
+fn write(node: &Node, out: &mut String) {
+    match node {
+        Node::Raw(text) => out.push_str(text),
+        Node::Object(members) => {
+            out.push('{');
+            for (at, (name, inner)) in members.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                out.push_str(&serde_json::Value::from(&**name).to_string());
+                out.push(':');
+                write(inner, out);
+            }
+            out.push('}');
+        }
+        Node::Array(elements) => {
+            out.push('[');
+            for (at, inner) in elements.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write(inner, out);
+            }
+            out.push(']');
+        }
+    }
+}

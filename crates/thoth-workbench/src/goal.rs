@@ -1,0 +1,277 @@
+//! What a call is looked for that does: something answers on one side, and the answer of another is looser.
+
+use thoth_policy::Truth;
+use thoth_types::Approval;
+
+use crate::call::Call;
+use crate::model::{Block, Facts, RuleRef, Side, Space};
+use crate::names::LanguageId;
+use crate::region::{Literal, Wish};
+
+/// A policy, less one of its rules perhaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) side: usize,
+    pub(crate) without: Option<usize>,
+}
+
+impl View {
+    pub(crate) const fn whole(side: usize) -> Self {
+        Self { side, without: None }
+    }
+}
+
+/// What answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A rule has a say: it counts as a match and nothing takes its say away.
+    Rule(usize),
+    /// No rule matches.
+    Default,
+}
+
+/// The goal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Goal {
+    pub(crate) source: Option<(View, Source)>,
+    /// The answer of this view is looser than this.
+    pub(crate) below: Option<(View, Approval)>,
+}
+
+/// Why a view answers as it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Why {
+    /// The rule decides.
+    Rule(usize),
+    /// The list decides.
+    List(usize),
+    /// No rule matches.
+    Default,
+    /// The defaults, because this rule could not be decided.
+    Undecided(usize),
+}
+
+/// One way in which a call could yet reach the goal.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Way {
+    pub(crate) literals: Vec<Literal>,
+    pub(crate) must: Option<(RuleRef, Wish)>,
+}
+
+/// What a call is worth.
+#[derive(Debug)]
+pub(crate) enum Judgement {
+    /// It reaches the goal.
+    Reached,
+    /// It does not. Whatever does goes one of these ways; this rule, if any, is in the way.
+    Missed(Vec<Way>, Option<RuleRef>),
+}
+
+impl Space<'_> {
+    /// The rules that have a say: in order, and whether only because of an error.
+    pub(crate) fn effective(&self, view: View, facts: &[Facts]) -> Vec<(usize, bool)> {
+        let (Some(side), Some(facts)) = (self.sides.get(view.side), facts.get(view.side)) else { return Vec::new() };
+        let mut applied: Vec<(usize, bool)> =
+            facts.applied.iter().copied().filter(|(rule, _)| Some(*rule) != view.without).collect();
+        if side.first_match {
+            applied.truncate(1);
+        }
+        if side.overrides {
+            remove_overridden(side, &mut applied);
+        }
+        applied
+    }
+
+    /// What a view answers, and why.
+    pub(crate) fn verdict(&self, view: View, facts: &[Facts]) -> (Approval, Why) {
+        let Some(side) = self.sides.get(view.side) else { return (Approval::Block, Why::Default) };
+        let (mut approval, mut why) = by_rules(side, &self.effective(view, facts));
+        for list in facts.get(view.side).map(|facts| &*facts.lists).unwrap_or_default() {
+            if let Some(own) = side.lists.get(*list)
+                && own.outline.approval > approval
+            {
+                (approval, why) = (own.outline.approval, Why::List(*list));
+            }
+        }
+        (approval, why)
+    }
+
+    /// Whether a call with these facts reaches the goal.
+    pub(crate) fn judge(&self, goal: &Goal, facts: &[Facts]) -> Judgement {
+        if let Some((view, source)) = goal.source
+            && let Some(missed) = self.source_missed(view, source, facts)
+        {
+            return missed;
+        }
+        let Some((view, limit)) = goal.below else { return Judgement::Reached };
+        let (approval, why) = self.verdict(view, facts);
+        if approval < limit {
+            return Judgement::Reached;
+        }
+        self.looser(view, limit, why)
+    }
+
+    fn source_missed(&self, view: View, source: Source, facts: &[Facts]) -> Option<Judgement> {
+        let effective = self.effective(view, facts);
+        let side = self.sides.get(view.side)?;
+        match source {
+            Source::Default => {
+                let (rule, _) = effective.first()?;
+                Some(self.escaping(view, *rule, Vec::new()))
+            }
+            Source::Rule(rule) => {
+                if effective.iter().any(|(own, _)| *own == rule) {
+                    return None;
+                }
+                if side.first_match {
+                    let (earlier, _) = effective.first()?;
+                    return Some(self.escaping(view, *earlier, Vec::new()));
+                }
+                // Something that surely matches takes its say away.
+                let by = side.rules.get(rule)?.overridden_by.iter().copied();
+                let by = by.into_iter().find(|by| effective.contains(&(*by, false)))?;
+                let at = RuleRef { side: view.side, rule: by };
+                let mut ways: Vec<Way> = self.rule(at).map(|rule| self.escapes(rule, true)).map(ways).unwrap_or_default();
+                ways.extend(self.overriders(view, by));
+                Some(Judgement::Missed(ways, Some(at)))
+            }
+        }
+    }
+
+    /// Ways to a looser answer of a view that answers as it does for this reason.
+    pub(crate) fn looser(&self, view: View, limit: Approval, why: Why) -> Judgement {
+        let Some(side) = self.sides.get(view.side) else { return Judgement::Missed(Vec::new(), None) };
+        // With an error no answer is looser than the defaults.
+        let wish = if side.default >= limit { Wish::Holds } else { Wish::Applies };
+        let looser_before = |before: usize| -> Vec<Way> {
+            let rules = side.rules.iter().enumerate().take(before);
+            let looser = rules.filter(|(rule, own)| own.approval < limit && Some(*rule) != view.without);
+            looser.map(|(rule, _)| Way { literals: Vec::new(), must: Some((RuleRef { side: view.side, rule }, wish)) }).collect()
+        };
+        match why {
+            Why::List(list) => {
+                let way = side.lists.get(list).map(|list| vec![list.does_not_answer()]).unwrap_or_default();
+                Judgement::Missed(ways(vec![way]), None)
+            }
+            Why::Default => Judgement::Missed(looser_before(side.rules.len()), None),
+            Why::Rule(rule) | Why::Undecided(rule) => {
+                let mut more = if side.first_match { looser_before(rule) } else { self.overriders(view, rule) };
+                if why == Why::Undecided(rule) {
+                    let at = RuleRef { side: view.side, rule };
+                    more.push(Way { literals: Vec::new(), must: Some((at, Wish::Holds)) });
+                }
+                self.escaping(view, rule, more)
+            }
+        }
+    }
+
+    /// The ways on which a rule does not count as a match, and more.
+    pub(crate) fn escaping(&self, view: View, rule: usize, more: Vec<Way>) -> Judgement {
+        let at = RuleRef { side: view.side, rule };
+        let Some(own) = self.rule(at) else { return Judgement::Missed(more, None) };
+        let mut all = ways(self.escapes(own, own.approval == Approval::Auto));
+        all.extend(more);
+        Judgement::Missed(all, Some(at))
+    }
+
+    /// The ways on which some rule surely takes the say of another away.
+    fn overriders(&self, view: View, rule: usize) -> Vec<Way> {
+        let at = RuleRef { side: view.side, rule };
+        let by = self.rule(at).map(|rule| &*rule.overridden_by).unwrap_or_default();
+        by.iter()
+            .filter(|by| Some(**by) != view.without)
+            .map(|by| Way { literals: Vec::new(), must: Some((RuleRef { side: view.side, rule: *by }, Wish::Holds)) })
+            .collect()
+    }
+
+    /// Ways for a rule that does not come out as wished, since its exceptions are not among the requirements. `None`
+    /// where it does; no ways where it cannot be told what is in the way.
+    pub(crate) fn towards(&self, at: RuleRef, wish: Wish, call: &Call) -> Option<Vec<Way>> {
+        let rule = self.rule(at)?;
+        let outcome = self.outcome(at, call);
+        let error_counts = match wish {
+            Wish::Applies => rule.approval > Approval::Auto,
+            Wish::Holds => false,
+            Wish::Undecided => true,
+        };
+        let reached = match wish {
+            Wish::Applies | Wish::Holds => outcome == Truth::True || (error_counts && outcome == Truth::Error),
+            Wish::Undecided => outcome == Truth::Error,
+        };
+        if reached {
+            return None;
+        }
+        if wish == Wish::Undecided && outcome == Truth::True {
+            // One of its parts must be undecided.
+            let atoms = rule.atoms.iter().map(|atom| vec![Literal::Outcome(*atom, crate::arguments::Outcomes::ERROR)]);
+            let agent = rule.block.agent.map(|_| vec![Literal::AgentUnknown]);
+            let except = rule.except.iter().filter(|except| except.agent.is_some()).map(|except| {
+                let mut way = crate::model::inside(except, true);
+                way.push(Literal::AgentUnknown);
+                way
+            });
+            return Some(ways(atoms.chain(agent).chain(except).collect()));
+        }
+        // Only an exception can be in the way: leave it by one of its parts.
+        let in_the_way = |except: &&Block| match self.lies_in(except, call) {
+            Truth::True => true,
+            Truth::Error => !error_counts,
+            Truth::False => false,
+        };
+        let except = rule.except.iter().find(in_the_way);
+        let leaving = except.map(|except| {
+            let tool = except.tool.map(|language| vec![Literal::Tool(language, false)]);
+            let server = except.server.map(|language| vec![Literal::Server(language, false)]);
+            let agent = |language| vec![Literal::Agent { language, inside: false, or_unknown: error_counts }];
+            tool.into_iter().chain(server).chain(except.agent.map(agent)).collect()
+        });
+        Some(ways(leaving.unwrap_or_default()))
+    }
+
+    fn lies_in(&self, block: &Block, call: &Call) -> Truth {
+        let has = |language: Option<LanguageId>, name: &str| language.is_none_or(|own| self.names.has(own, name));
+        if !has(block.tool, &call.tool) || !has(block.server, &call.server) {
+            return Truth::False;
+        }
+        match (&call.agent, block.agent) {
+            (_, None) => Truth::True,
+            (None, Some(_)) => Truth::Error,
+            (Some(agent), language) => has(language, agent).into(),
+        }
+    }
+}
+
+fn ways(all: Vec<Vec<Literal>>) -> Vec<Way> {
+    all.into_iter().map(|literals| Way { literals, must: None }).collect()
+}
+
+/// What the rules that have a say answer together.
+fn by_rules(side: &Side<'_>, effective: &[(usize, bool)]) -> (Approval, Why) {
+    let rules = effective.iter().filter_map(|(rule, by_error)| Some((side.rules.get(*rule)?, *rule, *by_error)));
+    let best = rules.clone().max_by(|(one, _, one_error), (other, _, other_error)| {
+        let key = |rule: &crate::model::Rule<'_>, by_error: bool| {
+            (rule.approval, !by_error, rule.outline.info().risk, rule.block.server.is_some())
+        };
+        key(one, *one_error).cmp(&key(other, *other_error)).then_with(|| other.name().cmp(one.name()))
+    });
+    let Some((rule, index, _)) = best else { return (side.default, Why::Default) };
+    let undecided = rules.clone().find(|(_, _, by_error)| *by_error).map(|(_, index, _)| index);
+    match undecided {
+        Some(undecided) if side.default > rule.approval => (side.default, Why::Undecided(undecided)),
+        _ => (rule.approval, Why::Rule(index)),
+    }
+}
+
+/// Only a rule that surely matches, and is not overridden itself, overrides.
+fn remove_overridden(side: &Side<'_>, applied: &mut Vec<(usize, bool)>) {
+    let mut by: Vec<usize> = applied.iter().filter(|(_, by_error)| !by_error).map(|(rule, _)| *rule).collect();
+    by.retain(|rule| side.rules.get(*rule).is_some_and(|rule| !rule.overrides.is_empty()));
+    by.sort_by_key(|rule| side.rules.get(*rule).map(|rule| rule.outline.override_rank()));
+    for rule in by {
+        if applied.iter().any(|(own, _)| *own == rule)
+            && let Some(rule) = side.rules.get(rule)
+        {
+            applied.retain(|(own, _)| !rule.overrides.contains(own));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Invariants: what a policy must never answer, decided for all calls.
+
+use thoth_policy::Policy;
+use thoth_policy::outline::TextMatch;
+use thoth_types::Approval;
+
+use crate::call::Call;
+use crate::goal::{Goal, Source, View};
+use crate::model::{Block, RuleRef, Space, inside};
+use crate::region::{Region, Wish};
+use crate::search::Outcome;
+
+/// What must never be.
+#[derive(Debug, Clone, Default)]
+pub struct Invariant {
+    /// None of these answers.
+    pub never: Vec<Approval>,
+    /// For calls of these tools.
+    pub tool: TextMatch,
+    /// On these servers.
+    pub server: TextMatch,
+    /// By these agents; sessions without an agent count only where any agent does.
+    pub agent: TextMatch,
+}
+
+/// Whether an invariant holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// For every call.
+    Holds,
+    /// Not for this one, and what the policy answers to it.
+    Violated(Box<Call>, Approval),
+    /// It was not decided.
+    Unknown(&'static str),
+}
+
+/// Steps for one invariant.
+const BUDGET: u64 = 2_000_000;
+
+/// Decides an invariant over all calls from `from` on: rules, defaults and lists of tools; the session has no intent, and
+/// limits and inspections are left out. A counterexample has been evaluated.
+#[must_use]
+pub fn decide(policy: &Policy, invariant: &Invariant, from: jiff::Timestamp) -> Answer {
+    let mut space = Space::new(&[policy], from, BUDGET);
+    let mut language = |text: &TextMatch| (!text.matches_everything()).then(|| space.names.add(text));
+    let block = Block {
+        tool: language(&invariant.tool),
+        server: language(&invariant.server),
+        agent: language(&invariant.agent),
+    };
+    let mut unknown = false;
+    for never in &invariant.never {
+        for (goal, mut region) in questions(&space, *never) {
+            if !inside(&block, false).iter().all(|literal| region.require(literal)) {
+                continue;
+            }
+            let Outcome { found, unknown: open, .. } = space.seek(&goal, Some(region));
+            unknown |= open;
+            if let Some((call, _)) = found {
+                match call.decided_by(policy) {
+                    Some(answer) if answer == *never => return Answer::Violated(Box::new(call), answer),
+                    _ => unknown = true,
+                }
+            }
+        }
+    }
+    if unknown { Answer::Unknown("it took too many steps, or rests on conditions that cannot be solved") } else { Answer::Holds }
+}
+
+/// Goals that some call reaches exactly if some call gets this answer.
+fn questions(space: &Space<'_>, answer: Approval) -> Vec<(Goal, Region)> {
+    let whole = View::whole(0);
+    let below = |limit: Approval| Some((whole, limit));
+    let Some(side) = space.sides.first() else { return Vec::new() };
+    let below = match answer {
+        Approval::Auto => return vec![(Goal { source: None, below: below(Approval::Approve) }, space.everything())],
+        Approval::Approve => below(Approval::Block),
+        Approval::Block => None,
+    };
+    let mut all: Vec<(Goal, Region)> = Vec::new();
+    for (rule, own) in side.rules.iter().enumerate() {
+        let at = RuleRef { side: 0, rule };
+        let goal = Goal { source: Some((whole, Source::Rule(rule))), below };
+        let wish = if own.approval == answer {
+            Wish::Applies
+        } else if own.approval > Approval::Auto && own.approval < answer && side.default == answer {
+            // Undecided, it brings in the defaults.
+            Wish::Undecided
+        } else {
+            continue;
+        };
+        all.extend(space.region_of(&[(at, wish)]).map(|region| (goal, region)));
+    }
+    if side.default == answer {
+        all.push((Goal { source: Some((whole, Source::Default)), below }, space.everything()));
+    }
+    for list in side.lists.iter().filter(|list| list.outline.approval == answer) {
+        let mut region = space.everything();
+        if region.require(&list.answers()) {
+            all.push((Goal { source: None, below }, region));
+        }
+    }
+    all
+}

@@ -1,0 +1,423 @@
+//! Sets of names as globs describe them, and the search for a name that lies in some of them and not in others.
+//!
+//! The globs of a question become one automaton whose states are made as they are reached. A state is dropped as soon as
+//! no name can come of it, so that many globs cost no more than the texts in them as long as each matters only a little.
+
+use std::collections::{HashSet, VecDeque};
+
+use thoth_policy::outline::{Piece, TextMatch};
+
+/// A set of names: those that one of its lists matches.
+#[derive(Debug, Clone)]
+pub(crate) struct Language {
+    pub(crate) lists: Vec<GlobList>,
+}
+
+/// Any of some globs (or no condition, where there are none), and none of others.
+#[derive(Debug, Clone)]
+pub(crate) struct GlobList {
+    pub(crate) any: Vec<Box<[Piece]>>,
+    pub(crate) none: Vec<Box<[Piece]>>,
+}
+
+impl Language {
+    pub(crate) fn of(text: &TextMatch) -> Self {
+        Self { lists: vec![GlobList::of(text, |pieces| pieces)] }
+    }
+
+    /// The names that match as written or without their letter case.
+    pub(crate) fn in_any_case(text: &TextMatch) -> Self {
+        Self { lists: vec![GlobList::of(text, |pieces| pieces), GlobList::of(text, caseless)] }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.lists.iter().any(|list| {
+            (list.any.is_empty() || list.any.iter().any(|glob| takes(glob, name)))
+                && !list.none.iter().any(|glob| takes(glob, name))
+        })
+    }
+
+    /// All of its names, if they are written out.
+    fn written_out(&self) -> Option<Vec<String>> {
+        let [list] = &*self.lists else { return None };
+        if list.any.is_empty() {
+            return None;
+        }
+        let names: Option<Vec<String>> = list.any.iter().map(|glob| text_of(glob)).collect();
+        names.map(|names| names.into_iter().filter(|name| self.has(name)).collect())
+    }
+
+    /// Some names that probably lie in it, as a person would choose them.
+    fn samples(&self) -> impl Iterator<Item = String> + '_ {
+        const MOST: usize = 8;
+        self.lists.iter().flat_map(|list| list.any.iter().take(MOST)).flat_map(|glob| {
+            let sample = |filling: &str| glob.iter().map(|piece| filled(piece, filling)).collect::<String>();
+            [sample("x"), sample("")]
+        })
+    }
+}
+
+impl GlobList {
+    fn of(text: &TextMatch, change: fn(Vec<Piece>) -> Vec<Piece>) -> Self {
+        let all = |globs: &[thoth_policy::outline::Glob]| globs.iter().map(|glob| change(glob.pieces()).into()).collect();
+        Self { any: all(&text.any), none: all(&text.none) }
+    }
+}
+
+fn filled(piece: &Piece, filling: &str) -> String {
+    match piece {
+        Piece::Literal(c) => c.to_string(),
+        Piece::Star => filling.to_owned(),
+        Piece::Any => "x".to_owned(),
+        Piece::Class { .. } => NICE.chars().find(|c| piece.takes(*c)).map(String::from).unwrap_or_default(),
+    }
+}
+
+fn text_of(glob: &[Piece]) -> Option<String> {
+    glob.iter().map(|piece| if let Piece::Literal(c) = piece { Some(*c) } else { None }).collect()
+}
+
+/// What must stand for each piece so that the text matches once it is in small letters. Letters whose small form is
+/// more than one are left out: such a name is found to behave otherwise when it is tried.
+fn caseless(pieces: Vec<Piece>) -> Vec<Piece> {
+    let small = |c: char| c.to_lowercase().eq([c]);
+    let both = |c: char| {
+        let mut upper = c.to_uppercase();
+        match (upper.next(), upper.next()) {
+            (Some(other), None) if small(c) => vec![(c, c), (other, other)],
+            _ if small(c) => vec![(c, c)],
+            _ => Vec::new(),
+        }
+    };
+    pieces
+        .into_iter()
+        .map(|piece| match piece {
+            Piece::Literal(c) => Piece::Class { negated: false, ranges: both(c).into() },
+            Piece::Class { negated, ranges } => {
+                let inner = Piece::Class { negated, ranges };
+                // The capitals of ASCII follow their small letters; the rest stays as it is.
+                let taken: Vec<char> =
+                    ('a'..='z').filter(|c| inner.takes(*c)).map(|c| c.to_ascii_uppercase()).collect();
+                let Piece::Class { negated, ranges } = inner else { return inner };
+                if negated {
+                    let lost = ('A'..='Z').filter(|c| !taken.contains(c)).map(|c| (c, c));
+                    return Piece::Class { negated, ranges: ranges.iter().copied().chain(lost).collect() };
+                }
+                let added = taken.into_iter().map(|c| (c, c));
+                Piece::Class { negated, ranges: ranges.iter().copied().chain(added).collect() }
+            }
+            other => other,
+        })
+        .collect()
+}
+
+/// Whether a glob matches a name: by sets of positions, without going back.
+fn takes(glob: &[Piece], name: &str) -> bool {
+    let mut at = vec![false; glob.len() + 1];
+    if let Some(start) = at.first_mut() {
+        *start = true;
+    }
+    pass_stars(glob, &mut at);
+    for c in name.chars() {
+        let mut next = vec![false; at.len()];
+        for (position, piece) in glob.iter().enumerate() {
+            if !at.get(position).copied().unwrap_or_default() || !piece.takes(c) {
+                continue;
+            }
+            let target = if *piece == Piece::Star { position } else { position + 1 };
+            if let Some(slot) = next.get_mut(target) {
+                *slot = true;
+            }
+        }
+        pass_stars(glob, &mut next);
+        at = next;
+    }
+    at.last().copied().unwrap_or_default()
+}
+
+fn pass_stars(glob: &[Piece], at: &mut [bool]) {
+    for (position, piece) in glob.iter().enumerate() {
+        if *piece == Piece::Star
+            && at.get(position) == Some(&true)
+            && let Some(next) = at.get_mut(position + 1)
+        {
+            *next = true;
+        }
+    }
+}
+
+/// What came of a search.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Search<T> {
+    /// This.
+    Found(T),
+    /// There is none.
+    Empty,
+    /// It took too many steps, or cannot be told.
+    Unknown,
+}
+
+/// Characters that are tried first where any will do.
+const NICE: &str = "xyzabcdefghijklmnopqrstuvw0123456789_-ABCDEFGHIJKLMNOPQRSTUVWXYZ./: é中ж";
+
+/// The most characters of a name that is looked for: a longer one is possible in a call but helps nobody.
+const MAX_NAME: usize = 4096;
+
+/// Looks for a name that lies in the languages that are wanted and in none of the others. It is not empty, and passes
+/// `fits`. Takes its steps from `budget`.
+pub(crate) fn find(
+    wanted: &[(&Language, bool)],
+    preferred: &[&str],
+    fits: &dyn Fn(&str) -> bool,
+    budget: &mut u64,
+) -> Search<String> {
+    let good = |name: &str| {
+        !name.is_empty() && wanted.iter().all(|(language, inside)| language.has(name) == *inside) && fits(name)
+    };
+    let written: Option<Vec<String>> = wanted
+        .iter()
+        .filter(|(_, inside)| *inside)
+        .filter_map(|(language, _)| language.written_out())
+        .min_by_key(Vec::len);
+    if let Some(names) = written {
+        *budget = budget.saturating_sub(names.len() as u64);
+        return names.into_iter().find(|name| good(name)).map_or(Search::Empty, Search::Found);
+    }
+    let positive = wanted.iter().filter(|(_, inside)| *inside);
+    let samples = positive.flat_map(|(language, _)| language.samples());
+    const MOST_SAMPLES: usize = 32;
+    let mut easy = preferred.iter().map(|name| (*name).to_owned()).chain(samples.take(MOST_SAMPLES));
+    if let Some(name) = easy.find(|name| good(name)) {
+        return Search::Found(name);
+    }
+    Automaton::new(wanted).search(fits, budget)
+}
+
+/// The globs of a question, and which lists and languages they are parts of.
+struct Automaton<'l> {
+    globs: Vec<&'l [Piece]>,
+    /// For each language whether it is wanted, and its lists as ranges of `globs`: first, first of none, end.
+    wanted: Vec<(bool, Vec<(usize, usize, usize)>)>,
+}
+
+/// Where each glob may stand, and which languages are settled as wanted whatever follows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct State {
+    at: Vec<(u32, u16)>,
+    settled: Vec<u16>,
+}
+
+/// How far a glob is: whether it matches what was read, and what is known whatever follows.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    accepts: bool,
+    forever: bool,
+    alive: bool,
+}
+
+impl Progress {
+    const fn settled(self) -> Option<bool> {
+        if self.forever {
+            Some(true)
+        } else if self.alive {
+            None
+        } else {
+            Some(false)
+        }
+    }
+}
+
+impl<'l> Automaton<'l> {
+    fn new(languages: &[(&'l Language, bool)]) -> Self {
+        let mut globs: Vec<&[Piece]> = Vec::new();
+        let mut wanted = Vec::new();
+        for (language, inside) in languages {
+            let mut lists = Vec::new();
+            for list in &language.lists {
+                let first = globs.len();
+                globs.extend(list.any.iter().map(|glob| &**glob));
+                let middle = globs.len();
+                globs.extend(list.none.iter().map(|glob| &**glob));
+                lists.push((first, middle, globs.len()));
+            }
+            wanted.push((*inside, lists));
+        }
+        Self { globs, wanted }
+    }
+
+    fn search(&self, fits: &dyn Fn(&str) -> bool, budget: &mut u64) -> Search<String> {
+        let start = (0_u32..).zip(&self.globs).map(|(glob, _)| (glob, 0_u16)).collect();
+        let Some(start) = self.settle(State { at: start, settled: Vec::new() }) else { return Search::Empty };
+        let mut seen: HashSet<State> = HashSet::from([start.clone()]);
+        let mut queue: VecDeque<(State, String)> = VecDeque::from([(start, String::new())]);
+        let mut passed_over = false;
+        while let Some((state, name)) = queue.pop_front() {
+            let cost = 1 + state.at.len() as u64 / 16;
+            if *budget < cost || name.len() > MAX_NAME {
+                *budget = budget.saturating_sub(cost);
+                return Search::Unknown;
+            }
+            *budget -= cost;
+            if !name.is_empty() && self.accepts(&state) {
+                if fits(&name) {
+                    return Search::Found(name);
+                }
+                passed_over = true;
+            }
+            for c in self.alphabet(&state) {
+                if let Some(next) = self.step(&state, c)
+                    && seen.insert(next.clone())
+                {
+                    let mut longer = name.clone();
+                    longer.push(c);
+                    queue.push_back((next, longer));
+                }
+            }
+        }
+        if passed_over { Search::Unknown } else { Search::Empty }
+    }
+
+    fn piece(&self, glob: u32, position: u16) -> Option<&'l Piece> {
+        self.globs.get(glob as usize)?.get(usize::from(position))
+    }
+
+    /// One character for each way in which the state can go on.
+    fn alphabet(&self, state: &State) -> Vec<char> {
+        let mut edges: Vec<char> = Vec::new();
+        let mut plain: Vec<char> = Vec::new();
+        for (glob, position) in &state.at {
+            match self.piece(*glob, *position) {
+                Some(Piece::Literal(c)) => plain.push(*c),
+                Some(Piece::Class { ranges, .. }) => {
+                    for (low, high) in ranges {
+                        edges.push(*low);
+                        edges.extend(after(*high));
+                    }
+                }
+                _ => {}
+            }
+        }
+        plain.sort_unstable();
+        plain.dedup();
+        edges.sort_unstable();
+        edges.dedup();
+        let free = |c: &char| plain.binary_search(c).is_err();
+        let mut letters = Vec::new();
+        // Between two edges all characters that no glob names are alike.
+        let mut low = '\0';
+        for high in edges.iter().copied().map(Some).chain([None]) {
+            let inside = |c: &char| *c >= low && high.is_none_or(|high| *c < high);
+            let nice = NICE.chars().find(|c| inside(c) && free(c));
+            letters.extend(nice.or_else(|| (low..).take(MAX_PLAIN).take_while(inside).find(|c| free(c) && !c.is_control())));
+            if let Some(high) = high {
+                low = high;
+            }
+        }
+        letters.extend(plain);
+        letters
+    }
+
+    fn step(&self, state: &State, c: char) -> Option<State> {
+        let mut at = Vec::with_capacity(state.at.len());
+        for (glob, position) in &state.at {
+            match self.piece(*glob, *position) {
+                Some(Piece::Star) => at.push((*glob, *position)),
+                Some(piece) if piece.takes(c) => at.push((*glob, position + 1)),
+                _ => {}
+            }
+        }
+        self.settle(State { at, settled: state.settled.clone() })
+    }
+
+    /// Completes a state: passes stars, and drops what no longer matters. `None` when nothing can come of it.
+    fn settle(&self, state: State) -> Option<State> {
+        let State { mut at, mut settled } = state;
+        let mut index = 0;
+        while let Some((glob, position)) = at.get(index).copied() {
+            if self.piece(glob, position) == Some(&Piece::Star) {
+                at.push((glob, position + 1));
+            }
+            index += 1;
+        }
+        at.sort_unstable();
+        at.dedup();
+        let progress = self.progress(&at);
+        let mut idle: Vec<(usize, usize)> = Vec::new();
+        for (number, (inside, lists)) in (0_u16..).zip(&self.wanted) {
+            let done = settled.contains(&number);
+            let known = if done { Some(*inside) } else { known(lists, &progress) };
+            match known {
+                Some(truth) if truth != *inside => return None,
+                Some(_) => {
+                    if !done {
+                        settled.push(number);
+                    }
+                    idle.extend(lists.iter().map(|(first, _, end)| (*first, *end)));
+                }
+                None => {}
+            }
+        }
+        settled.sort_unstable();
+        at.retain(|(glob, position)| {
+            let glob_number = *glob as usize;
+            let forever = progress.get(glob_number).is_some_and(|progress| progress.forever);
+            let last = self.globs.get(glob_number).is_some_and(|pieces| usize::from(*position) + 1 >= pieces.len());
+            (!forever || last) && !idle.iter().any(|(first, end)| (*first..*end).contains(&glob_number))
+        });
+        Some(State { at, settled })
+    }
+
+    fn progress(&self, at: &[(u32, u16)]) -> Vec<Progress> {
+        let mut all = vec![Progress::default(); self.globs.len()];
+        for (glob, position) in at {
+            let (Some(progress), Some(pieces)) = (all.get_mut(*glob as usize), self.globs.get(*glob as usize)) else {
+                continue;
+            };
+            let position = usize::from(*position);
+            progress.alive = true;
+            progress.accepts |= position == pieces.len();
+            progress.forever |= position + 1 == pieces.len() && pieces.last() == Some(&Piece::Star);
+        }
+        all
+    }
+
+    fn accepts(&self, state: &State) -> bool {
+        let progress = self.progress(&state.at);
+        (0_u16..).zip(&self.wanted).all(|(number, (inside, lists))| {
+            let now = |list: &(usize, usize, usize)| {
+                let (any, none) = parts(list, &progress);
+                (any.is_empty() || any.iter().any(|glob| glob.accepts)) && !none.iter().any(|glob| glob.accepts)
+            };
+            state.settled.contains(&number) || lists.iter().any(now) == *inside
+        })
+    }
+}
+
+/// How many characters are looked through for one that no glob names.
+const MAX_PLAIN: usize = 20_000;
+
+fn after(c: char) -> Option<char> {
+    (c..).nth(1)
+}
+
+fn parts<'p>((first, middle, end): &(usize, usize, usize), progress: &'p [Progress]) -> (&'p [Progress], &'p [Progress]) {
+    (progress.get(*first..*middle).unwrap_or_default(), progress.get(*middle..*end).unwrap_or_default())
+}
+
+/// Whether a name lies in the language whatever follows, if that is known.
+fn known(lists: &[(usize, usize, usize)], progress: &[Progress]) -> Option<bool> {
+    let mut open = false;
+    for list in lists {
+        let (any, none) = parts(list, progress);
+        let some_any = any.is_empty() || any.iter().any(|glob| glob.settled() == Some(true));
+        let no_any = !any.is_empty() && any.iter().all(|glob| glob.settled() == Some(false));
+        let some_none = none.iter().any(|glob| glob.settled() == Some(true));
+        let no_none = none.iter().all(|glob| glob.settled() == Some(false));
+        match () {
+            () if some_any && no_none => return Some(true),
+            () if no_any || some_none => {}
+            () => open = true,
+        }
+    }
+    if open { None } else { Some(false) }
+}
