@@ -237,12 +237,15 @@ impl<'p> Atoms<'p> {
                 _ => None,
             })
             .collect();
+        /// Beyond the longest window.
+        const LONG_AGO: u32 = 32 * 24 * 60 * 60;
+        let few = needed.iter().any(|(condition, wanted)| matches!(condition, Condition::Rate { .. }) && !wanted);
+        let plain = |name: &str| thoth_policy::outline::reads_as(name) == name;
         let allowed = |tool: &str, server: &str| !never.iter().any(|(tools, servers)| tools.has(tool) && servers.has(server));
         for (condition, wanted) in needed {
             match condition {
                 Condition::AfterCall { tool, server } if wanted => {
                     let (tools, servers) = (Language::of(tool), Language::of(server));
-                    let plain = |name: &str| thoth_policy::outline::reads_as(name) == name;
                     let Search::Found(server) = find(&[(&servers, true)], &["default"], &|_| true, budget) else {
                         return Search::Unknown;
                     };
@@ -250,13 +253,24 @@ impl<'p> Atoms<'p> {
                     let Search::Found(tool) = find(&[(&tools, true)], &["some_tool"], &fits, budget) else {
                         return Search::Unknown;
                     };
-                    call.earlier.push(Earlier { tool, server, count: 1 });
+                    call.earlier.push(Earlier { tool, server, count: 1, seconds_ago: if few { LONG_AGO } else { 1 } });
                 }
                 Condition::Rate { limit, scope, .. } if wanted => {
-                    let other = (0..100).map(|number| format!("other_tool_{number}"));
-                    let mut names = std::iter::once(call.tool.clone()).chain(other.filter(|_| *scope != RateScope::Tool));
-                    let Some(tool) = names.find(|name| allowed(name, &call.server)) else { return Search::Unknown };
-                    call.earlier.push(Earlier { tool, server: call.server.clone(), count: *limit });
+                    let tool = if allowed(&call.tool, &call.server) {
+                        call.tool.clone()
+                    } else if *scope == RateScope::Tool {
+                        return Search::Unknown;
+                    } else {
+                        let others: Vec<(&Language, bool)> = never.iter().map(|(tools, _)| (tools, false)).collect();
+                        match find(&others, &["other_tool"], &plain, budget) {
+                            Search::Found(tool) => tool,
+                            Search::Empty if never.iter().all(|(_, servers)| servers.is_everything()) => {
+                                return Search::Empty;
+                            }
+                            _ => return Search::Unknown,
+                        }
+                    };
+                    call.earlier.push(Earlier { tool, server: call.server.clone(), count: *limit, seconds_ago: 1 });
                 }
                 _ => {}
             }

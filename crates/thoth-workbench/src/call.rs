@@ -25,7 +25,7 @@ pub struct Call {
     pub earlier: Vec<Earlier>,
 }
 
-/// Calls of one tool that went out shortly before.
+/// Calls of one tool that went out before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earlier {
     /// The tool.
@@ -34,6 +34,8 @@ pub struct Earlier {
     pub server: String,
     /// How many.
     pub count: u64,
+    /// How long before.
+    pub seconds_ago: u32,
 }
 
 impl Call {
@@ -68,7 +70,10 @@ impl Call {
         let earlier: Vec<Json> = self
             .earlier
             .iter()
-            .map(|earlier| json!({"tool": earlier.tool, "server": earlier.server, "count": earlier.count}))
+            .map(|earlier| {
+                let Earlier { tool, server, count, seconds_ago } = earlier;
+                json!({"tool": tool, "server": server, "count": count, "seconds_ago": seconds_ago})
+            })
             .collect();
         let arguments: Json = serde_json::from_str(&self.arguments).unwrap_or_default();
         let mut call = json!({
@@ -98,9 +103,9 @@ impl fmt::Display for Call {
         if self.arguments != "{}" {
             write!(f, " {}", self.arguments)?;
         }
-        for Earlier { tool, server, count } in &self.earlier {
+        for Earlier { tool, server, count, seconds_ago } in &self.earlier {
             let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
-            write!(f, " after {tool} on {server} {times}")?;
+            write!(f, " after {tool} on {server} {times}, {seconds_ago} s before")?;
         }
         Ok(())
     }
@@ -117,11 +122,11 @@ impl History for Past<'_> {
     }
 
     fn calls_since(&self, scope: RateScope, tool: &str, since: Timestamp) -> u64 {
-        // All of them came a second ago: the shortest window is that long.
-        if self.at.checked_sub(SignedDuration::from_secs(1)).is_ok_and(|then| then < since) {
-            return 0;
-        }
-        let counts = |earlier: &&Earlier| scope != RateScope::Tool || counted_name(&earlier.tool) == counted_name(tool);
+        let counts = |earlier: &&Earlier| {
+            let when = self.at.checked_sub(SignedDuration::from_secs(earlier.seconds_ago.into()));
+            when.is_ok_and(|when| when >= since)
+                && (scope != RateScope::Tool || counted_name(&earlier.tool) == counted_name(tool))
+        };
         self.calls.iter().filter(counts).map(|earlier| earlier.count).sum()
     }
 }

@@ -4,7 +4,7 @@ use thoth_policy::Truth;
 use thoth_types::Approval;
 
 use crate::call::Call;
-use crate::model::{Block, Facts, RuleRef, Side, Space};
+use crate::model::{Block, Facts, Rule, RuleRef, Side, Space};
 use crate::names::LanguageId;
 use crate::region::{Literal, Wish};
 
@@ -58,6 +58,16 @@ pub(crate) struct Way {
     pub(crate) must: Option<(RuleRef, Wish)>,
 }
 
+/// Whether a rule comes out as wished.
+#[derive(Debug)]
+pub(crate) enum Towards {
+    There,
+    /// It does not; where it does, lies on these ways.
+    Ways(Vec<Way>),
+    /// It does not, and it cannot be told what is in the way.
+    Lost,
+}
+
 /// What a call is worth.
 #[derive(Debug)]
 pub(crate) enum Judgement {
@@ -108,7 +118,9 @@ impl Space<'_> {
         if approval < limit {
             return Judgement::Reached;
         }
-        self.looser(view, limit, why)
+        // Where no rule of the other side matches, none matches here that stands there too.
+        let new_only = matches!(goal.source, Some((other, Source::Default)) if other.side != view.side);
+        self.looser(view, limit, why, new_only)
     }
 
     fn source_missed(&self, view: View, source: Source, facts: &[Facts]) -> Option<Judgement> {
@@ -139,14 +151,16 @@ impl Space<'_> {
     }
 
     /// Ways to a looser answer of a view that answers as it does for this reason.
-    pub(crate) fn looser(&self, view: View, limit: Approval, why: Why) -> Judgement {
+    pub(crate) fn looser(&self, view: View, limit: Approval, why: Why, new_only: bool) -> Judgement {
         let Some(side) = self.sides.get(view.side) else { return Judgement::Missed(Vec::new(), None) };
         // With an error no answer is looser than the defaults.
         let wish = if side.default >= limit { Wish::Holds } else { Wish::Applies };
         let looser_before = |before: usize| -> Vec<Way> {
             let rules = side.rules.iter().enumerate().take(before);
-            let looser = rules.filter(|(rule, own)| own.approval < limit && Some(*rule) != view.without);
-            looser.map(|(rule, _)| Way { literals: Vec::new(), must: Some((RuleRef { side: view.side, rule }, wish)) }).collect()
+            let looser = rules.filter(|(rule, own)| {
+                own.approval < limit && Some(*rule) != view.without && !(new_only && own.shared)
+            });
+            looser.map(|(rule, _)| must(RuleRef { side: view.side, rule }, wish)).collect()
         };
         match why {
             Why::List(list) => {
@@ -158,15 +172,27 @@ impl Space<'_> {
                 let mut more = if side.first_match { looser_before(rule) } else { self.overriders(view, rule) };
                 if why == Why::Undecided(rule) {
                     let at = RuleRef { side: view.side, rule };
-                    more.push(Way { literals: Vec::new(), must: Some((at, Wish::Holds)) });
+                    more.push(must(at, Wish::Holds));
                 }
                 self.escaping(view, rule, more)
             }
         }
     }
 
+    /// Ways to calls that a view answers more loosely than `limit` for another reason than this.
+    pub(crate) fn other_reasons(&self, view: View, limit: Approval, answer: Approval, why: Why) -> Vec<Way> {
+        let Some(side) = self.sides.get(view.side) else { return Vec::new() };
+        let Judgement::Missed(mut all, _) = self.looser(view, limit, why, false) else { return Vec::new() };
+        if let (Why::Rule(_) | Why::Undecided(_), false) = (why, side.first_match) {
+            let between = |own: &Rule<'_>| answer < own.approval && own.approval < limit;
+            let rules = side.rules.iter().enumerate().filter(|(_, own)| between(own));
+            all.extend(rules.map(|(rule, _)| must(RuleRef { side: view.side, rule }, Wish::Applies)));
+        }
+        all
+    }
+
     /// The ways on which a rule does not count as a match, and more.
-    pub(crate) fn escaping(&self, view: View, rule: usize, more: Vec<Way>) -> Judgement {
+    fn escaping(&self, view: View, rule: usize, more: Vec<Way>) -> Judgement {
         let at = RuleRef { side: view.side, rule };
         let Some(own) = self.rule(at) else { return Judgement::Missed(more, None) };
         let mut all = ways(self.escapes(own, own.approval == Approval::Auto));
@@ -180,14 +206,13 @@ impl Space<'_> {
         let by = self.rule(at).map(|rule| &*rule.overridden_by).unwrap_or_default();
         by.iter()
             .filter(|by| Some(**by) != view.without)
-            .map(|by| Way { literals: Vec::new(), must: Some((RuleRef { side: view.side, rule: *by }, Wish::Holds)) })
+            .map(|by| must(RuleRef { side: view.side, rule: *by }, Wish::Holds))
             .collect()
     }
 
-    /// Ways for a rule that does not come out as wished, since its exceptions are not among the requirements. `None`
-    /// where it does; no ways where it cannot be told what is in the way.
-    pub(crate) fn towards(&self, at: RuleRef, wish: Wish, call: &Call) -> Option<Vec<Way>> {
-        let rule = self.rule(at)?;
+    /// Whether a rule comes out as wished, since its exceptions are not among the requirements.
+    pub(crate) fn towards(&self, at: RuleRef, wish: Wish, call: &Call) -> Towards {
+        let Some(rule) = self.rule(at) else { return Towards::Lost };
         let outcome = self.outcome(at, call);
         let error_counts = match wish {
             Wish::Applies => rule.approval > Approval::Auto,
@@ -199,7 +224,7 @@ impl Space<'_> {
             Wish::Undecided => outcome == Truth::Error,
         };
         if reached {
-            return None;
+            return Towards::There;
         }
         if wish == Wish::Undecided && outcome == Truth::True {
             // One of its parts must be undecided.
@@ -210,7 +235,7 @@ impl Space<'_> {
                 way.push(Literal::AgentUnknown);
                 way
             });
-            return Some(ways(atoms.chain(agent).chain(except).collect()));
+            return Towards::Ways(ways(atoms.chain(agent).chain(except).collect()));
         }
         // Only an exception can be in the way: leave it by one of its parts.
         let in_the_way = |except: &&Block| match self.lies_in(except, call) {
@@ -218,14 +243,11 @@ impl Space<'_> {
             Truth::Error => !error_counts,
             Truth::False => false,
         };
-        let except = rule.except.iter().find(in_the_way);
-        let leaving = except.map(|except| {
-            let tool = except.tool.map(|language| vec![Literal::Tool(language, false)]);
-            let server = except.server.map(|language| vec![Literal::Server(language, false)]);
-            let agent = |language| vec![Literal::Agent { language, inside: false, or_unknown: error_counts }];
-            tool.into_iter().chain(server).chain(except.agent.map(agent)).collect()
-        });
-        Some(ways(leaving.unwrap_or_default()))
+        let Some(except) = rule.except.iter().find(in_the_way) else { return Towards::Lost };
+        let tool = except.tool.map(|language| vec![Literal::Tool(language, false)]);
+        let server = except.server.map(|language| vec![Literal::Server(language, false)]);
+        let agent = |language| vec![Literal::Agent { language, inside: false, or_unknown: error_counts }];
+        Towards::Ways(ways(tool.into_iter().chain(server).chain(except.agent.map(agent)).collect()))
     }
 
     fn lies_in(&self, block: &Block, call: &Call) -> Truth {
@@ -241,6 +263,10 @@ impl Space<'_> {
     }
 }
 
+const fn must(rule: RuleRef, wish: Wish) -> Way {
+    Way { literals: Vec::new(), must: Some((rule, wish)) }
+}
+
 fn ways(all: Vec<Vec<Literal>>) -> Vec<Way> {
     all.into_iter().map(|literals| Way { literals, must: None }).collect()
 }
@@ -249,7 +275,7 @@ fn ways(all: Vec<Vec<Literal>>) -> Vec<Way> {
 fn by_rules(side: &Side<'_>, effective: &[(usize, bool)]) -> (Approval, Why) {
     let rules = effective.iter().filter_map(|(rule, by_error)| Some((side.rules.get(*rule)?, *rule, *by_error)));
     let best = rules.clone().max_by(|(one, _, one_error), (other, _, other_error)| {
-        let key = |rule: &crate::model::Rule<'_>, by_error: bool| {
+        let key = |rule: &Rule<'_>, by_error: bool| {
             (rule.approval, !by_error, rule.outline.info().risk, rule.block.server.is_some())
         };
         key(one, *one_error).cmp(&key(other, *other_error)).then_with(|| other.name().cmp(one.name()))

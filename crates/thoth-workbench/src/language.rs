@@ -30,6 +30,12 @@ impl Language {
         Self { lists: vec![GlobList::of(text, |pieces| pieces), GlobList::of(text, caseless)] }
     }
 
+    /// Whether its form shows that every name lies in it.
+    pub(crate) fn is_everything(&self) -> bool {
+        let star = |glob: &[Piece]| matches!(glob, [Piece::Star]);
+        self.lists.iter().any(|list| list.none.is_empty() && (list.any.is_empty() || list.any.iter().any(|glob| star(glob))))
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.lists.iter().any(|list| {
             (list.any.is_empty() || list.any.iter().any(|glob| takes(glob, name)))

@@ -7,8 +7,7 @@
 
 mod arguments;
 mod call;
-
-
+mod diff;
 
 mod goal;
 mod invariant;
@@ -20,7 +19,6 @@ mod search;
 mod times;
 
 pub use call::{Call, Earlier};
-
-
+pub use diff::{Change, Comparison, Decider, diff};
 
 pub use invariant::{Answer, Invariant, decide};

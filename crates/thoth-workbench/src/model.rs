@@ -1,6 +1,6 @@
 //! Policies as sets of requirements, one for each rule, over names, conditions and moments that they share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use thoth_policy::outline::{Condition, ListOutline, MatchBlock, RuleOutline, TextMatch};
@@ -22,7 +22,7 @@ pub(crate) struct RuleRef {
 }
 
 /// A match block. `None` stands for any name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Block {
     pub(crate) tool: Option<LanguageId>,
     pub(crate) server: Option<LanguageId>,
@@ -41,11 +41,19 @@ pub(crate) struct Rule<'p> {
     pub(crate) atoms: Vec<AtomId>,
     pub(crate) overrides: Vec<usize>,
     pub(crate) overridden_by: Vec<usize>,
+    /// Whether the other side has the same rule, and order and overrides make no difference.
+    pub(crate) shared: bool,
 }
 
 impl Rule<'_> {
     pub(crate) fn name(&self) -> &str {
         &self.outline.info().name
+    }
+
+    fn requirements_key(&self) -> (Approval, Block, Vec<Block>, Option<Moments>, Vec<AtomId>) {
+        let mut atoms = self.atoms.clone();
+        atoms.sort_unstable();
+        (self.approval, self.block.clone(), self.except.clone(), self.moments.clone(), atoms)
     }
 
     /// Whether it fits every call, whatever else.
@@ -119,7 +127,21 @@ impl<'p> Space<'p> {
             .zip(outlines)
             .map(|(policy, outlines)| side(policy, outlines, &mut names, &mut atoms, &times))
             .collect();
-        Self { names, atoms, times, sides, budget }
+        let mut space = Self { names, atoms, times, sides, budget };
+        space.mark_shared();
+        space
+    }
+
+    fn mark_shared(&mut self) {
+        let [one, other] = &mut *self.sides else { return };
+        if [&one, &other].iter().any(|side| side.first_match || side.overrides) {
+            return;
+        }
+        let keys = |side: &Side<'_>| side.rules.iter().map(Rule::requirements_key).collect::<HashSet<_>>();
+        let both: HashSet<_> = keys(one).intersection(&keys(other)).cloned().collect();
+        for rule in one.rules.iter_mut().chain(&mut other.rules) {
+            rule.shared = both.contains(&rule.requirements_key());
+        }
     }
 
     pub(crate) fn rule(&self, at: RuleRef) -> Option<&Rule<'p>> {
@@ -289,6 +311,7 @@ fn side<'p>(
             atoms: conditions.map(|condition| atoms.add(condition)).collect(),
             overrides: outline.overrides().iter().filter_map(|id| by_id.get(id).copied()).collect(),
             overridden_by: Vec::new(),
+            shared: false,
             outline,
         });
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::call::Call;
-use crate::goal::{Goal, Judgement, Way};
+use crate::goal::{Goal, Judgement, Towards, Way};
 use crate::language::Search;
 use crate::model::{Facts, RuleRef, Space};
 use crate::region::{Region, Wish};
@@ -77,11 +77,17 @@ impl Space<'_> {
                     continue;
                 }
             };
-            let missing = region.must.iter().find_map(|(at, wish)| self.towards(*at, *wish, &call));
-            if let Some(ways) = missing {
-                outcome.unknown |= ways.is_empty();
-                self.branch(&region, ways, &mut open, &mut left);
-                continue;
+            let wishes = region.must.iter().map(|(at, wish)| self.towards(*at, *wish, &call));
+            match wishes.into_iter().find(|towards| !matches!(towards, Towards::There)) {
+                Some(Towards::Ways(ways)) => {
+                    self.branch(&region, ways, &mut open, &mut left);
+                    continue;
+                }
+                Some(_) => {
+                    outcome.unknown = true;
+                    continue;
+                }
+                None => {}
             }
             let facts = self.facts(&call);
             match self.judge(goal, &facts) {

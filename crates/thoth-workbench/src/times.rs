@@ -13,7 +13,7 @@ use thoth_policy::Truth;
 use thoth_policy::outline::Window;
 
 /// A set of moments.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Moments(Rc<[u64]>);
 
 impl Moments {
@@ -23,10 +23,6 @@ impl Moments {
 
     pub(crate) fn without(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&*other.0).map(|(a, b)| a & !b).collect())
-    }
-
-    pub(crate) fn has(&self, moment: usize) -> bool {
-        self.0.get(moment / 64).is_some_and(|word| word & (1 << (moment % 64)) != 0)
     }
 
     pub(crate) fn first(&self) -> Option<usize> {

@@ -22,15 +22,16 @@ enum Node {
 /// The document. `None` when values contradict each other: a number that has a member, for example.
 pub(super) fn document(slots: &[(&ArgumentPath, &Slot)], extras: &[String]) -> Option<String> {
     let mut root = Node::Object(Vec::new());
-    let mut ordered: Vec<_> = slots.to_vec();
-    ordered.sort_by_key(|(path, _)| path.steps.len());
-    for (path, slot) in ordered {
+    for (path, slot) in slots {
+        // A member with the whole dotted name is found too, and leaves what the path leads through as it is.
+        let whole = Step { name: Some(path.text.clone()), index: None };
+        let through_another = slots.iter().any(|(other, _)| leads_through(path, other));
         match slot {
             Slot::Missing => {}
+            Slot::Value(text) if through_another => put(&mut root, &[whole], text)?,
             Slot::Value(text) => put(&mut root, &path.steps, text)?,
             Slot::Twice => {
                 put(&mut root, &path.steps, "1")?;
-                let whole = Step { name: Some(path.text.clone()), index: None };
                 put(&mut root, &[whole], "1")?;
             }
         }
@@ -42,6 +43,11 @@ pub(super) fn document(slots: &[(&ArgumentPath, &Slot)], extras: &[String]) -> O
     let mut text = String::new();
     write(&root, &mut text);
     Some(text)
+}
+
+fn leads_through(path: &ArgumentPath, other: &ArgumentPath) -> bool {
+    let same = |(one, other): (&Step, &Step)| one.name == other.name && one.index == other.index;
+    other.steps.len() < path.steps.len() && other.steps.iter().zip(&path.steps).all(same)
 }
 
 fn put(node: &mut Node, steps: &[Step], text: &str) -> Option<()> {

@@ -5,12 +5,12 @@
 mod policies;
 mod universe;
 
-use policies::{policy_texts, names};
+use policies::{approvals, assemble, gateway, names, policy_texts, rule, rules};
 use proptest::prelude::*;
 use thoth_policy::outline::{Glob, TextMatch};
 use thoth_policy::{Policy, Sources, load};
 use thoth_types::Approval;
-use thoth_workbench::{Answer, Invariant, decide};
+use thoth_workbench::{Answer, Invariant, decide, diff};
 use universe::{START, universe};
 
 fn loaded(text: &str) -> Policy {
@@ -30,8 +30,57 @@ fn globs(texts: &[String]) -> TextMatch {
     TextMatch { any: list(false), none: list(true) }
 }
 
+/// The second of two policies: the first with some things changed, or another one.
+fn pairs() -> impl Strategy<Value = (String, String)> {
+    let sides = (rules(5), approvals(), gateway(), prop::option::of(approvals()), prop::option::of(gateway()));
+    let edits = (any::<prop::sample::Index>(), 0_u8..5, rule());
+    let edited = (sides, edits).prop_map(|(((rules, first_match), default, lists, other_default, other_lists), (at, edit, new))| {
+        let mut changed = rules.clone();
+        let mut first = first_match;
+        if !changed.is_empty() {
+            let at = at.index(changed.len());
+            let name = changed[at]["name"].clone();
+            match edit {
+                0 => changed.rotate_left(at),
+                1 if !rules.iter().any(|rule| rule["override"][0] == name) => drop(changed.remove(at)),
+                2 => {
+                    changed[at] = new;
+                    changed[at]["name"] = name;
+                }
+                3 if rules.iter().all(|rule| rule.get("override").is_none()) => first = !first,
+                _ => changed[at]["approval"] = "approve".into(),
+            }
+        }
+        let one = assemble(&rules, default, first_match, &lists);
+        let other = assemble(&changed, other_default.unwrap_or(default), first, &other_lists.unwrap_or(lists));
+        (one, other)
+    });
+    prop_oneof![3 => edited, 1 => (policy_texts(), policy_texts())]
+}
+
 proptest! {
     #![proptest_config(config())]
+
+    /// Defends comparing by meaning: every class has a call that both policies answer as said, every call of the universe
+    /// that changes belongs to a class of its two answers, and where nothing is reported nothing changes.
+    #[test]
+    fn differences_equal_brute_force((old, new) in pairs()) {
+        let (one, other) = (loaded(&old), loaded(&new));
+        let comparison = diff(&one, &other, START.parse().unwrap());
+        let shown = || format!("{comparison:#?}\n{old}\n{new}");
+        prop_assert!(!comparison.may_differ(), "{}", shown());
+        let mut classes = std::collections::BTreeSet::new();
+        for change in &comparison.changes {
+            let answers = (change.witness.decided_by(&one), change.witness.decided_by(&other));
+            prop_assert_eq!(answers, (Some(change.old), Some(change.new)), "{}", shown());
+            prop_assert_ne!(change.old, change.new);
+            classes.insert((change.old, change.new));
+        }
+        for call in universe() {
+            let (was, is) = (call.decided_by(&one).unwrap(), call.decided_by(&other).unwrap());
+            prop_assert!(was == is || classes.contains(&(was, is)), "{call} at {}: {was} {is} {}", call.at, shown());
+        }
+    }
 
     /// Defends invariants: one that holds holds for every call of the universe, one that does not has a witness, and
     /// nothing is left undecided.

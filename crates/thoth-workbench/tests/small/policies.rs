@@ -77,7 +77,8 @@ fn conditions() -> impl Strategy<Value = Value> {
     })
 }
 
-fn approval() -> impl Strategy<Value = &'static str> {
+/// The words for answers.
+pub(crate) fn approvals() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["auto", "approve", "block"])
 }
 
@@ -86,7 +87,7 @@ pub(crate) fn rule() -> impl Strategy<Value = Value> {
     let except = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(block(), 1..3)];
     let expires = prop_oneof![6 => Just(None), 1 => Just(Some("2026-04-01")), 1 => Just(Some("2026-01-01"))];
     let risk = prop::sample::select(vec!["low", "high"]);
-    (block(), except, conditions(), approval(), risk, expires).prop_map(
+    (block(), except, conditions(), approvals(), risk, expires).prop_map(
         |(matcher, except, conditions, approval, risk, expires)| {
             let mut rule = json!({
                 "match": matcher, "conditions": conditions, "approval": approval, "risk_level": risk,
@@ -109,7 +110,8 @@ pub(crate) fn rule() -> impl Strategy<Value = Value> {
     )
 }
 
-fn gateway() -> impl Strategy<Value = Value> {
+/// Lists of tools.
+pub(crate) fn gateway() -> impl Strategy<Value = Value> {
     let list = || prop::collection::vec(prop::sample::select(vec!["a", "b*", "X", "ab", "!a"]), 1..3);
     prop_oneof![
         4 => Just(json!({})),
@@ -149,6 +151,6 @@ pub(crate) fn rules(most: usize) -> impl Strategy<Value = (Vec<Value>, bool)> {
 
 /// A policy as a file. JSON, which is YAML.
 pub(crate) fn policy_texts() -> impl Strategy<Value = String> {
-    (rules(6), approval(), gateway())
+    (rules(6), approvals(), gateway())
         .prop_map(|((rules, first_match), default, gateway)| assemble(&rules, default, first_match, &gateway))
 }
