@@ -40,7 +40,7 @@ pub struct Earlier {
 
 impl Call {
     /// The call as a query, given to `ask`. `None` if the arguments are beyond what a call may have.
-    pub(crate) fn with_query<T>(&self, ask: impl FnOnce(&Query<'_>) -> T) -> Option<T> {
+    pub fn with_query<T>(&self, ask: impl FnOnce(&Query<'_>) -> T) -> Option<T> {
         let mut tape = Tape::new();
         let value = tape.parse(self.arguments.as_bytes(), &Limits::default()).ok()?;
         let history = Past { calls: &self.earlier, at: self.at };

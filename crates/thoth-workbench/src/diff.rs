@@ -99,7 +99,13 @@ pub fn diff(old: &Policy, new: &Policy, from: Timestamp) -> Comparison {
                 if !note(space, call, facts, &mut classes) {
                     approximated = true;
                 }
-                Next::Look(space.other_reasons(below, limit, answer, why))
+                let mut ways = space.other_reasons(below, limit, answer, why);
+                let above = View::whole(strict);
+                let (answer, why) = space.verdict(above, facts);
+                if answer > limit {
+                    ways.extend(space.less_strict(above, answer, why));
+                }
+                Next::Look(ways)
             });
             approximated |= outcome.unknown;
         }
@@ -141,17 +147,17 @@ fn questions(space: &Space<'_>, strict: usize, loose: usize) -> Vec<(Goal, Regio
         let at = RuleRef { side: strict, rule };
         let source = Some((View::whole(strict), Source::Rule(rule)));
         if !own.shared {
-            let goal = Goal { source, below: below(own.approval) };
+            let goal = Goal { source, below: below(own.approval), or_default: false };
             all.extend(space.region_of(&[(at, Wish::Applies)]).map(|region| (goal, region)));
         }
         if own.approval < side.default && !(own.shared && other.default >= side.default) {
-            let goal = Goal { source, below: below(side.default) };
+            let goal = Goal { source, below: below(side.default), or_default: false };
             all.extend(space.region_of(&[(at, Wish::Undecided)]).map(|region| (goal, region)));
         }
     }
     let looser = other.rules.iter().any(|own| own.approval < side.default && !own.shared);
     if side.default > Approval::Auto && (looser || other.default < side.default) {
-        let goal = Goal { source: Some((View::whole(strict), Source::Default)), below: below(side.default) };
+        let goal = Goal { source: Some((View::whole(strict), Source::Default)), below: below(side.default), or_default: false };
         all.push((goal, space.everything()));
     }
     for list in &side.lists {
@@ -162,7 +168,7 @@ fn questions(space: &Space<'_>, strict: usize, loose: usize) -> Vec<(Goal, Regio
         });
         let mut region = space.everything();
         if !same && region.require(&list.answers()) {
-            all.push((Goal { source: None, below: below(list.outline.approval) }, region));
+            all.push((Goal { source: None, below: below(list.outline.approval), or_default: false }, region));
         }
     }
     all

@@ -36,6 +36,8 @@ pub(crate) struct Goal {
     pub(crate) source: Option<(View, Source)>,
     /// The answer of this view is looser than this.
     pub(crate) below: Option<(View, Approval)>,
+    /// Or it comes from the defaults.
+    pub(crate) or_default: bool,
 }
 
 /// Why a view answers as it does.
@@ -115,7 +117,7 @@ impl Space<'_> {
         }
         let Some((view, limit)) = goal.below else { return Judgement::Reached };
         let (approval, why) = self.verdict(view, facts);
-        if approval < limit {
+        if approval < limit || (goal.or_default && matches!(why, Why::Default | Why::Undecided(_))) {
             return Judgement::Reached;
         }
         // Where no rule of the other side matches, none matches here that stands there too.
@@ -151,7 +153,7 @@ impl Space<'_> {
     }
 
     /// Ways to a looser answer of a view that answers as it does for this reason.
-    pub(crate) fn looser(&self, view: View, limit: Approval, why: Why, new_only: bool) -> Judgement {
+    fn looser(&self, view: View, limit: Approval, why: Why, new_only: bool) -> Judgement {
         let Some(side) = self.sides.get(view.side) else { return Judgement::Missed(Vec::new(), None) };
         // With an error no answer is looser than the defaults.
         let wish = if side.default >= limit { Wish::Holds } else { Wish::Applies };
@@ -179,15 +181,25 @@ impl Space<'_> {
         }
     }
 
+    /// Ways to calls that a view answers more loosely than `limit`, which it does not where it answers for this reason.
+    pub(crate) fn less_strict(&self, view: View, limit: Approval, why: Why) -> Vec<Way> {
+        match self.looser(view, limit, why, false) {
+            Judgement::Missed(ways, _) => ways,
+            Judgement::Reached => Vec::new(),
+        }
+    }
+
     /// Ways to calls that a view answers more loosely than `limit` for another reason than this.
     pub(crate) fn other_reasons(&self, view: View, limit: Approval, answer: Approval, why: Why) -> Vec<Way> {
         let Some(side) = self.sides.get(view.side) else { return Vec::new() };
-        let Judgement::Missed(mut all, _) = self.looser(view, limit, why, false) else { return Vec::new() };
-        if let (Why::Rule(_) | Why::Undecided(_), false) = (why, side.first_match) {
-            let between = |own: &Rule<'_>| answer < own.approval && own.approval < limit;
-            let rules = side.rules.iter().enumerate().filter(|(_, own)| between(own));
+        let mut all = self.less_strict(view, limit, why);
+        let between = |approval: Approval| answer < approval && approval < limit;
+        if !side.first_match {
+            let rules = side.rules.iter().enumerate().filter(|(_, own)| between(own.approval));
             all.extend(rules.map(|(rule, _)| must(RuleRef { side: view.side, rule }, Wish::Applies)));
         }
+        let lists = side.lists.iter().filter(|list| between(list.outline.approval));
+        all.extend(lists.map(|list| Way { literals: vec![list.answers()], must: None }));
         all
     }
 

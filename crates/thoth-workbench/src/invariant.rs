@@ -73,14 +73,14 @@ fn questions(space: &Space<'_>, answer: Approval) -> Vec<(Goal, Region)> {
     let below = |limit: Approval| Some((whole, limit));
     let Some(side) = space.sides.first() else { return Vec::new() };
     let below = match answer {
-        Approval::Auto => return vec![(Goal { source: None, below: below(Approval::Approve) }, space.everything())],
+        Approval::Auto => return vec![(Goal { source: None, below: below(Approval::Approve), or_default: false }, space.everything())],
         Approval::Approve => below(Approval::Block),
         Approval::Block => None,
     };
     let mut all: Vec<(Goal, Region)> = Vec::new();
     for (rule, own) in side.rules.iter().enumerate() {
         let at = RuleRef { side: 0, rule };
-        let goal = Goal { source: Some((whole, Source::Rule(rule))), below };
+        let goal = Goal { source: Some((whole, Source::Rule(rule))), below, or_default: false };
         let wish = if own.approval == answer {
             Wish::Applies
         } else if own.approval > Approval::Auto && own.approval < answer && side.default == answer {
@@ -92,12 +92,12 @@ fn questions(space: &Space<'_>, answer: Approval) -> Vec<(Goal, Region)> {
         all.extend(space.region_of(&[(at, wish)]).map(|region| (goal, region)));
     }
     if side.default == answer {
-        all.push((Goal { source: Some((whole, Source::Default)), below }, space.everything()));
+        all.push((Goal { source: Some((whole, Source::Default)), below, or_default: false }, space.everything()));
     }
     for list in side.lists.iter().filter(|list| list.outline.approval == answer) {
         let mut region = space.everything();
         if region.require(&list.answers()) {
-            all.push((Goal { source: None, below }, region));
+            all.push((Goal { source: None, below, or_default: false }, region));
         }
     }
     all

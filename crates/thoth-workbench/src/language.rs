@@ -254,7 +254,8 @@ impl<'l> Automaton<'l> {
     fn search(&self, fits: &dyn Fn(&str) -> bool, budget: &mut u64) -> Search<String> {
         let start = (0_u32..).zip(&self.globs).map(|(glob, _)| (glob, 0_u16)).collect();
         let Some(start) = self.settle(State { at: start, settled: Vec::new() }) else { return Search::Empty };
-        let mut seen: HashSet<State> = HashSet::from([start.clone()]);
+        // The start is not among the states that were seen: the empty name is none, and one that leads back here is.
+        let mut seen: HashSet<State> = HashSet::new();
         let mut queue: VecDeque<(State, String)> = VecDeque::from([(start, String::new())]);
         let mut passed_over = false;
         while let Some((state, name)) = queue.pop_front() {

@@ -7,8 +7,9 @@
 
 mod arguments;
 mod call;
+mod check;
 mod diff;
-
+mod finding;
 mod goal;
 mod invariant;
 mod language;
@@ -17,8 +18,11 @@ mod names;
 mod region;
 mod search;
 mod times;
+mod tools;
 
 pub use call::{Call, Earlier};
+pub use check::{CheckOptions, Report, check};
 pub use diff::{Change, Comparison, Decider, diff};
-
+pub use finding::{Finding, FindingKind, Related, Severity};
 pub use invariant::{Answer, Invariant, decide};
+pub use tools::{KnownTool, KnownTools, ToolsError};

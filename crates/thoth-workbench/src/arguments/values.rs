@@ -256,6 +256,21 @@ impl Question<'_> {
             Some((_, test, _)) if is_text(test) && !wanted.has(Truth::Error) => wanted,
             _ => Outcomes::ANY,
         };
+        let mut required: Vec<String> = Vec::new();
+        for (_, test, wanted) in &self.tests {
+            if let (Test::Contains(own), false, false) = (test, wanted.has(Truth::False), wanted.has(Truth::Error)) {
+                required.push(own.show());
+            }
+        }
+        // Each element must pass what is decided of all of them.
+        let admitted = |element: &String| {
+            let outcomes = self.outcomes(&Slot::Value(format!("[{element}]")));
+            let mut tests = outcomes.into_iter().enumerate().zip(&self.tests);
+            tests.all(|((index, outcome), (_, test, wanted))| !is_text(test) || decided(index, *wanted).has(outcome))
+        };
+        if !required.iter().all(admitted) {
+            return (Vec::new(), true);
+        }
         let mut mixed: Vec<String> = Vec::new();
         for (at, (_, _, wanted)) in self.tests.iter().enumerate().filter(|(_, (_, test, _))| is_text(test)) {
             let choices = match (wanted.has(Truth::True), wanted.has(Truth::False)) {
@@ -284,6 +299,8 @@ impl Question<'_> {
             Search::Empty => {}
             Search::Unknown => complete = false,
         }
+        lists.push(required.clone());
+        lists.push([&*required, &*mixed].concat());
         lists.push(mixed.clone());
         for literal in self.literals() {
             lists.push(vec![literal.show()]);

@@ -7,10 +7,10 @@ mod universe;
 
 use policies::{approvals, assemble, gateway, names, policy_texts, rule, rules};
 use proptest::prelude::*;
-use thoth_policy::outline::{Glob, TextMatch};
-use thoth_policy::{Policy, Sources, load};
+use thoth_policy::outline::{Glob, RuleOutline, TextMatch};
+use thoth_policy::{Policy, Sources, Truth, load};
 use thoth_types::Approval;
-use thoth_workbench::{Answer, Invariant, decide, diff};
+use thoth_workbench::{Answer, Call, CheckOptions, FindingKind, Invariant, check, decide, diff};
 use universe::{START, universe};
 
 fn loaded(text: &str) -> Policy {
@@ -58,6 +58,16 @@ fn pairs() -> impl Strategy<Value = (String, String)> {
     prop_oneof![3 => edited, 1 => (policy_texts(), policy_texts())]
 }
 
+/// How a rule comes out for a call, as the policy's own trace says.
+fn outcome(rules: &[RuleOutline<'_>], name: &str, call: &Call) -> Truth {
+    let rule = rules.iter().find(|rule| &*rule.info().name == name).unwrap();
+    call.with_query(|query| rule.holds(&call.tool, query)).unwrap()
+}
+
+fn answer_of(rule: &serde_json::Value) -> Approval {
+    rule["approval"].as_str().unwrap().parse().unwrap()
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -82,6 +92,91 @@ proptest! {
         }
     }
 
+    /// Defends the check: what it says of a rule holds for every call of the universe, what it shows is so, and nothing is
+    /// left undecided.
+    #[test]
+    fn findings_equal_brute_force((rules, first_match) in rules(6), default in approvals(), lists in gateway()) {
+        let text = assemble(&rules, default, first_match, &lists);
+        let policy = loaded(&text);
+        let report = check(&policy, &CheckOptions { from: START.parse().unwrap(), tools: None });
+        let outlines = policy.rule_outlines();
+        prop_assert!(report.is_exact(), "{:?}\n{text}", report.undecided);
+        for finding in &report.findings {
+            if let Some((call, answer)) = &finding.witness {
+                prop_assert_eq!(call.decided_by(&policy), Some(*answer));
+            }
+            let Some(name) = &finding.rule else { continue };
+            let at = rules.iter().position(|rule| rule["name"] == **name).unwrap();
+            match finding.kind {
+                FindingKind::Unreachable => {
+                    for call in universe() {
+                        let outcome = outcome(&outlines, name, call);
+                        prop_assert_ne!(outcome, Truth::True, "{} {} at {}\n{}", name, call, call.at, text);
+                    }
+                }
+                FindingKind::Shadowed | FindingKind::NeverDecisive => {
+                    let mut fewer = rules.clone();
+                    drop(fewer.remove(at));
+                    for rule in &mut fewer {
+                        if rule["override"][0] == **name {
+                            drop(rule.as_object_mut().unwrap().remove("override"));
+                        }
+                    }
+                    let without = loaded(&assemble(&fewer, default, first_match, &lists));
+                    for call in universe() {
+                        let (with, without) = (call.decided_by(&policy), call.decided_by(&without));
+                        prop_assert_eq!(with, without, "{} {} at {}\n{}", name, call, call.at, text);
+                    }
+                }
+                FindingKind::PartiallyShadowed => {
+                    let (call, answer) = finding.witness.as_ref().unwrap();
+                    prop_assert!(answer.as_str() != rules[at]["approval"], "{}\n{}", call, text);
+                    prop_assert_ne!(outcome(&outlines, name, call), Truth::False);
+                }
+                FindingKind::Conflict => {
+                    let (call, _) = finding.witness.as_ref().unwrap();
+                    let other = &finding.related[0].rule;
+                    prop_assert_ne!(outcome(&outlines, name, call), Truth::False);
+                    prop_assert_ne!(outcome(&outlines, other, call), Truth::False);
+                }
+                _ => {}
+            }
+        }
+        let found = |kind, name: &str| report.findings.iter().any(|f| f.kind == kind && f.rule.as_deref() == Some(name));
+        let dead = |name: &str| found(FindingKind::Shadowed, name) || found(FindingKind::Unreachable, name);
+        // The other way round: what the universe shows is found.
+        if first_match {
+            for call in universe() {
+                let fitting = || rules.iter().filter(|rule| {
+                    let outcome = outcome(&outlines, rule["name"].as_str().unwrap(), call);
+                    outcome == Truth::True || (outcome == Truth::Error && rule["approval"] != "auto")
+                });
+                let Some(first) = fitting().next() else { continue };
+                prop_assert!(!found(FindingKind::Shadowed, first["name"].as_str().unwrap()));
+                let answer = call.decided_by(&policy).unwrap();
+                for later in fitting().skip(1).filter(|later| answer_of(later) > answer) {
+                    let name = later["name"].as_str().unwrap();
+                    let whole = later["match"].as_object().unwrap().values().all(|globs| {
+                        let globs = globs.as_array().unwrap();
+                        globs.iter().any(|g| g == "*") && !globs.iter().any(|g| g.as_str().unwrap().starts_with('!'))
+                    });
+                    let sure = outcome(&outlines, first["name"].as_str().unwrap(), call) == Truth::True;
+                    prop_assert!(
+                        !sure || whole || dead(name) || found(FindingKind::PartiallyShadowed, name), "{name} {call}\n{text}"
+                    );
+                }
+            }
+        }
+        if default == "auto" {
+            let named = |call: &Call| rules.iter().any(|rule| {
+                outcome(&outlines, rule["name"].as_str().unwrap(), call) != Truth::False
+            });
+            let runs = universe().iter().any(|call| !named(call) && call.decided_by(&policy) == Some(Approval::Auto));
+            let said = report.findings.iter().any(|finding| finding.kind == FindingKind::AllowByDefault);
+            prop_assert!(!runs || said, "{text}");
+        }
+    }
+
     /// Defends invariants: one that holds holds for every call of the universe, one that does not has a witness, and
     /// nothing is left undecided.
     #[test]
@@ -92,7 +187,7 @@ proptest! {
     ) {
         let policy = loaded(&text);
         let invariant = Invariant { never: vec![never], tool: globs(&tools), server: globs(&servers), agent: globs(&agents) };
-        let concerned = |call: &thoth_workbench::Call| {
+        let concerned = |call: &Call| {
             invariant.tool.matches(&call.tool) && invariant.server.matches(&call.server)
                 && call.agent.as_ref().map_or(invariant.agent.matches_everything(), |agent| invariant.agent.matches(agent))
         };
