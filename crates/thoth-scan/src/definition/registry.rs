@@ -1,6 +1,7 @@
 //! How the tools of several servers relate: names that look alike, and tools that talk about each other.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -14,6 +15,9 @@ use crate::threat::Severity;
 
 /// Descriptions with fewer words in common than this say too little to be copies.
 const FEWEST_SHARED: usize = 3;
+/// Two authors arrive at the same few words by chance; tools whose names have nothing in common are copies of each other
+/// only when at least this many words are the same.
+const FEWEST_TELLING: usize = 5;
 /// How many likenesses of one tool are told.
 const MOST_TOLD: usize = 8;
 /// Names shorter than this are words that anybody would use.
@@ -53,10 +57,11 @@ fn finish(scan: ItemScan<'_>, server: &Server<'_>) -> impl Iterator<Item = Findi
     scan.finish().into_iter().map(move |finding| Finding { server: Some(name.clone()), ..finding })
 }
 
-/// Who may be taken for a tool: names that look alike, and names that share their words.
+/// Who may be taken for a tool: names that look alike, names that share their words, and descriptions of the same words.
 struct Neighbours {
     alike: LookAlikes,
     by_word: HashMap<String, Vec<usize>>,
+    by_description: HashMap<u64, Vec<usize>>,
 }
 
 /// Words of names by which nothing is told apart.
@@ -79,7 +84,21 @@ impl Neighbours {
                 }
             }
         }
-        Self { alike, by_word }
+        let mut by_description: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (at, tool) in tools.iter().enumerate().filter(|(_, tool)| tool.words.len() >= FEWEST_TELLING) {
+            let filed = by_description.entry(digest(&tool.words)).or_default();
+            if filed.len() < MOST_PER_WORD {
+                filed.push(at);
+            }
+        }
+        Self { alike, by_word, by_description }
+    }
+
+    /// The tools that are described in the very same words, whatever they are called.
+    fn by_description(&self, tool: &Tool, tools: &[Tool]) -> Vec<usize> {
+        let filed = self.by_description.get(&digest(&tool.words)).map(Vec::as_slice).unwrap_or_default();
+        let same = |at: &&usize| tools.get(**at).is_some_and(|other| other.words == tool.words);
+        filed.iter().filter(same).copied().collect()
     }
 
     /// The tools that share most words of their names with this one.
@@ -105,7 +124,8 @@ fn names(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<Findi
         let mut told = HashSet::from([at]);
         let alike = neighbours.alike.near(&tool.name).into_iter().map(|near| (near.id, Some(near.distance)));
         let by_words = neighbours.by_words(tool, tools).into_iter().map(|id| (id, None));
-        for (id, distance) in alike.chain(by_words) {
+        let by_description = neighbours.by_description(tool, tools).into_iter().map(|id| (id, None));
+        for (id, distance) in alike.chain(by_words).chain(by_description) {
             let Some(other) = tools.get(id).filter(|other| other.server != tool.server) else { continue };
             if told.len() > MOST_TOLD || !told.insert(id) {
                 continue;
@@ -139,13 +159,24 @@ fn judge(
     if overlap.shared() < FEWEST_SHARED || !overlap.contained() || !overlap.of_all(enough) {
         return None;
     }
-    Some(if tool.name == *name {
-        let message = format!("has the name and nearly the description of `{name}` of the server `{theirs}`");
-        (Detector::Impersonation, None, message)
+    let message = if tool.name == *name {
+        format!("has the name and nearly the description of `{name}` of the server `{theirs}`")
+    } else if distance.is_some() {
+        format!("is nearly called `{name}` as a tool of the server `{theirs}`, and says nearly the same")
     } else {
-        let message = format!("is nearly called `{name}` as a tool of the server `{theirs}`, and says nearly the same");
-        (Detector::LookAlikeName, None, message)
-    })
+        format!("is described as `{name}` of the server `{theirs}` is, under another name")
+    };
+    Some((Detector::Impersonation, None, message))
+}
+
+/// One number for a set of words, whatever their order.
+fn digest(words: &HashSet<String>) -> u64 {
+    let one = |word: &String| {
+        let mut hasher = DefaultHasher::new();
+        word.hash(&mut hasher);
+        hasher.finish()
+    };
+    words.iter().map(one).fold(0, u64::wrapping_add)
 }
 
 /// A description that names a tool of another server and says what to do about it.

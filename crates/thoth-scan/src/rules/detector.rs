@@ -50,9 +50,9 @@ detectors! {
     SchemaUndeclared => "schema.undeclared-required",
     /// A value in a schema that is no value.
     SchemaValue => "schema.value",
-    /// The same name as a tool of another server, with nearly the same description.
+    /// Nearly the description of a tool of another server, under the same, a similar or another name.
     Impersonation => "names.impersonation",
-    /// A name that looks like that of another server's tool.
+    /// A name that looks like that of another server's tool and is written with other letters.
     LookAlikeName => "names.look-alike",
     /// A description that names another server's tool and says what to do with it.
     CrossServerReference => "names.cross-server",
