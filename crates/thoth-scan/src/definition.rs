@@ -5,6 +5,7 @@
 //! tools that talk about each other.
 
 mod capability;
+mod destination;
 mod drift;
 mod hidden;
 mod item;

@@ -66,6 +66,8 @@ const SHIPPED: &[(&str, &str)] = &[
     ("exfiltration.toml", include_str!("../rules/exfiltration.toml")),
     ("steering.toml", include_str!("../rules/steering.toml")),
     ("parameters.toml", include_str!("../rules/parameters.toml")),
+    ("vocabulary-classes.toml", include_str!("../rules/vocabulary-classes.toml")),
+    ("goals.toml", include_str!("../rules/goals.toml")),
     ("detectors.toml", include_str!("../rules/detectors.toml")),
 ];
 

@@ -6,6 +6,7 @@ use super::ItemScan;
 use super::walk::Path;
 use crate::finding::Evidence;
 use crate::rules::{Concepts, Detector};
+use crate::text::Text;
 
 /// Holds what a tool can do against what it says it is for.
 pub(super) fn scan(scan: &mut ItemScan<'_>, definition: Value<'_>) {
@@ -28,7 +29,7 @@ fn parameters(scan: &mut ItemScan<'_>, definition: Value<'_>) {
     let schema_path = root.key("inputSchema");
     let properties_path = schema_path.key("properties");
     let Some(properties) = definition.get("inputSchema").and_then(|schema| schema.get("properties")) else { return };
-    for (key, _) in properties.members() {
+    for (key, property) in properties.members() {
         let Some(name) = key.as_str() else { continue };
         let said = scan.scanner.rules.purpose(&name, true, &mut scan.scratch);
         let path = properties_path.key(&name);
@@ -39,9 +40,31 @@ fn parameters(scan: &mut ItemScan<'_>, definition: Value<'_>) {
         } else if speaks(scan, said, &["secret", "secret_path"]) {
             let message = format!("says that it only computes, yet asks for `{name}`");
             scan.detected(Detector::ScopeParameter, None, &path, message, Evidence::plain(&name));
+        } else if let Some(text) = property.get("description").and_then(|text| text.as_str()) {
+            let said = scan.scanner.rules.concepts(&Text::read(&text), &mut scan.scratch);
+            if speaks(scan, said, NO_OPERAND) && !speaks(scan, said, &["input_phrase"]) {
+                let message = format!("says that it only computes, yet `{name}` is about something else");
+                let path = path.key("description");
+                scan.detected(Detector::ForeignParameter, None, &path, message, Evidence::plain(&text));
+            }
         }
     }
 }
+
+/// What no operand of a computation is about.
+const NO_OPERAND: &[&str] = &[
+    "person_word",
+    "user_foreign",
+    "ai_noun",
+    "conversation",
+    "conversation_param",
+    "secret_path",
+    "local_trace",
+    "all_tools",
+    "other_tools_any",
+    "machine_word",
+    "session_ref",
+];
 
 /// What the rest of the description says that it also does.
 fn effects(scan: &mut ItemScan<'_>) {

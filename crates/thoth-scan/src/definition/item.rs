@@ -3,7 +3,7 @@
 use thoth_types::json::{Kind, Value};
 
 use super::walk::Path;
-use super::{ItemScan, capability, hidden, schema};
+use super::{ItemScan, capability, destination, hidden, schema};
 use crate::finding::{Evidence, Finding, Item, bounded};
 use crate::role::Role;
 use crate::rules::{Detector, Match};
@@ -67,6 +67,7 @@ impl ItemScan<'_> {
         }
         let text = Text::read(raw);
         hidden::scan(self, path, role, &text);
+        destination::scan(self, path, role, &text);
         let mut matched = Vec::new();
         let spoken = self.scanner.rules.evaluate(&text, role, &self.purpose, &mut self.scratch, &mut matched);
         if self.scratch.take_overflowed() {

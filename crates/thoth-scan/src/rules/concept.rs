@@ -1,13 +1,13 @@
 //! Concepts of the vocabulary, and sets of them.
 
 /// Number of words that a set has.
-const WORDS: usize = 4;
+const WORDS: usize = 6;
 /// How many concepts a vocabulary may have.
 pub(super) const MOST_CONCEPTS: usize = WORDS * 64;
 
 /// A concept, by its number in the vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Concept(pub(super) u8);
+pub(crate) struct Concept(pub(super) u16);
 
 /// A set of concepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,7 +39,7 @@ impl Concepts {
             let bits = std::iter::successors(Some(word).filter(|word| *word != 0), |word| {
                 Some(word & (word - 1)).filter(|rest| *rest != 0)
             });
-            bits.filter_map(move |word| u8::try_from(at * 64 + word.trailing_zeros()).ok()).map(Concept)
+            bits.filter_map(move |word| u16::try_from(at * 64 + word.trailing_zeros()).ok()).map(Concept)
         })
     }
 

@@ -40,6 +40,10 @@ detectors! {
     EncodedCommand => "hidden.encoded-command",
     /// A parameter that asks for what the tool has no use for.
     ScopeParameter => "scope.parameter",
+    /// A mail address or a phone number that stands in the definition itself.
+    WrittenDestination => "scope.written-destination",
+    /// A parameter of a tool that only computes asks about the user, the model or the machine.
+    ForeignParameter => "scope.foreign-parameter",
     /// A parameter of a tool that only computes gives it power over the machine.
     CapabilityParameter => "capability.parameter",
     /// A tool that only computes does something else as well.

@@ -102,6 +102,14 @@ impl RuleSet {
         hits.iter().map(|hit| hit.concept).collect()
     }
 
+    /// The concepts that a text speaks of.
+    pub(crate) fn concepts(&self, text: &Text<'_>, scratch: &mut Scratch) -> Concepts {
+        let Scratch { prose, hits, .. } = scratch;
+        prose.read(text.view());
+        self.vocabulary.find(prose.text(), hits);
+        hits.iter().map(|hit| hit.concept).collect()
+    }
+
     /// The words of an identifier, lower case, blanks between.
     pub(crate) fn words_of_identifier(&self, name: &str, scratch: &mut Scratch) -> String {
         scratch.prose.read_identifier(name);

@@ -124,18 +124,18 @@ impl Builder {
     /// The concept with this name, made if it is new. None when there are too many.
     pub(super) fn concept(&mut self, name: &str) -> Option<Concept> {
         if let Some(at) = self.names.iter().position(|known| known == name) {
-            return u8::try_from(at).ok().map(Concept);
+            return u16::try_from(at).ok().map(Concept);
         }
         if self.names.len() >= MOST_CONCEPTS {
             return None;
         }
         self.names.push(name.to_owned());
-        u8::try_from(self.names.len() - 1).ok().map(Concept)
+        u16::try_from(self.names.len() - 1).ok().map(Concept)
     }
 
     /// The concept with this name, if some file has made it.
     pub(super) fn known(&self, name: &str) -> Option<Concept> {
-        self.names.iter().position(|known| known == name).and_then(|at| u8::try_from(at).ok()).map(Concept)
+        self.names.iter().position(|known| known == name).and_then(|at| u16::try_from(at).ok()).map(Concept)
     }
 
     /// Adds a term: words as they are written, read as any text is read; a final `*` lets the last word go on.
@@ -214,7 +214,7 @@ const fn is_unspaced(c: char) -> bool {
 
 impl Vocabulary {
     pub(super) fn concept(&self, name: &str) -> Option<Concept> {
-        self.names.iter().position(|known| known == name).and_then(|at| u8::try_from(at).ok()).map(Concept)
+        self.names.iter().position(|known| known == name).and_then(|at| u16::try_from(at).ok()).map(Concept)
     }
 
     /// All terms in a text, in the order in which they begin. Their places among the words are not yet known. False
