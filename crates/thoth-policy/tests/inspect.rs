@@ -115,6 +115,13 @@ fn mistakes_are_load_errors() {
 #[test]
 fn patterns() {
     for (pattern, arguments, blocked) in [
+        // The documented examples.
+        ("{regex: 'DROP\\s+TABLE'}", r#"{"sql":"SELECT * FROM users; DROP TABLE users;"}"#, true),
+        ("{regex: ';\\s*(rm|del)\\b'}", r#"{"cmd":"ls; rm -r x"}"#, true),
+        ("{regex: ';\\s*(rm|del)\\b'}", r#"{"query":"quarterly earnings"}"#, false),
+        ("\"<script>\"", r#"{"html":"<SCRIPT>x</SCRIPT>"}"#, true),
+        ("{glob: \"*.env\"}", r#"{"path":"config/prod.ENV"}"#, true),
+        ("{glob: \"*.env\"}", r#"{"path":"prod.env.example"}"#, false),
         ("rm -rf", r#"{"a":"RM -RF /"}"#, true),
         ("rm -rf", r#"{"a":"rm  -rf /"}"#, false),
         ("rm -rf", r#"{"a":{"b":["x\u0072m -rf"]}}"#, true),

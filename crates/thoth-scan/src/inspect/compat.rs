@@ -1,5 +1,6 @@
 //! The documented checks of the Agent Governance Toolkit's gateway, trust proxy and response scanner, under their own
-//! names and with their own reason texts, without their defects.
+//! names and with their own reason texts, without their defects. Its `blocked_patterns` are the policy's
+//! (`gateway.blocked_patterns`).
 //!
 //! | toolkit | here | why |
 //! |---|---|---|
@@ -15,11 +16,9 @@
 //! | a nested tag survives sanitising | nothing is stripped: the detection's span is replaced | stripping splices new tags together |
 //! | an error of the scanner is one more finding | [`super::Inspection::incomplete`] | failure tightens |
 
-mod blocked;
 mod family;
 mod response;
 
-pub use blocked::{BlockedPatterns, PatternError, PatternType};
 pub use family::{Builtin, TrustFamily, builtin_sanitization, trust_proxy_scan};
 pub use response::{ResponseCategory, ResponseThreat, scan_response};
 

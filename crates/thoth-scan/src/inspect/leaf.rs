@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::text::Survey;
 
 use super::argument_role::Role;
-use super::detection::{Class, Confidence, Direction};
+use super::detection::{Action, Class, Confidence, Direction};
 
 /// What a leaf is in its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,9 @@ pub(super) struct Hit {
     pub(super) message: &'static str,
 }
 
-/// Drops hits that lie within others of the same class: the wider or surer one stays.
-pub(super) fn drop_covered(hits: &mut Vec<Hit>) {
+/// Drops hits that lie within others of the same class. The one with the stricter action stays, then the surer one, then
+/// the wider one: a looser kind never takes the place of a stricter one.
+pub(super) fn drop_covered(hits: &mut Vec<Hit>, action: impl Fn(&Hit) -> Action) {
     // Wider first among those that begin at one place, then surer.
     hits.sort_by(|a, b| {
         (a.class, a.range.start, std::cmp::Reverse(a.range.end), std::cmp::Reverse(a.confidence)).cmp(&(
@@ -69,7 +70,7 @@ pub(super) fn drop_covered(hits: &mut Vec<Hit>) {
             Some(last) if last.class == hit.class && hit.range.start < last.range.end => {
                 // Overlapping: one span covers both, so that redaction leaves no rest of either.
                 last.range.end = last.range.end.max(hit.range.end);
-                if hit.confidence > last.confidence {
+                if (action(&hit), hit.confidence) > (action(last), last.confidence) {
                     hit.range = last.range.clone();
                     *last = hit;
                 }
@@ -78,4 +79,32 @@ pub(super) fn drop_covered(hits: &mut Vec<Hit>) {
         }
     }
     *hits = kept;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Defends: where detections of one class overlap, what is refused stays refused, in whatever order they stand and
+    /// however wide and sure the looser one is.
+    #[test]
+    fn a_looser_kind_never_displaces_a_stricter_one() {
+        let hit = |kind, range, confidence| Hit { class: Class::Ssrf, kind, range, confidence, message: "" };
+        let action = |hit: &Hit| if hit.kind == "strict" { Action::Block } else { Action::Ask };
+        let cases = [
+            [hit("loose", 0..20, Confidence::High), hit("strict", 5..9, Confidence::Medium)],
+            [hit("strict", 0..9, Confidence::Medium), hit("loose", 5..20, Confidence::High)],
+            [hit("loose", 0..9, Confidence::High), hit("strict", 0..9, Confidence::Low)],
+        ];
+        for case in cases {
+            let mut hits = case.to_vec();
+            drop_covered(&mut hits, action);
+            let kept: Vec<_> = hits.iter().map(|hit| (hit.kind, hit.range.clone())).collect();
+            let end = case.iter().map(|hit| hit.range.end).max().unwrap();
+            assert_eq!(kept, [("strict", 0..end)], "{case:?}");
+        }
+        let mut equal = vec![hit("first", 0..9, Confidence::Medium), hit("surer", 2..4, Confidence::High)];
+        drop_covered(&mut equal, action);
+        assert_eq!(equal.first().map(|hit| hit.kind), Some("surer"));
+    }
 }

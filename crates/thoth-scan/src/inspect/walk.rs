@@ -208,7 +208,8 @@ impl<'s> Walk<'s> {
         }
         hits.retain(|hit| hit.confidence >= self.settings.min_confidence);
         if !hits.is_empty() {
-            drop_covered(&mut hits);
+            let (settings, direction) = (self.settings, self.direction);
+            drop_covered(&mut hits, |hit| settings.action(hit.class, hit.kind, direction));
             self.report(value, &leaf, &hits);
         }
         self.hits = hits;

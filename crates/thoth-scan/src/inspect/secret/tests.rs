@@ -1,7 +1,7 @@
 //! What is a secret, and what only looks like one. No secret here was ever valid: bodies are typed by hand.
 
 use super::super::argument_role::Role;
-use super::super::detection::{Confidence, Direction};
+use super::super::detection::{Action, Confidence, Direction};
 use super::*;
 
 fn part(text: &str, range: std::ops::Range<usize>) -> &str {
@@ -13,7 +13,7 @@ fn kinds(key: &str, text: &str) -> Vec<(&'static str, String)> {
     let mut hits = Vec::new();
     find(&leaf, &InspectSettings::default(), &mut hits);
     hits.retain(|hit| hit.confidence >= Confidence::Medium);
-    super::super::leaf::drop_covered(&mut hits);
+    super::super::leaf::drop_covered(&mut hits, |_| Action::Redact);
     hits.iter().map(|hit| (hit.kind, part(text, hit.range.clone()).to_owned())).collect()
 }
 
