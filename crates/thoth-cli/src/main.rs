@@ -24,6 +24,7 @@ mod report;
 mod rewriting;
 mod run;
 mod scan;
+mod scan_rules;
 mod set_api_key;
 mod settings;
 mod status;

@@ -13,6 +13,9 @@ mod show;
 use clap::Subcommand;
 
 use thoth_shell::exit::{Outcome, finish};
+use thoth_shell::home::Home;
+
+use crate::scan_rules;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
@@ -42,11 +45,17 @@ pub(crate) enum PinsCommand {
 pub(crate) fn run(command: PinsCommand) -> Outcome {
     match command {
         PinsCommand::List(arguments) => finish(list::run(&arguments), arguments.json),
-        PinsCommand::Show(arguments) => finish(show::run(&arguments), arguments.json),
-        PinsCommand::Diff(arguments) => finish(diff::run(&arguments), arguments.json),
-        PinsCommand::Approve(arguments) => answer::approve(&arguments),
+        PinsCommand::Show(arguments) => finish(by_all_rules(|| show::run(&arguments)), arguments.json),
+        PinsCommand::Diff(arguments) => finish(by_all_rules(|| diff::run(&arguments)), arguments.json),
+        PinsCommand::Approve(arguments) => by_all_rules(|| answer::approve(&arguments)),
         PinsCommand::Revoke(arguments) => answer::revoke(&arguments),
         PinsCommand::Export(arguments) => export::run(&arguments),
         PinsCommand::Import(arguments) => import::run(&arguments),
     }
+}
+
+/// Shows and approves by the rules that sessions scan by: what is approved is what is found by all of them.
+fn by_all_rules(answer: impl FnOnce() -> Outcome) -> Outcome {
+    scan_rules::put_in_force(&Home::locate()?)?;
+    answer()
 }

@@ -22,6 +22,7 @@ use crate::approvals;
 use crate::cli::{ContentArg, DurabilityArg, ModeArg, RefusalArg, RunArgs, WayArg};
 use crate::policy_files::{self, PolicyFiles};
 use crate::profile;
+use crate::scan_rules;
 use crate::settings;
 use thoth_endpoint::server_name;
 use thoth_shell::exit::{Code, Failure, Outcome};
@@ -37,6 +38,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     let settings = settings::load(&home, &flags(&mut arguments))?;
     settings::demand(&settings)?;
     let home = Home::open()?;
+    scan_rules::put_in_force(&home)?;
     let starter_written = profile::prepare(&home)?;
     let predicates = settings.predicates.clone();
     let caller = caller(&arguments, settings)?;

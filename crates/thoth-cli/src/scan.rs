@@ -7,17 +7,17 @@ pub(crate) mod target;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use thoth_scan::definition::Scanner;
-use thoth_scan::rules::RuleSet;
 use thoth_scan::threat::Severity;
 use thoth_survey::{Collected, findings, json, markdown, sarif};
 
 use crate::approvals::width;
+use crate::scan_rules;
 use thoth_shell::exit::{Failure, Outcome, finish};
-use thoth_shell::terminal::{harmless_text, json_line, line};
+use thoth_shell::home::Home;
+use thoth_shell::terminal::{json_line, line};
 
 use target::TargetArgs;
 
@@ -85,23 +85,9 @@ impl SeverityArg {
 }
 
 impl RuleArgs {
-    /// A scanner by the shipped rules and those of the files.
+    /// A scanner by the shipped rules, those of Thoth's directory and those of the files.
     pub(crate) fn scanner(&self) -> Result<Scanner, Failure> {
-        if self.rules.is_empty() {
-            return Ok(Scanner::default());
-        }
-        let mut files = Vec::new();
-        for path in &self.rules {
-            let shown = harmless_text(&path.display().to_string());
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::usage(format!("--rules: cannot read `{shown}`: {error}")))?;
-            files.push((shown, text));
-        }
-        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
-        let rules = RuleSet::with_files(&files).map_err(|error| {
-            Failure::usage(format!("--rules: {}", harmless_text(&error.to_string()))).detail("code", "invalid_rules")
-        })?;
-        Ok(Scanner::new(Arc::new(rules)))
+        scan_rules::scanner(Home::locate().ok().as_ref(), &self.rules)
     }
 }
 

@@ -45,7 +45,7 @@ pub use notifier::{News, Notifier};
 pub use policy_watch::{PolicyWatch, Reload};
 pub use process::{Governed, client_of_this_process, governed_above, governed_by_any, own_line, process_ref};
 pub use program::RealFiles;
-pub use scanning::scan_definition;
+pub use scanning::{scan_by, scan_definition};
 pub use stdio::{RunError, StdioOptions, run};
 pub use thoth_endpoint::program::NotFound;
 pub use thoth_gate::{Evidence, EvidenceError, Gate, Standing, foresee};

@@ -1,6 +1,6 @@
 //! What a scanner finds in what a server says, in the words of the gate.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use thoth_scan::definition::{Scanner, Server};
 use thoth_scan::finding::{Finding, Item};
@@ -9,10 +9,22 @@ use thoth_scan::threat::Severity as Found;
 use thoth_types::json::{Limits, Tape, Value};
 use thoth_types::{Fingerprint, ItemKind, Severity, Threat};
 
-/// The rules that come with this version. Compiled when the first definition comes by, not when a session begins.
-static SCANNER: LazyLock<Scanner> = LazyLock::new(Scanner::default);
+/// By what definitions are scanned in this process.
+static SCANNER: OnceLock<Scanner> = OnceLock::new();
 
-/// What the shipped rules find in a definition.
+/// The rules that come with this version, unless others were put in force. Compiled when the first definition comes by, not
+/// when a session begins.
+fn scanner() -> &'static Scanner {
+    SCANNER.get_or_init(Scanner::default)
+}
+
+/// Has this process scan by other rules than the shipped ones alone. The first word holds: once a definition was scanned,
+/// nothing changes what is found in it.
+pub fn scan_by(rules: Scanner) {
+    drop(SCANNER.set(rules));
+}
+
+/// What the rules find in a definition.
 #[must_use]
 pub fn scan_definition(kind: ItemKind, fingerprint: &Fingerprint) -> Vec<Threat> {
     let mut tape = Tape::new();
@@ -32,24 +44,25 @@ pub fn scan_definition(kind: ItemKind, fingerprint: &Fingerprint) -> Vec<Threat>
         ItemKind::ResourceTemplate => Item::ResourceTemplate,
         ItemKind::Instructions => {
             let text = definition.get("instructions").and_then(|text| text.as_str()).unwrap_or_default();
-            return threats(SCANNER.scan_text(Role::Instructions, &text));
+            return threats(scanner().scan_text(Role::Instructions, &text));
         }
         ItemKind::Launch => return Vec::new(),
     };
-    threats(SCANNER.scan_item(item, definition))
+    threats(scanner().scan_item(item, definition))
 }
 
-/// What the shipped rules find in a text that the server puts to the user or to the model.
+/// What the rules find in a text that the server puts to the user or to the model.
 pub(crate) fn scan_message(text: &str) -> Vec<Threat> {
-    threats(SCANNER.scan_text(Role::Message, text))
+    threats(scanner().scan_text(Role::Message, text))
 }
 
 /// How the tools of several servers relate, and those of `own` to each other: each finding with its server and tool.
 pub(crate) fn compare(own: &str, servers: &[(&str, Vec<Value<'_>>)]) -> Vec<(String, String, Threat)> {
     let servers: Vec<Server<'_>> =
         servers.iter().map(|(name, tools)| Server { name, tools: tools.clone(), ..Server::default() }).collect();
-    let together = servers.iter().filter(|server| server.name == own).flat_map(|server| SCANNER.scan_together(server));
-    let found = together.chain(SCANNER.compare_servers(&servers));
+    let together =
+        servers.iter().filter(|server| server.name == own).flat_map(|server| scanner().scan_together(server));
+    let found = together.chain(scanner().compare_servers(&servers));
     found
         .flat_map(|finding| {
             let (server, tool) = (finding.server.clone().unwrap_or_default(), finding.name.clone());

@@ -65,6 +65,11 @@ impl Home {
         self.0.join("policy.yaml")
     }
 
+    /// The folder of the operator's own rules for scanning definitions, whether it exists or not.
+    pub fn scan_rules(&self) -> PathBuf {
+        self.0.join("scan-rules")
+    }
+
     /// Copies of other programs' files, made before they are changed.
     pub fn backups(&self) -> PathBuf {
         self.0.join("backups")
