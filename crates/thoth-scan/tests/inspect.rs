@@ -122,3 +122,24 @@ fn limits_block() {
         assert_eq!(inspection.action(), Action::Block);
     }
 }
+
+/// Defends both sides of what is ordinary for a developer: recorded and passed, unless there is more to it.
+#[test]
+fn ordinary_calls_of_developers_are_not_asked_about() {
+    for (tool, call, kind, action) in [
+        ("browser_navigate", r#"{"url": "http://localhost:3000/login"}"#, "ssrf.loopback", Action::Allow),
+        ("browser_navigate", r#"{"url": "https://127.0.0.1:8443/"}"#, "ssrf.loopback", Action::Allow),
+        ("connect", r#"{"url": "postgres://localhost:5432/app"}"#, "ssrf.loopback", Action::Allow),
+        ("login", r#"{"user": "jo", "password": "Tr0ub4dor&3"}"#, "secrets.password_argument", Action::Allow),
+        ("fetch", r#"{"url": "http://example.com@127.0.0.1/"}"#, "ssrf.loopback_detour", Action::Ask),
+        ("fetch", r#"{"url": "http://localhost:2375/containers/json"}"#, "ssrf.loopback_detour", Action::Ask),
+        ("fetch", r#"{"url": "http://192.168.1.1/"}"#, "ssrf.private_address", Action::Ask),
+        ("fetch", r#"{"url": "http://169.254.169.254/"}"#, "ssrf.metadata", Action::Block),
+        ("post_message", r#"{"text": "the password: Tr0ub4dor&3"}"#, "secrets.password", Action::Ask),
+        ("login", &format!(r#"{{"password": "{TOKEN}"}}"#), "secrets.github_token", Action::Ask),
+    ] {
+        let found = arguments(tool, call);
+        let kinds: Vec<_> = found.detections.iter().map(|one| (one.kind, one.action)).collect();
+        assert_eq!(kinds, [(kind, action)], "{call}");
+    }
+}

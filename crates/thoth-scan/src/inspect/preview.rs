@@ -11,7 +11,7 @@ pub(super) fn of(leaf: &Leaf<'_>, hit: &Hit, beside_secret: bool) -> String {
     let Some(text) = leaf.text.get(hit.range.clone()) else { return String::new() };
     match hit.class {
         Class::Secrets => {
-            let known = hit.kind != "secrets.password"
+            let known = !hit.kind.starts_with("secrets.password")
                 && hit.kind != "secrets.url_password"
                 && hit.kind != "secrets.encoded_text";
             let shown = if known && text.len() >= 20 { text.get(..4).unwrap_or_default() } else { "" };

@@ -46,16 +46,19 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
 fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut Vec<Hit>) {
     // Browsers drop these characters, so `ht\ttp:` is `http:`.
     let joined: String;
-    let text = if text.contains(['\t', '\r', '\n']) {
+    let broken = text.contains(['\t', '\r', '\n']);
+    let text = if broken {
         joined = text.replace(['\t', '\r', '\n'], "");
         &joined
     } else {
         text
     };
+    let from = hits.len();
     let Some((scheme, rest)) = split_scheme(text) else {
         if leaf.role == Role::Url {
             let bare = text.strip_prefix("//").unwrap_or(text);
             host(leaf, host_of(bare), settings, hits);
+            orders(bare, false, hits.get_mut(from..).unwrap_or_default());
         }
         return;
     };
@@ -71,6 +74,9 @@ fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut V
     }
     if matches!(lower.as_str(), "http" | "https" | "ws" | "wss" | "ftp" | "redis" | "mysql" | "postgres" | "tcp") {
         host(leaf, host_of(rest), settings, hits);
+        let slashes = text.get(scheme.len() + 1..text.len() - rest.len()).unwrap_or_default();
+        let usual = matches!(lower.as_str(), "http" | "https" | "ws" | "wss" | "mysql" | "postgres");
+        orders(rest, broken || slashes != "//" || !usual, hits.get_mut(from..).unwrap_or_default());
         // An address inside the parameters of an address: open redirects and proxies.
         let query = rest.split_once('?').map_or("", |(_, query)| query);
         let inner = super::percent::decode(query);
@@ -78,6 +84,23 @@ fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut V
             && judge(host_of(rest)).reach == Reach::Metadata
         {
             hits.push(hit("ssrf.metadata", 0..leaf.text.len(), Confidence::High, "the metadata service of a cloud"));
+        }
+    }
+}
+
+/// Ports on which a machine takes orders: containers, clusters, debuggers, remote control, data without a password.
+const PORTS: &[&str] =
+    &["22", "23", "2375", "2376", "2379", "4243", "5985", "5986", "6379", "8500", "9229", "9222", "10250", "11211"];
+
+/// An address of this machine is an everyday thing for who develops on it, unless there is more to it: a spelling that
+/// hides it, another protocol, or a port on which the machine takes orders.
+fn orders(rest: &str, odd: bool, hits: &mut [Hit]) {
+    let authority = rest.split(['/', '?', '#', '\\', ' ', '"', '\'', '\n']).next().unwrap_or(rest);
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    if odd || rest.contains('\\') || authority.contains('@') || PORTS.contains(&port) {
+        for hit in hits.iter_mut().filter(|hit| hit.kind == "ssrf.loopback") {
+            hit.kind = "ssrf.loopback_detour";
+            hit.message = "an address of the machine itself, hidden or where it takes orders";
         }
     }
 }

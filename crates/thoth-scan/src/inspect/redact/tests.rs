@@ -29,6 +29,20 @@ fn redacted(document: &str, schema: Option<&str>) -> Result<String, NotRedactabl
 
 const TOKEN: &str = "ghp_aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2";
 
+/// Defends: the mark of a password announces no other; what was taken out once is not found again in its mark.
+#[test]
+fn a_mark_announces_nothing() {
+    let document = r#"{"t": "{\"password\":\"Tr0ub4dorrd\":\"Tr0ub4dor&3\"}"}"#;
+    let once = redacted(document, None).unwrap();
+    assert!(once.contains("[REDACTED:secrets.password]"), "{once}");
+    assert_eq!(redacted(&once, None).unwrap(), once);
+    let behind = r#"{"t": "[REDACTED:secrets.password]: Tr0ub4dor&3"}"#;
+    assert_eq!(redacted(behind, None).unwrap(), behind);
+    // Only a whole mark is one.
+    let unclosed = redacted(r#"{"t": "[REDACTED:secrets.password: Tr0ub4dor&3"}"#, None).unwrap();
+    assert!(!unclosed.contains("Tr0ub4dor"), "{unclosed}");
+}
+
 #[test]
 fn every_place_of_a_secret() {
     for (document, expected) in [

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 
-use super::super::detection::{Class, Confidence};
+use super::super::detection::{Class, Confidence, Direction};
 use super::super::entropy::bits_per_byte;
 use super::super::leaf::{Hit, Leaf};
 use super::super::settings::InspectSettings;
@@ -174,9 +174,13 @@ pub(in super::super) fn field_value(leaf: &Leaf<'_>, settings: &InspectSettings)
     }
     let password = says_password(leaf.key);
     let strong = if password { is_password(value) } else { is_token(value, settings.min_entropy) };
-    strong.then(|| {
-        hit(if password { "secrets.password" } else { "secrets.named_value" }, 0..leaf.text.len(), Confidence::Medium)
-    })
+    let kind = match (password, leaf.direction) {
+        // What a tool's own parameter for a password is there for.
+        (true, Direction::Arguments) => "secrets.password_argument",
+        (true, Direction::Results) => "secrets.password",
+        (false, _) => "secrets.named_value",
+    };
+    strong.then(|| hit(kind, 0..leaf.text.len(), Confidence::Medium))
 }
 
 /// Words for what a person types, as against what a machine makes.
@@ -189,7 +193,7 @@ fn says_password(name: &str) -> bool {
 }
 
 fn hit(kind: &'static str, range: Range<usize>, confidence: Confidence) -> Hit {
-    let message = if kind == "secrets.password" {
+    let message = if kind.starts_with("secrets.password") {
         "a password beside its name"
     } else {
         "a random value beside a word for a secret"
@@ -205,7 +209,7 @@ const VALUE: usize = 512;
 /// quote, then the value. Also says where the value stands.
 pub(super) fn check(leaf: &Leaf<'_>, word: Range<usize>, settings: &InspectSettings) -> (Option<Hit>, Range<usize>) {
     let bytes = leaf.text.as_bytes();
-    let Some(value) = assigned(bytes, word.end) else { return (None, 0..0) };
+    let Some(value) = assigned(bytes, word.end).filter(|_| !in_mark(leaf.text, &word)) else { return (None, 0..0) };
     let name_start = {
         let head = bytes.get(word.start.saturating_sub(NAME)..word.start).unwrap_or_default();
         word.start
@@ -233,6 +237,17 @@ pub(super) fn check(leaf: &Leaf<'_>, word: Range<usize>, settings: &InspectSetti
     let found = strong && !has(&TAKING_BACK, &spread(name)) && !is_placeholder(text) && !is_code(text);
     let kind = if password { "secrets.password" } else { "secrets.named_value" };
     (found.then(|| hit(kind, value.clone(), Confidence::Medium)), value)
+}
+
+/// Whether a word stands in a mark of ours, such as `[REDACTED:secrets.password]`: that announces nothing.
+fn in_mark(text: &str, word: &Range<usize>) -> bool {
+    const OPENS: &str = "[REDACTED:";
+    let of_kind = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'#');
+    let before = text.as_bytes().get(..word.start).unwrap_or_default();
+    let kind = before.iter().rev().take(NAME).take_while(|byte| of_kind(byte)).count();
+    let behind = text.as_bytes().get(word.end..).unwrap_or_default();
+    let rest = behind.iter().take(NAME).take_while(|byte| of_kind(byte)).count();
+    before.get(..before.len() - kind).unwrap_or_default().ends_with(OPENS.as_bytes()) && behind.get(rest) == Some(&b']')
 }
 
 /// Where the value of an assignment stands whose name ends at or shortly after `from`.
