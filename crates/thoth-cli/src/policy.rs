@@ -1,5 +1,7 @@
 //! `thoth policy`.
 
+mod explain;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr as _;
@@ -70,7 +72,7 @@ pub(crate) struct ExplainArgs {
     /// When, such as 2026-11-20T22:00:00Z; the default is now
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
-    /// Show every rule that was looked at
+    /// Show every rule that was looked at, and what would have to be otherwise for another answer
     #[arg(long)]
     pub(crate) trace: bool,
     /// Print one JSON object
@@ -205,7 +207,7 @@ fn explain(arguments: ExplainArgs) -> Outcome {
         now,
         history: &NoHistory,
     };
-    let explanation = policy.explain_with(&query, thoth_proxy::foresee(&policy, &query), arguments.trace);
+    let explanation = policy.explain_by(&query, &mut |query| thoth_proxy::foresee(&policy, query), arguments.trace);
     if arguments.json {
         line(with_file(&explanation, &file))?
     } else {
@@ -271,14 +273,14 @@ fn show(policy: &Policy, file: &str, explanation: &Explanation) -> Result<(), Fa
         ("matched", if matched.is_empty() { styled(DIM, "no rule") } else { matched.join(", ") }),
     ];
     rows.extend(asks);
+    rows.extend(explanation.shadow.as_ref().map(|shadow| ("shadow", explain::shadow(shadow))));
     rows.push(("integrity", integrity(&explanation.integrity)));
     let inspected = explanation.findings.iter().filter(|finding| finding.stage == Stage::Inspection);
     rows.extend(inspected.map(|finding| ("inspection", format!("{}: {}", finding.approval, finding.detail))));
     rows.push(("policy", format!("{} {}", policy.digest(), styled(DIM, format_args!("({file})")))));
     fields(&rows)?;
     for rule in explanation.trace.iter().flatten() {
-        let mark = if rule.applied { styled(GOOD, "applies") } else { styled(DIM, "no     ") };
-        line(format_args!("\n{mark}  {} {}", rule.rule, styled(DIM, &rule.place)))?;
+        line(format_args!("\n{}  {} {}", explain::mark(rule), rule.rule, styled(DIM, &rule.place)))?;
         for condition in &rule.conditions {
             let outcome = match condition.outcome {
                 Truth::True => "holds",
@@ -289,5 +291,5 @@ fn show(policy: &Policy, file: &str, explanation: &Explanation) -> Result<(), Fa
             line(format_args!("    {:7}  {}  {}", outcome, condition.condition, styled(DIM, value)))?;
         }
     }
-    Ok(())
+    explain::near_misses(explanation)
 }

@@ -16,7 +16,7 @@ use crate::integrity::IntegritySection;
 use crate::letter_case;
 use crate::policy::{Defaults, Evaluation, Lists, Policy};
 use crate::progressive::ProgressiveDraft;
-use crate::read::{Document, Reader, RuleDraft};
+use crate::read::{Document, Reader, RuleDraft, RuleMode};
 use crate::rule::{Rule, RuleId, RuleInfo};
 use crate::source::Source;
 use crate::spell_out::Sections;
@@ -152,7 +152,11 @@ impl Merge {
             digest: digest::of_files(files.iter().map(|loaded| loaded.file.text.as_bytes())).into(),
             evaluation,
             defaults,
-            index: Index::build(&rules),
+            index: Index::build(&rules, |rule| rule.info.enforced),
+            shadow_index: rules
+                .iter()
+                .any(|rule| rule.info.shadow)
+                .then(|| Index::build(&rules, |rule| rule.info.enforced || rule.info.shadow)),
             has_overrides: rules.iter().any(|rule| !rule.overrides.is_empty()),
             rules,
             lists: self.lists,
@@ -233,7 +237,7 @@ fn check_overrides(
 fn warn_catch_all(rules: &[Named], evaluation: Evaluation, defaults: Defaults, warnings: &mut Vec<Diagnostic>) {
     for Named { file, draft, name, .. } in rules {
         let every_call = draft.matcher.matches_everything() && draft.conditions.is_empty() && draft.except.is_empty();
-        if !every_call || !draft.enforced {
+        if !every_call || draft.mode != RuleMode::Enforce {
             continue;
         }
         let (message, help) = if draft.approval < defaults.approval {
@@ -283,7 +287,8 @@ fn compile_rules(rules: Vec<Named>, evaluation: Evaluation, errors: &mut Vec<Dia
                 approval: draft.approval,
                 risk: draft.risk,
                 expires: draft.expires,
-                enforced: draft.enforced,
+                enforced: draft.mode == RuleMode::Enforce,
+                shadow: draft.mode == RuleMode::Shadow,
                 conditions: draft.conditions.len(),
                 overrides: draft.overrides.iter().map(|(name, _)| Arc::clone(name)).collect(),
             },

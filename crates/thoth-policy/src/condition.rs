@@ -11,6 +11,7 @@ use crate::glob::Glob;
 use crate::host;
 use crate::lexical_path::Directory;
 use crate::literal::{Literal, any_equals};
+use crate::naming::word;
 use crate::query::{Query, RateScope};
 use crate::semantic::Semantic;
 use crate::text_match::TextMatch;
@@ -100,7 +101,7 @@ impl Bounds {
         u64::try_from(size).map_or(Truth::Error, |size| (self.least <= size && size <= self.most).into())
     }
 
-    fn show(&self) -> String {
+    pub(crate) fn show(&self) -> String {
         if self.most == u64::MAX { format!(">= {}", self.least) } else { format!("{}..={}", self.least, self.most) }
     }
 }
@@ -150,6 +151,17 @@ pub struct Step {
     pub index: Option<usize>,
 }
 
+impl Step {
+    /// What it leads to.
+    pub(crate) fn of<'a>(&self, value: Value<'a>) -> Option<Value<'a>> {
+        match (value.kind(), &self.name, self.index) {
+            (Kind::Object, Some(name), _) => value.get(name),
+            (Kind::Array, _, Some(index)) => value.elements().nth(index),
+            _ => None,
+        }
+    }
+}
+
 /// What stands at a path.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Found<'a> {
@@ -187,14 +199,7 @@ impl ArgumentPath {
 
     pub(crate) fn find<'a>(&self, arguments: Arguments<'a>) -> Found<'a> {
         let Some(root) = arguments.value() else { return Found::Missing };
-        let mut at = Some(root);
-        for step in &self.steps {
-            at = at.and_then(|value| match (value.kind(), &step.name, step.index) {
-                (Kind::Object, Some(name), _) => value.get(name),
-                (Kind::Array, _, Some(index)) => value.elements().nth(index),
-                _ => None,
-            });
-        }
+        let at = self.steps.iter().try_fold(root, |value, step| step.of(value));
         let whole = if self.steps.len() > 1 { root.get(&self.text) } else { None };
         match (at, whole) {
             (Some(_), Some(_)) => Found::Ambiguous,
@@ -296,7 +301,7 @@ impl Condition {
     #[must_use]
     pub fn show(&self) -> String {
         match self {
-            Self::Argument { path, test } => test.show(&path.text),
+            Self::Argument { path, test } => test.show(&word(&path.text)),
             Self::ArgumentsSize(bounds) => format!("size $ {}", bounds.show()),
             Self::When(window) => {
                 let zone = window.zone.iana_name().unwrap_or("UTC");
@@ -306,7 +311,10 @@ impl Condition {
             Self::Rate { limit, window, scope } => {
                 format!("rate {limit} per {}s per {}", window.as_secs(), scope.as_str())
             }
-            Self::AfterCall { .. } => "after_call".to_owned(),
+            Self::AfterCall { tool, server } => match (tool.show(), server.show()) {
+                (tool, None) => format!("after_call {}", tool.as_deref().unwrap_or("*")),
+                (tool, Some(server)) => format!("after_call {} on {server}", tool.as_deref().unwrap_or("*")),
+            },
             Self::Semantic(semantic) => format!("semantic {} (heuristic)", semantic.text),
         }
     }

@@ -7,6 +7,13 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|b| [b >> 4, b & 15]).filter_map(|d| DIGITS.get(usize::from(d))).collect()
 }
 
+/// `sha256:` and 32 hex digits, to tell long texts apart.
+pub(crate) fn short_digest(bytes: &[u8]) -> String {
+    let mut digest = hex(&Sha256::digest(bytes));
+    digest.truncate(32);
+    format!("sha256:{digest}")
+}
+
 /// `sha256:` and 64 hex digits. Of one file: the SHA-256 of its bytes, as `sha256sum` prints it. Of several: the
 /// SHA-256 of their digests in hex, sorted, one a line; so the order of includes does not change it.
 pub(crate) fn of_files<'a>(files: impl Iterator<Item = &'a [u8]>) -> String {

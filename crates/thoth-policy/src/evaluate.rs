@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use thoth_types::{Approval, Finding, ReasonCode, RiskLevel, Stage};
 
+use crate::index::Index;
+use crate::judge::{ByTheCall, Consulted, Judge, Told};
 use crate::name;
 use crate::policy::{Evaluation, Policy};
 use crate::query::Query;
@@ -83,13 +85,35 @@ impl Policy {
     /// Stage 6: the rules. Does not allocate once `scratch` has grown, except for names and arguments that need
     /// normalising or unescaping.
     pub fn rules(&self, query: &Query<'_>, scratch: &mut Scratch) -> RuleVerdict {
+        self.rules_by(&self.index, query, scratch, &mut ByTheCall)
+    }
+
+    /// The same where not all is known of the call: `tell` says how each condition that is come to comes out.
+    pub fn rules_told(
+        &self,
+        query: &Query<'_>,
+        scratch: &mut Scratch,
+        tell: &mut dyn FnMut(&Consulted<'_>) -> Truth,
+    ) -> RuleVerdict {
+        self.rules_by(&self.index, query, scratch, &mut Told(tell))
+    }
+
+    /// What the rules would say if those in shadow mode had a say; nothing where no such rule matches. Says nothing of
+    /// the call: that is for [`Policy::rules`], which does not know of them.
+    pub fn shadow_rules(&self, query: &Query<'_>, scratch: &mut Scratch) -> Option<RuleVerdict> {
+        let verdict = self.rules_by(self.shadow_index.as_ref()?, query, scratch, &mut ByTheCall);
+        let shadow = scratch.ids.iter().filter_map(|id| self.get(*id)).any(|rule| rule.info.shadow);
+        shadow.then_some(verdict)
+    }
+
+    fn rules_by(&self, index: &Index, query: &Query<'_>, scratch: &mut Scratch, judge: &mut impl Judge) -> RuleVerdict {
         scratch.matched.clear();
-        let as_written = self.rules_for(query.tool, query, scratch);
+        let as_written = self.rules_for(index, query.tool, query, scratch, judge);
         let reads_as = name::normalised(query.tool);
         let verdict = if *reads_as == *query.tool {
             as_written
         } else {
-            stricter(as_written, self.rules_for(&reads_as, query, scratch))
+            stricter(as_written, self.rules_for(index, &reads_as, query, scratch, judge))
         };
         scratch.ids.clear();
         scratch.ids.extend(scratch.matched.iter().map(|matched| matched.rule));
@@ -99,12 +123,19 @@ impl Policy {
     }
 
     /// Evaluates under one form of the tool's name; appends to the matched rules.
-    fn rules_for(&self, tool: &str, query: &Query<'_>, scratch: &mut Scratch) -> RuleVerdict {
+    fn rules_for(
+        &self,
+        index: &Index,
+        tool: &str,
+        query: &Query<'_>,
+        scratch: &mut Scratch,
+        judge: &mut impl Judge,
+    ) -> RuleVerdict {
         let start = scratch.matched.len();
-        self.index.candidates(tool, query.server, &mut scratch.candidates);
+        index.candidates(tool, query.server, &mut scratch.candidates);
         for id in &scratch.candidates {
             let Some(rule) = self.get(*id) else { continue };
-            let outcome = rule.holds(tool, query);
+            let outcome = rule.holds(*id, tool, query, judge);
             if !rule.applies(outcome) {
                 continue;
             }

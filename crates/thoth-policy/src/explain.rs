@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use thoth_types::{Approval, Effect, Finding, Place, ReasonCode, Requirement, RiskLevel, Way};
+use thoth_types::{Approval, Effect, Finding, Place, ReasonCode, Requirement, RiskLevel, Stage, Way};
 
 use crate::approvals::{approver_word, can_be_met};
 use crate::evaluate::Scratch;
 use crate::integrity::IntegrityRules;
+use crate::judge::ByTheCall;
 use crate::name;
+use crate::near_miss::{Inspect, NearMiss};
 use crate::policy::Policy;
 use crate::query::Query;
 use crate::rule::{Rule, RuleId};
@@ -37,6 +39,8 @@ pub struct RuleTrace {
     pub approval: Approval,
     /// Whether it counted as a match.
     pub applied: bool,
+    /// Whether it is only watched: then it has no say, even if it counts as a match.
+    pub shadow: bool,
     /// How it came out as a whole.
     pub outcome: Truth,
     /// Its conditions, `match` and `except` first.
@@ -54,6 +58,17 @@ pub struct Asks {
     pub way: Way,
     /// The arguments that an approval does not fix.
     pub volatile: Vec<String>,
+}
+
+/// What would be answered if the rules in shadow mode had a say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shadowed {
+    /// The answer.
+    pub approval: Approval,
+    /// The rule that would decide, if a rule would.
+    pub rule: Option<Arc<str>>,
+    /// Where it stands.
+    pub place: Option<Place>,
 }
 
 /// A decision of all stages that depend on the policy and the call alone, with its reasons. Limits are not part of
@@ -85,34 +100,47 @@ pub struct Explanation {
     pub integrity: IntegrityRules,
     /// What an approval takes, where the answer is to ask.
     pub asks: Option<Asks>,
+    /// The answer with the rules in shadow mode, where one of them matches.
+    pub shadow: Option<Shadowed>,
     /// Every candidate rule, when asked for.
     pub trace: Option<Vec<RuleTrace>>,
+    /// What would have to be otherwise for another answer, when a trace was asked for.
+    pub near_misses: Vec<NearMiss>,
 }
 
 impl Policy {
     /// Decides and says why.
     #[must_use]
     pub fn explain(&self, query: &Query<'_>, trace: bool) -> Explanation {
-        self.explain_with(query, Vec::new(), trace)
+        self.explain_by(query, &mut |_| Vec::new(), trace)
     }
 
     /// The same with what an inspection of the arguments found.
     #[must_use]
-    pub fn explain_with(&self, query: &Query<'_>, inspected: Vec<Finding>, trace: bool) -> Explanation {
+    pub fn explain_with(&self, query: &Query<'_>, inspected: &[Finding], trace: bool) -> Explanation {
+        self.explain_by(query, &mut |_| inspected.to_vec(), trace)
+    }
+
+    /// The same with what `inspect` finds in the arguments: in those of the call, and in others that are tried to tell
+    /// how near another answer is.
+    #[must_use]
+    pub fn explain_by(&self, query: &Query<'_>, inspect: &mut Inspect<'_>, trace: bool) -> Explanation {
         let mut findings = Vec::new();
         self.identity(query, &mut findings);
         self.intent(query, &mut findings);
         self.scope(query, &ScopeList::default(), &mut findings);
         let mut scratch = Scratch::new();
+        let shadow = self.shadow_rules(query, &mut scratch);
         let verdict = self.rules(query, &mut scratch);
         let by_rules = self.rules_finding(&verdict);
         findings.push(by_rules.clone());
         self.blocked_patterns(query, &mut findings);
-        findings.extend(inspected);
+        findings.extend(inspect(query));
 
         let strictest = findings.iter().map(|f| f.approval).max().unwrap_or(verdict.approval);
         let deciding = findings.iter().find(|f| f.approval == strictest).unwrap_or(&by_rules).clone();
         let risk_level = findings.iter().map(|f| f.risk).max().unwrap_or(verdict.risk);
+        let others = findings.iter().filter(|f| f.stage != Stage::Rules).map(|f| f.approval).max();
         let mut matched: Vec<&Rule> = scratch.matched().iter().filter_map(|id| self.get(*id)).collect();
         matched.sort_by_key(|rule| rule.position);
         Explanation {
@@ -128,8 +156,27 @@ impl Policy {
             findings,
             integrity: self.integrity_rules(query.server),
             asks: (strictest == Approval::Approve).then(|| self.asks(query.tool, scratch.matched())),
+            shadow: shadow.map(|verdict| {
+                let rule = verdict.rule.and_then(|id| self.rule(id));
+                Shadowed {
+                    approval: verdict.approval.max(others.unwrap_or(Approval::Auto)),
+                    rule: rule.map(|rule| Arc::clone(&rule.name)),
+                    place: rule.map(|rule| rule.place.clone()),
+                }
+            }),
             trace: trace.then(|| self.trace(query)),
+            near_misses: if trace { self.near_misses(query, strictest, inspect) } else { Vec::new() },
         }
+    }
+
+    /// The strictest of what the rules say and what the stages beside them find.
+    pub(crate) fn strictest(&self, query: &Query<'_>, rules: Approval, inspected: &[Finding]) -> Approval {
+        let mut findings = Vec::new();
+        self.identity(query, &mut findings);
+        self.intent(query, &mut findings);
+        self.scope(query, &ScopeList::default(), &mut findings);
+        self.blocked_patterns(query, &mut findings);
+        findings.iter().chain(inspected).map(|finding| finding.approval).fold(rules, Approval::max)
     }
 
     fn asks(&self, tool: &str, matched: &[RuleId]) -> Asks {
@@ -151,17 +198,18 @@ impl Policy {
         let mut traces = Vec::new();
         let mut candidates = Vec::new();
         for tool in forms {
-            self.index.candidates(tool, query.server, &mut candidates);
-            let mut rules: Vec<&Rule> = candidates.iter().filter_map(|id| self.get(*id)).collect();
-            rules.sort_by_key(|rule| rule.position);
-            traces.extend(rules.into_iter().map(|rule| trace_rule(rule, tool, query)));
+            self.shadow_index.as_ref().unwrap_or(&self.index).candidates(tool, query.server, &mut candidates);
+            let mut rules: Vec<(RuleId, &Rule)> =
+                candidates.iter().filter_map(|id| Some((*id, self.get(*id)?))).collect();
+            rules.sort_by_key(|(_, rule)| rule.position);
+            traces.extend(rules.into_iter().map(|(id, rule)| trace_rule(id, rule, tool, query)));
         }
         traces
     }
 }
 
-fn trace_rule(rule: &Rule, tool: &str, query: &Query<'_>) -> RuleTrace {
-    let outcome = rule.holds(tool, query);
+fn trace_rule(id: RuleId, rule: &Rule, tool: &str, query: &Query<'_>) -> RuleTrace {
+    let outcome = rule.holds(id, tool, query, &mut ByTheCall);
     let matches = rule.matcher.holds(tool, query);
     let who = format!("{tool} @ {} by {}", query.server, query.agent.unwrap_or("(no agent)"));
     let mut conditions =
@@ -185,6 +233,7 @@ fn trace_rule(rule: &Rule, tool: &str, query: &Query<'_>) -> RuleTrace {
         place: rule.info.place.clone(),
         approval: rule.info.approval,
         applied: rule.applies(outcome),
+        shadow: rule.info.shadow,
         outcome,
         conditions,
     }
@@ -196,7 +245,8 @@ fn place_json(place: Option<&Place>) -> Json {
 
 impl Explanation {
     /// One JSON object: `effect, approval, risk_level, rule, reason, reason_code, matched, span, policy_digest,
-    /// findings, integrity`, `requirement` where the answer is to ask, and `trace` when it was asked for.
+    /// findings, integrity`, `requirement` where the answer is to ask, `shadow` where a rule in shadow mode matches, and
+    /// `trace` and `near_misses` when a trace was asked for.
     #[must_use]
     pub fn to_json(&self) -> String {
         let findings: Vec<Json> = self
@@ -232,8 +282,15 @@ impl Explanation {
             if let Some(asks) = &self.asks {
                 answer.insert("requirement".to_owned(), asks_json(asks));
             }
+            if let Some(shadow) = &self.shadow {
+                let place = place_json(shadow.place.as_ref());
+                let rule = shadow.rule.as_deref();
+                let shadow = json!({"approval": shadow.approval.as_str(), "rule": rule, "span": place});
+                answer.insert("shadow".to_owned(), shadow);
+            }
             if let Some(trace) = &self.trace {
                 answer.insert("trace".to_owned(), trace.iter().map(trace_json).collect());
+                answer.insert("near_misses".to_owned(), self.near_misses.iter().map(near_miss_json).collect());
             }
         }
         answer.to_string()
@@ -271,6 +328,17 @@ fn asks_json(asks: &Asks) -> Json {
     })
 }
 
+fn near_miss_json(miss: &NearMiss) -> Json {
+    json!({
+        "rule": &*miss.rule,
+        "span": place_json(Some(&miss.place)),
+        "effect": miss.effect.as_str(),
+        "approval": miss.approval.as_str(),
+        "if": miss.wanted,
+        "example": miss.example,
+    })
+}
+
 fn trace_json(trace: &RuleTrace) -> Json {
     let conditions: Vec<Json> = trace
         .conditions
@@ -282,6 +350,7 @@ fn trace_json(trace: &RuleTrace) -> Json {
         "span": place_json(Some(&trace.place)),
         "approval": trace.approval.as_str(),
         "applied": trace.applied,
+        "mode": if trace.shadow { "shadow" } else { "enforce" },
         "outcome": trace.outcome.as_str(),
         "conditions": conditions,
     })

@@ -147,6 +147,27 @@ impl Glob {
         }
     }
 
+    /// It as it can be written.
+    pub(crate) fn show(&self) -> String {
+        match &self.shape {
+            Shape::Everything => "*".to_owned(),
+            Shape::Exact(text) => text.to_string(),
+            Shape::Prefix(text) => format!("{text}*"),
+            Shape::Suffix(text) => format!("*{text}"),
+            Shape::Inside(text) => format!("*{text}*"),
+            Shape::General(pieces) => pieces.iter().map(Piece::show).collect(),
+        }
+    }
+
+    /// A text that it matches: the shortest, where stars are.
+    pub(crate) fn witness(&self) -> String {
+        match &self.shape {
+            Shape::Everything => "x".to_owned(),
+            Shape::Exact(text) | Shape::Prefix(text) | Shape::Suffix(text) | Shape::Inside(text) => text.to_string(),
+            Shape::General(pieces) => pieces.iter().filter_map(Piece::witness).collect(),
+        }
+    }
+
     /// Whether it matches the whole name.
     #[inline]
     #[must_use]
@@ -212,6 +233,30 @@ fn class(rest: &mut std::str::Chars<'_>) -> Result<Piece, GlobError> {
 }
 
 impl Piece {
+    fn show(&self) -> String {
+        match self {
+            Self::Literal(c) => c.to_string(),
+            Self::Any => "?".to_owned(),
+            Self::Star => "*".to_owned(),
+            Self::Class { negated, ranges } => {
+                let member = |(low, high): &(char, char)| {
+                    if low == high { low.to_string() } else { format!("{low}-{high}") }
+                };
+                let members: String = ranges.iter().map(member).collect();
+                format!("[{}{members}]", if *negated { "!" } else { "" })
+            }
+        }
+    }
+
+    fn witness(&self) -> Option<char> {
+        match self {
+            Self::Literal(c) => Some(*c),
+            Self::Any => Some('x'),
+            Self::Star => None,
+            Self::Class { .. } => ('!'..='~').find(|c| self.takes(*c)),
+        }
+    }
+
     /// Whether it can stand for this character.
     #[must_use]
     pub fn takes(&self, c: char) -> bool {

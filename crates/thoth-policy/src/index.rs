@@ -92,11 +92,12 @@ fn lookup(list: &TextMatch) -> Lookup<'_> {
 }
 
 impl Index {
-    pub(crate) fn build(rules: &[Rule]) -> Self {
+    /// Of the rules that `with` accepts.
+    pub(crate) fn build(rules: &[Rule], with: impl Fn(&Rule) -> bool) -> Self {
         let mut index = Self::default();
         let mut tool_literals: HashMap<String, Vec<RuleId>> = HashMap::new();
         let mut server_literals: HashMap<String, Vec<RuleId>> = HashMap::new();
-        for (rule, id) in rules.iter().zip(0_u32..).filter(|(rule, _)| rule.info.enforced) {
+        for (rule, id) in rules.iter().zip(0_u32..).filter(|(rule, _)| with(rule)) {
             let id = RuleId(id);
             match (lookup(&rule.matcher.tool), lookup(&rule.matcher.server)) {
                 (Lookup::Exact(tools), Lookup::Exact(servers)) => {

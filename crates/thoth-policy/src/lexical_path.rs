@@ -98,6 +98,15 @@ impl Directory {
         Ok(Self { style, segments: segments.as_slice().iter().map(|s| Box::from(*s)).collect() })
     }
 
+    /// It as a path.
+    pub(crate) fn show(&self) -> String {
+        match self.style {
+            Style::Posix => format!("/{}", self.segments.join("/")),
+            Style::Relative => self.segments.join("/"),
+            Style::Windows(letter) => format!("{letter}:\\{}", self.segments.join("\\")),
+        }
+    }
+
     /// Whether the path is this directory or lies under it.
     pub(crate) fn contains(&self, path: &str) -> Truth {
         if needs_expansion(path) {

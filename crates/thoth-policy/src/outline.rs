@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use thoth_types::{Approval, Place, ReasonCode};
 
+use crate::judge::ByTheCall;
 use crate::name;
 use crate::policy::{Policy, ToolList};
 use crate::query::Query;
@@ -87,7 +88,7 @@ impl<'p> RuleOutline<'p> {
     /// How it comes out for a call under one form of the tool's name.
     #[must_use]
     pub fn holds(&self, tool: &str, query: &Query<'_>) -> Truth {
-        if self.rule.info.enforced { self.rule.holds(tool, query) } else { Truth::False }
+        if self.rule.info.enforced { self.rule.holds(self.id, tool, query, &mut ByTheCall) } else { Truth::False }
     }
 }
 

@@ -106,6 +106,8 @@ pub struct Policy {
     pub(crate) defaults: Defaults,
     pub(crate) rules: Box<[Rule]>,
     pub(crate) index: Index,
+    /// The rules in shadow mode among the others, if there are any.
+    pub(crate) shadow_index: Option<Index>,
     pub(crate) lists: Lists,
     pub(crate) approvals: Approvals,
     pub(crate) progressive: Progressive,
@@ -165,6 +167,12 @@ impl Policy {
 
     pub(crate) fn get(&self, id: RuleId) -> Option<&Rule> {
         self.rules.get(id.0 as usize)
+    }
+
+    /// Whether some rules are in shadow mode.
+    #[must_use]
+    pub const fn has_shadow_rules(&self) -> bool {
+        self.shadow_index.is_some()
     }
 
     /// What the loader found odd but allowed.

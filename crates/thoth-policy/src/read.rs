@@ -18,7 +18,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 pub(crate) use approvals::{ApprovalsDraft, ApproverDraft, DemandDraft, GroupDraft};
-pub(crate) use rule::RuleDraft;
+pub(crate) use rule::{RuleDraft, RuleMode};
 pub(crate) use section::Document;
 pub(crate) use time::show_seconds;
 

@@ -7,6 +7,7 @@ use thoth_types::{Approval, Place, RiskLevel};
 
 use crate::approvals::Demand;
 use crate::condition::Condition;
+use crate::judge::Judge;
 use crate::query::Query;
 use crate::text_match::TextMatch;
 use crate::truth::Truth;
@@ -34,8 +35,10 @@ pub struct RuleInfo {
     pub risk: RiskLevel,
     /// From when on it no longer applies.
     pub expires: Option<Timestamp>,
-    /// Whether it applies at all (`mode: enforce`).
+    /// Whether it has a say (`mode: enforce`).
     pub enforced: bool,
+    /// Whether it is only watched (`mode: shadow`): evaluated beside the others, recorded, without a say.
+    pub shadow: bool,
     /// How many conditions it has.
     pub conditions: usize,
     /// The names of the rules that it overrides.
@@ -90,21 +93,28 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// Whether the rule's match, exceptions and conditions hold.
+    /// Whether the rule's match, exceptions and conditions hold, the conditions as `judge` says.
     #[inline]
-    pub(crate) fn holds(&self, tool: &str, query: &Query<'_>) -> Truth {
+    pub(crate) fn holds(&self, id: RuleId, tool: &str, query: &Query<'_>, judge: &mut impl Judge) -> Truth {
+        let mut truth = self.concerns(tool, query);
+        for condition in &self.conditions {
+            if truth == Truth::False {
+                return Truth::False;
+            }
+            truth = truth.and(judge.outcome(id, condition, tool, query));
+        }
+        truth
+    }
+
+    /// Whether everything but its conditions holds: what it matches, less its exceptions, until it expires.
+    #[inline]
+    pub(crate) fn concerns(&self, tool: &str, query: &Query<'_>) -> Truth {
         let mut truth = self.matcher.holds(tool, query);
         if truth == Truth::False || self.info.expires.is_some_and(|at| query.now >= at) {
             return Truth::False;
         }
         for except in &self.except {
             truth = truth.and(!except.holds(tool, query));
-        }
-        for condition in &self.conditions {
-            if truth == Truth::False {
-                return Truth::False;
-            }
-            truth = truth.and(condition.holds(tool, query));
         }
         truth
     }

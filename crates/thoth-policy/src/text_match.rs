@@ -2,6 +2,7 @@
 
 use crate::glob::Glob;
 use crate::name;
+use crate::naming::word;
 
 /// A list of globs as written in `match` and elsewhere: matches when any plain entry matches (or there is none) and
 /// no `!` entry does.
@@ -22,6 +23,18 @@ impl TextMatch {
     #[must_use]
     pub fn matches_everything(&self) -> bool {
         self.none.is_empty() && (self.any.is_empty() || self.any.iter().any(Glob::matches_everything))
+    }
+
+    /// It as it can be written; nothing where it was left out.
+    pub(crate) fn show(&self) -> Option<String> {
+        let any = self.any.iter().map(Glob::show);
+        let none = self.none.iter().map(|glob| format!("!{}", glob.show()));
+        let entries: Vec<String> = any.chain(none).map(|entry| word(&entry)).collect();
+        match entries.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            several => Some(format!("[ {} ]", several.join(", "))),
+        }
     }
 
     /// Whether the text matches.

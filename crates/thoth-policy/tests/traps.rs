@@ -263,7 +263,6 @@ fn unknown_keys_are_load_errors() {
         ("rules: [{match: {tool: x, type: y}}]", "says the same"),
         ("rules: [{match: {tool: \"[ab\"}}]", "bad pattern"),
         ("rules: [{match: {tool: []}}]", "empty list"),
-        ("rules: [{match: {tool: x}, mode: shadow}]", "not supported yet"),
         ("rules: [{match: {tool: x}, conditions: {labels: private}}]", "`labels` in `conditions` is not supported yet"),
         ("rules: [{match: {tool: x}, except: {}}]", "takes everything away"),
         ("rules: [{match: {tool: x}, override: [nope]}]", "no rule is called `nope`"),

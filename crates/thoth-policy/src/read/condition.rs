@@ -4,6 +4,7 @@ use crate::condition::{ArgumentPath, Bounds, Comparison, Condition, Test};
 use crate::diagnostic::DiagnosticCode;
 use crate::lexical_path::Directory;
 use crate::literal::Literal;
+use crate::naming::word;
 use crate::query::RateScope;
 use crate::read::Reader;
 use crate::semantic::{CATEGORIES, Semantic};
@@ -280,9 +281,10 @@ impl Reader<'_> {
 /// A text or list of texts for a trace.
 fn shown(node: &Node) -> Box<str> {
     match &node.content {
-        Content::Scalar { text, .. } => (**text).into(),
+        Content::Scalar { text, .. } => word(text).into(),
+        // The blanks tell a list from a class of characters.
         Content::List(items) => {
-            format!("[{}]", items.iter().map(|item| shown(item).into_string()).collect::<Vec<_>>().join(", ")).into()
+            format!("[ {} ]", items.iter().map(|item| shown(item).into_string()).collect::<Vec<_>>().join(", ")).into()
         }
         Content::Map(_) => Box::default(),
     }

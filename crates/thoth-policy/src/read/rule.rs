@@ -12,6 +12,14 @@ use crate::read::approvals::{DEMAND_KEYS, DemandDraft};
 use crate::rule::MatchBlock;
 use crate::yaml::{At, Content, Node};
 
+/// Whether a rule has a say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RuleMode {
+    Enforce,
+    Shadow,
+    Off,
+}
+
 /// A rule as read from one file.
 #[derive(Debug)]
 pub(crate) struct RuleDraft {
@@ -23,7 +31,7 @@ pub(crate) struct RuleDraft {
     pub(crate) reason: Option<Arc<str>>,
     pub(crate) owner: Option<Arc<str>>,
     pub(crate) expires: Option<Timestamp>,
-    pub(crate) enforced: bool,
+    pub(crate) mode: RuleMode,
     pub(crate) approval: Approval,
     pub(crate) risk: RiskLevel,
     pub(crate) matcher: MatchBlock,
@@ -81,7 +89,7 @@ impl Reader<'_> {
             reason: None,
             owner: None,
             expires: None,
-            enforced: true,
+            mode: RuleMode::Enforce,
             approval: Approval::Approve,
             risk: RiskLevel::Medium,
             matcher: MatchBlock::default(),
@@ -112,7 +120,7 @@ impl Reader<'_> {
                 "reason" => rule.reason = self.text(value, "`reason`").cloned(),
                 "owner" => rule.owner = self.text(value, "`owner`").cloned(),
                 "expires" => rule.expires = self.expiry(value),
-                "mode" => rule.enforced = self.rule_mode(value),
+                "mode" => rule.mode = self.rule_mode(value),
                 "override" => {
                     let names = self.texts(value, "`override`");
                     rule.overrides = names.into_iter().map(|(text, at)| (Arc::clone(text), at)).collect();
@@ -157,20 +165,16 @@ impl Reader<'_> {
         }
     }
 
-    fn rule_mode(&mut self, node: &Node) -> bool {
-        let Some(text) = self.text(node, "`mode`") else { return true };
+    fn rule_mode(&mut self, node: &Node) -> RuleMode {
+        let Some(text) = self.text(node, "`mode`") else { return RuleMode::Enforce };
         match &**text {
-            "enforce" => true,
-            "off" => false,
-            "shadow" => {
-                let message = "`mode: shadow` is not supported yet".to_owned();
-                self.error_help(DiagnosticCode::NotSupported, node.at, message, "use `enforce` or `off`");
-                true
-            }
+            "enforce" => RuleMode::Enforce,
+            "shadow" => RuleMode::Shadow,
+            "off" => RuleMode::Off,
             other => {
                 let message = format!("`{other}` is no mode of a rule");
-                self.unknown(DiagnosticCode::BadValue, node.at, &message, other, &["enforce", "off"]);
-                true
+                self.unknown(DiagnosticCode::BadValue, node.at, &message, other, &["enforce", "shadow", "off"]);
+                RuleMode::Enforce
             }
         }
     }
