@@ -10,7 +10,7 @@ use crate::json::{Object, fitting};
 use crate::redaction;
 
 /// The longest content that is kept, in bytes as written into the leaf.
-pub const MAX_CONTENT_BYTES: usize = 28 * 1024;
+pub const MAX_CONTENT_BYTES: usize = 24 * 1024;
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +77,13 @@ impl Content {
     #[must_use]
     pub const fn empty(mode: ContentMode) -> Self {
         Self { mode, text: None, bytes: 0, redactions: 0, truncated: false }
+    }
+
+    /// Whether the text is what was captured, byte for byte.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        let kept = matches!(self.mode, ContentMode::Full | ContentMode::Redacted) && self.text.is_some();
+        self.bytes == 0 || (kept && self.redactions == 0 && !self.truncated)
     }
 
     /// What is kept, if anything: JSON text, or a digest.

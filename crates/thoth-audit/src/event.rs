@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use thoth_types::{Approval, Decision, Finding, Listed, Place, ReasonCode, RiskLevel, Stage};
 
+mod beside;
+
+pub use beside::ShadowFields;
+
 use crate::content::Content;
 use crate::json::Object;
 
@@ -194,6 +198,10 @@ pub struct DecisionFields<'a> {
     pub findings: &'a [Finding],
     /// Stages that could not have changed the answer.
     pub skipped: &'a [Stage],
+    /// What would have been answered in shadow mode.
+    pub shadows: &'a [ShadowFields<'a>],
+    /// How conditions came out, by their names, where the arguments are not kept as they were; the first 16 are written.
+    pub conditions: &'a [(String, &'static str)],
 }
 
 /// A held call, or leave for calls of its kind.
@@ -295,6 +303,7 @@ impl Event<'_> {
         o.optional("approver", hold.and_then(|h| h.approver).or(pin.and_then(|p| p.approver)), ID_CAP);
         o.optional("argumentsDigest", call.map(|c| c.arguments_digest), SHORT_CAP);
         o.optional("callId", call.map(|c| c.call_id), SHORT_CAP);
+        beside::write_conditions(&mut o, decision.map(|d| d.conditions).unwrap_or_default());
         if let Some(content) = outcome.and_then(|o| o.content).or(call.and_then(|c| c.content)) {
             content.write(&mut o);
         }
@@ -374,6 +383,7 @@ impl Event<'_> {
             o.texts("sessionToolCalls", latest, SESSION_TOOLS, ELEMENT_CAP);
         }
         if let Some(d) = decision {
+            beside::write_shadows(&mut o, d.shadows);
             o.texts("skippedStages", d.skipped.iter().map(|s| s.as_str()), Stage::ALL.len(), ELEMENT_CAP);
         }
         o.word("sourceType", "agent_tool_call");

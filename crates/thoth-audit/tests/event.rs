@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use thoth_audit::{
     CallFields, Content, ContentKey, ContentMode, DecisionFields, Event, EventType, HoldFields, Leaves, OutcomeFields,
-    PinFields, RefusalFields, SessionFields,
+    PinFields, RefusalFields, SessionFields, ShadowFields,
 };
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Approval, Decision, Finding, Listed, Mode, Place, ReasonCode, RiskLevel, Stage};
@@ -89,6 +89,17 @@ fn write(parts: &Parts) -> Vec<u8> {
         session_tool_calls: names,
         session_tool_call_count: *number,
     };
+    let shadow = ShadowFields {
+        source: "policy",
+        approval: Approval::Block,
+        reason_code: ReasonCode::RuleBlock,
+        rule: Some(text),
+        place: Some(&place),
+        policy_digest: text,
+    };
+    let shadows = vec![shadow; 3 - pick % 4];
+    let short = |name: &Arc<str>| name.chars().take(154).collect::<String>();
+    let conditions: Vec<_> = names.iter().map(|name| (short(name), "error")).collect();
     let decision = DecisionFields {
         decision: Decision::Block,
         would_be: Some(Decision::StepUp),
@@ -105,6 +116,8 @@ fn write(parts: &Parts) -> Vec<u8> {
         grant_id: (pick & 64 == 0).then_some(text),
         findings: &findings,
         skipped: Stage::ALL,
+        shadows: if pick & 512 == 0 { &shadows } else { &[] },
+        conditions: if pick & 512 == 0 { &conditions } else { &[] },
     };
     let outcome = OutcomeFields {
         outcome: "ok",

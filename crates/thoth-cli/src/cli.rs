@@ -117,6 +117,9 @@ pub(crate) struct RunArgs {
     /// Policy file; the default is `~/.thoth/policy.yaml`, written on first use
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// Another policy that is asked about every call, too; its answers are recorded and have no effect
+    #[arg(long, value_name = "FILE")]
+    pub(crate) shadow_policy: Option<PathBuf>,
     /// Name under which the policy knows the server; the default is read from its command
     #[arg(long, value_name = "NAME")]
     pub(crate) server_name: Option<String>,

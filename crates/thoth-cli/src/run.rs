@@ -10,7 +10,7 @@ use thoth_audit::{ContentKey, ContentMode, Durability, Ledger, LedgerKeys, Ledge
 use thoth_endpoint::settings::Resolved;
 use thoth_policy::ScopeList;
 use thoth_proxy::{
-    ApprovalOptions, Evidence, EvidenceError, Gate, NotFound, PolicyWatch, RefusalStyle, RunError, SpawnError,
+    ApprovalOptions, Evidence, EvidenceError, Gate, NotFound, PolicyWatch, RefusalStyle, Reload, RunError, SpawnError,
     Standing, StdioOptions,
 };
 use thoth_store::SqliteHolds;
@@ -44,7 +44,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     let caller = caller(&arguments, settings)?;
     let approved_scope = ScopeList::new(&caller.approved_scope)
         .map_err(|error| Failure::new(Code::Usage, format!("--approved-scope: {error}")))?;
-    let (standing, watch) = policy(&home, &arguments, starter_written);
+    let (standing, mut watch) = policy(&home, &arguments, starter_written);
     let directory = arguments.ledger.clone().unwrap_or_else(|| home.ledger());
     let keys = LedgerKeys::load_or_create(&home.keys(), &directory);
     // Without keys there is no ledger and nothing is ever hashed for it.
@@ -69,6 +69,9 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     let holds = Arc::new(SqliteHolds::new(home.state(), records));
     let pins = Arc::new(holds.pins());
     let gate = Arc::new(Gate::new(standing, evidence, content, content_key).with_holds(holds).with_pins(pins));
+    if let Some(path) = &arguments.shadow_policy {
+        watch = watch.beside(shadow(&gate, path));
+    }
     let defaults = Limits::default();
     let limits = Limits { max_bytes: usize::try_from(arguments.max_message).unwrap_or(defaults.max_bytes), ..defaults };
     let Approver { account, uid } = account::own();
@@ -175,6 +178,18 @@ fn policy(home: &Home, arguments: &RunArgs, starter_written: bool) -> (Standing,
     };
     let watch = PolicyWatch::new(policy_files::reloader(files));
     (standing, watch)
+}
+
+/// Has a policy asked beside the one in force. An invalid one stops nothing: it has no say.
+fn shadow(gate: &Gate, path: &Path) -> Reload {
+    let mut files = PolicyFiles::new(path.to_owned());
+    match files.load() {
+        Ok(policy) => gate.watch(policy),
+        Err(problem) => {
+            note(format_args!("the policy in shadow is not valid; nothing is in shadow\n{}", problem.rendered()));
+        }
+    }
+    policy_files::reloader(files)
 }
 
 fn open_ledger(directory: &Path, arguments: &RunArgs, keys: Result<LedgerKeys, String>) -> Result<Arc<Ledger>, String> {

@@ -8,18 +8,19 @@ use thoth_audit::Content;
 use thoth_audit::digest::call_binding;
 use thoth_policy::{Policy, Progressive, Query};
 use thoth_types::{
-    Approval, Binding, Decision, Finding, HoldToken, Mode, ReasonCode, Requirement, RiskLevel, Stage, ToolCall,
+    Approval, Binding, Caller, Decision, Finding, HoldToken, Mode, ReasonCode, Requirement, RiskLevel, Stage, ToolCall,
 };
 
 use crate::facts::{Facts, Moment};
 use crate::gate::{Gate, Standing};
 use crate::permit::Ticket;
 use crate::progress::Progress;
-use crate::session::GateSession;
+use crate::session::{GateSession, Past};
 use crate::stage;
 use crate::stage::approval::{Approvals, Asking, Came};
 use crate::stage::inspection::Edited;
 use crate::stage::mode::{Ruling, is_violation};
+use crate::stage::shadow::Shadow;
 use crate::verdict::Refused;
 
 /// A decided call: the ruling, and everything that its records need.
@@ -30,6 +31,9 @@ pub(crate) struct Decided<'a> {
     pub(crate) findings: Vec<Finding>,
     pub(crate) matched: Vec<Arc<str>>,
     pub(crate) skipped: &'static [Stage],
+    pub(crate) shadows: Vec<Shadow>,
+    /// How conditions came out, where the record does not have the arguments as they came.
+    pub(crate) conditions: Vec<(String, &'static str)>,
     pub(crate) risk: RiskLevel,
     pub(crate) tool: Arc<str>,
     pub(crate) call_id: Arc<str>,
@@ -52,6 +56,8 @@ pub(crate) struct Judged {
     findings: Vec<Finding>,
     matched: Vec<Arc<str>>,
     skipped: &'static [Stage],
+    shadows: Vec<Shadow>,
+    conditions: Vec<(String, &'static str)>,
     /// The call as it would go out instead of the one that came.
     pub(crate) edited: Option<Box<Edited>>,
     /// The finding about that.
@@ -81,6 +87,8 @@ pub(crate) fn judge(
         findings: Vec::with_capacity(2),
         matched: Vec::new(),
         skipped: &[],
+        shadows: Vec::new(),
+        conditions: Vec::new(),
         edited: None,
         edit: None,
         would_edit: None,
@@ -94,22 +102,8 @@ pub(crate) fn judge(
         }
         Standing::Valid(policy) => policy,
     };
-    let facts = Facts {
-        caller: &session.caller,
-        scope: &session.scope,
-        call,
-        query: Query {
-            tool: &call.tool,
-            server: session.caller.server.as_str(),
-            agent: session.caller.agent.as_ref().map(thoth_types::AgentId::as_str),
-            user: session.caller.user.as_ref().map(thoth_types::UserId::as_str),
-            intent: session.caller.intent.as_deref(),
-            arguments: call.arguments,
-            now: now.wall,
-            history: &session.past,
-        },
-        past: &session.past,
-    };
+    let query = question(&session.caller, &session.past, call, now);
+    let facts = Facts { caller: &session.caller, scope: &session.scope, call, query, past: &session.past };
     stage::identity::run(policy, &facts, findings);
     stage::intent::run(policy, &facts, findings);
     stage::scope::run(policy, &facts, findings);
@@ -125,6 +119,7 @@ pub(crate) fn judge(
         let inspected = stage::inspection::run(policy, &inspector, &facts, frame, findings);
         if let Some(edited) = &inspected.edited {
             stage::rules::run_again(policy, &facts, &edited.arguments, &mut session.scratch, findings);
+            judged.conditions = conditions(policy, &facts.query);
         }
         judged.edit = inspected.edited.as_ref().map(|edited| edited.finding);
         judged.edited = inspected.edited;
@@ -135,9 +130,34 @@ pub(crate) fn judge(
             stage::limits::run(policy, &facts, findings);
         }
     }
+    let scratch = &mut session.shadow_scratch;
+    judged.shadows.extend(stage::shadow::by_rules(policy, &facts, scratch, findings));
+    if let Some(other) = gate.shadow() {
+        let inspector = gate.shadow_inspector(&other, session.caller.server.as_str());
+        judged.shadows.extend(stage::shadow::by_policy(&other, &inspector, &facts, scratch, findings));
+    }
     let rules = session.scratch.matched().iter().filter_map(|id| policy.rule(*id));
     judged.matched.extend(rules.map(|rule| Arc::clone(&rule.name)));
     judged
+}
+
+/// The call as a question to a policy.
+fn question<'q>(caller: &'q Caller, past: &'q Past, call: &'q ToolCall<'_>, now: Moment) -> Query<'q> {
+    Query {
+        tool: &call.tool,
+        server: caller.server.as_str(),
+        agent: caller.agent.as_ref().map(thoth_types::AgentId::as_str),
+        user: caller.user.as_ref().map(thoth_types::UserId::as_str),
+        intent: caller.intent.as_deref(),
+        arguments: call.arguments,
+        now: now.wall,
+        history: past,
+    }
+}
+
+/// How the conditions that concern the call come out, for a record without its arguments.
+fn conditions(policy: &Policy, query: &Query<'_>) -> Vec<(String, &'static str)> {
+    policy.condition_outcomes(query).into_iter().map(|(name, outcome)| (name, outcome.as_str())).collect()
 }
 
 /// Draws the conclusion about `call`, which is the one that would go out: where the stages changed it, the changed one.
@@ -150,7 +170,7 @@ pub(crate) fn conclude<'a>(
     approvals: Approvals<'_>,
     now: Moment,
 ) -> Decided<'a> {
-    let Judged { mut findings, matched, skipped, edit, would_edit, .. } = judged;
+    let Judged { mut findings, matched, skipped, shadows, conditions: mut outcomes, edit, would_edit, .. } = judged;
     let tool = session.past.intern(&call.tool);
     let policy = standing.policy();
     let progress = (session.caller.mode == Mode::Progressive && findings.iter().any(is_violation))
@@ -166,6 +186,13 @@ pub(crate) fn conclude<'a>(
         ruling.decisive = edit.or(would_edit).unwrap_or(ruling.decisive);
         ruling.would_be = would_edit.map(|_| Decision::Modify);
     }
+    let content = call.arguments.value().map_or_else(
+        || Content::empty(gate.content_mode),
+        |value| Content::capture(gate.content_mode, &gate.desk.key, value),
+    );
+    if let Some(policy) = policy.filter(|_| outcomes.is_empty() && !content.is_whole()) {
+        outcomes = conditions(policy, &question(&session.caller, &session.past, call, now));
+    }
     session.calls += 1;
     let mut decided = Decided {
         call,
@@ -175,13 +202,12 @@ pub(crate) fn conclude<'a>(
         findings,
         matched,
         skipped,
+        shadows,
+        conditions: outcomes,
         call_id: Arc::from(format!("{}-{}", session.caller.session, session.calls)),
         trace_id: trace_id(session.random, session.calls),
         arguments_digest: Arc::from(gate.call_digest(&call.tool, call.arguments)),
-        content: call.arguments.value().map_or_else(
-            || Content::empty(gate.content_mode),
-            |value| Content::capture(gate.content_mode, &gate.desk.key, value),
-        ),
+        content,
         tool,
         binding: progress.as_ref().map(|progress| progress.binding),
         violation: progress.map(|progress| progress.number),

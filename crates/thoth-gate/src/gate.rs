@@ -60,6 +60,8 @@ pub struct Gate {
     pub(crate) content_mode: ContentMode,
     incidents: AtomicU64,
     inspector: ArcSwapOption<Inspector>,
+    shadow: ArcSwapOption<Policy>,
+    shadow_inspector: ArcSwapOption<Inspector>,
 }
 
 impl std::fmt::Debug for Gate {
@@ -87,6 +89,8 @@ impl Gate {
             content_mode,
             incidents: AtomicU64::new(0),
             inspector: ArcSwapOption::empty(),
+            shadow: ArcSwapOption::empty(),
+            shadow_inspector: ArcSwapOption::empty(),
         }
     }
 
@@ -151,6 +155,18 @@ impl Gate {
         self.standing.store(Arc::new(standing));
     }
 
+    /// Has another policy asked about every call beside the one in force, from now on. Its answers are recorded, and
+    /// nothing else comes of them.
+    pub fn watch(&self, policy: Policy) {
+        self.shadow.store(Some(Arc::new(policy)));
+    }
+
+    /// The digest of the policy that is asked beside the one in force.
+    #[must_use]
+    pub fn shadow_digest(&self) -> Option<Arc<str>> {
+        self.shadow.load().as_ref().map(|policy| policy.digest_arc())
+    }
+
     /// Leave for a message of Thoth's own to the upstream, such as an error about one of its frames. It is not a call
     /// and answers nothing that the client asked.
     pub fn speak<'f>(&self, line: &'f [u8]) -> Permit<'f> {
@@ -191,12 +207,17 @@ impl Gate {
 
     /// What the policy says about contents. Made anew when another policy is in force or another server is asked about.
     pub(crate) fn inspector(&self, policy: Option<&Policy>, server: &str) -> Arc<Inspector> {
-        if let Some(known) = self.inspector.load_full().filter(|known| known.is_for(policy, server)) {
-            return known;
-        }
-        let fresh = Arc::new(Inspector::new(policy, server));
-        self.inspector.store(Some(Arc::clone(&fresh)));
-        fresh
+        kept(&self.inspector, policy, server)
+    }
+
+    /// The same for the policy in shadow.
+    pub(crate) fn shadow_inspector(&self, policy: &Policy, server: &str) -> Arc<Inspector> {
+        kept(&self.shadow_inspector, Some(policy), server)
+    }
+
+    /// The policy in shadow.
+    pub(crate) fn shadow(&self) -> Option<Arc<Policy>> {
+        self.shadow.load_full()
     }
 
     /// A keyed digest, for recognising a text again without keeping it.
@@ -208,6 +229,15 @@ impl Gate {
     pub(crate) fn append(&self, leaves: &Leaves) -> Result<(), EvidenceError> {
         self.desk.evidence.append(leaves)
     }
+}
+
+fn kept(place: &ArcSwapOption<Inspector>, policy: Option<&Policy>, server: &str) -> Arc<Inspector> {
+    if let Some(known) = place.load_full().filter(|known| known.is_for(policy, server)) {
+        return known;
+    }
+    let fresh = Arc::new(Inspector::new(policy, server));
+    place.store(Some(Arc::clone(&fresh)));
+    fresh
 }
 
 /// Outcomes that became known together. Kept for the whole session, so that its room is used again.

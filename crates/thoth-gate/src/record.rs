@@ -1,6 +1,8 @@
 //! Turns what the gate knows into the ledger's events.
 
-use thoth_audit::{CallFields, ContentKey, DecisionFields, Event, EventType, Leaves, OutcomeFields, RefusalFields};
+use thoth_audit::{
+    CallFields, ContentKey, DecisionFields, Event, EventType, Leaves, OutcomeFields, RefusalFields, ShadowFields,
+};
 use thoth_types::{Approval, Caller, ReasonCode};
 
 use crate::decide::Decided;
@@ -60,7 +62,12 @@ fn call_fields<'a>(session: &'a GateSession, decided: &'a Decided<'_>) -> CallFi
     }
 }
 
-fn decision_fields<'a>(decided: &'a Decided<'_>, digest: &'a str, hold: Option<&'a str>) -> DecisionFields<'a> {
+fn decision_fields<'a>(
+    decided: &'a Decided<'_>,
+    digest: &'a str,
+    hold: Option<&'a str>,
+    shadows: &'a [ShadowFields<'a>],
+) -> DecisionFields<'a> {
     let decisive = decided.decisive();
     DecisionFields {
         decision: decided.word(),
@@ -82,7 +89,21 @@ fn decision_fields<'a>(decided: &'a Decided<'_>, digest: &'a str, hold: Option<&
         // A single finding is the deciding one, which the fields above already tell.
         findings: if decided.findings.len() > 1 { &decided.findings } else { &[] },
         skipped: decided.skipped,
+        shadows,
+        conditions: &decided.conditions,
     }
+}
+
+fn shadow_fields<'a>(decided: &'a Decided<'_>) -> Vec<ShadowFields<'a>> {
+    let fields = decided.shadows.iter().map(|shadow| ShadowFields {
+        source: shadow.source,
+        approval: shadow.approval,
+        reason_code: shadow.code,
+        rule: shadow.rule.as_deref(),
+        place: shadow.place.as_ref(),
+        policy_digest: &shadow.policy_digest,
+    });
+    fields.collect()
 }
 
 fn token_digest(decided: &Decided<'_>, key: &ContentKey) -> Option<String> {
@@ -100,13 +121,14 @@ pub(crate) fn intent(
     now: Moment,
 ) {
     let hold = token_digest(decided, key);
+    let shadows = shadow_fields(decided);
     leaves.push(&Event {
         event_type: EventType::ToolCallPre,
         event_id: &format!("{}.pre", decided.call_id),
         occurred_at: now.wall,
         session: &session.caller,
         call: Some(call_fields(session, decided)),
-        decision: Some(decision_fields(decided, policy_digest, hold.as_deref())),
+        decision: Some(decision_fields(decided, policy_digest, hold.as_deref(), &shadows)),
         outcome: None,
         hold: None,
         pin: None,
@@ -125,13 +147,14 @@ pub(crate) fn refusal(
     now: Moment,
 ) {
     let hold = token_digest(decided, key);
+    let shadows = shadow_fields(decided);
     let mut event = Event {
         event_type: EventType::ToolCallPre,
         event_id: &format!("{}.pre", decided.call_id),
         occurred_at: now.wall,
         session: &session.caller,
         call: Some(call_fields(session, decided)),
-        decision: Some(decision_fields(decided, policy_digest, hold.as_deref())),
+        decision: Some(decision_fields(decided, policy_digest, hold.as_deref(), &shadows)),
         outcome: None,
         hold: None,
         pin: None,
@@ -150,6 +173,9 @@ pub(crate) fn refusal(
     event.event_id = &block_id;
     if let Some(call) = &mut event.call {
         call.content = None;
+    }
+    if let Some(decision) = &mut event.decision {
+        (decision.shadows, decision.conditions) = (&[], &[]);
     }
     leaves.push(&event);
 }

@@ -32,6 +32,7 @@ pub struct GateSession {
     pub(crate) past: Past,
     pub(crate) asked: Asked,
     pub(crate) scratch: Scratch,
+    pub(crate) shadow_scratch: Scratch,
     pub(crate) leaves: Leaves,
     pub(crate) requester: Requester,
 }
@@ -50,6 +51,7 @@ impl GateSession {
             past: Past::default(),
             asked: Asked::default(),
             scratch: Scratch::default(),
+            shadow_scratch: Scratch::default(),
             leaves: Leaves::default(),
             requester: Requester { account: Arc::from(""), uid: u32::MAX, user: None, client: None },
         }

@@ -14,6 +14,7 @@ pub(crate) mod mode;
 pub(crate) mod preflight;
 pub(crate) mod rules;
 pub(crate) mod scope;
+pub(crate) mod shadow;
 
 /// What the inspection of the arguments would find, for an explanation: nothing is decided.
 #[must_use]

@@ -155,6 +155,12 @@ impl BlockedPatterns {
 }
 
 impl Policy {
+    /// Whether arguments are searched for texts that the policy blocks.
+    #[must_use]
+    pub fn has_blocked_patterns(&self) -> bool {
+        !self.blocked_patterns.entries.is_empty()
+    }
+
     /// Stage 7, as far as it is the policy's own: whether the arguments have what no arguments may have. As a deny list,
     /// it holds in every mode.
     pub fn blocked_patterns(&self, query: &Query<'_>, findings: &mut Vec<Finding>) {

@@ -69,6 +69,21 @@ impl<'a> Consulted<'a> {
         self.condition.looks_at()
     }
 
+    /// The tool's name that is looked at: as it was sent, or as it reads.
+    #[must_use]
+    pub const fn tool(&self) -> &'a str {
+        self.tool
+    }
+
+    /// Whether all steps of its path lead somewhere.
+    #[must_use]
+    pub fn is_found(&self) -> bool {
+        match self.condition {
+            Condition::Argument { path, .. } => self.steps().len() > path.steps.len(),
+            _ => false,
+        }
+    }
+
     /// What stands at its path, step by step from the outside; it ends where there is nothing more.
     pub fn steps(&self) -> Vec<thoth_types::json::Value<'a>> {
         match self.condition {

@@ -1,4 +1,4 @@
-//! Notices that the policy file has changed, between calls and without a thread.
+//! Notices that a policy file has changed, between calls and without a thread.
 
 use thoth_gate::{Gate, Standing};
 
@@ -10,11 +10,15 @@ pub type Reload = Box<dyn FnMut() -> Option<Result<Standing, String>> + Send>;
 /// Looks for changes when traffic comes by. A bad file keeps the policy that is in force, and says so.
 pub struct PolicyWatch {
     reload: Option<Reload>,
+    shadow: Option<Reload>,
 }
 
 impl std::fmt::Debug for PolicyWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PolicyWatch").field("active", &self.reload.is_some()).finish_non_exhaustive()
+        f.debug_struct("PolicyWatch")
+            .field("active", &self.reload.is_some())
+            .field("shadow", &self.shadow.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -22,13 +26,20 @@ impl PolicyWatch {
     /// Calls `reload` now and then, when traffic comes by.
     #[must_use]
     pub fn new(reload: Reload) -> Self {
-        Self { reload: Some(reload) }
+        Self { reload: Some(reload), shadow: None }
+    }
+
+    /// The same with a policy that is asked beside the one in force.
+    #[must_use]
+    pub fn beside(mut self, reload: Reload) -> Self {
+        self.shadow = Some(reload);
+        self
     }
 
     /// Never looks.
     #[must_use]
     pub const fn never() -> Self {
-        Self { reload: None }
+        Self { reload: None, shadow: None }
     }
 
     /// Puts a changed policy in force, and returns what happened, for the record.
@@ -44,6 +55,27 @@ impl PolicyWatch {
                 let detail = "the policy file changed but is not valid; the previous one stays in force";
                 say(&format!("{detail}\n{problem}"));
                 Some(detail.to_owned())
+            }
+        }
+    }
+
+    /// Has a changed policy asked beside the one in force, and returns what happened, for the record. One that is not
+    /// valid refuses nothing: it has no say.
+    pub(crate) fn look_beside(&mut self, gate: &Gate) -> Option<String> {
+        match self.shadow.as_mut()?()? {
+            Ok(Standing::Valid(policy)) => {
+                let detail = format!("now in shadow: {}", policy.digest());
+                gate.watch(*policy);
+                say(&detail);
+                Some(detail)
+            }
+            Ok(Standing::Invalid { reason: problem }) | Err(problem) => {
+                let detail = match gate.shadow_digest() {
+                    Some(digest) => format!("the policy in shadow is not valid; {digest} stays there"),
+                    None => "the policy in shadow is not valid; nothing is in shadow".to_owned(),
+                };
+                say(&format!("{detail}\n{problem}"));
+                Some(detail)
             }
         }
     }

@@ -160,7 +160,8 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     .announcing(options.notifier.and_then(|notifier| announcer(notifier, gate)));
     let server_side = ServerSide::new(Arc::clone(gate), fields.clone(), Arc::clone(&session), options.limits);
     note(gate, &fields, EventType::SessionStarted, &describe(program.name, program.arguments));
-    note(gate, &fields, EventType::PolicyLoaded, &format!("in force: {}", gate.policy_digest()));
+    let beside = gate.shadow_digest().map(|digest| format!("; in shadow: {digest}")).unwrap_or_default();
+    note(gate, &fields, EventType::PolicyLoaded, &format!("in force: {}{beside}", gate.policy_digest()));
 
     let up = ClientPump {
         input: Blocking(File::from(input)),
@@ -380,6 +381,9 @@ impl ClientPump {
 
 /// Looks at the policy files now. Whether another policy is in force, or was refused; which is recorded.
 fn look(watch: &mut PolicyWatch, gate: &Gate, caller: &Caller) -> bool {
+    if let Some(detail) = watch.look_beside(gate) {
+        note(gate, caller, EventType::PolicyLoaded, &detail);
+    }
     let detail = watch.look(gate);
     if let Some(detail) = &detail {
         note(gate, caller, EventType::PolicyLoaded, detail);

@@ -103,12 +103,17 @@ pub(crate) fn foresee(policy: &Policy, query: &Query<'_>) -> Vec<Finding> {
     if let Some(arguments) = query.arguments.value() {
         let inspector = Inspector::new(Some(policy), query.server);
         let inspection = inspect_arguments(query.tool, arguments, None, inspector.settings());
-        match inspection.incomplete {
-            Some(why) => findings.push(incomplete(why)),
-            None => tell(&inspector, &inspection, &mut findings),
-        }
+        report(&inspector, &inspection, &mut findings);
     }
     findings
+}
+
+/// What was found, and nothing done about it.
+pub(crate) fn report(inspector: &Inspector, inspection: &Inspection, findings: &mut Vec<Finding>) {
+    match inspection.incomplete {
+        Some(why) => findings.push(incomplete(why)),
+        None => tell(inspector, inspection, findings),
+    }
 }
 
 /// One finding for each class.
