@@ -28,9 +28,10 @@ pub use content::{Content, ContentMode};
 pub use digest::{ContentKey, arguments_digest};
 pub use event::{
     CallFields, DecisionFields, Event, EventType, HoldFields, OutcomeFields, PinFields, RefusalFields, SessionFields,
+    ShadowFields,
 };
 pub use keys::{KeyError, LedgerKeys};
 pub use ledger::{Durability, Leaves, Ledger, LedgerError, LedgerOptions};
 pub use thoth_types::json::canonical;
 pub use tile_source::{TileError, TileSource};
-pub use verify::{Report, VerifyError, VerifyOptions, verify};
+pub use verify::{Report, VerifyError, VerifyOptions, verify, verify_each};

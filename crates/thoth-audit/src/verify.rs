@@ -103,6 +103,19 @@ enum Update {
 /// The first fault, with the file and the place in it. [`Fault::Interrupted`] comes last, after everything else was found
 /// good, and has the report.
 pub fn verify(dir: &Path, options: &VerifyOptions<'_>) -> Result<Report, VerifyError> {
+    verify_each(dir, options, &mut |_| {})
+}
+
+/// The same, and gives every event to `each`, in the ledger's order: those of one session stand in the order in which they
+/// were recorded. They are verified only once this has returned: until then they are not to be believed.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_each(
+    dir: &Path,
+    options: &VerifyOptions<'_>,
+    each: &mut dyn FnMut(&[u8]),
+) -> Result<Report, VerifyError> {
     let lock = lock(dir)?;
     let marked = lock.as_ref().map_or(Ok(false), TreeLock::is_marked).map_err(at(LOCK_FILE))?;
     let update = if marked { Update::Interrupted } else { Update::Ended };
@@ -128,11 +141,12 @@ pub fn verify(dir: &Path, options: &VerifyOptions<'_>) -> Result<Report, VerifyE
         events: BTreeMap::new(),
         extends: None,
     };
-    tree::check(dir, &head, &mut report)?;
+    let mut events = tree::Events::new(each);
+    tree::check(dir, &head, &mut report, &mut events)?;
     if behind {
         extends(dir, &head, &checkpoint, &verifier)?;
     }
-    journals::check(dir, &head.origin, &state, update, &mut report)?;
+    journals::check(dir, &head.origin, &state, update, &mut report, &mut events)?;
     if let Some(earlier) = options.checkpoint {
         report.extends = Some(extends(dir, &head, earlier, &verifier)?);
     }

@@ -60,6 +60,7 @@ fn parts() -> impl Strategy<Value = Parts> {
     )
 }
 
+#[expect(clippy::too_many_lines, reason = "one list of all fields")]
 fn write(parts: &Parts) -> Vec<u8> {
     let Parts { session, text, names, number, pick, json } = parts;
     let content = content(ContentMode::ALL[pick % 4], json);

@@ -133,7 +133,7 @@ pub(crate) fn is_ledger(directory: &Path) -> bool {
 }
 
 /// The ledger's directory; `absent` is the exit code when there is a directory, but no ledger in it.
-fn directory(given: Option<PathBuf>, absent: Code) -> Result<PathBuf, Failure> {
+pub(crate) fn directory(given: Option<PathBuf>, absent: Code) -> Result<PathBuf, Failure> {
     let none = |code, path: &Path, message: String| {
         Failure::new(code, message).detail("code", "no_ledger").detail("dir", path.display().to_string())
     };
@@ -195,7 +195,7 @@ fn check(arguments: VerifyArgs) -> Outcome {
 }
 
 /// What an interrupted update means, and what to do about it.
-struct Interrupted<'p>(&'p Path);
+pub(crate) struct Interrupted<'p>(pub(crate) &'p Path);
 
 impl std::fmt::Display for Interrupted<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -242,7 +242,7 @@ fn repair(arguments: RepairArgs) -> Outcome {
     check(VerifyArgs { dir: Some(path), checkpoint: None, vkey: None, json: arguments.json })
 }
 
-fn not_verified(path: &Path, error: &VerifyError) -> Failure {
+pub(crate) fn not_verified(path: &Path, error: &VerifyError) -> Failure {
     let failure = match &error.fault {
         Fault::Interrupted(report) => {
             let report = serde_json::from_str::<Map<String, Value>>(&report.to_json()).unwrap_or_default();

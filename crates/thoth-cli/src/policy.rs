@@ -1,6 +1,7 @@
 //! `thoth policy`.
 
 mod explain;
+mod replay;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ pub(crate) enum PolicyCommand {
     Check(CheckArgs),
     /// Says what a policy decides about one call, and why
     Explain(Box<ExplainArgs>),
+    /// Says how a policy would have decided the calls that a ledger recorded
+    Replay(replay::ReplayArgs),
 }
 
 /// `thoth policy check`
@@ -86,6 +89,10 @@ pub(crate) fn run(command: PolicyCommand) -> Outcome {
         PolicyCommand::Explain(arguments) => {
             let json = arguments.json;
             finish(explain(*arguments), json)
+        }
+        PolicyCommand::Replay(arguments) => {
+            let json = arguments.json;
+            finish(replay::run(arguments), json)
         }
     }
 }

@@ -16,6 +16,7 @@ mod language;
 mod model;
 mod names;
 mod region;
+pub mod replay;
 mod search;
 mod times;
 mod tools;

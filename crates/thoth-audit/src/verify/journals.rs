@@ -21,6 +21,7 @@ pub(super) fn check(
     state: &State,
     update: Update,
     report: &mut Report,
+    events: &mut Events<'_>,
 ) -> Result<(), VerifyError> {
     let mut names = BTreeSet::new();
     match fs::read_dir(dir.join(JOURNAL_DIR)) {
@@ -47,9 +48,8 @@ pub(super) fn check(
             Status::Open | Status::Done => {}
         }
     }
-    let mut events = Events::new();
     for name in &names {
-        journal(dir, name, origin, state, update, report, &mut events)?;
+        journal(dir, name, origin, state, update, report, events)?;
     }
     Ok(())
 }
@@ -61,7 +61,7 @@ fn journal(
     state: &State,
     update: Update,
     report: &mut Report,
-    events: &mut Events,
+    events: &mut Events<'_>,
 ) -> Result<(), VerifyError> {
     let path = format!("{JOURNAL_DIR}/{name}");
     let mark = state.journals.get(name);
@@ -102,7 +102,7 @@ fn journal(
                 }
                 if offset >= recorded {
                     report.pending += 1;
-                    report.count(event_type);
+                    events.counts(leaf, event_type, report);
                 }
             }
             Some(Err(error)) => return Err(fail(error.into())),

@@ -12,14 +12,22 @@ use crate::merkle::{Hash, edge_root, leaf_hash, perfect_root};
 use crate::tiles::{self, TILE_WIDTH, TileKind, TileRef};
 
 /// Reads events and says of which type they are.
-pub(super) struct Events {
+pub(super) struct Events<'e> {
     tape: Tape,
     form: Vec<u8>,
+    each: &'e mut dyn FnMut(&[u8]),
 }
 
-impl Events {
-    pub(super) const fn new() -> Self {
-        Self { tape: Tape::new(), form: Vec::new() }
+impl<'e> Events<'e> {
+    /// `each` is given every event that counts, once.
+    pub(super) fn new(each: &'e mut dyn FnMut(&[u8])) -> Self {
+        Self { tape: Tape::new(), form: Vec::new(), each }
+    }
+
+    /// The event counts.
+    pub(super) fn counts(&mut self, leaf: &[u8], event_type: String, report: &mut Report) {
+        report.count(event_type);
+        (self.each)(leaf);
     }
 
     /// The event's type, if its bytes are an object in canonical form that has one.
@@ -41,13 +49,17 @@ fn tile(kind: TileKind, index: u64, count: u64) -> TileRef {
 }
 
 /// Checks all of the tree from the leaves up.
-pub(super) fn check(dir: &Path, head: &Checkpoint, report: &mut Report) -> Result<(), VerifyError> {
+pub(super) fn check(
+    dir: &Path,
+    head: &Checkpoint,
+    report: &mut Report,
+    events: &mut Events<'_>,
+) -> Result<(), VerifyError> {
     let mut edge: Vec<Vec<Hash>> = Vec::new();
     let mut above = Vec::new();
     let mut last = Vec::new();
-    let mut events = Events::new();
     for index in 0..head.size.div_ceil(TILE_WIDTH) {
-        let hashes = bundle(dir, tile(TileKind::Entries, index, head.size), report, &mut events)?;
+        let hashes = bundle(dir, tile(TileKind::Entries, index, head.size), report, events)?;
         compare(dir, tile(TileKind::Hashes(0), index, head.size), &hashes)?;
         if wide(hashes.len()) == TILE_WIDTH {
             above.extend(perfect_root(&hashes));
@@ -79,7 +91,7 @@ pub(super) fn check(dir: &Path, head: &Checkpoint, report: &mut Report) -> Resul
 }
 
 /// Checks a bundle's events and returns their hashes.
-fn bundle(dir: &Path, tile: TileRef, report: &mut Report, events: &mut Events) -> Result<Vec<Hash>, VerifyError> {
+fn bundle(dir: &Path, tile: TileRef, report: &mut Report, events: &mut Events<'_>) -> Result<Vec<Hash>, VerifyError> {
     let path = tile.path();
     let bytes = read(dir, &path)?;
     let recorded =
@@ -95,7 +107,8 @@ fn bundle(dir: &Path, tile: TileRef, report: &mut Report, events: &mut Events) -
         if recorded.get(hashes.len()).is_some_and(|recorded| *recorded != hash) {
             return Err(fail(Fault::LeafHash));
         }
-        report.count(events.event_type(leaf).ok_or_else(|| fail(Fault::NotCanonical))?);
+        let event_type = events.event_type(leaf).ok_or_else(|| fail(Fault::NotCanonical))?;
+        events.counts(leaf, event_type, report);
         hashes.push(hash);
     }
     if wide(hashes.len()) != tile.width {
