@@ -225,6 +225,11 @@ fn inspections_of_what_is_not_kept() {
         ("inspect: {secrets: {arguments: allow}}", found("approve"), "looser: approve -> auto by - []"),
         ("inspect: {secrets: {arguments: block}}", found("approve"), "stricter: approve -> block by - []"),
         (
+            "inspect: {secrets: {arguments: allow}}",
+            found("block"),
+            "unknown: block -> auto|approve|block by - [an inspection of the arguments]",
+        ),
+        (
             "gateway: {blocked_patterns: [x]}",
             json!({}),
             "unknown: auto -> auto|approve|block by - [an inspection of the arguments]",

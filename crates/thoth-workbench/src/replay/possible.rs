@@ -146,10 +146,15 @@ pub(super) fn inspection(policy: &Policy, call: &RecordedCall) -> Open {
     let rules = policy.inspect_rules(&call.server);
     let mut open = Open { least: Approval::Auto, most: Approval::Auto, assumed: true };
     for (class, recorded) in &call.answer.classes {
+        let said = |approval: Approval| match recorded {
+            // It may be of a kind that is blocked whatever the policy says of its class.
+            Approval::Block => (approval, Approval::Block),
+            _ => (approval, approval),
+        };
         let (least, most) = match rules.action(*class, Inspected::Arguments) {
-            Some((InspectAction::Block, _)) => (Approval::Block, Approval::Block),
-            Some((InspectAction::Ask, _)) => (Approval::Approve, Approval::Approve),
-            Some(_) => (Approval::Auto, Approval::Auto),
+            Some((InspectAction::Block, _)) => said(Approval::Block),
+            Some((InspectAction::Ask, _)) => said(Approval::Approve),
+            Some(_) => said(Approval::Auto),
             // Without a word from the policy a class is asked about, but for some kinds of it.
             None => (Approval::Approve.min(*recorded), Approval::Approve.max(*recorded)),
         };
