@@ -1,6 +1,11 @@
 //! A policy that is edited while a session serves calls.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail the test"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
 //! Replays of made-up records. That records come out of the gate like this is tested where both are at hand, with the
 //! program itself.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 use std::collections::BTreeSet;
 

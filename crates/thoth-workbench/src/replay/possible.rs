@@ -120,8 +120,9 @@ fn is_visible(consulted: &Consulted<'_>, query: &Query<'_>, path: &str, presence
     if !found && last.kind() != Kind::Object {
         return !is_marked(last);
     }
-    let value_is_open = |value: &Value<'_>| is_marked(value) && !presence;
-    !(found && value_is_open(last)) && !whole_name.is_some_and(|value| value_is_open(&value))
+    let is_open = |value: &Value<'_>| is_marked(value) && !presence;
+    let open = (found && is_open(last)) || whole_name.is_some_and(|value| is_open(&value));
+    !open
 }
 
 /// What an inspection of arguments that are not known may answer.

@@ -55,6 +55,9 @@ pub struct ShadowGroup {
 
 type Key = (Approval, BTreeSet<Approval>, Option<(String, String)>, BTreeSet<String>);
 type ShadowKey = (Approval, Approval, Option<String>);
+/// How many calls, and some of them.
+type Counted = (u64, Vec<Example>);
+type ShadowGroups = BTreeMap<ShadowKey, Counted>;
 
 /// How many examples a group keeps at most, whatever is asked for.
 const MOST_EXAMPLES: usize = 100;
@@ -65,9 +68,9 @@ pub struct Summary {
     examples: usize,
     counts: BTreeMap<Change, u64>,
     assumed: u64,
-    groups: BTreeMap<Change, BTreeMap<Key, (u64, Vec<Example>)>>,
+    groups: BTreeMap<Change, BTreeMap<Key, Counted>>,
     /// By who was asked and the digest of the policy.
-    shadows: BTreeMap<(String, String), (u64, BTreeMap<ShadowKey, (u64, Vec<Example>)>)>,
+    shadows: BTreeMap<(String, String), (u64, ShadowGroups)>,
 }
 
 impl Summary {
@@ -82,7 +85,7 @@ impl Summary {
         *self.counts.entry(replayed.change).or_default() += 1;
         self.assumed += u64::from(replayed.assumed);
         let most = self.examples;
-        let take = |(count, examples): &mut (u64, Vec<Example>)| {
+        let take = |(count, examples): &mut Counted| {
             *count += 1;
             if examples.len() < most {
                 examples.push(Example::of(call));
