@@ -2,6 +2,7 @@
 
 mod explain;
 mod replay;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ pub(crate) enum PolicyCommand {
     Explain(Box<ExplainArgs>),
     /// Says how a policy would have decided the calls that a ledger recorded
     Replay(replay::ReplayArgs),
+    /// Runs the tests of a policy
+    Test(test::TestArgs),
 }
 
 /// `thoth policy check`
@@ -94,6 +97,7 @@ pub(crate) fn run(command: PolicyCommand) -> Outcome {
             let json = arguments.json;
             finish(replay::run(arguments), json)
         }
+        PolicyCommand::Test(arguments) => test::run(arguments),
     }
 }
 

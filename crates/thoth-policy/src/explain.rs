@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use thoth_types::{Approval, Effect, Finding, Place, ReasonCode, Requirement, RiskLevel, Stage, Way};
 
 use crate::approvals::{approver_word, can_be_met};
+use crate::condition::Condition;
 use crate::evaluate::Scratch;
 use crate::integrity::IntegrityRules;
 use crate::judge::ByTheCall;
@@ -43,6 +44,8 @@ pub struct RuleTrace {
     pub shadow: bool,
     /// How it came out as a whole.
     pub outcome: Truth,
+    /// Whether it depends on the time of the call.
+    pub timed: bool,
     /// Its conditions, `match` and `except` first.
     pub conditions: Vec<ConditionTrace>,
 }
@@ -235,6 +238,7 @@ fn trace_rule(id: RuleId, rule: &Rule, tool: &str, query: &Query<'_>) -> RuleTra
         applied: rule.applies(outcome),
         shadow: rule.info.shadow,
         outcome,
+        timed: rule.info.expires.is_some() || rule.conditions.iter().any(|own| matches!(own, Condition::When(_))),
         conditions,
     }
 }

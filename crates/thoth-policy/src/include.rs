@@ -38,7 +38,7 @@ pub(crate) fn gather(root: &str, source: &dyn Source) -> Result<Vec<Loaded>, Loa
     if walk.diagnostics.is_empty() { Ok(walk.files) } else { Err(LoadError { diagnostics: walk.diagnostics }) }
 }
 
-fn decode(text: SourceText) -> Result<Arc<File>, Diagnostic> {
+pub(crate) fn decode(text: SourceText) -> Result<Arc<File>, Diagnostic> {
     let SourceText { name, bytes, .. } = text;
     if bytes.len() > MAX_FILE_BYTES {
         let message = format!("`{name}` is {} bytes long; the most is {MAX_FILE_BYTES}", bytes.len());

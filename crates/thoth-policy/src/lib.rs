@@ -18,6 +18,7 @@ mod condition;
 mod decimal;
 mod diagnostic;
 mod digest;
+pub mod document;
 mod evaluate;
 mod explain;
 mod glob;
@@ -46,6 +47,7 @@ mod stages;
 mod text_match;
 mod truth;
 mod what_if;
+mod variant;
 mod window;
 mod yaml;
 
@@ -67,6 +69,7 @@ pub use rule::{RuleId, RuleInfo};
 pub use source::{Source, SourceError, SourceText, Sources};
 pub use text_match::ScopeList;
 pub use truth::Truth;
+pub use variant::RuleChange;
 
 /// The policy that a new installation starts with: reads run, deletions are blocked, everything else is asked for.
 pub const STARTER: &str = include_str!("starter.yaml");

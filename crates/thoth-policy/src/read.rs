@@ -28,7 +28,8 @@ use crate::text_match::TextMatch;
 use crate::yaml::{At, Content, Key, Node};
 
 /// Reads one file; collects everything that is wrong instead of stopping at the first.
-pub(crate) struct Reader<'f> {
+#[derive(Debug)]
+pub struct Reader<'f> {
     pub(crate) file: &'f Arc<File>,
     pub(crate) errors: Vec<Diagnostic>,
     pub(crate) warnings: Vec<Diagnostic>,
@@ -41,11 +42,13 @@ impl<'f> Reader<'f> {
         Self { file, errors: Vec::new(), warnings: Vec::new(), patterns: HashMap::new() }
     }
 
-    pub(crate) fn error(&mut self, code: DiagnosticCode, at: At, message: impl Into<String>) {
+    /// Notes a mistake.
+    pub fn error(&mut self, code: DiagnosticCode, at: At, message: impl Into<String>) {
         self.errors.push(Diagnostic::new(code, self.file, at, message));
     }
 
-    pub(crate) fn error_help(&mut self, code: DiagnosticCode, at: At, message: String, help: impl Into<String>) {
+    /// Notes a mistake, and what to do about it.
+    pub fn error_help(&mut self, code: DiagnosticCode, at: At, message: String, help: impl Into<String>) {
         self.errors.push(Diagnostic::new(code, self.file, at, message).help(help));
     }
 
@@ -60,7 +63,7 @@ impl<'f> Reader<'f> {
 
     /// The entries of a mapping whose keys are `known`; reports the others, and skips `x-` keys. A null counts as an
     /// empty mapping.
-    pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Vec<(&'n Key, &'n Node)> {
+    pub fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Vec<(&'n Key, &'n Node)> {
         self.fields_or_later(node, what, known, &[])
     }
 
@@ -95,7 +98,7 @@ impl<'f> Reader<'f> {
     }
 
     /// All entries of a mapping; nothing for a null.
-    pub(crate) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [(Key, Node)]> {
+    pub fn entries<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [(Key, Node)]> {
         match &node.content {
             Content::Map(entries) => Some(entries),
             _ if node.is_null() => Some(&[]),
@@ -107,7 +110,7 @@ impl<'f> Reader<'f> {
     }
 
     /// An error about a word that is none of `known`, with the nearest one.
-    pub(crate) fn unknown(&mut self, code: DiagnosticCode, at: At, message: &str, found: &str, known: &[&str]) {
+    pub fn unknown(&mut self, code: DiagnosticCode, at: At, message: &str, found: &str, known: &[&str]) {
         let help = match nearest(found, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known here: {}", known.join(", ")),
@@ -116,7 +119,7 @@ impl<'f> Reader<'f> {
     }
 
     /// A scalar's text, whatever its YAML type: names and patterns are texts even where YAML sees `no` or `42`.
-    pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n Arc<str>> {
+    pub fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n Arc<str>> {
         match &node.content {
             Content::Scalar { text, .. } if !node.is_null() => Some(text),
             _ => {
@@ -127,7 +130,7 @@ impl<'f> Reader<'f> {
     }
 
     /// A scalar, or a list of scalars.
-    pub(crate) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(&'n Arc<str>, At)> {
+    pub fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(&'n Arc<str>, At)> {
         match &node.content {
             Content::List(items) => {
                 if items.is_empty() {
@@ -168,7 +171,8 @@ impl<'f> Reader<'f> {
         TextMatch::new(any, none)
     }
 
-    pub(crate) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
+    /// `true` or `false`, without quotes.
+    pub fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
         match &node.content {
             Content::Scalar { text, plain: true } if matches!(&**text, "true" | "True" | "TRUE") => Some(true),
             Content::Scalar { text, plain: true } if matches!(&**text, "false" | "False" | "FALSE") => Some(false),
@@ -185,7 +189,7 @@ impl<'f> Reader<'f> {
     }
 
     /// A whole number from `least` to `most`, written without quotes.
-    pub(crate) fn whole(&mut self, node: &Node, what: &str, least: u64, most: u64) -> Option<u64> {
+    pub fn whole(&mut self, node: &Node, what: &str, least: u64, most: u64) -> Option<u64> {
         match &node.content {
             Content::Scalar { text, plain: true } if crate::decimal::is_number(text) => match text.parse::<u64>() {
                 Ok(number) if (least..=most).contains(&number) => Some(number),
@@ -207,7 +211,7 @@ impl<'f> Reader<'f> {
     }
 
     /// One of the words of `T`.
-    pub(crate) fn word<T: std::str::FromStr>(&mut self, node: &Node, what: &str, known: &[&str]) -> Option<T> {
+    pub fn word<T: std::str::FromStr>(&mut self, node: &Node, what: &str, known: &[&str]) -> Option<T> {
         let text = self.text(node, what)?;
         match text.parse() {
             Ok(value) => Some(value),

@@ -19,7 +19,7 @@ const MAX_ALIAS_NODES: usize = 100_000;
 
 /// Where a node stands in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct At {
+pub struct At {
     /// Bytes from the file's start.
     pub start: usize,
     /// End of the node, or of its first token for collections.
@@ -32,19 +32,24 @@ pub(crate) struct At {
 
 /// One node.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
+pub struct Node {
+    /// Where it stands.
     pub at: At,
+    /// What it holds.
     pub content: Content,
 }
 
 /// What a node holds.
 #[derive(Debug, Clone)]
-pub(crate) enum Content {
-    /// A scalar's text, and whether it was written without quotes.
+pub enum Content {
+    /// A single value.
     Scalar {
+        /// Its text, without quotes.
         text: Arc<str>,
+        /// Whether it was written without quotes.
         plain: bool,
     },
+    /// A list.
     List(Vec<Node>),
     /// Keys are scalars; in the order of the file.
     Map(Vec<(Key, Node)>),
@@ -52,19 +57,23 @@ pub(crate) enum Content {
 
 /// A mapping's key.
 #[derive(Debug, Clone)]
-pub(crate) struct Key {
+pub struct Key {
+    /// Its text, without quotes.
     pub text: Arc<str>,
+    /// Where it stands.
     pub at: At,
 }
 
 impl Node {
     /// Whether it is an unquoted null or nothing at all.
-    pub(crate) fn is_null(&self) -> bool {
+    #[must_use]
+    pub fn is_null(&self) -> bool {
         matches!(&self.content, Content::Scalar { text, plain: true } if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// Its kind, for messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
         match &self.content {
             Content::Scalar { .. } if self.is_null() => "nothing",
             Content::Scalar { .. } => "a single value",

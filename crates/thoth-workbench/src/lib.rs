@@ -27,3 +27,8 @@ pub use diff::{Change, Comparison, Decider, diff};
 pub use finding::{Finding, FindingKind, Related, Severity};
 pub use invariant::{Answer, Invariant, decide};
 pub use tools::{KnownTool, KnownTools, ToolsError};
+
+pub mod coverage;
+pub mod junit;
+pub mod mutate;
+pub mod suite;

@@ -154,7 +154,7 @@ impl Reader<'_> {
     }
 
     /// A risk level, in any letter case, as Aegis reads it.
-    pub(crate) fn risk(&mut self, node: &Node) -> Option<RiskLevel> {
+    pub fn risk(&mut self, node: &Node) -> Option<RiskLevel> {
         let text = self.text(node, "`risk_level`")?;
         match text.to_ascii_lowercase().parse() {
             Ok(risk) => Some(risk),

@@ -97,7 +97,7 @@ impl Reader<'_> {
     }
 
     /// A duration of at least `least` and at most `most` seconds.
-    pub(super) fn seconds(&mut self, node: &Node, what: &str, least: u32, most: u32) -> Option<u32> {
+    pub fn seconds(&mut self, node: &Node, what: &str, least: u32, most: u32) -> Option<u32> {
         let text = self.text(node, what)?;
         let seconds = UNITS.iter().find_map(|(suffix, unit)| {
             let number = text.strip_suffix(*suffix).filter(|number| number.bytes().all(|b| b.is_ascii_digit()))?;

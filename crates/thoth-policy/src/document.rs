@@ -1,0 +1,103 @@
+//! Files beside a policy, such as its tests, read as strictly as the policy itself: every key is known, and every
+//! mistake has its place.
+
+use std::sync::Arc;
+
+use thoth_types::Place;
+
+use crate::diagnostic::LoadError;
+use crate::include;
+use crate::literal::Literal;
+pub use crate::read::Reader;
+use crate::source::SourceText;
+use crate::yaml;
+pub use crate::yaml::{At, Content, Key, Node};
+
+/// Reads one YAML file with `take`, which is given the file's root, or `None` for an empty file.
+///
+/// # Errors
+/// Everything that is wrong with the file, each with its place.
+pub fn read<T>(
+    name: &str,
+    bytes: Vec<u8>,
+    take: impl FnOnce(&mut Reader<'_>, Option<&Node>) -> T,
+) -> Result<T, LoadError> {
+    let text = SourceText { identity: name.to_owned(), name: name.to_owned(), bytes };
+    let file = include::decode(text).map_err(LoadError::one)?;
+    let root = yaml::parse(&file).map_err(|diagnostic| LoadError::one(*diagnostic))?;
+    let mut reader = Reader::new(&file);
+    let taken = take(&mut reader, root.as_ref());
+    if reader.errors.is_empty() { Ok(taken) } else { Err(LoadError { diagnostics: reader.errors }) }
+}
+
+impl Reader<'_> {
+    /// Where something stands, with the file's name.
+    #[must_use]
+    pub fn place(&self, at: At) -> Place {
+        self.file.place(at)
+    }
+
+    /// Whether nothing was found wrong yet.
+    #[must_use]
+    pub const fn is_good(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// A glob or a list of them as written. Each is one that policies can use; entries that start with `!` exclude.
+    pub fn patterns(&mut self, node: &Node, what: &str) -> Vec<Arc<str>> {
+        self.globs(node, what);
+        match &node.content {
+            Content::Scalar { text, .. } => vec![Arc::clone(text)],
+            Content::List(items) => items.iter().filter_map(scalar).collect(),
+            Content::Map(_) => Vec::new(),
+        }
+    }
+
+    /// A value as JSON text, read as policies read the values that they compare with.
+    pub fn json(&mut self, node: &Node) -> Option<String> {
+        let mut text = String::new();
+        write_json(&self.literal(node)?, &mut text);
+        Some(text)
+    }
+}
+
+fn scalar(node: &Node) -> Option<Arc<str>> {
+    match &node.content {
+        Content::Scalar { text, .. } => Some(Arc::clone(text)),
+        Content::List(_) | Content::Map(_) => None,
+    }
+}
+
+// Recursion is bounded by the depth of YAML files.
+fn write_json(literal: &Literal, out: &mut String) {
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    match literal {
+        Literal::Null => out.push_str("null"),
+        Literal::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        // As written: no digit is lost.
+        Literal::Number(number) => out.push_str(number),
+        Literal::Text(own) => out.push_str(&text(own)),
+        Literal::List(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_json(item, out);
+            }
+            out.push(']');
+        }
+        Literal::Map(entries) => {
+            out.push('{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                out.push_str(&text(key));
+                out.push(':');
+                write_json(value, out);
+            }
+            out.push('}');
+        }
+    }
+}
