@@ -16,7 +16,7 @@ use crate::query::{Query, RateScope};
 use crate::semantic::Semantic;
 use crate::text_match::TextMatch;
 use crate::truth::Truth;
-use crate::window::Window;
+use crate::window::{self, Window};
 
 /// One condition of a rule. All of a rule's conditions must hold.
 #[derive(Debug, Clone)]
@@ -306,7 +306,8 @@ impl Condition {
             Self::When(window) => {
                 let zone = window.zone.iana_name().unwrap_or("UTC");
                 let time = |t: Option<jiff::civil::Time>| t.map_or("-".to_owned(), |t| t.strftime("%H:%M").to_string());
-                format!("time {}..{} days {:?} {zone}", time(window.after), time(window.before), window.days)
+                let days = window.days.map(|days| format!(" on {}", window::show_days(days))).unwrap_or_default();
+                format!("time {}..{}{days} {zone}", time(window.after), time(window.before))
             }
             Self::Rate { limit, window, scope } => {
                 format!("rate {limit} per {}s per {}", window.as_secs(), scope.as_str())

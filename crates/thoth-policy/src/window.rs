@@ -62,6 +62,12 @@ pub(crate) const DAY_NAMES: [(&str, &str); 7] = [
     ("sun", "sunday"),
 ];
 
+/// Days as policies write them.
+pub(crate) fn show_days(days: u8) -> String {
+    let on = DAY_NAMES.iter().enumerate().filter(|(index, _)| days & (1 << index) != 0);
+    on.map(|(_, (short, _))| *short).collect::<Vec<_>>().join(",")
+}
+
 /// The bit of a weekday written as a number from 1 to 7 or as an English name.
 pub(crate) fn day_bit(text: &str) -> Option<u8> {
     let index = match text.parse::<usize>() {

@@ -46,16 +46,17 @@ pub struct ConditionCoverage {
     pub undecided: usize,
 }
 
+/// By what places are sorted: the order of the policy's files.
+pub(crate) fn order(policy: &Policy, place: &Place) -> (Option<usize>, u32, u32) {
+    (policy.files().iter().position(|file| *file == place.file), place.line, place.column)
+}
+
 impl Coverage {
     /// Nothing reached yet.
     #[must_use]
     pub fn new(policy: &Policy) -> Self {
-        let order = |place: &Place| {
-            let file = policy.files().iter().position(|file| *file == place.file);
-            (file, place.line, place.column)
-        };
         let mut table: Vec<_> = policy.rule_table().filter(|(_, rule)| rule.enforced).collect();
-        table.sort_by_key(|(_, rule)| order(&rule.place));
+        table.sort_by_key(|(_, rule)| order(policy, &rule.place));
         let rules: Vec<RuleCoverage> = table
             .into_iter()
             .map(|(id, rule)| RuleCoverage {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use thoth_types::Place;
+
 use crate::mutate::Mutant;
 use crate::suite::{Held, Report, Run, Verdict};
 
@@ -27,7 +29,7 @@ enum Came<'r> {
 }
 
 fn suite(run: &Run, out: &mut String) {
-    let mut rows: Vec<(&str, String, Came<'_>)> = Vec::new();
+    let mut rows: Vec<(&str, &Place, Came<'_>)> = Vec::new();
     for case in &run.cases {
         let came = match &case.verdict {
             Verdict::Passed => Came::Passed,
@@ -40,7 +42,7 @@ fn suite(run: &Run, out: &mut String) {
                 Came::Failed(all.join("; "), &case.call)
             }
         };
-        rows.push((&case.name, case.place.to_string(), came));
+        rows.push((&case.name, &case.place, came));
     }
     for invariant in &run.invariants {
         let came = match &invariant.held {
@@ -48,28 +50,29 @@ fn suite(run: &Run, out: &mut String) {
             Held::Violated(call) => Came::Failed("the invariant does not hold".to_owned(), call),
             Held::Unknown(why) => Came::Failed("it could not be told whether the invariant holds".to_owned(), why),
         };
-        rows.push((&invariant.name, invariant.place.to_string(), came));
+        rows.push((&invariant.name, &invariant.place, came));
     }
     write(&run.suite, &rows, out);
 }
 
 fn changes(mutants: &[Mutant], out: &mut String) {
-    let names: Vec<String> = mutants.iter().map(|mutant| format!("{}: {}", mutant.rule, mutant.change)).collect();
-    let rows: Vec<(&str, String, Came<'_>)> = mutants
+    let names: Vec<String> = mutants.iter().map(|mutant| format!("{}: {}", mutant.rule, mutant.words)).collect();
+    let rows: Vec<(&str, &Place, Came<'_>)> = mutants
         .iter()
         .zip(&names)
         .map(|(mutant, name)| {
             let came = match &mutant.noticed_by {
                 Some(_) => Came::Passed,
-                None => Came::Failed("no test notices the change".to_owned(), ""),
+                None if mutant.must_be_noticed() => Came::Failed("no test notices the change".to_owned(), ""),
+                None => Came::Skipped("no test notices the change, or no call needs the condition"),
             };
-            (name.as_str(), mutant.place.to_string(), came)
+            (name.as_str(), &mutant.place, came)
         })
         .collect();
     write("changes of rules", &rows, out);
 }
 
-fn write(name: &str, rows: &[(&str, String, Came<'_>)], out: &mut String) {
+fn write(name: &str, rows: &[(&str, &Place, Came<'_>)], out: &mut String) {
     let name = escaped(name);
     let count = |wanted: fn(&Came<'_>) -> bool| rows.iter().filter(|(.., came)| wanted(came)).count();
     let failed = count(|came| matches!(came, Came::Failed(..)));
@@ -81,7 +84,8 @@ fn write(name: &str, rows: &[(&str, String, Came<'_>)], out: &mut String) {
         "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\">"
     );
     for (case, place, came) in rows {
-        let head = format!("    <testcase name=\"{}\" classname=\"{name}\" file=\"{}\"", escaped(case), escaped(place));
+        let (case, file, line) = (escaped(case), escaped(&place.file), place.line);
+        let head = format!("    <testcase name=\"{case}\" classname=\"{name}\" file=\"{file}\" line=\"{line}\"");
         let _ = match came {
             Came::Passed => writeln!(out, "{head}/>"),
             Came::Skipped(why) => writeln!(out, "{head}><skipped message=\"{}\"/></testcase>", escaped(why)),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thoth_policy::{Policy, RuleChange, RuleId, RuleInfo};
 use thoth_types::{Approval, Place};
 
+use crate::coverage::order;
 use crate::suite::{Case, Decide, Held, Inspect, Run, Suite, Verdict, still_passes};
 
 /// One changed policy.
@@ -15,10 +16,20 @@ pub struct Mutant {
     pub rule: Arc<str>,
     /// Where it stands.
     pub place: Place,
+    /// What was changed.
+    pub change: RuleChange,
     /// What was changed, in words.
-    pub change: String,
+    pub words: String,
     /// The first test or invariant that fails then; `None`: nobody notices.
     pub noticed_by: Option<String>,
+}
+
+impl Mutant {
+    /// Whether some test must notice it. A condition may be one that no call needs, where another rule is stricter.
+    #[must_use]
+    pub const fn must_be_noticed(&self) -> bool {
+        !matches!(self.change, RuleChange::WithoutCondition(_))
+    }
 }
 
 /// Changes each rule that is in force in every way, and says which changes the tests notice. `runs` are the tests run
@@ -48,7 +59,7 @@ pub fn mutate(
         .map(|(invariant, _)| invariant)
         .collect();
     let mut rules: Vec<(RuleId, &RuleInfo)> = policy.rule_table().filter(|(_, rule)| rule.enforced).collect();
-    rules.sort_by(|(_, a), (_, b)| (&a.place.file, a.place.line, a.place.column).cmp(&(&b.place.file, b.place.line, b.place.column)));
+    rules.sort_by_key(|(_, rule)| order(policy, &rule.place));
     let mut mutants = Vec::new();
     for (id, rule) in rules {
         let cases = reach.get(&*rule.name).map_or(&[][..], Vec::as_slice);
@@ -61,7 +72,8 @@ pub fn mutate(
                     holding.iter().find(violated).map(|invariant| invariant.name.clone())
                 })
             });
-            mutants.push(Mutant { rule: Arc::clone(&rule.name), place: rule.place.clone(), change: words, noticed_by });
+            let (rule, place) = (Arc::clone(&rule.name), rule.place.clone());
+            mutants.push(Mutant { rule, place, change, words, noticed_by });
         }
     }
     mutants

@@ -110,7 +110,7 @@ impl Report<'_> {
     #[must_use]
     pub fn passed(&self) -> bool {
         self.runs.iter().all(Run::passed)
-            && self.mutants.is_none_or(|mutants| mutants.iter().all(|mutant| mutant.noticed_by.is_some()))
+            && self.mutants.is_none_or(|all| all.iter().all(|own| own.noticed_by.is_some() || !own.must_be_noticed()))
     }
 
     fn counts(&self) -> Counts {
@@ -173,8 +173,8 @@ impl Report<'_> {
             if let Some(mutants) = self.mutants {
                 let all = mutants.iter().map(|mutant| {
                     json!({
-                        "rule": &*mutant.rule, "span": place_json(&mutant.place), "change": mutant.change,
-                        "noticed_by": mutant.noticed_by,
+                        "rule": &*mutant.rule, "span": place_json(&mutant.place), "change": mutant.words,
+                        "must_be_noticed": mutant.must_be_noticed(), "noticed_by": mutant.noticed_by,
                     })
                 });
                 report.insert("mutants".to_owned(), all.collect());
@@ -249,16 +249,20 @@ fn coverage_lines(coverage: &Coverage, lines: &mut Vec<Line>) {
 }
 
 fn mutant_lines(mutants: &[Mutant], lines: &mut Vec<Line>) {
-    let unnoticed: Vec<String> = mutants
-        .iter()
-        .filter(|mutant| mutant.noticed_by.is_none())
-        .map(|mutant| format!("{}: {}  {}", harmless(&mutant.rule), harmless(&mutant.change), mutant.place))
-        .collect();
+    let show = |mutant: &Mutant| format!("{}: {}  {}", harmless(&mutant.rule), harmless(&mutant.words), mutant.place);
+    let unnoticed: Vec<&Mutant> = mutants.iter().filter(|mutant| mutant.noticed_by.is_none()).collect();
+    let (bad, perhaps): (Vec<&Mutant>, Vec<&Mutant>) = unnoticed.iter().partition(|mutant| mutant.must_be_noticed());
+    let tone = match (bad.is_empty(), perhaps.is_empty()) {
+        (true, true) => Tone::Good,
+        (true, false) => Tone::Care,
+        (false, _) => Tone::Bad,
+    };
     let noticed = mutants.len() - unnoticed.len();
-    let tone = if unnoticed.is_empty() { Tone::Good } else { Tone::Bad };
     let text = format!("{noticed} of {} changes of rules are noticed", mutants.len());
     lines.push(Line { tone, word: "mutants", text });
-    shortened(unnoticed, Tone::Bad, "  unnoticed", lines);
+    shortened(bad.into_iter().map(show).collect(), Tone::Bad, "  unnoticed", lines);
+    let text = |mutant: &Mutant| format!("{} (or no call needs it)", show(mutant));
+    shortened(perhaps.into_iter().map(text).collect(), Tone::Care, "  unnoticed", lines);
 }
 
 fn shortened(texts: Vec<String>, tone: Tone, word: &'static str, lines: &mut Vec<Line>) {
