@@ -2,6 +2,7 @@
 
 mod explain;
 mod replay;
+mod init;
 mod test;
 
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ pub(crate) enum PolicyCommand {
     Explain(Box<ExplainArgs>),
     /// Says how a policy would have decided the calls that a ledger recorded
     Replay(replay::ReplayArgs),
+    /// Writes a policy to start from, with its tests
+    Init(init::InitArgs),
     /// Runs the tests of a policy
     Test(test::TestArgs),
 }
@@ -97,6 +100,7 @@ pub(crate) fn run(command: PolicyCommand) -> Outcome {
             let json = arguments.json;
             finish(replay::run(arguments), json)
         }
+        PolicyCommand::Init(arguments) => init::run(arguments),
         PolicyCommand::Test(arguments) => test::run(arguments),
     }
 }

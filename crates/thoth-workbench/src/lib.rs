@@ -31,4 +31,5 @@ pub use tools::{KnownTool, KnownTools, ToolsError};
 pub mod coverage;
 pub mod junit;
 pub mod mutate;
+pub mod packs;
 pub mod suite;
