@@ -1,8 +1,6 @@
 //! Files beside a policy, such as its tests, read as strictly as the policy itself: every key is known, and every
 //! mistake has its place.
 
-use std::sync::Arc;
-
 use thoth_types::Place;
 
 use crate::diagnostic::LoadError;
@@ -43,28 +41,11 @@ impl Reader<'_> {
         self.errors.is_empty()
     }
 
-    /// A glob or a list of them as written. Each is one that policies can use; entries that start with `!` exclude.
-    pub fn patterns(&mut self, node: &Node, what: &str) -> Vec<Arc<str>> {
-        self.globs(node, what);
-        match &node.content {
-            Content::Scalar { text, .. } => vec![Arc::clone(text)],
-            Content::List(items) => items.iter().filter_map(scalar).collect(),
-            Content::Map(_) => Vec::new(),
-        }
-    }
-
     /// A value as JSON text, read as policies read the values that they compare with.
     pub fn json(&mut self, node: &Node) -> Option<String> {
         let mut text = String::new();
         write_json(&self.literal(node)?, &mut text);
         Some(text)
-    }
-}
-
-fn scalar(node: &Node) -> Option<Arc<str>> {
-    match &node.content {
-        Content::Scalar { text, .. } => Some(Arc::clone(text)),
-        Content::List(_) | Content::Map(_) => None,
     }
 }
 

@@ -143,7 +143,7 @@ impl<'f> Reader<'f> {
     }
 
     /// A glob or a list of globs; entries that start with `!` exclude.
-    pub(crate) fn globs(&mut self, node: &Node, what: &str) -> TextMatch {
+    pub fn globs(&mut self, node: &Node, what: &str) -> TextMatch {
         self.globs_with(node, what, &str::to_owned)
     }
 

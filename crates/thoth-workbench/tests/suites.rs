@@ -1,5 +1,5 @@
 //! Test files: how they are read, what they find, what they reach and what they notice.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 use insta::assert_snapshot;
 use thoth_policy::{Policy, Sources};
@@ -348,4 +348,32 @@ invariants:
     </testsuites>
     "#);
     assert!(junit(&tested.report(true)).contains("<testsuite name=\"changes of rules\" tests=\"12\" failures=\"6\" errors=\"0\" skipped=\"2\""));
+}
+
+/// Invariants are about all calls: they find the one that no test thought of, and notice what no test notices.
+#[test]
+fn invariants_are_decided() {
+    let policy = policy(GUIDE);
+    let tests = "\
+invariants:
+  - {name: production, never: {effect: [auto, approve], server: prod-filesystem}}
+  - {name: deletes, always: {effect: block, tool: 'delete_*'}}
+";
+    let suites = [suite::read("t.yaml", tests.as_bytes().to_vec()).unwrap()];
+    let inspect: suite::Inspect<'_> = &|_, _| Vec::new();
+    let decide: suite::Decide<'_> = &|policy, invariant| invariant.decide(policy, jiff::Timestamp::UNIX_EPOCH);
+    let mut coverage = Coverage::new(&policy);
+    let runs = [suite::run(&policy, &suites[0], inspect, decide, &mut coverage)];
+    let held: Vec<&Held> = runs[0].invariants.iter().map(|invariant| &invariant.held).collect();
+    assert_eq!(held[0], &Held::Holds);
+    let Held::Violated(call) = held[1] else { panic!("{held:?}") };
+    // `delete_file` is blocked; any other such name is asked for.
+    assert!(call.starts_with("delete_") && !call.starts_with("delete_file ") && call.ends_with("gets `approve`"), "{call}");
+    let noticed: Vec<(String, bool)> = mutate(&policy, &suites, &runs, inspect, decide)
+        .into_iter()
+        .map(|mutant| (format!("{}: {}", mutant.rule, mutant.words), mutant.noticed_by.is_some()))
+        .filter(|(_, noticed)| *noticed)
+        .collect();
+    let expected = ["dropped", "block becomes auto", "block becomes approve"];
+    assert_eq!(noticed, expected.map(|change| (format!("prod_fs_block: {change}"), true)));
 }

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use thoth_policy::{LoadError, Policy, Source as _};
+use thoth_policy::{LoadError, Source as _};
 use thoth_shell::exit::{Code, Failure, Outcome, finish};
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, line, styled};
 use thoth_workbench::coverage::Coverage;
 use thoth_workbench::junit::junit;
 use thoth_workbench::mutate::mutate;
-use thoth_workbench::suite::{self, Held, Invariant, Line, Report, Suite, Tone};
+use thoth_workbench::suite::{self, Line, Report, Suite, Tone};
 
 use super::{findings, invalid};
 use crate::policy_files::PolicyFiles;
@@ -64,7 +64,8 @@ fn test(arguments: TestArgs) -> Outcome {
     let suites = suites(&path, &arguments.tests)?;
     let mut coverage = Coverage::new(&policy);
     let inspect: suite::Inspect<'_> = &|policy, query| thoth_proxy::foresee(policy, query);
-    let decide: suite::Decide<'_> = &decided;
+    let now = jiff::Timestamp::now();
+    let decide: suite::Decide<'_> = &|policy, invariant| invariant.decide(policy, now);
     let runs: Vec<suite::Run> =
         suites.iter().map(|suite| suite::run(&policy, suite, inspect, decide, &mut coverage)).collect();
     let mutants = arguments.mutate.then(|| mutate(&policy, &suites, &runs, inspect, decide));
@@ -84,10 +85,6 @@ fn test(arguments: TestArgs) -> Outcome {
         }
     }
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::from(Code::Failed as u8) })
-}
-
-fn decided(_policy: &Policy, _invariant: &Invariant) -> Held {
-    Held::Unknown("invariants are not supported yet".to_owned())
 }
 
 fn show(shown: &Line) -> Result<(), Failure> {

@@ -1,24 +1,20 @@
 //! What must hold for every call, not only for those that somebody thought of.
 
-use std::sync::Arc;
+use jiff::Timestamp;
+use thoth_policy::Policy;
+use thoth_types::Place;
 
-use thoth_types::{Approval, Place};
+use crate::invariant::{Answer, decide};
 
-/// No call that fits the patterns gets one of the effects.
+/// An invariant of a test file.
 #[derive(Debug, Clone)]
 pub struct Invariant {
     /// As written, or made from what it says.
     pub name: String,
     /// Where it stands.
     pub place: Place,
-    /// The answers that no such call may get.
-    pub effects: Vec<Approval>,
-    /// Globs for the tool's name; none stands for every name. Entries that start with `!` exclude.
-    pub tool: Vec<Arc<str>>,
-    /// Globs for the server's name.
-    pub server: Vec<Arc<str>>,
-    /// Globs for the agent.
-    pub agent: Vec<Arc<str>>,
+    /// What it says.
+    pub rule: crate::Invariant,
 }
 
 /// Whether an invariant holds.
@@ -30,4 +26,16 @@ pub enum Held {
     Violated(String),
     /// It could not be told, and why.
     Unknown(String),
+}
+
+impl Invariant {
+    /// Decides it for all calls from `from` on. A counterexample has been evaluated.
+    #[must_use]
+    pub fn decide(&self, policy: &Policy, from: Timestamp) -> Held {
+        match decide(policy, &self.rule, from) {
+            Answer::Holds => Held::Holds,
+            Answer::Violated(call, approval) => Held::Violated(format!("{call} gets `{approval}`")),
+            Answer::Unknown(why) => Held::Unknown(why.to_owned()),
+        }
+    }
 }

@@ -388,8 +388,8 @@ fn invariant(reader: &mut Reader<'_>, node: &Node) -> Option<Invariant> {
 fn class(reader: &mut Reader<'_>, node: &Node, always: bool, place: thoth_types::Place) -> Option<Invariant> {
     let word = if always { "always" } else { "never" };
     let mut effects: Vec<Approval> = Vec::new();
-    let mut invariant =
-        Invariant { name: String::new(), place, effects: Vec::new(), tool: vec![], server: vec![], agent: vec![] };
+    let mut rule = crate::Invariant::default();
+    let mut patterns = String::new();
     for (key, value) in reader.fields(node, &format!("`{word}`"), &CLASS_KEYS) {
         let what = format!("`{}`", key.text);
         match &*key.text {
@@ -400,9 +400,12 @@ fn class(reader: &mut Reader<'_>, node: &Node, always: bool, place: thoth_types:
                     effects.extend(answer(reader, item));
                 }
             }
-            "tool" => invariant.tool = reader.patterns(value, &what),
-            "server" => invariant.server = reader.patterns(value, &what),
-            _ => invariant.agent = reader.patterns(value, &what),
+            "tool" => rule.tool = reader.globs(value, &what),
+            "server" => rule.server = reader.globs(value, &what),
+            _ => rule.agent = reader.globs(value, &what),
+        }
+        if &*key.text != "effect" {
+            patterns.push_str(&format!(" {} {}", key.text, as_written(value)));
         }
     }
     if effects.is_empty() {
@@ -412,24 +415,23 @@ fn class(reader: &mut Reader<'_>, node: &Node, always: bool, place: thoth_types:
         }
         return None;
     }
-    let show = |what: &str, patterns: &[Arc<str>]| match patterns {
-        [] => String::new(),
-        some => format!(" {what} {}", some.join("|")),
-    };
     let said: Vec<&str> = effects.iter().map(|effect| effect.as_str()).collect();
-    invariant.name = format!(
-        "{word} {}{}{}{}",
-        said.join("|"),
-        show("tool", &invariant.tool),
-        show("server", &invariant.server),
-        show("agent", &invariant.agent)
-    );
+    let name = format!("{word} {}{patterns}", said.join("|"));
     let forbidden = Approval::ALL.iter().copied().filter(|approval| effects.contains(approval) != always);
-    invariant.effects = forbidden.collect();
-    if invariant.effects.is_empty() || invariant.effects.len() == Approval::ALL.len() {
+    rule.never = forbidden.collect();
+    if rule.never.is_empty() || rule.never.len() == Approval::ALL.len() {
         let message = format!("`{word}` with these effects says nothing about a policy");
         reader.error(DiagnosticCode::BadValue, node.at, message);
         return None;
     }
-    Some(invariant)
+    Some(Invariant { name, place, rule })
+}
+
+/// Patterns as they stand in the file, for a name.
+fn as_written(node: &Node) -> String {
+    match &node.content {
+        Content::Scalar { text, .. } => text.to_string(),
+        Content::List(items) => items.iter().map(as_written).collect::<Vec<_>>().join("|"),
+        Content::Map(_) => String::new(),
+    }
 }
