@@ -3,6 +3,7 @@
 mod explain;
 mod replay;
 mod init;
+mod schema;
 mod test;
 
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ pub(crate) enum PolicyCommand {
     Replay(replay::ReplayArgs),
     /// Writes a policy to start from, with its tests
     Init(init::InitArgs),
+    /// Prints the JSON Schema of policies, for editors
+    Schema(schema::SchemaArgs),
     /// Runs the tests of a policy
     Test(test::TestArgs),
 }
@@ -101,6 +104,7 @@ pub(crate) fn run(command: PolicyCommand) -> Outcome {
             finish(replay::run(arguments), json)
         }
         PolicyCommand::Init(arguments) => init::run(arguments),
+        PolicyCommand::Schema(arguments) => schema::run(&arguments),
         PolicyCommand::Test(arguments) => test::run(arguments),
     }
 }

@@ -81,7 +81,8 @@ fn every_example_of_the_guide_is_true() {
     }
     assert!(tested >= 15 && refused >= 3, "{tested} {refused}");
 
-    let first: Vec<&str> = blocks.iter().filter(|(info, ..)| info == "yaml").map(|(_, text, _)| text.as_str()).collect();
+    let first: Vec<&str> =
+        blocks.iter().filter(|(info, ..)| info == "yaml").map(|(_, text, _)| text.as_str()).collect();
     fs::write(folder.join("policy.yaml"), first[0]).unwrap();
     fs::write(folder.join("policy.test.yaml"), first[1]).unwrap();
     for (_, text, line) in blocks.iter().filter(|(info, ..)| info == "console") {
@@ -102,8 +103,7 @@ fn packs_are_tested_to_the_last_condition() {
     for name in names {
         let file = format!("{name}.yaml");
         assert_eq!(policy(folder, &["init", "--pack", name, &file]).code, 0);
-        let checked: Value =
-            serde_json::from_str(&policy(folder, &["check", &file, "--json"]).stdout).unwrap();
+        let checked: Value = serde_json::from_str(&policy(folder, &["check", &file, "--json"]).stdout).unwrap();
         assert_eq!(checked["valid"], true, "{name}");
         let answer = policy(folder, &["test", &file, "--coverage", "--mutate", "--json"]);
         let report: Value = serde_json::from_str(&answer.stdout).unwrap();
@@ -181,7 +181,11 @@ fn tests_are_found_beside_the_policy() {
     expect(&["test", "p.yaml"], 0, "p.test.yaml tests/a.yaml tests/b.yaml");
     expect(&["test", "other.yaml"], 1, "other.test.yml p.test.yaml tests/a.yaml");
     expect(&["test", "p.yaml", "--tests", "more/bad.yaml"], 1, "more/bad.yaml");
-    expect(&["test", "p.yaml", "--tests", "tests", "--tests", "p.test.yaml"], 0, "tests/a.yaml tests/b.yaml p.test.yaml");
+    expect(
+        &["test", "p.yaml", "--tests", "tests", "--tests", "p.test.yaml"],
+        0,
+        "tests/a.yaml tests/b.yaml p.test.yaml",
+    );
 
     for (words, code, word) in [
         (&["test", "broken.yaml"][..], 3, "invalid_policy"),

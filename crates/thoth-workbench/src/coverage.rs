@@ -78,10 +78,8 @@ impl Coverage {
 
     /// Counts one answer, which has a trace.
     pub fn observe(&mut self, answer: &Explanation) {
-        let by_rule = matches!(
-            answer.reason_code,
-            ReasonCode::RuleAuto | ReasonCode::RuleApprove | ReasonCode::RuleBlock
-        );
+        let by_rule =
+            matches!(answer.reason_code, ReasonCode::RuleAuto | ReasonCode::RuleApprove | ReasonCode::RuleBlock);
         let by_default = matches!(
             answer.reason_code,
             ReasonCode::DefaultAuto | ReasonCode::DefaultApprove | ReasonCode::DefaultBlock
@@ -126,8 +124,6 @@ impl Coverage {
     #[must_use]
     pub fn outcomes(&self) -> (usize, usize) {
         let all = self.rules.iter().flat_map(|rule| &rule.conditions);
-        all.fold((0, 0), |(seen, of), own| {
-            (seen + usize::from(own.held > 0) + usize::from(own.failed > 0), of + 2)
-        })
+        all.fold((0, 0), |(seen, of), own| (seen + usize::from(own.held > 0) + usize::from(own.failed > 0), of + 2))
     }
 }

@@ -89,12 +89,9 @@ fn write(name: &str, rows: &[(&str, &Place, Came<'_>)], out: &mut String) {
         let _ = match came {
             Came::Passed => writeln!(out, "{head}/>"),
             Came::Skipped(why) => writeln!(out, "{head}><skipped message=\"{}\"/></testcase>", escaped(why)),
-            Came::Failed(message, text) => writeln!(
-                out,
-                "{head}><failure message=\"{}\">{}</failure></testcase>",
-                escaped(message),
-                escaped(text)
-            ),
+            Came::Failed(message, text) => {
+                writeln!(out, "{head}><failure message=\"{}\">{}</failure></testcase>", escaped(message), escaped(text))
+            }
         };
     }
     out.push_str("  </testsuite>\n");

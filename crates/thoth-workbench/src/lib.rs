@@ -32,4 +32,5 @@ pub mod coverage;
 pub mod junit;
 pub mod mutate;
 pub mod packs;
+pub mod schema;
 pub mod suite;

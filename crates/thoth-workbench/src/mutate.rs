@@ -45,7 +45,8 @@ pub fn mutate(
     // Only calls that a rule is about can come out otherwise when it changes.
     let mut reach: HashMap<&str, Vec<&Case>> = HashMap::new();
     for (suite, run) in suites.iter().zip(runs) {
-        for (case, result) in suite.cases.iter().zip(&run.cases).filter(|(_, result)| result.verdict == Verdict::Passed) {
+        for (case, result) in suite.cases.iter().zip(&run.cases).filter(|(_, result)| result.verdict == Verdict::Passed)
+        {
             for rule in &result.reached {
                 reach.entry(rule).or_default().push(case);
             }

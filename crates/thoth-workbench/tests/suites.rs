@@ -208,7 +208,10 @@ fn mistakes_in_test_files_are_told() {
         ("- a", "t:1:1: a test file wants a mapping, not a list"),
         ("test: []", "t:1:1: unknown key `test` in a test file (did you mean `tests`?)"),
         ("tests: [{expect: auto}]", "t:1:9: a test without a call (write `call: {tool: read_file, server: files}`)"),
-        ("tests: [{call: {server: s}, expect: auto}]", "t:1:9: a call that names no tool (write `call: {tool: read_file}`)"),
+        (
+            "tests: [{call: {server: s}, expect: auto}]",
+            "t:1:9: a call that names no tool (write `call: {tool: read_file}`)",
+        ),
         ("tests: [{call: {tool: ''}, expect: auto}]", "t:1:23: `tool` is empty"),
         (
             "tests: [{call: {tool: t}}]",
@@ -219,11 +222,20 @@ fn mistakes_in_test_files_are_told() {
             "t:1:9: a test that expects nothing (write `expect: auto`, `expect: approve` or `expect: block`)",
         ),
         ("tests: [{call: {tool: t}, expect: atuo}]", "t:1:35: `atuo` is no answer (did you mean `auto`?)"),
-        ("tests: [{call: {tool: t}, expect: {aproval: auto}}]", "t:1:36: unknown key `aproval` in `expect` (did you mean `approval`?)"),
+        (
+            "tests: [{call: {tool: t}, expect: {aproval: auto}}]",
+            "t:1:36: unknown key `aproval` in `expect` (did you mean `approval`?)",
+        ),
         ("tests: [{call: {tool: t}, expect: {approval: auto, effect: deny}}]", "t:1:52: two keys say the same"),
         ("tests: [{call: {tool: t}, expected_decision: auto, expect: block}]", "t:1:60: two keys say the same"),
-        ("tests: [{call: {tool: t, type: u}, expect: auto}]", "t:1:26: `type` says the same as a key before it: the tool"),
-        ("tests: [{call: {tool: t}, action: {type: u}, expect: auto}]", "t:1:27: `call` and `action` are two names for the same thing"),
+        (
+            "tests: [{call: {tool: t, type: u}, expect: auto}]",
+            "t:1:26: `type` says the same as a key before it: the tool",
+        ),
+        (
+            "tests: [{call: {tool: t}, action: {type: u}, expect: auto}]",
+            "t:1:27: `call` and `action` are two names for the same thing",
+        ),
         ("tests: [{call: {tool: t, args: [1]}, expect: auto}]", "t:1:32: `args` wants a mapping, not a list"),
         (
             "tests: [{call: {tool: t, args: {a: yes}}, expect: auto}]",
@@ -240,10 +252,22 @@ fn mistakes_in_test_files_are_told() {
         ),
         ("tests: [{call: {tool: t}, expect: auto, skip: maybe}]", "t:1:47: `skip` wants true or false, not `maybe`"),
         ("tests: [{call: {tool: t}, call: {tool: t}}]", "t:1:27: duplicate key `call`"),
-        ("invariants: [{name: n}]", "t:1:14: an invariant wants `never` or `always` (write `never: {effect: auto, server: \"prod-*\"}`)"),
-        ("invariants: [{never: {server: s}}]", "t:1:22: `never` names no effect (write `never: {effect: auto, server: \"prod-*\"}`)"),
-        ("invariants: [{never: {effect: auto, sever: s}}]", "t:1:37: unknown key `sever` in `never` (did you mean `server`?)"),
-        ("invariants: [{always: {effect: [auto, ask, deny]}}]", "t:1:23: `always` with these effects says nothing about a policy"),
+        (
+            "invariants: [{name: n}]",
+            "t:1:14: an invariant wants `never` or `always` (write `never: {effect: auto, server: \"prod-*\"}`)",
+        ),
+        (
+            "invariants: [{never: {server: s}}]",
+            "t:1:22: `never` names no effect (write `never: {effect: auto, server: \"prod-*\"}`)",
+        ),
+        (
+            "invariants: [{never: {effect: auto, sever: s}}]",
+            "t:1:37: unknown key `sever` in `never` (did you mean `server`?)",
+        ),
+        (
+            "invariants: [{always: {effect: [auto, ask, deny]}}]",
+            "t:1:23: `always` with these effects says nothing about a policy",
+        ),
         (
             "invariants: [{never: {effect: auto, tool: '[a'}}]",
             "t:1:43: bad pattern `[a`: `[` without a closing `]` (`*` is any text, `?` one character, `[abc]` and `[!abc]` are classes, `[[]` is a `[`)",
@@ -347,7 +371,10 @@ invariants:
       </testsuite>
     </testsuites>
     "#);
-    assert!(junit(&tested.report(true)).contains("<testsuite name=\"changes of rules\" tests=\"12\" failures=\"6\" errors=\"0\" skipped=\"2\""));
+    assert!(
+        junit(&tested.report(true))
+            .contains("<testsuite name=\"changes of rules\" tests=\"12\" failures=\"6\" errors=\"0\" skipped=\"2\"")
+    );
 }
 
 /// Invariants are about all calls: they find the one that no test thought of, and notice what no test notices.
@@ -368,7 +395,10 @@ invariants:
     assert_eq!(held[0], &Held::Holds);
     let Held::Violated(call) = held[1] else { panic!("{held:?}") };
     // `delete_file` is blocked; any other such name is asked for.
-    assert!(call.starts_with("delete_") && !call.starts_with("delete_file ") && call.ends_with("gets `approve`"), "{call}");
+    assert!(
+        call.starts_with("delete_") && !call.starts_with("delete_file ") && call.ends_with("gets `approve`"),
+        "{call}"
+    );
     let noticed: Vec<(String, bool)> = mutate(&policy, &suites, &runs, inspect, decide)
         .into_iter()
         .map(|mutant| (format!("{}: {}", mutant.rule, mutant.words), mutant.noticed_by.is_some()))

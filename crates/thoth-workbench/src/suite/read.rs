@@ -79,14 +79,9 @@ struct Calls {
 
 fn reader_suite(reader: &mut Reader<'_>, name: &str, root: Option<&Node>) -> Suite {
     let file: Arc<str> = name.into();
-    let mut suite = Suite {
-        name: Arc::clone(&file),
-        file,
-        policy: None,
-        cases: Vec::new(),
-        invariants: Vec::new(),
-    };
-    let nothing = Node { at: document::At { line: 1, column: 1, ..document::At::default() }, content: Content::Map(Vec::new()) };
+    let mut suite = Suite { name: Arc::clone(&file), file, policy: None, cases: Vec::new(), invariants: Vec::new() };
+    let nothing =
+        Node { at: document::At { line: 1, column: 1, ..document::At::default() }, content: Content::Map(Vec::new()) };
     let root = root.unwrap_or(&nothing);
     let fields = reader.fields(root, "a test file", &SUITE_KEYS);
     let server = Arc::from(DEFAULT_SERVER);

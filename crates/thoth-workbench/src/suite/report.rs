@@ -315,9 +315,9 @@ fn run_json(run: &Run) -> Json {
 fn coverage_json(coverage: &Coverage) -> Json {
     let ((decided, rules), (seen, outcomes)) = (coverage.decisions(), coverage.outcomes());
     let rule = |rule: &RuleCoverage| {
-        let conditions = rule.conditions.iter().map(|own| {
-            json!({"condition": own.text, "held": own.held, "failed": own.failed, "undecided": own.undecided})
-        });
+        let conditions = rule.conditions.iter().map(
+            |own| json!({"condition": own.text, "held": own.held, "failed": own.failed, "undecided": own.undecided}),
+        );
         json!({
             "rule": &*rule.name, "span": place_json(&rule.place), "approval": rule.approval.as_str(),
             "matched": rule.matched, "decided": rule.decided, "conditions": conditions.collect::<Vec<_>>(),

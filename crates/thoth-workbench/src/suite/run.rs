@@ -96,12 +96,7 @@ pub fn run(policy: &Policy, suite: &Suite, inspect: Inspect<'_>, decide: Decide<
         place: invariant.place.clone(),
         held: decide(policy, invariant),
     });
-    Run {
-        suite: Arc::clone(&suite.name),
-        file: Arc::clone(&suite.file),
-        cases,
-        invariants: invariants.collect(),
-    }
+    Run { suite: Arc::clone(&suite.name), file: Arc::clone(&suite.file), cases, invariants: invariants.collect() }
 }
 
 fn run_case(policy: &Policy, case: &Case, inspect: Inspect<'_>, coverage: &mut Coverage) -> CaseResult {
@@ -126,9 +121,8 @@ fn run_case(policy: &Policy, case: &Case, inspect: Inspect<'_>, coverage: &mut C
     };
     coverage.observe(&answer);
     let traces = answer.trace.take().unwrap_or_default();
-    let fits = |trace: &&thoth_policy::RuleTrace| {
-        trace.conditions.first().is_none_or(|own| own.outcome != Truth::False)
-    };
+    let fits =
+        |trace: &&thoth_policy::RuleTrace| trace.conditions.first().is_none_or(|own| own.outcome != Truth::False);
     let timed = traces.iter().filter(fits).find(|trace| trace.timed).map(|trace| Arc::clone(&trace.rule));
     result.reached = traces.iter().filter(fits).map(|trace| Arc::clone(&trace.rule)).collect();
     let mut mismatches = differences(&case.expected, &answer);
