@@ -20,6 +20,15 @@ use thoth_policy::{
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Effect, Stage};
 
+mod check;
+mod diff;
+mod migrate;
+mod revision;
+
+pub(crate) use check::CheckArgs;
+pub(crate) use diff::DiffArgs;
+pub(crate) use migrate::MigrateArgs;
+
 use crate::policy_files::{PolicyFiles, Problem};
 use thoth_shell::exit::{Code, Failure, Outcome, finish};
 use thoth_shell::home::Home;
@@ -27,8 +36,12 @@ use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, fields, line, note, styled};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Loads a policy file and reports what is wrong with it
+    /// Loads a policy file, reports what is wrong with it, and proves which rules cannot matter and which calls slip through
     Check(CheckArgs),
+    /// Compares two policies by meaning: which calls get another answer
+    Diff(DiffArgs),
+    /// Says what changes when the strictest rule decides instead of the first, and writes such a file
+    Migrate(MigrateArgs),
     /// Says what a policy decides about one call, and why
     Explain(Box<ExplainArgs>),
     /// Says how a policy would have decided the calls that a ledger recorded
@@ -39,17 +52,6 @@ pub(crate) enum PolicyCommand {
     Schema(schema::SchemaArgs),
     /// Runs the tests of a policy
     Test(test::TestArgs),
-}
-
-/// `thoth policy check`
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  thoth policy check policy.yaml")]
-pub(crate) struct CheckArgs {
-    /// The policy file
-    pub(crate) file: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `thoth policy explain`
@@ -94,7 +96,12 @@ pub(crate) struct ExplainArgs {
 
 pub(crate) fn run(command: PolicyCommand) -> Outcome {
     match command {
-        PolicyCommand::Check(arguments) => check(arguments),
+        PolicyCommand::Check(arguments) => check::check(&arguments),
+        PolicyCommand::Diff(arguments) => {
+            let json = arguments.json;
+            finish(diff::diff(&arguments), json)
+        }
+        PolicyCommand::Migrate(arguments) => migrate::migrate(&arguments),
         PolicyCommand::Explain(arguments) => {
             let json = arguments.json;
             finish(explain(*arguments), json)
@@ -106,42 +113,6 @@ pub(crate) fn run(command: PolicyCommand) -> Outcome {
         PolicyCommand::Init(arguments) => init::run(arguments),
         PolicyCommand::Schema(arguments) => schema::run(&arguments),
         PolicyCommand::Test(arguments) => test::run(arguments),
-    }
-}
-
-fn check(arguments: CheckArgs) -> Outcome {
-    let name = arguments.file.display().to_string();
-    match PolicyFiles::new(arguments.file).load() {
-        Ok(policy) => {
-            if arguments.json {
-                let report = json!({
-                    "valid": true,
-                    "file": name,
-                    "rules": policy.rule_table().count(),
-                    "policy_digest": policy.digest(),
-                    "warnings": findings(policy.warnings()),
-                    "warnings_total": policy.warnings().len(),
-                    "errors": [],
-                    "errors_total": 0,
-                });
-                line(report)?;
-            } else {
-                let (shown, rest) = worth_showing(policy.warnings());
-                for warning in shown {
-                    line(format_args!("{}: {warning}", styled(CARE, "warning")))?;
-                }
-                if rest > 0 {
-                    line(format_args!("… and {rest} more warnings"))?;
-                }
-                line(format_args!("{} {name}", styled(GOOD, "valid")))?;
-                fields(&[("rules", policy.rule_table().count().to_string()), ("digest", policy.digest().to_owned())])?;
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(problem) => {
-            let failure = invalid(&name, &problem).detail("warnings", json!([])).detail("warnings_total", 0);
-            finish(Err(failure), arguments.json)
-        }
     }
 }
 
@@ -196,18 +167,21 @@ fn load(given: Option<PathBuf>) -> Result<(Policy, String), Failure> {
     }
 }
 
+/// The time that `--at` says, or now.
+fn moment(at: Option<&str>) -> Result<jiff::Timestamp, Failure> {
+    let Some(text) = at else { return Ok(jiff::Timestamp::now()) };
+    // The library's own message speaks of its parser.
+    jiff::Timestamp::from_str(text).map_err(|_| {
+        let shown = text.escape_debug();
+        Failure::usage(format!("--at: `{shown}` is not a date, a time and an offset"))
+            .hint("write it as 2026-11-20T22:00:00Z or 2026-11-20T22:00:00+01:00")
+    })
+}
+
 fn explain(arguments: ExplainArgs) -> Outcome {
     let (policy, file) = load(arguments.policy)?;
     let usage = |what: &str, error: &dyn std::fmt::Display| Failure::usage(format!("{what}: {error}"));
-    let now = match &arguments.at {
-        None => jiff::Timestamp::now(),
-        // The library's own message speaks of its parser.
-        Some(text) => jiff::Timestamp::from_str(text).map_err(|_| {
-            let shown = text.escape_debug();
-            usage("--at", &format_args!("`{shown}` is not a date, a time and an offset"))
-                .hint("write it as 2026-11-20T22:00:00Z or 2026-11-20T22:00:00+01:00")
-        })?,
-    };
+    let now = moment(arguments.at.as_deref())?;
     let mut tape = Tape::new();
     let value = match &arguments.args {
         None => None,

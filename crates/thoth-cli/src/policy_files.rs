@@ -104,6 +104,10 @@ impl Source for PolicyFiles {
 pub(crate) struct Problem(LoadError);
 
 impl Problem {
+    pub(crate) const fn of(error: LoadError) -> Self {
+        Self(error)
+    }
+
     /// All findings, for a terminal.
     pub(crate) fn rendered(&self) -> String {
         self.0.render(false)

@@ -67,6 +67,29 @@ words! {
     }
 }
 
+impl FindingKind {
+    /// What it is about, in a sentence.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Unreachable => "No call surely matches the rule",
+            Self::Shadowed => "Earlier rules take every call of the rule",
+            Self::PartiallyShadowed => "Earlier and looser rules take some calls of the rule",
+            Self::NeverDecisive => "No answer is another without the rule",
+            Self::Conflict => "Two rules answer some calls differently; the stricter one holds",
+            Self::CatchAll => "The rule is for every call",
+            Self::AllowByDefault => "What no rule names runs",
+            Self::CaseBypass => "The tool's name in another letter case gets a looser answer",
+            Self::LookAlikeBypass => "A name that looks the same gets a looser answer",
+            Self::UnanchoredPattern => "An expression that allows calls fits anywhere in the text",
+            Self::UnknownTool => "The rule matches no tool that is known",
+            Self::UnknownArgument => "No tool that the rule matches has such an argument",
+            Self::ArgumentType => "The argument never has the type or value that it is compared with",
+            Self::Lint => "Allowed, but probably not what was meant",
+        }
+    }
+}
+
 /// Another rule that has to do with a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Related {

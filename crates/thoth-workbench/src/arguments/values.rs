@@ -126,16 +126,23 @@ impl Question<'_> {
         if !good.is_empty() {
             return Search::Found(slots(good));
         }
-        match self.some_text(&|_, wanted| wanted, budget) {
+        match self.some_text(&|_, wanted| wanted, &[], budget) {
             Search::Found(text) => Search::Found(slots(vec![text])),
             Search::Empty => Search::Empty,
             Search::Unknown => Search::Unknown,
         }
     }
 
-    /// A text for which each test comes out as `narrowed` says, by automaton.
-    fn some_text(&self, narrowed: &dyn Fn(usize, Outcomes) -> Outcomes, budget: &mut u64) -> Search<String> {
-        let mut languages: Vec<(Language, bool)> = Vec::new();
+    /// A text for which each test comes out as `narrowed` says, and which is none of `forbidden`, by automaton.
+    fn some_text(
+        &self,
+        narrowed: &dyn Fn(usize, Outcomes) -> Outcomes,
+        forbidden: &[&str],
+        budget: &mut u64,
+    ) -> Search<String> {
+        let exact = |text: &&str| -> Box<[Piece]> { text.chars().map(Piece::Literal).collect() };
+        let none: Vec<Box<[Piece]>> = forbidden.iter().map(exact).collect();
+        let mut languages = vec![(Language { lists: vec![GlobList { any: Vec::new(), none }] }, true)];
         let mut loose = false;
         for (index, (_, test, wanted)) in self.tests.iter().enumerate() {
             let wanted = narrowed(index, *wanted);
@@ -151,6 +158,9 @@ impl Question<'_> {
             }
         }
         let fits = |text: &str| {
+            if forbidden.contains(&text) {
+                return false;
+            }
             let outcomes = self.outcomes(&Slot::Value(quoted(text)));
             outcomes.len() == self.tests.len()
                 && self.tests.iter().zip(outcomes).enumerate().all(|(index, ((_, _, wanted), outcome))| {
@@ -227,7 +237,14 @@ impl Question<'_> {
 
     /// Lists, and whether these are all that matter.
     fn arrays(&self, budget: &mut u64) -> (Vec<Slot>, bool) {
+        let is_text = |test: &Test| matches!(test, Test::Pattern(_) | Test::Glob(..) | Test::Under(..) | Test::Host(..));
+        // Then all elements are texts.
+        let some_decided =
+            self.tests.iter().any(|(_, test, wanted)| is_text(test) && !wanted.has(Truth::Error));
         let possible = |test: &Test| match test {
+            Test::Contains(Literal::Text(_)) if some_decided => Outcomes::ERROR.other(),
+            Test::Contains(Literal::Null) if some_decided => Outcomes::FALSE,
+            Test::Contains(_) if some_decided => Outcomes::ERROR,
             Test::Equals(Literal::List(_)) | Test::Pattern(_) | Test::Glob(..) | Test::Under(..) | Test::Host(..) => {
                 Outcomes::ANY
             }
@@ -251,7 +268,6 @@ impl Question<'_> {
         let mut complete = !self.tests.iter().any(|(_, test, _)| whole(test));
         let mut lists: Vec<Vec<String>> = vec![Vec::new(), vec!["1".to_owned()]];
         // Elements that agree on what is to be decided, and differ where nothing is.
-        let is_text = |test: &Test| matches!(test, Test::Pattern(_) | Test::Glob(..) | Test::Under(..) | Test::Host(..));
         let decided = |index: usize, wanted: Outcomes| match self.tests.get(index) {
             Some((_, test, _)) if is_text(test) && !wanted.has(Truth::Error) => wanted,
             _ => Outcomes::ANY,
@@ -262,6 +278,14 @@ impl Question<'_> {
                 required.push(own.show());
             }
         }
+        let forbidden: Vec<&str> = self
+            .tests
+            .iter()
+            .filter_map(|(_, test, wanted)| match test {
+                Test::Contains(Literal::Text(own)) if !wanted.has(Truth::True) => Some(&**own),
+                _ => None,
+            })
+            .collect();
         // Each element must pass what is decided of all of them.
         let admitted = |element: &String| {
             let outcomes = self.outcomes(&Slot::Value(format!("[{element}]")));
@@ -282,14 +306,16 @@ impl Question<'_> {
             };
             for choice in choices {
                 let narrowed = |index: usize, wanted| if index == at { choice } else { decided(index, wanted) };
-                match self.some_text(&narrowed, budget) {
+                match self.some_text(&narrowed, &forbidden, budget) {
                     Search::Found(text) => mixed.push(quoted(&text)),
                     Search::Empty => {}
                     Search::Unknown => complete = false,
                 }
             }
         }
-        match self.some_text(&decided, budget) {
+        match self.some_text(&decided, &forbidden, budget) {
+            // A list of which something is decided has elements, and there are none for it.
+            Search::Empty if some_decided => return (Vec::new(), true),
             Search::Found(text) => {
                 lists.push(vec![quoted(&text)]);
                 if mixed.is_empty() {
@@ -300,6 +326,10 @@ impl Question<'_> {
             Search::Unknown => complete = false,
         }
         lists.push(required.clone());
+        // An element of another type leaves the others undecided.
+        for odd in ["1", "\"x\"", "true"] {
+            lists.push([&*required, &[odd.to_owned()]].concat());
+        }
         lists.push([&*required, &*mixed].concat());
         lists.push(mixed.clone());
         for literal in self.literals() {
