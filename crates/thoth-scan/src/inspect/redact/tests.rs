@@ -38,6 +38,10 @@ fn a_mark_announces_nothing() {
     assert_eq!(redacted(&once, None).unwrap(), once);
     let behind = r#"{"t": "[REDACTED:secrets.password]: Tr0ub4dor&3"}"#;
     assert_eq!(redacted(behind, None).unwrap(), behind);
+    let around = r#"{"password": "x@[REDACTED:personal_data.email]"}"#;
+    assert_eq!(redacted(around, None).unwrap(), around);
+    let hidden = redacted(r#"{"password": "[REDACTED:a]Tr0ub4dor&3"}"#, None).unwrap();
+    assert!(!hidden.contains("Tr0ub4dor"), "a mark excuses nothing beside it: {hidden}");
     // Only a whole mark is one.
     let unclosed = redacted(r#"{"t": "[REDACTED:secrets.password: Tr0ub4dor&3"}"#, None).unwrap();
     assert!(!unclosed.contains("Tr0ub4dor"), "{unclosed}");

@@ -1,5 +1,6 @@
 //! Values that only their surroundings give away: `password: …`, `API_KEY=…`, the member `"client_secret"`.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -168,7 +169,8 @@ fn is_token(value: &str, min_entropy: f64) -> bool {
 
 /// Judges the whole value of a member whose name is sensitive.
 pub(in super::super) fn field_value(leaf: &Leaf<'_>, settings: &InspectSettings) -> Option<Hit> {
-    let value = leaf.text.trim();
+    let value = without_marks(leaf.text.trim());
+    let value = &*value;
     if !(6..=4096).contains(&value.len()) || !is_sensitive_key(leaf.key) || is_placeholder(value) {
         return None;
     }
@@ -227,6 +229,7 @@ pub(super) fn check(leaf: &Leaf<'_>, word: Range<usize>, settings: &InspectSetti
     let (Some(name), Some(text)) = (leaf.text.get(name_start..name_end), leaf.text.get(value.clone())) else {
         return (None, 0..0);
     };
+    let text = &*without_marks(text);
     let password = leaf.text.get(word).is_some_and(says_password);
     let strong = if password {
         let digits = text.bytes().any(|byte| byte.is_ascii_digit());
@@ -239,9 +242,27 @@ pub(super) fn check(leaf: &Leaf<'_>, word: Range<usize>, settings: &InspectSetti
     (found.then(|| hit(kind, value.clone(), Confidence::Medium)), value)
 }
 
-/// Whether a word stands in a mark of ours, such as `[REDACTED:secrets.password]`: that announces nothing.
+/// How the marks of what was taken out begin, such as `[REDACTED:secrets.password]`.
+const OPENS: &str = "[REDACTED:";
+
+/// A value without the marks in it: what was taken out says nothing of the rest.
+fn without_marks(value: &str) -> Cow<'_, str> {
+    if !value.contains(OPENS) {
+        return Cow::Borrowed(value);
+    }
+    let mut parts = value.split(OPENS);
+    let mut rest = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(']').filter(|(kind, _)| kind.len() <= 2 * NAME) {
+            Some((_, behind)) => rest.push_str(behind),
+            None => rest.extend([OPENS, part]),
+        }
+    }
+    Cow::Owned(rest)
+}
+
+/// Whether a word stands in a mark: that announces nothing.
 fn in_mark(text: &str, word: &Range<usize>) -> bool {
-    const OPENS: &str = "[REDACTED:";
     let of_kind = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'#');
     let before = text.as_bytes().get(..word.start).unwrap_or_default();
     let kind = before.iter().rev().take(NAME).take_while(|byte| of_kind(byte)).count();
