@@ -7,7 +7,7 @@
 mod budgets;
 mod decisions;
 mod instructions;
-mod machine;
+pub(crate) mod machine;
 mod programs;
 
 use std::process::Command;

@@ -5,6 +5,7 @@
 //! their judges stand beside them prove nothing. The command takes their paths.
 
 mod document;
+mod peers;
 mod rows;
 mod tables;
 
@@ -33,6 +34,9 @@ pub(crate) struct Options {
     /// Labelled calls of tools, as JSON lines: tool, arguments, label, category
     #[arg(long, value_name = "FILE")]
     calls: Option<PathBuf>,
+    /// Scan the definitions with other scanners, too, and show all in one table; installs them first
+    #[arg(long, requires = "definitions")]
+    peers: bool,
     /// Put the tables into `docs/detection.md`
     #[arg(long)]
     write_docs: bool,
@@ -49,10 +53,12 @@ struct Measured {
     side_by_side: Option<Value>,
     /// What the inspection found, one object a file.
     inspected: Vec<Value>,
+    /// The table with other scanners.
+    peers: Option<String>,
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
-    let Options { definitions, real_tools, results, calls, write_docs } = options;
+    let Options { definitions, real_tools, results, calls, peers, write_docs } = options;
     let given = |flag: &'static str, path: &Option<PathBuf>| path.clone().map(|path| (flag, path));
     let definitions = [given("--definitions", definitions), given("--real-tools", real_tools)];
     let definitions: Vec<_> = definitions.into_iter().flatten().collect();
@@ -66,13 +72,17 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
             bail!("{flag}: there is no file `{}`", path.display());
         }
     }
-    let mut measured = Measured { rows: None, side_by_side: None, inspected: Vec::new() };
+    let mut measured = Measured { rows: None, side_by_side: None, inspected: Vec::new(), peers: None };
     if !definitions.is_empty() {
         report::step("scan definitions");
         measured.rows = Some(Rows::read(&example(workspace, "eval", &definitions, "--rows")?)?);
         let tables = example(workspace, "eval", &definitions, "--json")?;
         let tables: Value = serde_json::from_str(&tables).context("cannot read what `eval --json` printed")?;
         measured.side_by_side = tables.get("false alarms side by side").cloned();
+        if let (true, Some(rows)) = (*peers, &measured.rows) {
+            let files = definitions.iter().map(|(_, path)| std::path::absolute(path)).collect::<Result<Vec<_>, _>>()?;
+            measured.peers = Some(peers::measure(workspace, &files, rows)?);
+        }
     }
     if !inspected.is_empty() {
         if workspace.root().join("crates/thoth-scan/examples/inspect_eval.rs").is_file() {

@@ -96,6 +96,13 @@ pub(crate) fn python_peers(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.fixtures().join("python-peers").join("bin").join("python"))
 }
 
+/// The interpreter of an environment with other scanners of MCP tools, which no test needs.
+pub(crate) fn python_scanners(workspace: &Workspace) -> Result<PathBuf> {
+    let _lock = SetupLock::acquire(&workspace.fixtures())?;
+    python_environment(workspace, "python-scanners", "other scanners of MCP tools")?;
+    Ok(workspace.fixtures().join("python-scanners").join("bin").join("python"))
+}
+
 /// The everything-server example, which is shipped only in the source package of the Python SDK.
 fn python_everything_server(workspace: &Workspace) -> Result<()> {
     let requirements = pins(workspace).join("python-2-source.txt");

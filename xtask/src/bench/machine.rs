@@ -3,7 +3,7 @@
 use std::fs;
 
 /// The machine and its load, in one line.
-pub(super) fn described() -> String {
+pub(crate) fn described() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);

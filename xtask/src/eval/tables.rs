@@ -12,6 +12,7 @@ pub(super) fn all(measured: &Measured) -> String {
     let mut text = String::new();
     if let Some(rows) = &measured.rows {
         definitions(rows, measured.side_by_side.as_ref(), &mut text);
+        text.push_str(measured.peers.as_deref().unwrap_or_default());
     }
     for set in &measured.inspected {
         inspected(set, &mut text);
