@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thoth_scan::text::{Limits, Text};
+use thoth_text::{Limits, Text};
 
 fuzz_target!(|raw: &str| {
     let text = Text::read(raw);

@@ -1,8 +1,8 @@
 //! `thoth policy`.
 
 mod explain;
-mod replay;
 mod init;
+mod replay;
 mod schema;
 mod test;
 

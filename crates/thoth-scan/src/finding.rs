@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::text::Encoding;
 use crate::threat::{Severity, Threat};
+use thoth_text::Encoding;
 
 /// Evidence longer than this is cut, with an ellipsis.
 const LONGEST_EVIDENCE: usize = 240;

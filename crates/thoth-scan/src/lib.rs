@@ -10,5 +10,4 @@ pub mod inspect;
 pub mod look_alike;
 pub mod role;
 pub mod rules;
-pub mod text;
 pub mod threat;

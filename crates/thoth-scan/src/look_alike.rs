@@ -7,7 +7,7 @@
 
 use unicode_security::skeleton as unicode_skeleton;
 
-use crate::text::Text;
+use thoth_text::Text;
 
 /// Names shorter than this are alike only when they look the same.
 const SHORTEST_NEAR: usize = 5;

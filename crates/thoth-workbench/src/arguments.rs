@@ -164,9 +164,9 @@ impl<'p> Atoms<'p> {
         });
         let fits = |size: u64| {
             size >= "{}".len() as u64
-                && bounds.iter().all(|(bounds, outcomes)| {
-                    outcomes.has((bounds.least <= size && size <= bounds.most).into())
-                })
+                && bounds
+                    .iter()
+                    .all(|(bounds, outcomes)| outcomes.has((bounds.least <= size && size <= bounds.most).into()))
         };
         !bounds.is_empty() && !edges.chain(["{}".len() as u64]).any(fits)
     }
@@ -184,7 +184,8 @@ impl<'p> Atoms<'p> {
         const AROUND: usize = r#","padding":"""#.len();
         let have = text.len() as u64;
         let fits = |size: u64| {
-            self.sizes(wanted).all(|(bounds, outcomes)| outcomes.has((bounds.least <= size && size <= bounds.most).into()))
+            self.sizes(wanted)
+                .all(|(bounds, outcomes)| outcomes.has((bounds.least <= size && size <= bounds.most).into()))
         };
         if fits(have) {
             return text;
@@ -207,7 +208,8 @@ impl<'p> Atoms<'p> {
                 _ => None,
             })
             .collect();
-        let wider = |one: RateScope, other: RateScope| one == other || one == RateScope::Agent || other == RateScope::Tool;
+        let wider =
+            |one: RateScope, other: RateScope| one == other || one == RateScope::Agent || other == RateScope::Tool;
         rates.iter().any(|(limit, window, scope, outcomes)| {
             !outcomes.has(Truth::False)
                 && rates.iter().any(|(less, longer, other, outcomes)| {
@@ -241,7 +243,8 @@ impl<'p> Atoms<'p> {
         const LONG_AGO: u32 = 32 * 24 * 60 * 60;
         let few = needed.iter().any(|(condition, wanted)| matches!(condition, Condition::Rate { .. }) && !wanted);
         let plain = |name: &str| thoth_policy::outline::reads_as(name) == name;
-        let allowed = |tool: &str, server: &str| !never.iter().any(|(tools, servers)| tools.has(tool) && servers.has(server));
+        let allowed =
+            |tool: &str, server: &str| !never.iter().any(|(tools, servers)| tools.has(tool) && servers.has(server));
         for (condition, wanted) in needed {
             match condition {
                 Condition::AfterCall { tool, server } if wanted => {

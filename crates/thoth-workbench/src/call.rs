@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
-use thoth_policy::{History, Policy, Query, RateScope, Scratch, ScopeList, counted_name};
+use thoth_policy::{History, Policy, Query, RateScope, ScopeList, Scratch, counted_name};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Approval, Arguments};
 

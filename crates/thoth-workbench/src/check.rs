@@ -165,11 +165,17 @@ impl Checker<'_> {
         let strictest = self.policy.evaluation() == thoth_policy::Evaluation::Strictest;
         let approval = rule.approval;
         let (severity, message, remedy) = if approval < default {
-            let message = format!("rule `{name}` answers `{approval}` for every call, so that `{default}` of `defaults` never holds");
+            let message = format!(
+                "rule `{name}` answers `{approval}` for every call, so that `{default}` of `defaults` never holds"
+            );
             (Severity::Warning, message, "name the tools that are meant, or change `defaults`")
         } else if approval == Approval::Block && strictest {
             let message = format!("rule `{name}` blocks every call, whatever the other rules say");
-            (Severity::Warning, message, "move it to `defaults: {approval: block}`; here the strictest rule wins, not the first")
+            (
+                Severity::Warning,
+                message,
+                "move it to `defaults: {approval: block}`; here the strictest rule wins, not the first",
+            )
         } else {
             let message = format!("rule `{name}` is for every call");
             (Severity::Note, message, "`defaults` says the same with less: it holds where no rule matches")
@@ -179,7 +185,14 @@ impl Checker<'_> {
         self.add_with(finding, sample, |_| true);
     }
 
-    fn finding(&self, rule: &Rule<'_>, kind: FindingKind, severity: Severity, message: String, remedy: &str) -> Finding {
+    fn finding(
+        &self,
+        rule: &Rule<'_>,
+        kind: FindingKind,
+        severity: Severity,
+        message: String,
+        remedy: &str,
+    ) -> Finding {
         Finding {
             kind,
             severity,

@@ -122,8 +122,7 @@ pub fn diff(old: &Policy, new: &Policy, from: Timestamp) -> Comparison {
 
 /// Adds the class of a call, once both policies have confirmed it.
 fn note(space: &Space<'_>, call: &Call, facts: &[Facts], classes: &mut BTreeMap<Class, Change>) -> bool {
-    let ((old, old_why), (new, new_why)) =
-        (space.verdict(View::whole(0), facts), space.verdict(View::whole(1), facts));
+    let ((old, old_why), (new, new_why)) = (space.verdict(View::whole(0), facts), space.verdict(View::whole(1), facts));
     let [one, other] = &*space.sides else { return false };
     if call.decided_by(one.policy) != Some(old) || call.decided_by(other.policy) != Some(new) {
         return false;
@@ -157,7 +156,11 @@ fn questions(space: &Space<'_>, strict: usize, loose: usize) -> Vec<(Goal, Regio
     }
     let looser = other.rules.iter().any(|own| own.approval < side.default && !own.shared);
     if side.default > Approval::Auto && (looser || other.default < side.default) {
-        let goal = Goal { source: Some((View::whole(strict), Source::Default)), below: below(side.default), or_default: false };
+        let goal = Goal {
+            source: Some((View::whole(strict), Source::Default)),
+            below: below(side.default),
+            or_default: false,
+        };
         all.push((goal, space.everything()));
     }
     for list in &side.lists {
@@ -181,8 +184,11 @@ fn other_demands(space: &Space<'_>) -> Vec<String> {
         side.rules.iter().map(|rule| (rule.name().to_owned(), rule.outline.demand())).collect()
     };
     let (old, new) = (demands(old), demands(new));
-    let mut changed: Vec<String> =
-        new.iter().filter(|(name, demand)| old.get(*name).is_some_and(|own| own != *demand)).map(|(name, _)| name.clone()).collect();
+    let mut changed: Vec<String> = new
+        .iter()
+        .filter(|(name, demand)| old.get(*name).is_some_and(|own| own != *demand))
+        .map(|(name, _)| name.clone())
+        .collect();
     // A rule that is new, or gone, and asks for special people: the answer is the same word, and means something else.
     let only = |one: &BTreeMap<String, Option<String>>, other: &BTreeMap<String, Option<String>>| {
         let own = one.iter().filter(|(name, demand)| demand.is_some() && !other.contains_key(*name));

@@ -145,7 +145,8 @@ impl Space<'_> {
                 let by = side.rules.get(rule)?.overridden_by.iter().copied();
                 let by = by.into_iter().find(|by| effective.contains(&(*by, false)))?;
                 let at = RuleRef { side: view.side, rule: by };
-                let mut ways: Vec<Way> = self.rule(at).map(|rule| self.escapes(rule, true)).map(ways).unwrap_or_default();
+                let mut ways: Vec<Way> =
+                    self.rule(at).map(|rule| self.escapes(rule, true)).map(ways).unwrap_or_default();
                 ways.extend(self.overriders(view, by));
                 Some(Judgement::Missed(ways, Some(at)))
             }
@@ -159,9 +160,8 @@ impl Space<'_> {
         let wish = if side.default >= limit { Wish::Holds } else { Wish::Applies };
         let looser_before = |before: usize| -> Vec<Way> {
             let rules = side.rules.iter().enumerate().take(before);
-            let looser = rules.filter(|(rule, own)| {
-                own.approval < limit && Some(*rule) != view.without && !(new_only && own.shared)
-            });
+            let looser = rules
+                .filter(|(rule, own)| own.approval < limit && Some(*rule) != view.without && !(new_only && own.shared));
             looser.map(|(rule, _)| must(RuleRef { side: view.side, rule }, wish)).collect()
         };
         match why {

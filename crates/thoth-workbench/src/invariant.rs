@@ -64,7 +64,11 @@ pub fn decide(policy: &Policy, invariant: &Invariant, from: jiff::Timestamp) -> 
             }
         }
     }
-    if unknown { Answer::Unknown("it took too many steps, or rests on conditions that cannot be solved") } else { Answer::Holds }
+    if unknown {
+        Answer::Unknown("it took too many steps, or rests on conditions that cannot be solved")
+    } else {
+        Answer::Holds
+    }
 }
 
 /// Goals that some call reaches exactly if some call gets this answer.
@@ -73,7 +77,12 @@ fn questions(space: &Space<'_>, answer: Approval) -> Vec<(Goal, Region)> {
     let below = |limit: Approval| Some((whole, limit));
     let Some(side) = space.sides.first() else { return Vec::new() };
     let below = match answer {
-        Approval::Auto => return vec![(Goal { source: None, below: below(Approval::Approve), or_default: false }, space.everything())],
+        Approval::Auto => {
+            return vec![(
+                Goal { source: None, below: below(Approval::Approve), or_default: false },
+                space.everything(),
+            )];
+        }
         Approval::Approve => below(Approval::Block),
         Approval::Block => None,
     };

@@ -33,7 +33,9 @@ impl Language {
     /// Whether its form shows that every name lies in it.
     pub(crate) fn is_everything(&self) -> bool {
         let star = |glob: &[Piece]| matches!(glob, [Piece::Star]);
-        self.lists.iter().any(|list| list.none.is_empty() && (list.any.is_empty() || list.any.iter().any(|glob| star(glob))))
+        self.lists
+            .iter()
+            .any(|list| list.none.is_empty() && (list.any.is_empty() || list.any.iter().any(|glob| star(glob))))
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -65,7 +67,8 @@ impl Language {
 
 impl GlobList {
     fn of(text: &TextMatch, change: fn(Vec<Piece>) -> Vec<Piece>) -> Self {
-        let all = |globs: &[thoth_policy::outline::Glob]| globs.iter().map(|glob| change(glob.pieces()).into()).collect();
+        let all =
+            |globs: &[thoth_policy::outline::Glob]| globs.iter().map(|glob| change(glob.pieces()).into()).collect();
         Self { any: all(&text.any), none: all(&text.none) }
     }
 }
@@ -315,7 +318,9 @@ impl<'l> Automaton<'l> {
         for high in edges.iter().copied().map(Some).chain([None]) {
             let inside = |c: &char| *c >= low && high.is_none_or(|high| *c < high);
             let nice = NICE.chars().find(|c| inside(c) && free(c));
-            letters.extend(nice.or_else(|| (low..).take(MAX_PLAIN).take_while(inside).find(|c| free(c) && !c.is_control())));
+            letters.extend(
+                nice.or_else(|| (low..).take(MAX_PLAIN).take_while(inside).find(|c| free(c) && !c.is_control())),
+            );
             if let Some(high) = high {
                 low = high;
             }
@@ -407,7 +412,10 @@ fn after(c: char) -> Option<char> {
     (c..).nth(1)
 }
 
-fn parts<'p>((first, middle, end): &(usize, usize, usize), progress: &'p [Progress]) -> (&'p [Progress], &'p [Progress]) {
+fn parts<'p>(
+    (first, middle, end): &(usize, usize, usize),
+    progress: &'p [Progress],
+) -> (&'p [Progress], &'p [Progress]) {
     (progress.get(*first..*middle).unwrap_or_default(), progress.get(*middle..*end).unwrap_or_default())
 }
 

@@ -18,7 +18,9 @@ pub fn with_evaluation(text: &str, word: &str) -> String {
     }
     if !replaced {
         // After what must come first: a byte order mark is refused anyway, comments and the start of the document are not.
-        let at = lines.iter().position(|line| !line.starts_with(['#', '%']) && !line.starts_with("---") && !line.trim().is_empty());
+        let at = lines
+            .iter()
+            .position(|line| !line.starts_with(['#', '%']) && !line.starts_with("---") && !line.trim().is_empty());
         lines.insert(at.unwrap_or(lines.len()), own);
     }
     let mut out = lines.join("\n");

@@ -59,8 +59,12 @@ impl Rule<'_> {
     /// Whether it fits every call, whatever else.
     pub(crate) fn is_for_every_call(&self) -> bool {
         let Block { tool, server, agent } = &self.block;
-        tool.is_none() && server.is_none() && agent.is_none()
-            && self.except.is_empty() && self.moments.is_none() && self.atoms.is_empty()
+        tool.is_none()
+            && server.is_none()
+            && agent.is_none()
+            && self.except.is_empty()
+            && self.moments.is_none()
+            && self.atoms.is_empty()
     }
 }
 
@@ -210,14 +214,14 @@ impl<'p> Space<'p> {
             return if self.times.complete { Search::Empty } else { Search::Unknown };
         };
         let mut unknown = false;
-        let mut found = |names: &mut Names, whose, wish: &[(LanguageId, bool)], budget: &mut u64| {
-            match names.find(whose, wish, budget) {
-                Search::Found(name) => Some(name),
-                Search::Empty => None,
-                Search::Unknown => {
-                    unknown = true;
-                    None
-                }
+        let mut found = |names: &mut Names, whose, wish: &[(LanguageId, bool)], budget: &mut u64| match names
+            .find(whose, wish, budget)
+        {
+            Search::Found(name) => Some(name),
+            Search::Empty => None,
+            Search::Unknown => {
+                unknown = true;
+                None
             }
         };
         let tool = found(&mut self.names, Whose::Tool, &region.tool, budget);
@@ -255,7 +259,8 @@ impl<'p> Space<'p> {
                         })
                         .collect();
                     applied.sort_unstable();
-                    let answers = |list: &ToolsList<'_>| self.names.has(list.language, &call.tool) == list.outline.named;
+                    let answers =
+                        |list: &ToolsList<'_>| self.names.has(list.language, &call.tool) == list.outline.named;
                     let lists = side.lists.iter().enumerate().filter(|(_, list)| answers(list));
                     Facts { applied, lists: lists.map(|(index, _)| index).collect() }
                 })
@@ -326,7 +331,8 @@ fn side<'p>(
         .list_outlines()
         .into_iter()
         .map(|outline| {
-            let language = if outline.any_case { names.add_in_any_case(outline.tools) } else { names.add(outline.tools) };
+            let language =
+                if outline.any_case { names.add_in_any_case(outline.tools) } else { names.add(outline.tools) };
             ToolsList { outline, language }
         })
         .collect();

@@ -13,7 +13,11 @@ pub(crate) enum Literal {
     Tool(LanguageId, bool),
     Server(LanguageId, bool),
     /// The agent's name lies in the language, or does not; or it is not known, where that will do.
-    Agent { language: LanguageId, inside: bool, or_unknown: bool },
+    Agent {
+        language: LanguageId,
+        inside: bool,
+        or_unknown: bool,
+    },
     AgentUnknown,
     During(Moments),
     Outcome(AtomId, Outcomes),

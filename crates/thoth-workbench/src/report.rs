@@ -44,7 +44,11 @@ pub fn findings_text(report: &Report, paint: Paint<'_>) -> String {
         }
         out.push_str(&format!("\n  {}\n", harmless(&finding.message)));
         if let Some((call, answer)) = &finding.witness {
-            out.push_str(&format!("  call  {}  {}\n", harmless(&call.to_string()), paint(tone_of(*answer), answer.as_str())));
+            out.push_str(&format!(
+                "  call  {}  {}\n",
+                harmless(&call.to_string()),
+                paint(tone_of(*answer), answer.as_str())
+            ));
         }
         if !finding.remedy.is_empty() {
             out.push_str(&format!("  fix   {}\n", harmless(&finding.remedy)));
@@ -88,7 +92,10 @@ pub fn changes_text(comparison: &Comparison, paint: Paint<'_>) -> String {
         out.push_str(&format!("… and {more} more; `--json` has them all\n"));
     }
     for section in &comparison.other_sections {
-        out.push_str(&format!("{}  section `{section}` differs and is not compared by meaning\n", paint(Tone::Care, "other")));
+        out.push_str(&format!(
+            "{}  section `{section}` differs and is not compared by meaning\n",
+            paint(Tone::Care, "other")
+        ));
     }
     for rule in &comparison.other_demands {
         let rule = harmless(rule);
@@ -124,9 +131,7 @@ pub fn changes_json(comparison: &Comparison) -> Json {
 }
 
 fn change_json(change: &Change) -> Json {
-    let decider = |decider: &Decider| {
-        json!({"what": decider.what, "rule": decider.rule, "span": decider.place.as_ref().map(place_json)})
-    };
+    let decider = |decider: &Decider| json!({"what": decider.what, "rule": decider.rule, "span": decider.place.as_ref().map(place_json)});
     json!({
         "direction": if change.is_looser() { "looser" } else { "stricter" },
         "old": change.old.as_str(),
@@ -144,8 +149,11 @@ pub fn findings_json(report: &Report) -> Vec<Json> {
 }
 
 fn finding_json(finding: &Finding) -> Json {
-    let related: Vec<Json> =
-        finding.related.iter().map(|related| json!({"rule": related.rule, "span": place_json(&related.place)})).collect();
+    let related: Vec<Json> = finding
+        .related
+        .iter()
+        .map(|related| json!({"rule": related.rule, "span": place_json(&related.place)}))
+        .collect();
     json!({
         "code": finding.kind.as_str(),
         "severity": finding.severity.as_str(),

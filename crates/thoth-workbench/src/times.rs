@@ -83,7 +83,9 @@ impl Times {
         for at in candidates {
             let mut row = vec![0_u64; distinct.len().div_ceil(64)];
             for (index, (_, timed)) in distinct.iter().enumerate() {
-                if timed.holds(at) && let Some(word) = row.get_mut(index / 64) {
+                if timed.holds(at)
+                    && let Some(word) = row.get_mut(index / 64)
+                {
                     *word |= 1 << (index % 64);
                 }
             }

@@ -18,11 +18,12 @@ struct Row {
 /// command line never imports the gate.
 const HOUSE: &[Row] = &[
     Row { name: "thoth-types", may_import: &[] },
+    Row { name: "thoth-text", may_import: &[] },
     Row { name: "thoth-policy", may_import: &["thoth-types"] },
     Row { name: "thoth-mcp", may_import: &["thoth-types"] },
     Row { name: "thoth-audit", may_import: &["thoth-types"] },
     Row { name: "thoth-endpoint", may_import: &["thoth-types"] },
-    Row { name: "thoth-scan", may_import: &["thoth-types"] },
+    Row { name: "thoth-scan", may_import: &["thoth-types", "thoth-text"] },
     Row { name: "thoth-gate", may_import: &["thoth-types", "thoth-policy", "thoth-audit", "thoth-scan"] },
     Row { name: "thoth-api", may_import: &["thoth-types"] },
     Row {

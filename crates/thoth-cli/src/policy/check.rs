@@ -54,7 +54,8 @@ pub(super) fn check(arguments: &CheckArgs) -> Outcome {
 fn checked(arguments: &CheckArgs, name: &str, policy: &Policy) -> Outcome {
     let tools = arguments.tools.as_ref().map(|path| {
         let shown = path.display();
-        let text = fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read `{shown}`: {error}")))?;
+        let text =
+            fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read `{shown}`: {error}")))?;
         KnownTools::parse(&text).map_err(|error| Failure::usage(format!("`{shown}` does not list tools: {error}")))
     });
     let options = CheckOptions { from: super::moment(arguments.at.as_deref())?, tools: tools.transpose()? };

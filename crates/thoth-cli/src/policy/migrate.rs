@@ -10,8 +10,8 @@ use thoth_workbench::changes_text;
 
 use super::check::painted;
 use super::diff::exit_code;
-use crate::policy_files::PolicyFiles;
 use super::invalid;
+use crate::policy_files::PolicyFiles;
 
 /// `thoth policy migrate`
 #[derive(Debug, Args)]
@@ -44,7 +44,10 @@ pub(super) fn migrate(arguments: &MigrateArgs) -> Outcome {
     let text = fs::read_to_string(&arguments.file).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
     let read = |text: String| {
         thoth_policy::load(&name, &thoth_policy::Sources::one(&name, text)).map_err(|error| {
-            Failure::new(Code::InvalidPolicy, format!("the file cannot be migrated as it is written\n{}", error.render(false)))
+            Failure::new(
+                Code::InvalidPolicy,
+                format!("the file cannot be migrated as it is written\n{}", error.render(false)),
+            )
         })
     };
     let strictest = thoth_workbench::with_evaluation(&text, "strictest");

@@ -6,7 +6,7 @@ use super::ItemScan;
 use super::walk::Path;
 use crate::finding::Evidence;
 use crate::rules::{Concepts, Detector};
-use crate::text::Text;
+use thoth_text::Text;
 
 /// Holds what a tool can do against what it says it is for.
 pub(super) fn scan(scan: &mut ItemScan<'_>, definition: Value<'_>) {

@@ -10,7 +10,7 @@ use super::walk::Path;
 use crate::finding::{Evidence, bounded};
 use crate::role::Role;
 use crate::rules::Detector;
-use crate::text::Text;
+use thoth_text::Text;
 
 /// The longest local part and the longest domain that are read.
 const LONGEST: usize = 64;

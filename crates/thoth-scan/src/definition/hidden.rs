@@ -5,8 +5,8 @@ use super::walk::Path;
 use crate::finding::{Evidence, bounded};
 use crate::role::Role;
 use crate::rules::Detector;
-use crate::text::{AnomalyKind, Encoding, Segment, Text};
 use crate::threat::Severity;
+use thoth_text::{AnomalyKind, Encoding, Segment, Text};
 
 /// Reports the anomalies and the encoded texts of a string.
 pub(super) fn scan(scan: &mut ItemScan<'_>, path: &Path<'_>, role: Role, text: &Text<'_>) {

@@ -7,8 +7,8 @@ use super::{ItemScan, capability, destination, hidden, schema};
 use crate::finding::{Evidence, Finding, Item, bounded};
 use crate::role::Role;
 use crate::rules::{Detector, Match};
-use crate::text::{Encoding, Text};
 use crate::threat::{Severity, Threat};
+use thoth_text::{Encoding, Text};
 
 /// The name that a definition gives itself.
 pub(super) fn name_of(definition: Value<'_>) -> String {

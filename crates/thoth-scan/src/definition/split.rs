@@ -11,7 +11,7 @@ use super::{ItemScan, Scanner, Server};
 use crate::finding::{Evidence, Finding, Item, bounded};
 use crate::role::Role;
 use crate::rules::{Concepts, Detector};
-use crate::text::Text;
+use thoth_text::Text;
 
 /// How much of the end and of the beginning of a description is read on.
 const SEAM: usize = 160;

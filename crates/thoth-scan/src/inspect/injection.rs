@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
-use crate::text::{AnomalyKind, Encoding, Limits, Text};
+use thoth_text::{AnomalyKind, Encoding, Limits, Text};
 
 use super::detection::{Class, Confidence, Direction};
 use super::leaf::{Hit, Leaf, LeafKind};

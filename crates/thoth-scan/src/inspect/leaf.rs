@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::text::Survey;
+use thoth_text::Survey;
 
 use super::argument_role::Role;
 use super::detection::{Action, Class, Confidence, Direction};

@@ -8,7 +8,7 @@ use super::prose::Prose;
 use super::vocabulary::number_words;
 use super::{Rule, RuleSet};
 use crate::role::Role;
-use crate::text::{Encoding, Text};
+use thoth_text::{Encoding, Text};
 
 /// Buffers that are reused from text to text.
 #[derive(Debug, Default)]

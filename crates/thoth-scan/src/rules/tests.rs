@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::text::Text;
+use thoth_text::Text;
 
 /// The rules that find something in a text, in any role that they apply to.
 fn found(set: &RuleSet, rule: &Rule, example: &str) -> bool {

@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::concept::{Concept, MOST_CONCEPTS};
 use super::pattern::Hit;
-use crate::text::{Text, is_word};
+use thoth_text::{Text, is_word};
 
 /// A term: whose it is, what is compared, and where words must begin and end.
 #[derive(Debug)]

@@ -46,7 +46,13 @@ pub(super) fn telling(given: &[&str]) -> (Vec<String>, bool) {
     let places = parts.iter().map(|(_, _, fraction)| fraction.len()).max().unwrap_or_default();
     for (negative, whole, fraction) in &parts {
         let zero = whole == "0" && fraction.is_empty();
-        let signs: &[&str] = if zero { &["", "-"] } else if *negative { &["-"] } else { &[""] };
+        let signs: &[&str] = if zero {
+            &["", "-"]
+        } else if *negative {
+            &["-"]
+        } else {
+            &[""]
+        };
         for sign in signs {
             all.push(format!("{sign}{whole}.{fraction:0<places$}5"));
         }

@@ -11,9 +11,9 @@ use thoth_policy::{Query, Truth};
 use thoth_types::Arguments;
 use thoth_types::json::{Limits, Tape};
 
+use super::Outcomes;
 use super::decimals::telling;
 use super::document::{Slot, document};
-use super::Outcomes;
 use crate::language::{GlobList, Language, Search, find as find_text};
 
 /// How many values are kept of one argument.
@@ -163,9 +163,12 @@ impl Question<'_> {
             }
             let outcomes = self.outcomes(&Slot::Value(quoted(text)));
             outcomes.len() == self.tests.len()
-                && self.tests.iter().zip(outcomes).enumerate().all(|(index, ((_, _, wanted), outcome))| {
-                    narrowed(index, *wanted).has(outcome)
-                })
+                && self
+                    .tests
+                    .iter()
+                    .zip(outcomes)
+                    .enumerate()
+                    .all(|(index, ((_, _, wanted), outcome))| narrowed(index, *wanted).has(outcome))
         };
         if fits("") {
             return Search::Found(String::new());
@@ -237,10 +240,10 @@ impl Question<'_> {
 
     /// Lists, and whether these are all that matter.
     fn arrays(&self, budget: &mut u64) -> (Vec<Slot>, bool) {
-        let is_text = |test: &Test| matches!(test, Test::Pattern(_) | Test::Glob(..) | Test::Under(..) | Test::Host(..));
+        let is_text =
+            |test: &Test| matches!(test, Test::Pattern(_) | Test::Glob(..) | Test::Under(..) | Test::Host(..));
         // Then all elements are texts.
-        let some_decided =
-            self.tests.iter().any(|(_, test, wanted)| is_text(test) && !wanted.has(Truth::Error));
+        let some_decided = self.tests.iter().any(|(_, test, wanted)| is_text(test) && !wanted.has(Truth::Error));
         let possible = |test: &Test| match test {
             Test::Contains(Literal::Text(_)) if some_decided => Outcomes::ERROR.other(),
             Test::Contains(Literal::Null) if some_decided => Outcomes::FALSE,
@@ -253,7 +256,11 @@ impl Question<'_> {
             Test::Contains(_) => Outcomes::ANY,
             Test::Size(_) => Outcomes::ERROR.other(),
             Test::In(own) | Test::NotIn(own) => {
-                if own.iter().any(|literal| matches!(literal, Literal::List(_))) { Outcomes::ANY } else { Outcomes::ERROR }
+                if own.iter().any(|literal| matches!(literal, Literal::List(_))) {
+                    Outcomes::ANY
+                } else {
+                    Outcomes::ERROR
+                }
             }
             Test::Exists(wanted) => Outcomes::of((*wanted).into()),
         };
@@ -357,7 +364,12 @@ impl Question<'_> {
             }
         }
         slots.extend(lists.into_iter().map(|list| Slot::Value(format!("[{}]", list.join(",")))));
-        slots.extend(self.literals().into_iter().filter(|own| matches!(own, Literal::List(_))).map(|own| Slot::Value(own.show())));
+        slots.extend(
+            self.literals()
+                .into_iter()
+                .filter(|own| matches!(own, Literal::List(_)))
+                .map(|own| Slot::Value(own.show())),
+        );
         (slots, complete)
     }
 
@@ -420,9 +432,7 @@ fn on_texts(test: &Test) -> OnTexts {
         },
         Test::NotIn(own) => match texts(own) {
             texts if texts.is_empty() => OnTexts::Always(Truth::Error),
-            texts => OnTexts::Language(Language {
-                lists: vec![GlobList { any: Vec::new(), none: texts }],
-            }),
+            texts => OnTexts::Language(Language { lists: vec![GlobList { any: Vec::new(), none: texts }] }),
         },
         Test::Exists(wanted) => OnTexts::Always((*wanted).into()),
         Test::Glob(globs, _) => OnTexts::Language(Language::of(globs)),

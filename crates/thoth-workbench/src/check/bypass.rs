@@ -54,7 +54,11 @@ impl Checker<'_> {
             let Some(answer) = call.decided_by(self.policy).filter(|answer| *answer < rule.approval) else { continue };
             done = Some(kind);
             let severity = if answer == Approval::Auto { Severity::Warning } else { Severity::Note };
-            let what = if kind == FindingKind::CaseBypass { "in another letter case" } else { "with a letter that looks the same" };
+            let what = if kind == FindingKind::CaseBypass {
+                "in another letter case"
+            } else {
+                "with a letter that looks the same"
+            };
             let message = format!(
                 "rule `{}` ({}) does not match `{tool}` {what}: the answer is `{answer}`",
                 rule.name(),

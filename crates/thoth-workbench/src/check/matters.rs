@@ -55,7 +55,8 @@ impl Checker<'_> {
             () => (Severity::Warning, format!("{} answer for all of them", named(&others))),
         };
         let Some(rule) = space.rule(at) else { return None };
-        let message = format!("rule `{name}` never decides: every call that it matches gets the same answer without it; {by}");
+        let message =
+            format!("rule `{name}` never decides: every call that it matches gets the same answer without it; {by}");
         let mut finding = self.finding(
             rule,
             FindingKind::NeverDecisive,
@@ -121,7 +122,8 @@ fn changes_something(space: &mut Space<'_>, at: RuleRef) -> Answers {
         let Some(limit) = space.sides.first().and_then(|side| side.rules.get(other)).map(|rule| rule.approval) else {
             continue;
         };
-        let goal = Goal { source: Some((without, Source::Rule(other))), below: Some((whole, limit)), or_default: false };
+        let goal =
+            Goal { source: Some((without, Source::Rule(other))), below: Some((whole, limit)), or_default: false };
         questions.push((goal, vec![(at, Wish::Holds), (RuleRef { side: 0, rule: other }, Wish::Applies)]));
     }
     for (goal, musts) in questions {

@@ -74,9 +74,14 @@ impl Checker<'_> {
                 "rule `{name}` ({approval}) is partially shadowed by {}, which come before it and are looser",
                 named(&others)
             );
-            (Severity::Warning, message, "move it before them, or use `evaluation: strictest`, where order makes no difference")
+            (
+                Severity::Warning,
+                message,
+                "move it before them, or use `evaluation: strictest`, where order makes no difference",
+            )
         } else {
-            let message = format!("rule `{name}` ({approval}) takes calls from {}; the stricter answer holds", named(&others));
+            let message =
+                format!("rule `{name}` ({approval}) takes calls from {}; the stricter answer holds", named(&others));
             (Severity::Note, message, "nothing, if that is meant; otherwise narrow one of them, or add `except`")
         };
         let mut finding = self.finding(rule, kind, severity, message, remedy);
@@ -91,7 +96,11 @@ fn partners(rules: &[Rule<'_>], first_match: bool) -> Vec<(usize, Vec<usize>)> {
     let exact = |rule: &Rule<'_>| -> Option<Vec<String>> {
         let tool = &rule.outline.matcher().tool;
         rule.block.tool?;
-        tool.any.iter().map(|glob| Glob::exact(glob).map(str::to_owned)).collect::<Option<Vec<_>>>().filter(|all| !all.is_empty())
+        tool.any
+            .iter()
+            .map(|glob| Glob::exact(glob).map(str::to_owned))
+            .collect::<Option<Vec<_>>>()
+            .filter(|all| !all.is_empty())
     };
     let names: Vec<Option<Vec<String>>> = rules.iter().map(exact).collect();
     let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -115,9 +124,9 @@ fn partners(rules: &[Rule<'_>], first_match: bool) -> Vec<(usize, Vec<usize>)> {
             Some(Some(own)) => {
                 let same = own.iter().filter_map(|name| by_name.get(&**name)).flatten().copied();
                 let by_glob = open.iter().copied().filter(|other| {
-                    rules.get(*other).is_some_and(|other| {
-                        own.iter().any(|name| other.outline.matcher().tool.matches(name))
-                    })
+                    rules
+                        .get(*other)
+                        .is_some_and(|other| own.iter().any(|name| other.outline.matcher().tool.matches(name)))
                 });
                 same.chain(by_glob).filter(fits).collect()
             }

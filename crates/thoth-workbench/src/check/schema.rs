@@ -52,7 +52,14 @@ impl Checker<'_> {
         self.add(rule, FindingKind::UnknownTool, Severity::Warning, message, &remedy);
     }
 
-    fn argument(&mut self, rule: &Rule<'_>, path: &ArgumentPath, test: &Test, condition: &Condition, matched: &[&KnownTool]) {
+    fn argument(
+        &mut self,
+        rule: &Rule<'_>,
+        path: &ArgumentPath,
+        test: &Test,
+        condition: &Condition,
+        matched: &[&KnownTool],
+    ) {
         let places: Vec<Place<'_>> = matched.iter().map(|tool| find(tool, path)).collect();
         if places.iter().any(|place| matches!(place, Place::Open)) {
             return;
@@ -74,7 +81,8 @@ impl Checker<'_> {
             let near = names.filter_map(|(step, known)| nearest(step, known.iter().copied())).next();
             let tools = matched.first().map(|tool| format!("`{}`", tool.name)).unwrap_or_default();
             let more = if matched.len() > 1 { format!(" and {} more", matched.len() - 1) } else { String::new() };
-            let message = format!("rule `{name}`: no tool that it matches has an argument `{}` ({tools}{more})", path.text);
+            let message =
+                format!("rule `{name}`: no tool that it matches has an argument `{}` ({tools}{more})", path.text);
             let remedy = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "name an argument of the tool's `inputSchema`".to_owned(),
@@ -153,7 +161,11 @@ fn branches<'s>(root: &'s Json, schema: &'s Json, depth: u32) -> Vec<&'s Json> {
     }
     let parts = ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
     let inner: Vec<&Json> = parts.flat_map(|part| branches(root, part, depth + 1)).collect();
-    if inner.is_empty() { vec![schema] } else { inner.into_iter().chain([schema].into_iter().filter(|own| own.get("properties").is_some())).collect() }
+    if inner.is_empty() {
+        vec![schema]
+    } else {
+        inner.into_iter().chain([schema].into_iter().filter(|own| own.get("properties").is_some())).collect()
+    }
 }
 
 fn types(schema: &Json) -> Vec<&str> {
@@ -191,7 +203,8 @@ fn possible(test: &Test, schema: &Json) -> bool {
         Literal::List(_) => has(&["array"]),
         Literal::Map(_) => has(&["object"]),
     };
-    let among = |own: &Literal| values(schema).is_none_or(|values| values.iter().any(|value| value.to_string() == own.show()));
+    let among =
+        |own: &Literal| values(schema).is_none_or(|values| values.iter().any(|value| value.to_string() == own.show()));
     match test {
         Test::Equals(own) => literal(own) && among(own),
         Test::In(own) => own.iter().any(|own| literal(own) && among(own)),
@@ -200,7 +213,9 @@ fn possible(test: &Test, schema: &Json) -> bool {
         Test::Contains(Literal::Text(_)) => has(&["string", "array", "object"]),
         Test::Contains(_) => has(&["array"]),
         Test::Exists(_) => true,
-        Test::Pattern(_) | Test::Glob(..) | Test::Under(..) | Test::Host(..) | Test::Size(_) => has(&["string", "array"]),
+        Test::Pattern(_) | Test::Glob(..) | Test::Under(..) | Test::Host(..) | Test::Size(_) => {
+            has(&["string", "array"])
+        }
     }
 }
 

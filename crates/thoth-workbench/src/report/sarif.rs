@@ -31,8 +31,11 @@ pub fn sarif(report: &Report) -> Json {
             })
         })
         .collect();
-    let notes: Vec<Json> =
-        report.undecided.iter().map(|open| json!({"level": "warning", "message": {"text": format!("not decided: {open}")}})).collect();
+    let notes: Vec<Json> = report
+        .undecided
+        .iter()
+        .map(|open| json!({"level": "warning", "message": {"text": format!("not decided: {open}")}}))
+        .collect();
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -51,7 +54,8 @@ pub fn sarif(report: &Report) -> Json {
 
 fn result(finding: &Finding, kinds: &[FindingKind]) -> Json {
     let witness = finding.witness.as_ref();
-    let shown = witness.map(|(call, answer)| format!(" Such a call: {call}; it is answered `{answer}`.")).unwrap_or_default();
+    let shown =
+        witness.map(|(call, answer)| format!(" Such a call: {call}; it is answered `{answer}`.")).unwrap_or_default();
     let related: Vec<Json> = finding
         .related
         .iter()

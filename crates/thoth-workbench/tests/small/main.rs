@@ -34,27 +34,29 @@ fn globs(texts: &[String]) -> TextMatch {
 fn pairs() -> impl Strategy<Value = (String, String)> {
     let sides = (rules(5), approvals(), gateway(), prop::option::of(approvals()), prop::option::of(gateway()));
     let edits = (any::<prop::sample::Index>(), 0_u8..5, rule());
-    let edited = (sides, edits).prop_map(|(((rules, first_match), default, lists, other_default, other_lists), (at, edit, new))| {
-        let mut changed = rules.clone();
-        let mut first = first_match;
-        if !changed.is_empty() {
-            let at = at.index(changed.len());
-            let name = changed[at]["name"].clone();
-            match edit {
-                0 => changed.rotate_left(at),
-                1 if !rules.iter().any(|rule| rule["override"][0] == name) => drop(changed.remove(at)),
-                2 => {
-                    changed[at] = new;
-                    changed[at]["name"] = name;
+    let edited = (sides, edits).prop_map(
+        |(((rules, first_match), default, lists, other_default, other_lists), (at, edit, new))| {
+            let mut changed = rules.clone();
+            let mut first = first_match;
+            if !changed.is_empty() {
+                let at = at.index(changed.len());
+                let name = changed[at]["name"].clone();
+                match edit {
+                    0 => changed.rotate_left(at),
+                    1 if !rules.iter().any(|rule| rule["override"][0] == name) => drop(changed.remove(at)),
+                    2 => {
+                        changed[at] = new;
+                        changed[at]["name"] = name;
+                    }
+                    3 if rules.iter().all(|rule| rule.get("override").is_none()) => first = !first,
+                    _ => changed[at]["approval"] = "approve".into(),
                 }
-                3 if rules.iter().all(|rule| rule.get("override").is_none()) => first = !first,
-                _ => changed[at]["approval"] = "approve".into(),
             }
-        }
-        let one = assemble(&rules, default, first_match, &lists);
-        let other = assemble(&changed, other_default.unwrap_or(default), first, &other_lists.unwrap_or(lists));
-        (one, other)
-    });
+            let one = assemble(&rules, default, first_match, &lists);
+            let other = assemble(&changed, other_default.unwrap_or(default), first, &other_lists.unwrap_or(lists));
+            (one, other)
+        },
+    );
     prop_oneof![3 => edited, 1 => (policy_texts(), policy_texts())]
 }
 

@@ -94,8 +94,10 @@ pub(crate) fn rule() -> impl Strategy<Value = Value> {
             });
             let own = rule.as_object_mut().unwrap();
             let all = |block: &Value| {
-                let everything = |globs: &Value| globs.as_array().unwrap().iter().any(|glob| glob == "*")
-                    && !globs.as_array().unwrap().iter().any(|glob| glob.as_str().unwrap().starts_with('!'));
+                let everything = |globs: &Value| {
+                    globs.as_array().unwrap().iter().any(|glob| glob == "*")
+                        && !globs.as_array().unwrap().iter().any(|glob| glob.as_str().unwrap().starts_with('!'))
+                };
                 block.as_object().unwrap().values().all(everything)
             };
             let except: Vec<Value> = except.into_iter().filter(|block| !all(block)).collect();

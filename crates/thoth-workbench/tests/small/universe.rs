@@ -31,8 +31,9 @@ pub(crate) fn universe() -> &'static [Call] {
             }
         }
         let after: Vec<Call> = calls.iter().step_by(7).cloned().collect();
-        calls.extend(after.into_iter().map(|call| {
-            Call { earlier: vec![Earlier { tool: "b".to_owned(), server: "a".to_owned(), count: 2, seconds_ago: 30 }], ..call }
+        calls.extend(after.into_iter().map(|call| Call {
+            earlier: vec![Earlier { tool: "b".to_owned(), server: "a".to_owned(), count: 2, seconds_ago: 30 }],
+            ..call
         }));
         calls
     })

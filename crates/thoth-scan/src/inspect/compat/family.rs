@@ -10,7 +10,7 @@ use super::super::detection::Direction;
 use super::super::leaf::{Leaf, LeafKind};
 use super::super::{InspectSettings, personal};
 use super::strings;
-use crate::text::Text;
+use thoth_text::Text;
 
 /// A built-in family of the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

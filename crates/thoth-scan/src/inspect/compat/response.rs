@@ -7,7 +7,7 @@ use thoth_types::json::Value;
 
 use super::super::{Class, InspectSettings, inspect_result};
 use super::strings;
-use crate::text::Text;
+use thoth_text::Text;
 
 /// A documented category.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

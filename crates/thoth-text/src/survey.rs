@@ -49,7 +49,7 @@ const LEET_PLACES: usize = 3;
 
 /// What a look at the bytes found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Survey {
+pub struct Survey {
     classes: u8,
     run: bool,
     padding: bool,
@@ -64,7 +64,9 @@ const BLOCK: usize = 128;
 const FEW_DIGITS: usize = 7;
 
 impl Survey {
-    pub(crate) fn of(text: &str) -> Self {
+    /// Looks at every byte of a text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
         let mut survey = Self::default();
         let (mut leet, mut digits) = (0usize, 0usize);
@@ -90,7 +92,7 @@ impl Survey {
     }
 
     /// Nothing to normalise, to decode or to note.
-    pub(super) fn is_plain(self) -> bool {
+    pub(crate) fn is_plain(self) -> bool {
         !self.needs_normalising()
             && !self.may_have_comment()
             && !self.may_have_padding()
@@ -124,7 +126,8 @@ impl Survey {
     }
 
     /// Whether it has enough digits for a number that identifies somebody.
-    pub(crate) const fn may_have_numbers(self) -> bool {
+    #[must_use]
+    pub const fn may_have_numbers(self) -> bool {
         !self.few_digits
     }
 }

@@ -27,8 +27,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 pub use anomaly::{Anomaly, AnomalyKind};
-pub(crate) use fold::is_word;
-pub(crate) use survey::Survey;
+pub use fold::is_word;
+pub use survey::Survey;
 
 use anomaly::Anomalies;
 use map::Map;
@@ -123,7 +123,8 @@ impl<'r> Text<'r> {
     }
 
     /// The same for a text whose bytes were looked at already.
-    pub(crate) fn read_surveyed(raw: &'r str, survey: Survey, limits: Limits) -> Self {
+    #[must_use]
+    pub fn read_surveyed(raw: &'r str, survey: Survey, limits: Limits) -> Self {
         if survey.is_plain() {
             return Self {
                 raw,

@@ -74,7 +74,8 @@ fn make_page(page: usize) -> Page {
 }
 
 /// Whether a character is a letter or a digit of any script.
-pub(crate) fn is_word(c: char) -> bool {
+#[must_use]
+pub fn is_word(c: char) -> bool {
     if c.is_ascii() { c.is_ascii_alphanumeric() } else { fold(c).word }
 }
 
