@@ -12,8 +12,7 @@ use thoth_types::{Fingerprint, ItemKind, Severity, Threat};
 /// By what definitions are scanned in this process.
 static SCANNER: OnceLock<Scanner> = OnceLock::new();
 
-/// The rules that come with this version, unless others were put in force. Compiled when the first definition comes by, not
-/// when a session begins.
+/// The rules that come with this version, unless others were put in force.
 fn scanner() -> &'static Scanner {
     SCANNER.get_or_init(Scanner::default)
 }
@@ -22,6 +21,11 @@ fn scanner() -> &'static Scanner {
 /// nothing changes what is found in it.
 pub fn scan_by(rules: Scanner) {
     drop(SCANNER.set(rules));
+}
+
+/// Compiles the rules, which takes some ten milliseconds. Done beside the start of a server, it delays nothing.
+pub(crate) fn prepare() {
+    scanner();
 }
 
 /// What the rules find in a definition.

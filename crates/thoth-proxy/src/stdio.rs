@@ -39,7 +39,7 @@ use crate::notices::{NO_EVIDENCE, say};
 use crate::notifier::{Announcer, Notifier};
 use crate::policy_watch::PolicyWatch;
 use crate::program::{Program, find, own_environment};
-use crate::scanning::scan_definition;
+use crate::scanning::{self, scan_definition};
 use crate::sealed_state::Sealer;
 use crate::server_side::ServerSide;
 use crate::session::Session;
@@ -201,6 +201,9 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         }
     })
     .map_err(system("start a thread"))?;
+
+    // Without this thread they are compiled when the first definition comes by.
+    drop(spawn_thread("rules", scanning::prepare));
 
     // Traffic flows already: starting a process takes longer than everything above.
     let lifeline = Lifeline::attach(group);
