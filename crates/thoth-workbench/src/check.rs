@@ -133,9 +133,11 @@ impl Checker<'_> {
         let deciding = self.matters(space, at);
         let Some(rule) = space.rule(at) else { return };
         if rule.is_for_every_call() {
-            self.catch_all(rule, sample.clone());
+            self.catch_all(rule, sample);
         }
-        self.bypasses(space, at, deciding.unwrap_or(sample));
+        if let Some(deciding) = deciding {
+            self.bypasses(space, at, &deciding);
+        }
     }
 
     fn unreachable(&mut self, space: &mut Space<'_>, at: RuleRef) {

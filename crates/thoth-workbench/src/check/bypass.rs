@@ -27,12 +27,12 @@ const LOOK_ALIKES: [(char, char); 12] = [
 ];
 
 impl Checker<'_> {
-    pub(super) fn bypasses(&mut self, space: &Space<'_>, at: RuleRef, sample: Call) {
+    pub(super) fn bypasses(&mut self, space: &Space<'_>, at: RuleRef, sample: &Call) {
         let Some(rule) = space.rule(at) else { return };
         if rule.approval == Approval::Auto {
-            self.unanchored(rule, &sample);
+            self.unanchored(rule, sample);
         } else if rule.block.tool.is_some() {
-            self.evaded(rule, &sample);
+            self.evaded(rule, sample);
         }
     }
 
