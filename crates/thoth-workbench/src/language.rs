@@ -202,6 +202,9 @@ pub(crate) fn find(
     Automaton::new(wanted).search(fits, budget)
 }
 
+/// Comparisons of one character that cost a step.
+const COMPARISONS: u64 = 16;
+
 /// The globs of a question, and which lists and languages they are parts of.
 struct Automaton<'l> {
     globs: Vec<&'l [Piece]>,
@@ -262,7 +265,8 @@ impl<'l> Automaton<'l> {
         let mut queue: VecDeque<(State, String)> = VecDeque::from([(start, String::new())]);
         let mut passed_over = false;
         while let Some((state, name)) = queue.pop_front() {
-            let cost = 1 + state.at.len() as u64 / 16;
+            let letters = self.alphabet(&state);
+            let cost = 1 + ((state.at.len() + self.globs.len()) * (letters.len() + 1)) as u64 / COMPARISONS;
             if *budget < cost || name.len() > MAX_NAME {
                 *budget = budget.saturating_sub(cost);
                 return Search::Unknown;
@@ -274,7 +278,7 @@ impl<'l> Automaton<'l> {
                 }
                 passed_over = true;
             }
-            for c in self.alphabet(&state) {
+            for c in letters {
                 if let Some(next) = self.step(&state, c)
                     && seen.insert(next.clone())
                 {
