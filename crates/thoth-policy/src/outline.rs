@@ -82,7 +82,7 @@ impl<'p> RuleOutline<'p> {
     /// What it asks of an approval beside what the sections ask, in no particular form: equal texts ask the same.
     #[must_use]
     pub fn demand(&self) -> Option<String> {
-        self.rule.demand.as_ref().map(|demand| unplaced(demand))
+        self.rule.demand.as_ref().map(unplaced)
     }
 
     /// How it comes out for a call under one form of the tool's name.

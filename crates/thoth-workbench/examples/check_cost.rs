@@ -67,6 +67,10 @@ fn main() {
         let start = Instant::now();
         let comparison = diff(&policy, &other, from);
         let took = start.elapsed();
-        println!("diff   {what:28} {took:>10.3?}  changes {}, approximated {}", comparison.changes.len(), comparison.approximated);
+        println!(
+            "diff   {what:28} {took:>10.3?}  changes {}, approximated {}",
+            comparison.changes.len(),
+            comparison.approximated
+        );
     }
 }

@@ -8,6 +8,7 @@ use thoth_policy::{RateScope, Truth};
 use crate::call::{Call, Earlier};
 use crate::language::{Language, Search, find};
 
+mod containers;
 mod decimals;
 mod document;
 mod values;

@@ -205,11 +205,14 @@ pub(crate) fn find(
 /// Comparisons of one character that cost a step.
 const COMPARISONS: u64 = 16;
 
+/// A list of globs: where it begins in all of them, where those that exclude begin, and where it ends.
+type ListRange = (usize, usize, usize);
+
 /// The globs of a question, and which lists and languages they are parts of.
 struct Automaton<'l> {
     globs: Vec<&'l [Piece]>,
     /// For each language whether it is wanted, and its lists as ranges of `globs`: first, first of none, end.
-    wanted: Vec<(bool, Vec<(usize, usize, usize)>)>,
+    wanted: Vec<(bool, Vec<ListRange>)>,
 }
 
 /// Where each glob may stand, and which languages are settled as wanted whatever follows.
@@ -400,7 +403,7 @@ impl<'l> Automaton<'l> {
     fn accepts(&self, state: &State) -> bool {
         let progress = self.progress(&state.at);
         (0_u16..).zip(&self.wanted).all(|(number, (inside, lists))| {
-            let now = |list: &(usize, usize, usize)| {
+            let now = |list: &ListRange| {
                 let (any, none) = parts(list, &progress);
                 (any.is_empty() || any.iter().any(|glob| glob.accepts)) && !none.iter().any(|glob| glob.accepts)
             };
@@ -416,15 +419,12 @@ fn after(c: char) -> Option<char> {
     (c..).nth(1)
 }
 
-fn parts<'p>(
-    (first, middle, end): &(usize, usize, usize),
-    progress: &'p [Progress],
-) -> (&'p [Progress], &'p [Progress]) {
+fn parts<'p>((first, middle, end): &ListRange, progress: &'p [Progress]) -> (&'p [Progress], &'p [Progress]) {
     (progress.get(*first..*middle).unwrap_or_default(), progress.get(*middle..*end).unwrap_or_default())
 }
 
 /// Whether a name lies in the language whatever follows, if that is known.
-fn known(lists: &[(usize, usize, usize)], progress: &[Progress]) -> Option<bool> {
+fn known(lists: &[ListRange], progress: &[Progress]) -> Option<bool> {
     let mut open = false;
     for list in lists {
         let (any, none) = parts(list, progress);

@@ -16,35 +16,70 @@ fn each_kind_is_found_and_only_where_it_is() {
     for (default, rules, expected) in [
         // Contradictions.
         ("block", "{match: {tool: [a, \"!a\"]}, approval: auto}", &["unreachable warning rule_0 -"] as &[_]),
-        ("block", "{match: {tool: a}, approval: auto, conditions: {param_gt: {n: 5}, param_lt: {n: 2}}}",
-            &["unreachable warning rule_0 -"]),
+        (
+            "block",
+            "{match: {tool: a}, approval: auto, conditions: {param_gt: {n: 5}, param_lt: {n: 2}}}",
+            &["unreachable warning rule_0 -"],
+        ),
         ("block", "{match: {tool: a}, approval: auto, conditions: {param_gt: {n: 5}, param_lt: {n: 6}}}", &[]),
         ("block", "{match: {tool: a}, approval: auto, expires: 2026-01-01}", &["unreachable warning rule_0 -"]),
         ("block", "{match: {tool: \"a*\"}, except: {tool: \"?*\"}, approval: auto}", &["unreachable warning rule_0 -"]),
-        ("block", "{match: {tool: a}, approval: auto, conditions: {param_glob: {s: \"x*\"}, param_eq: {s: y}}}",
-            &["unreachable warning rule_0 -"]),
+        (
+            "block",
+            "{match: {tool: a}, approval: auto, conditions: {param_glob: {s: \"x*\"}, param_eq: {s: y}}}",
+            &["unreachable warning rule_0 -"],
+        ),
         // Covered by one rule, by two together, by times.
-        ("approve", "{match: {tool: \"d*\"}, approval: block}, {match: {tool: del}, approval: block}",
-            &["look_alike_bypass note rule_0 ԁx on default approve", "case_bypass note rule_0 DX on default approve",
-              "never_decisive warning rule_1 -"]),
-        ("block", "{match: {tool: \"[ab]x\"}, approval: auto}, {match: {tool: ax}, approval: auto}, {match: {tool: bx}, approval: auto}",
-            &["never_decisive warning rule_0 -", "never_decisive warning rule_1 -", "never_decisive warning rule_2 -"]),
-        ("block", "{match: {tool: a}, approval: auto, conditions: {time_after: \"08:00\", time_before: \"18:00\"}}, \
-                   {match: {tool: a}, approval: auto, conditions: {time_after: \"17:00\", time_before: \"09:00\"}}", &[]),
+        (
+            "approve",
+            "{match: {tool: \"d*\"}, approval: block}, {match: {tool: del}, approval: block}",
+            &[
+                "look_alike_bypass note rule_0 ԁx on default approve",
+                "case_bypass note rule_0 DX on default approve",
+                "never_decisive warning rule_1 -",
+            ],
+        ),
+        (
+            "block",
+            "{match: {tool: \"[ab]x\"}, approval: auto}, {match: {tool: ax}, approval: auto}, {match: {tool: bx}, approval: auto}",
+            &["never_decisive warning rule_0 -", "never_decisive warning rule_1 -", "never_decisive warning rule_2 -"],
+        ),
+        (
+            "block",
+            "{match: {tool: a}, approval: auto, conditions: {time_after: \"08:00\", time_before: \"18:00\"}}, \
+                   {match: {tool: a}, approval: auto, conditions: {time_after: \"17:00\", time_before: \"09:00\"}}",
+            &[],
+        ),
         // For every call, and by default.
-        ("auto", "{match: {tool: a}, approval: auto}",
-            &["allow_by_default warning - some_tool on default auto", "never_decisive note rule_0 -"]),
-        ("block", "{match: {tool: \"*\"}, approval: approve}", &["catch_all warning rule_0 some_tool on default approve"]),
+        (
+            "auto",
+            "{match: {tool: a}, approval: auto}",
+            &["allow_by_default warning - some_tool on default auto", "never_decisive note rule_0 -"],
+        ),
+        (
+            "block",
+            "{match: {tool: \"*\"}, approval: approve}",
+            &["catch_all warning rule_0 some_tool on default approve"],
+        ),
         // Letter case.
-        ("auto", "{match: {tool: rm}, approval: block}",
-            &["allow_by_default warning - some_tool on default auto", "case_bypass warning rule_0 RM on default auto"]),
+        (
+            "auto",
+            "{match: {tool: rm}, approval: block}",
+            &["allow_by_default warning - some_tool on default auto", "case_bypass warning rule_0 RM on default auto"],
+        ),
         // Expressions without anchors.
-        ("block", "{match: {tool: a}, approval: auto, conditions: {param_matches: {q: \"SELECT [a-z]+\"}}}",
-            &["unanchored_pattern warning rule_0 a on default {\"q\":\"anything SELECT x anything\"} auto"]),
+        (
+            "block",
+            "{match: {tool: a}, approval: auto, conditions: {param_matches: {q: \"SELECT [a-z]+\"}}}",
+            &["unanchored_pattern warning rule_0 a on default {\"q\":\"anything SELECT x anything\"} auto"],
+        ),
         ("block", "{match: {tool: a}, approval: auto, conditions: {param_matches: {q: \"^SELECT [a-z]+$\"}}}", &[]),
         // Rules that answer the same calls.
-        ("block", "{match: {tool: \"r*\"}, approval: auto}, {match: {server: \"prod-*\"}, approval: approve}",
-            &["conflict note rule_1 rx on prod-x approve"]),
+        (
+            "block",
+            "{match: {tool: \"r*\"}, approval: auto}, {match: {server: \"prod-*\"}, approval: approve}",
+            &["conflict note rule_1 rx on prod-x approve"],
+        ),
     ] {
         let text = format!("defaults: {{approval: {default}}}\nrules: [{rules}]\n");
         let report = report(&text, None);
@@ -55,7 +90,12 @@ fn each_kind_is_found_and_only_where_it_is() {
             .map(|finding| {
                 let call = finding.witness.as_ref().map(|(call, answer)| format!("{call} {answer}"));
                 let rule = finding.rule.as_deref().unwrap_or("-");
-                format!("{} {} {rule} {}", finding.kind.as_str(), finding.severity.as_str(), call.as_deref().unwrap_or("-"))
+                format!(
+                    "{} {} {rule} {}",
+                    finding.kind.as_str(),
+                    finding.severity.as_str(),
+                    call.as_deref().unwrap_or("-")
+                )
             })
             .collect();
         let mut expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
@@ -79,19 +119,29 @@ fn rules_are_held_against_the_tools() {
     for (rule, expected) in [
         ("{match: {tool: read_file}, approval: auto}", None),
         ("{match: {tool: read_fle}, approval: auto}", Some(("unknown_tool", "did you mean `read_file`?"))),
-        ("{match: {tool: read_file, server: other}, approval: auto}",
-            Some(("unknown_tool", "correct its `match`, or remove it if the tool is gone"))),
-        ("{match: {tool: read_file}, approval: auto, conditions: {param_glob: {pth: \"a*\"}}}",
-            Some(("unknown_argument", "did you mean `path`?"))),
+        (
+            "{match: {tool: read_file, server: other}, approval: auto}",
+            Some(("unknown_tool", "correct its `match`, or remove it if the tool is gone")),
+        ),
+        (
+            "{match: {tool: read_file}, approval: auto, conditions: {param_glob: {pth: \"a*\"}}}",
+            Some(("unknown_argument", "did you mean `path`?")),
+        ),
         ("{match: {tool: read_file}, approval: auto, conditions: {param_glob: {path: \"a*\"}}}", None),
-        ("{match: {tool: read_file}, approval: auto, conditions: {param_gt: {path: 5}}}",
-            Some(("argument_type", "compare it with a value that the tool's `inputSchema` allows"))),
+        (
+            "{match: {tool: read_file}, approval: auto, conditions: {param_gt: {path: 5}}}",
+            Some(("argument_type", "compare it with a value that the tool's `inputSchema` allows")),
+        ),
         ("{match: {tool: read_file}, approval: auto, conditions: {param_gt: {depth: 5}}}", None),
         ("{match: {tool: read_file}, approval: auto, conditions: {param_gt: {options.limit: 5}}}", None),
-        ("{match: {tool: read_file}, approval: auto, conditions: {param_gt: {options.limt: 5}}}",
-            Some(("unknown_argument", "did you mean `limit`?"))),
-        ("{match: {tool: read_file}, approval: auto, conditions: {param_eq: {mode: json}}}",
-            Some(("argument_type", "compare it with a value that the tool's `inputSchema` allows"))),
+        (
+            "{match: {tool: read_file}, approval: auto, conditions: {param_gt: {options.limt: 5}}}",
+            Some(("unknown_argument", "did you mean `limit`?")),
+        ),
+        (
+            "{match: {tool: read_file}, approval: auto, conditions: {param_eq: {mode: json}}}",
+            Some(("argument_type", "compare it with a value that the tool's `inputSchema` allows")),
+        ),
         ("{match: {tool: read_file}, approval: auto, conditions: {param_eq: {mode: text}}}", None),
         ("{match: {tool: free}, approval: auto, conditions: {param_eq: {anything: 1}}}", None),
     ] {

@@ -15,8 +15,8 @@ pub(crate) enum Slot {
 
 enum Node {
     Raw(String),
-    Object(Vec<(String, Node)>),
-    Array(Vec<Node>),
+    Object(Vec<(String, Self)>),
+    Array(Vec<Self>),
 }
 
 /// The document. `None` when values contradict each other: a number that has a member, for example.

@@ -20,9 +20,9 @@ use crate::language::{GlobList, Language, Search, find as find_text};
 const MOST_SLOTS: usize = 10;
 
 /// All tests of one argument and what is wanted of each.
-struct Question<'c> {
+pub(super) struct Question<'c> {
     path: &'c ArgumentPath,
-    tests: Vec<(&'c Condition, &'c Test, Outcomes)>,
+    pub(super) tests: Vec<(&'c Condition, &'c Test, Outcomes)>,
 }
 
 /// Values for which all conditions, which are about one argument, come out as wanted; the most telling first.
@@ -82,7 +82,7 @@ pub(super) fn find(conditions: &[(&Condition, Outcomes)], budget: &mut u64) -> S
 }
 
 impl Question<'_> {
-    fn outcomes(&self, slot: &Slot) -> Vec<Truth> {
+    pub(super) fn outcomes(&self, slot: &Slot) -> Vec<Truth> {
         let Some(text) = document(&[(self.path, slot)], &[]) else { return Vec::new() };
         let mut tape = Tape::new();
         let Ok(value) = tape.parse(text.as_bytes(), &Limits::default()) else { return Vec::new() };
@@ -96,7 +96,7 @@ impl Question<'_> {
             && self.tests.iter().zip(outcomes).all(|((_, _, wanted), outcome)| wanted.has(outcome))
     }
 
-    fn literals(&self) -> Vec<&Literal> {
+    pub(super) fn literals(&self) -> Vec<&Literal> {
         fn of_test(test: &Test) -> Vec<&Literal> {
             match test {
                 Test::Equals(own) | Test::Ordered(_, own) | Test::Contains(own) => vec![own],
@@ -134,7 +134,7 @@ impl Question<'_> {
     }
 
     /// A text for which each test comes out as `narrowed` says, and which is none of `forbidden`, by automaton.
-    fn some_text(
+    pub(super) fn some_text(
         &self,
         narrowed: &dyn Fn(usize, Outcomes) -> Outcomes,
         forbidden: &[&str],
@@ -237,167 +237,6 @@ impl Question<'_> {
         texts.push(String::new());
         texts
     }
-
-    /// Lists, and whether these are all that matter.
-    fn arrays(&self, budget: &mut u64) -> (Vec<Slot>, bool) {
-        let is_text =
-            |test: &Test| matches!(test, Test::Pattern(_) | Test::Glob(..) | Test::Under(..) | Test::Host(..));
-        // Then all elements are texts.
-        let some_decided = self.tests.iter().any(|(_, test, wanted)| is_text(test) && !wanted.has(Truth::Error));
-        let possible = |test: &Test| match test {
-            Test::Contains(Literal::Text(_)) if some_decided => Outcomes::ERROR.other(),
-            Test::Contains(Literal::Null) if some_decided => Outcomes::FALSE,
-            Test::Contains(_) if some_decided => Outcomes::ERROR,
-            Test::Equals(Literal::List(_)) | Test::Pattern(_) | Test::Glob(..) | Test::Under(..) | Test::Host(..) => {
-                Outcomes::ANY
-            }
-            Test::Equals(Literal::Null) => Outcomes::FALSE,
-            Test::Equals(_) | Test::Ordered(..) => Outcomes::ERROR,
-            Test::Contains(_) => Outcomes::ANY,
-            Test::Size(_) => Outcomes::ERROR.other(),
-            Test::In(own) | Test::NotIn(own) => {
-                if own.iter().any(|literal| matches!(literal, Literal::List(_))) {
-                    Outcomes::ANY
-                } else {
-                    Outcomes::ERROR
-                }
-            }
-            Test::Exists(wanted) => Outcomes::of((*wanted).into()),
-        };
-        if self.tests.iter().any(|(_, test, wanted)| wanted.and(possible(test)).is_none()) {
-            return (Vec::new(), true);
-        }
-        let whole = |test: &Test| {
-            matches!(test, Test::Contains(_) | Test::Size(_) | Test::Equals(Literal::List(_)))
-                || matches!(test, Test::In(own) | Test::NotIn(own)
-                    if own.iter().any(|literal| matches!(literal, Literal::List(_))))
-        };
-        let mut complete = !self.tests.iter().any(|(_, test, _)| whole(test));
-        let mut lists: Vec<Vec<String>> = vec![Vec::new(), vec!["1".to_owned()]];
-        // Elements that agree on what is to be decided, and differ where nothing is.
-        let decided = |index: usize, wanted: Outcomes| match self.tests.get(index) {
-            Some((_, test, _)) if is_text(test) && !wanted.has(Truth::Error) => wanted,
-            _ => Outcomes::ANY,
-        };
-        let mut required: Vec<String> = Vec::new();
-        for (_, test, wanted) in &self.tests {
-            if let (Test::Contains(own), false, false) = (test, wanted.has(Truth::False), wanted.has(Truth::Error)) {
-                required.push(own.show());
-            }
-        }
-        let forbidden: Vec<&str> = self
-            .tests
-            .iter()
-            .filter_map(|(_, test, wanted)| match test {
-                Test::Contains(Literal::Text(own)) if !wanted.has(Truth::True) => Some(&**own),
-                _ => None,
-            })
-            .collect();
-        // Each element must pass what is decided of all of them.
-        let admitted = |element: &String| {
-            let outcomes = self.outcomes(&Slot::Value(format!("[{element}]")));
-            let mut tests = outcomes.into_iter().enumerate().zip(&self.tests);
-            tests.all(|((index, outcome), (_, test, wanted))| !is_text(test) || decided(index, *wanted).has(outcome))
-        };
-        if !required.iter().all(admitted) {
-            return (Vec::new(), true);
-        }
-        let mut mixed: Vec<String> = Vec::new();
-        for (at, (_, _, wanted)) in self.tests.iter().enumerate().filter(|(_, (_, test, _))| is_text(test)) {
-            let choices = match (wanted.has(Truth::True), wanted.has(Truth::False)) {
-                _ if !wanted.has(Truth::Error) => continue,
-                (true, true) => continue,
-                (true, false) => vec![Outcomes::TRUE],
-                (false, true) => vec![Outcomes::FALSE],
-                (false, false) => vec![Outcomes::TRUE, Outcomes::FALSE],
-            };
-            for choice in choices {
-                let narrowed = |index: usize, wanted| if index == at { choice } else { decided(index, wanted) };
-                match self.some_text(&narrowed, &forbidden, budget) {
-                    Search::Found(text) => mixed.push(quoted(&text)),
-                    Search::Empty => {}
-                    Search::Unknown => complete = false,
-                }
-            }
-        }
-        match self.some_text(&decided, &forbidden, budget) {
-            // A list of which something is decided has elements, and there are none for it.
-            Search::Empty if some_decided => return (Vec::new(), true),
-            Search::Found(text) => {
-                lists.push(vec![quoted(&text)]);
-                if mixed.is_empty() {
-                    mixed.push(quoted(&text));
-                }
-            }
-            Search::Empty => {}
-            Search::Unknown => complete = false,
-        }
-        lists.push(required.clone());
-        // An element of another type leaves the others undecided.
-        for odd in ["1", "\"x\"", "true"] {
-            lists.push([&*required, &[odd.to_owned()]].concat());
-        }
-        lists.push([&*required, &*mixed].concat());
-        lists.push(mixed.clone());
-        for literal in self.literals() {
-            lists.push(vec![literal.show()]);
-            let mut more = mixed.clone();
-            more.push(literal.show());
-            lists.push(more);
-        }
-        let all: Vec<String> = self.literals().into_iter().map(Literal::show).collect();
-        lists.push(all);
-        let mut slots: Vec<Slot> = Vec::new();
-        for (_, test, _) in &self.tests {
-            if let Test::Size(bounds) = test {
-                const MOST: u64 = 10_000;
-                let sizes = [bounds.least, bounds.most.saturating_add(1), bounds.least.saturating_sub(1)];
-                for size in sizes.into_iter().filter(|size| *size <= MOST) {
-                    let size = usize::try_from(size).unwrap_or_default();
-                    let padded = lists.clone().into_iter().filter(|list| list.len() <= size);
-                    slots.extend(padded.map(|mut list| {
-                        let filling = list.first().cloned().unwrap_or_else(|| "1".to_owned());
-                        list.resize(size, filling);
-                        Slot::Value(format!("[{}]", list.join(",")))
-                    }));
-                }
-            }
-        }
-        slots.extend(lists.into_iter().map(|list| Slot::Value(format!("[{}]", list.join(",")))));
-        slots.extend(
-            self.literals()
-                .into_iter()
-                .filter(|own| matches!(own, Literal::List(_)))
-                .map(|own| Slot::Value(own.show())),
-        );
-        (slots, complete)
-    }
-
-    /// Objects, and whether these are all that matter.
-    fn objects(&self) -> (Vec<Slot>, bool) {
-        let mut complete = true;
-        let mut slots = vec![Slot::Value("{}".to_owned())];
-        let mut keys: Vec<String> = Vec::new();
-        for (_, test, wanted) in &self.tests {
-            match test {
-                Test::Contains(Literal::Text(key)) if !wanted.has(Truth::False) => keys.push(quoted(key)),
-                Test::Equals(own @ Literal::Map(_)) => {
-                    slots.push(Slot::Value(own.show()));
-                    complete = false;
-                }
-                Test::In(own) | Test::NotIn(own) if own.iter().any(|one| matches!(one, Literal::Map(_))) => {
-                    slots.extend(own.iter().map(|one| Slot::Value(one.show())));
-                    complete = false;
-                }
-                _ => {}
-            }
-        }
-        keys.sort();
-        keys.dedup();
-        let members: Vec<String> = keys.iter().map(|key| format!("{key}:1")).collect();
-        slots.push(Slot::Value(format!("{{{}}}", members.join(","))));
-        (slots, complete)
-    }
 }
 
 /// How a test comes out for texts.
@@ -440,7 +279,7 @@ fn on_texts(test: &Test) -> OnTexts {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     Json::from(text).to_string()
 }
 

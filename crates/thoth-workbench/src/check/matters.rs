@@ -54,7 +54,7 @@ impl Checker<'_> {
             () if others.is_empty() => (Severity::Warning, "lists of tools answer for all of them".to_owned()),
             () => (Severity::Warning, format!("{} answer for all of them", named(&others))),
         };
-        let Some(rule) = space.rule(at) else { return None };
+        let rule = space.rule(at)?;
         let message =
             format!("rule `{name}` never decides: every call that it matches gets the same answer without it; {by}");
         let mut finding = self.finding(

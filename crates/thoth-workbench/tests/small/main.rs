@@ -1,6 +1,6 @@
 //! The analyser against brute force: on small random policies, what it says of all calls is held against every call of
 //! a small universe. `PROPTEST_CASES` sets how many policies are tried.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod policies;
 mod universe;
