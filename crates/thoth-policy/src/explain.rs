@@ -107,27 +107,33 @@ pub struct Explanation {
     pub shadow: Option<Shadowed>,
     /// Every candidate rule, when asked for.
     pub trace: Option<Vec<RuleTrace>>,
-    /// What would have to be otherwise for another answer, when a trace was asked for.
-    pub near_misses: Vec<NearMiss>,
+    /// What would have to be otherwise for another answer; only [`Policy::explain_by`] looks for that.
+    pub near_misses: Option<Vec<NearMiss>>,
 }
 
 impl Policy {
     /// Decides and says why.
     #[must_use]
     pub fn explain(&self, query: &Query<'_>, trace: bool) -> Explanation {
-        self.explain_by(query, &mut |_| Vec::new(), trace)
+        self.explain_with(query, Vec::new(), trace)
     }
 
     /// The same with what an inspection of the arguments found.
     #[must_use]
-    pub fn explain_with(&self, query: &Query<'_>, inspected: &[Finding], trace: bool) -> Explanation {
-        self.explain_by(query, &mut |_| inspected.to_vec(), trace)
+    pub fn explain_with(&self, query: &Query<'_>, inspected: Vec<Finding>, trace: bool) -> Explanation {
+        self.answer(query, inspected, trace)
     }
 
-    /// The same with what `inspect` finds in the arguments: in those of the call, and in others that are tried to tell
-    /// how near another answer is.
+    /// The same with what `inspect` finds in the arguments: in those of the call and, if a trace is wanted, in others that
+    /// are tried to tell how near another answer is.
     #[must_use]
     pub fn explain_by(&self, query: &Query<'_>, inspect: &mut Inspect<'_>, trace: bool) -> Explanation {
+        let mut explanation = self.answer(query, inspect(query), trace);
+        explanation.near_misses = trace.then(|| self.near_misses(query, explanation.approval, inspect));
+        explanation
+    }
+
+    fn answer(&self, query: &Query<'_>, inspected: Vec<Finding>, trace: bool) -> Explanation {
         let mut findings = Vec::new();
         self.identity(query, &mut findings);
         self.intent(query, &mut findings);
@@ -138,7 +144,7 @@ impl Policy {
         let by_rules = self.rules_finding(&verdict);
         findings.push(by_rules.clone());
         self.blocked_patterns(query, &mut findings);
-        findings.extend(inspect(query));
+        findings.extend(inspected);
 
         let strictest = findings.iter().map(|f| f.approval).max().unwrap_or(verdict.approval);
         let deciding = findings.iter().find(|f| f.approval == strictest).unwrap_or(&by_rules).clone();
@@ -168,7 +174,7 @@ impl Policy {
                 }
             }),
             trace: trace.then(|| self.trace(query)),
-            near_misses: if trace { self.near_misses(query, strictest, inspect) } else { Vec::new() },
+            near_misses: None,
         }
     }
 
@@ -250,7 +256,7 @@ fn place_json(place: Option<&Place>) -> Json {
 impl Explanation {
     /// One JSON object: `effect, approval, risk_level, rule, reason, reason_code, matched, span, policy_digest,
     /// findings, integrity`, `requirement` where the answer is to ask, `shadow` where a rule in shadow mode matches, and
-    /// `trace` and `near_misses` when a trace was asked for.
+    /// `trace` and `near_misses` when they were asked for.
     #[must_use]
     pub fn to_json(&self) -> String {
         let findings: Vec<Json> = self
@@ -294,7 +300,9 @@ impl Explanation {
             }
             if let Some(trace) = &self.trace {
                 answer.insert("trace".to_owned(), trace.iter().map(trace_json).collect());
-                answer.insert("near_misses".to_owned(), self.near_misses.iter().map(near_miss_json).collect());
+            }
+            if let Some(near_misses) = &self.near_misses {
+                answer.insert("near_misses".to_owned(), near_misses.iter().map(near_miss_json).collect());
             }
         }
         answer.to_string()

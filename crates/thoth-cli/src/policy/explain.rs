@@ -25,11 +25,12 @@ pub(super) fn mark(rule: &RuleTrace) -> String {
 
 /// What would have to be otherwise for another answer.
 pub(super) fn near_misses(explanation: &Explanation) -> Result<(), Failure> {
-    if explanation.near_misses.is_empty() {
+    let near_misses = explanation.near_misses.as_deref().unwrap_or_default();
+    if near_misses.is_empty() {
         return Ok(());
     }
     line("\nnear misses")?;
-    for miss in &explanation.near_misses {
+    for miss in near_misses {
         let example = miss.example.as_ref().map(|value| format!(", such as {value}")).unwrap_or_default();
         let place = styled(DIM, format_args!("{} {}", miss.rule, miss.place));
         line(format_args!("    {:7}  if {}{example}  {place}", miss.approval.as_str(), miss.wanted))?;

@@ -168,7 +168,7 @@ fn ask(policy: &Policy, call: &Call, inspect: Inspect<'_>, trace: bool) -> Resul
         now,
         history: &past,
     };
-    Ok(policy.explain_with(&query, &inspect(policy, &query), trace))
+    Ok(policy.explain_with(&query, inspect(policy, &query), trace))
 }
 
 /// The calls before, as the policy asks for them.
