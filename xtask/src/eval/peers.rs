@@ -82,7 +82,8 @@ fn table(scanners: &[Value], machine: &str) -> String {
         text.push_str(&format!(" {time:.1} |\n"));
     }
     text.push_str(
-        "\nEach counted by what it calls a warning or worse. Thoth's time includes reading the row and its peers.\n\n",
+        "\nEach counted by what it calls a warning or worse. Thoth's rules were written by people who had read these rows, the \
+         others' were not: hold the left-out sources against them. Thoth's time includes reading the row and its peers.\n\n",
     );
     text
 }

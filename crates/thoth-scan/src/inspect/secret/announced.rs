@@ -169,8 +169,8 @@ fn is_token(value: &str, min_entropy: f64) -> bool {
 
 /// Judges the whole value of a member whose name is sensitive.
 pub(in super::super) fn field_value(leaf: &Leaf<'_>, settings: &InspectSettings) -> Option<Hit> {
-    let value = without_marks(leaf.text.trim());
-    let value = &*value;
+    let value = blanked(leaf.text.trim());
+    let value = value.trim_start();
     if !(6..=4096).contains(&value.len()) || !is_sensitive_key(leaf.key) || is_placeholder(value) {
         return None;
     }
@@ -229,7 +229,10 @@ pub(super) fn check(leaf: &Leaf<'_>, word: Range<usize>, settings: &InspectSetti
     let (Some(name), Some(text)) = (leaf.text.get(name_start..name_end), leaf.text.get(value.clone())) else {
         return (None, 0..0);
     };
-    let text = &*without_marks(text);
+    let text = blanked(text);
+    // A value without quotes ends at a blank.
+    let quoted = value.start.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(|byte| b"\"'`".contains(byte));
+    let text = if quoted { &*text } else { text.split(' ').next().unwrap_or_default() };
     let password = leaf.text.get(word).is_some_and(says_password);
     let strong = if password {
         let digits = text.bytes().any(|byte| byte.is_ascii_digit());
@@ -245,8 +248,8 @@ pub(super) fn check(leaf: &Leaf<'_>, word: Range<usize>, settings: &InspectSetti
 /// How the marks of what was taken out begin, such as `[REDACTED:secrets.password]`.
 const OPENS: &str = "[REDACTED:";
 
-/// A value without the marks in it: what was taken out says nothing of the rest.
-fn without_marks(value: &str) -> Cow<'_, str> {
+/// A value with a blank for each mark in it: what was taken out says nothing of the rest, and joins no two pieces.
+fn blanked(value: &str) -> Cow<'_, str> {
     if !value.contains(OPENS) {
         return Cow::Borrowed(value);
     }
@@ -254,7 +257,7 @@ fn without_marks(value: &str) -> Cow<'_, str> {
     let mut rest = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         match part.split_once(']').filter(|(kind, _)| kind.len() <= 2 * NAME) {
-            Some((_, behind)) => rest.push_str(behind),
+            Some((_, behind)) => rest.extend([" ", behind]),
             None => rest.extend([OPENS, part]),
         }
     }
