@@ -1,6 +1,7 @@
 //! `thoth policy`.
 
 mod explain;
+mod fmt;
 mod init;
 mod replay;
 mod schema;
@@ -46,6 +47,8 @@ pub(crate) enum PolicyCommand {
     Explain(Box<ExplainArgs>),
     /// Says how a policy would have decided the calls that a ledger recorded
     Replay(replay::ReplayArgs),
+    /// Lays policies out: one layout, comments kept
+    Fmt(fmt::FmtArgs),
     /// Writes a policy to start from, with its tests
     Init(init::InitArgs),
     /// Prints the JSON Schema of policies, for editors
@@ -110,6 +113,7 @@ pub(crate) fn run(command: PolicyCommand) -> Outcome {
             let json = arguments.json;
             finish(replay::run(arguments), json)
         }
+        PolicyCommand::Fmt(arguments) => fmt::run(arguments),
         PolicyCommand::Init(arguments) => init::run(arguments),
         PolicyCommand::Schema(arguments) => schema::run(&arguments),
         PolicyCommand::Test(arguments) => test::run(arguments),

@@ -215,3 +215,30 @@ fn tests_are_found_beside_the_policy() {
     assert_eq!(policy(folder, &["test", "p.yaml", "--tests", "weak.yaml"]).code, 0);
     assert_eq!(policy(folder, &["test", "p.yaml", "--tests", "weak.yaml", "--mutate"]).code, 1);
 }
+
+/// `fmt` changes what it is told to and nothing when told to check; what it cannot lay out stays, and so does all else
+/// that was named with it.
+#[test]
+fn fmt_lays_files_out() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    let untidy = "rules:\n- name:  reads # looks\n  match: {tool:  x}\n";
+    let tidy = "rules:\n  - name: reads # looks\n    match: {tool: x}\n";
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    fs::write(folder.join("p.yaml"), untidy).unwrap();
+    fs::write(folder.join("broken.yaml"), "a: [").unwrap();
+    std::os::unix::fs::symlink("p.yaml", folder.join("link.yaml")).unwrap();
+
+    let answer = policy(folder, &["fmt", "p.yaml", "--check"]);
+    assert_eq!((answer.code, answer.stdout.as_str(), read("p.yaml").as_str()), (1, "would change p.yaml\n", untidy));
+    let answer = policy(folder, &["fmt", "p.yaml", "broken.yaml"]);
+    assert_eq!((answer.code, answer.stdout.as_str(), read("p.yaml").as_str()), (3, "", untidy));
+    assert!(answer.stderr.contains("broken.yaml:1:4"), "{}", answer.stderr);
+    let answer = policy(folder, &["fmt", "link.yaml"]);
+    assert_eq!((answer.code, answer.stdout.as_str(), read("p.yaml").as_str()), (0, "changed link.yaml\n", tidy));
+    assert!(folder.join("link.yaml").is_symlink());
+    let answer = policy(folder, &["fmt", "p.yaml", "link.yaml", "--check"]);
+    assert_eq!((answer.code, answer.stdout.as_str()), (0, ""));
+    assert_eq!(policy(folder, &["fmt", "missing.yaml"]).code, 3);
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 3, "nothing is left over");
+}

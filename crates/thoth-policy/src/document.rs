@@ -9,7 +9,7 @@ use crate::literal::Literal;
 pub use crate::read::Reader;
 use crate::source::SourceText;
 use crate::yaml;
-pub use crate::yaml::{At, Content, Key, Node};
+pub use crate::yaml::{At, Content, Key, Node, Piece, PieceKind, ScalarNotation};
 
 /// Reads one YAML file with `take`, which is given the file's root, or `None` for an empty file.
 ///
@@ -26,6 +26,18 @@ pub fn read<T>(
     let mut reader = Reader::new(&file);
     let taken = take(&mut reader, root.as_ref());
     if reader.errors.is_empty() { Ok(taken) } else { Err(LoadError { diagnostics: reader.errors }) }
+}
+
+/// The pieces in which one YAML file was written, with its comments, and its text. The file is one that can be read.
+///
+/// # Errors
+/// What is wrong with the file as YAML.
+pub fn pieces(name: &str, bytes: Vec<u8>) -> Result<(String, Vec<Piece>), LoadError> {
+    let text = SourceText { identity: name.to_owned(), name: name.to_owned(), bytes };
+    let file = include::decode(text).map_err(LoadError::one)?;
+    yaml::parse(&file).map_err(|diagnostic| LoadError::one(*diagnostic))?;
+    let pieces = yaml::pieces(&file).map_err(|diagnostic| LoadError::one(*diagnostic))?;
+    Ok((file.text.clone(), pieces))
 }
 
 impl Reader<'_> {

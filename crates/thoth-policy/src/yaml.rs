@@ -3,6 +3,11 @@
 //! Stricter than YAML where two readers could disagree: duplicate keys, tags, merge keys and further documents are
 //! refused. Aliases are resolved under a budget.
 
+mod pieces;
+
+pub(crate) use pieces::pieces;
+pub use pieces::{Piece, PieceKind, ScalarNotation};
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -120,13 +125,7 @@ pub(crate) fn parse(file: &Arc<File>) -> Result<Option<Node>, Fail> {
     let mut documents = 0;
     for next in Parser::new_from_str_with_options(&file.text, options) {
         let (event, span) = next.map_err(|error| syntax(file, &error))?;
-        let start = span.start.byte_offset().unwrap_or_default();
-        let at = At {
-            start,
-            end: span.end.byte_offset().unwrap_or(start).max(start),
-            line: u32::try_from(span.start.line()).unwrap_or(u32::MAX).max(1),
-            column: u32::try_from(span.start.col()).unwrap_or(u32::MAX).saturating_add(1),
-        };
+        let at = place_of(&span);
         match event {
             Event::DocumentStart(..) => {
                 documents += 1;
@@ -156,6 +155,16 @@ pub(crate) fn parse(file: &Arc<File>) -> Result<Option<Node>, Fail> {
         }
     }
     Ok(builder.root)
+}
+
+fn place_of(span: &granit_parser::Span) -> At {
+    let start = span.start.byte_offset().unwrap_or_default();
+    At {
+        start,
+        end: span.end.byte_offset().unwrap_or(start).max(start),
+        line: u32::try_from(span.start.line()).unwrap_or(u32::MAX).max(1),
+        column: u32::try_from(span.start.col()).unwrap_or(u32::MAX).saturating_add(1),
+    }
 }
 
 fn syntax(file: &Arc<File>, error: &granit_parser::ScanError) -> Fail {

@@ -34,6 +34,7 @@ pub use tools::{KnownTool, KnownTools, ToolsError};
 
 pub mod coverage;
 pub mod junit;
+pub mod layout;
 pub mod mutate;
 pub mod packs;
 pub mod schema;
