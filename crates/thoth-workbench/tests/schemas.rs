@@ -164,7 +164,7 @@ fn wrong_values_do_not_fit() {
         json!({"inspect": {"secrets": {"arguments": "drop"}}}),
         rule("approval", json!("Auto")),
         rule("risk_level", json!("extreme")),
-        rule("mode", json!("shadow")),
+        rule("mode", json!("sometimes")),
         condition("time_after", json!(1080)),
         condition("weekdays", json!([8])),
         condition("weekdays", json!("fryday")),

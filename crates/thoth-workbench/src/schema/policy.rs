@@ -187,7 +187,7 @@ fn rule(parts: &mut Definitions) -> Json {
             ("description", described("For people", text())),
             ("owner", described("For people", text())),
             ("expires", described("From when on the rule does not match: 2026-12-31 or 2026-12-31T18:00:00Z", text())),
-            ("mode", words(["enforce", "off"])),
+            ("mode", described("`shadow`: asked and recorded, without effect", words(["enforce", "shadow", "off"]))),
             (
                 "override",
                 described("Rules that have no say where this one surely matches: the one way to loosen", texts(parts)),
