@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::json;
 use thoth_policy::{Policy, RuleChange, Sources};
-use thoth_testkit::naive_policy::{NaiveCall, NaivePolicy, calls, policies_with_overrides};
+use thoth_testkit::naive_policy::{NaiveCall, NaivePolicy, calls, policies, policies_with_overrides};
 use thoth_types::Approval;
 use thoth_workbench::coverage::Coverage;
 use thoth_workbench::mutate::mutate;
@@ -56,12 +56,18 @@ fn naive(policy: &NaivePolicy, calls: &[NaiveCall]) -> Noticed {
     all
 }
 
+/// Policies in which the strictest rule decides, and some in which the first does.
+fn any_policies() -> impl Strategy<Value = NaivePolicy> {
+    let first = policies().prop_map(|policy| NaivePolicy { first_match: true, ..policy });
+    prop_oneof![2 => policies_with_overrides(), 1 => first]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Defends `--mutate`: a change is noticed exactly when a test comes out otherwise under the changed policy.
     #[test]
-    fn mutation_equals_naive(policy in policies_with_overrides(), calls in prop::collection::vec(calls(), 1..8)) {
+    fn mutation_equals_naive(policy in any_policies(), calls in prop::collection::vec(calls(), 1..8)) {
         let compiled = loaded(&policy);
         let text = tests(&policy, &calls);
         let suites = [suite::read("t", text.clone().into_bytes()).unwrap()];
