@@ -26,7 +26,8 @@ use crate::wrap_config::WrapArgs;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    something could not be done, or is not as it should be (`thoth wrap-config --check`, findings of `thoth scan`)
+  1    something could not be done, or is not as it should be (`thoth wrap-config --check`, findings of `thoth scan`,
+       tests of `thoth policy test`)
   2    wrong command line; something could not be scanned (`thoth scan`, `fingerprint`, `report`)
   3    invalid policy
   4    the ledger does not verify
