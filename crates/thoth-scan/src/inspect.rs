@@ -16,6 +16,7 @@ mod encoded;
 mod entropy;
 mod injection;
 mod leaf;
+mod mark;
 mod path_abuse;
 mod percent;
 mod personal;

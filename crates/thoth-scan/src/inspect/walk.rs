@@ -9,7 +9,9 @@ use super::argument_role::{Role, Tool};
 use super::detection::{Class, Detection, Direction, Incomplete, Inspection};
 use super::leaf::{Hit, Leaf, LeafKind, drop_covered};
 use super::settings::InspectSettings;
-use super::{encoded, injection, path_abuse, personal, preview, secret, shell_abuse, source_span, sql_abuse, ssrf};
+use super::{
+    encoded, injection, mark, path_abuse, personal, preview, secret, shell_abuse, source_span, sql_abuse, ssrf,
+};
 
 /// The shortest key that could carry more than a name.
 const MIN_KEY: usize = 16;
@@ -190,8 +192,10 @@ impl<'s> Walk<'s> {
         let leaf = Leaf::new(text, place.key, kind, place.role, self.direction);
         let mut hits = std::mem::take(&mut self.hits);
         hits.clear();
-        secret::find(&leaf, self.settings, &mut hits);
-        personal::find(&leaf, self.settings, &mut hits);
+        let blank = mark::blanked(text);
+        let unmarked = Leaf { text: &blank, ..leaf };
+        secret::find(&unmarked, self.settings, &mut hits);
+        personal::find(&unmarked, self.settings, &mut hits);
         if hits.iter().filter(|hit| hit.confidence >= self.settings.min_confidence).count()
             > self.settings.max_detections
         {

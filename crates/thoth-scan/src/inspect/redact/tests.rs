@@ -42,7 +42,7 @@ fn a_mark_announces_nothing() {
     assert_eq!(redacted(around, None).unwrap(), around);
     let cut = r#"{"t": "\"password\":\"Tr0ub4ddor&++[REDACTED:personal_data.phone]\""}"#;
     assert_eq!(redacted(cut, None).unwrap(), cut, "a value with a blank in it is a sentence, as before it was cut");
-    let hidden = redacted(r#"{"password": "[REDACTED:a]Tr0ub4dor&3"}"#, None).unwrap();
+    let hidden = redacted(r#"{"password": "[REDACTED:secrets.a]Tr0ub4dor&3"}"#, None).unwrap();
     assert!(!hidden.contains("Tr0ub4dor"), "a mark excuses nothing beside it: {hidden}");
     // Only a whole mark is one.
     let unclosed = redacted(r#"{"t": "[REDACTED:secrets.password: Tr0ub4dor&3"}"#, None).unwrap();

@@ -1,6 +1,5 @@
 //! Values that only their surroundings give away: `password: …`, `API_KEY=…`, the member `"client_secret"`.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -169,8 +168,7 @@ fn is_token(value: &str, min_entropy: f64) -> bool {
 
 /// Judges the whole value of a member whose name is sensitive.
 pub(in super::super) fn field_value(leaf: &Leaf<'_>, settings: &InspectSettings) -> Option<Hit> {
-    let value = blanked(leaf.text.trim());
-    let value = value.trim_start();
+    let value = leaf.text.trim();
     if !(6..=4096).contains(&value.len()) || !is_sensitive_key(leaf.key) || is_placeholder(value) {
         return None;
     }
@@ -211,7 +209,7 @@ const VALUE: usize = 512;
 /// quote, then the value. Also says where the value stands.
 pub(super) fn check(leaf: &Leaf<'_>, word: Range<usize>, settings: &InspectSettings) -> (Option<Hit>, Range<usize>) {
     let bytes = leaf.text.as_bytes();
-    let Some(value) = assigned(bytes, word.end).filter(|_| !in_mark(leaf.text, &word)) else { return (None, 0..0) };
+    let Some(value) = assigned(bytes, word.end) else { return (None, 0..0) };
     let name_start = {
         let head = bytes.get(word.start.saturating_sub(NAME)..word.start).unwrap_or_default();
         word.start
@@ -229,10 +227,6 @@ pub(super) fn check(leaf: &Leaf<'_>, word: Range<usize>, settings: &InspectSetti
     let (Some(name), Some(text)) = (leaf.text.get(name_start..name_end), leaf.text.get(value.clone())) else {
         return (None, 0..0);
     };
-    let text = blanked(text);
-    // A value without quotes ends at a blank.
-    let quoted = value.start.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(|byte| b"\"'`".contains(byte));
-    let text = if quoted { &*text } else { text.split(' ').next().unwrap_or_default() };
     let password = leaf.text.get(word).is_some_and(says_password);
     let strong = if password {
         let digits = text.bytes().any(|byte| byte.is_ascii_digit());
@@ -243,35 +237,6 @@ pub(super) fn check(leaf: &Leaf<'_>, word: Range<usize>, settings: &InspectSetti
     let found = strong && !has(&TAKING_BACK, &spread(name)) && !is_placeholder(text) && !is_code(text);
     let kind = if password { "secrets.password" } else { "secrets.named_value" };
     (found.then(|| hit(kind, value.clone(), Confidence::Medium)), value)
-}
-
-/// How the marks of what was taken out begin, such as `[REDACTED:secrets.password]`.
-const OPENS: &str = "[REDACTED:";
-
-/// A value with a blank for each mark in it: what was taken out says nothing of the rest, and joins no two pieces.
-fn blanked(value: &str) -> Cow<'_, str> {
-    if !value.contains(OPENS) {
-        return Cow::Borrowed(value);
-    }
-    let mut parts = value.split(OPENS);
-    let mut rest = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.split_once(']').filter(|(kind, _)| kind.len() <= 2 * NAME) {
-            Some((_, behind)) => rest.extend([" ", behind]),
-            None => rest.extend([OPENS, part]),
-        }
-    }
-    Cow::Owned(rest)
-}
-
-/// Whether a word stands in a mark: that announces nothing.
-fn in_mark(text: &str, word: &Range<usize>) -> bool {
-    let of_kind = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'#');
-    let before = text.as_bytes().get(..word.start).unwrap_or_default();
-    let kind = before.iter().rev().take(NAME).take_while(|byte| of_kind(byte)).count();
-    let behind = text.as_bytes().get(word.end..).unwrap_or_default();
-    let rest = behind.iter().take(NAME).take_while(|byte| of_kind(byte)).count();
-    before.get(..before.len() - kind).unwrap_or_default().ends_with(OPENS.as_bytes()) && behind.get(rest) == Some(&b']')
 }
 
 /// Where the value of an assignment stands whose name ends at or shortly after `from`.
