@@ -1,6 +1,6 @@
 //! `thoth policy test` and `init`: the guide and the packs do what they say, and what is wrong is told.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::fs;
 use std::path::Path;

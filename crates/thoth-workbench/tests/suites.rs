@@ -1,5 +1,5 @@
 //! Test files: how they are read, what they find, what they reach and what they notice.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use insta::assert_snapshot;
 use thoth_policy::{Policy, Sources};
