@@ -64,6 +64,14 @@ fn policy(text: &str) -> Policy {
     load("bench.yaml", &Sources::one("bench.yaml", text)).unwrap()
 }
 
+/// Resident memory of this process, in MiB. What earlier policies gave back may be used again: it shows for the largest.
+fn resident() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib / 1024.0)
+}
+
 /// Microseconds per call: median and 99th percentile over samples of several calls each.
 fn measure(count: usize, mut decide: impl FnMut()) -> (f64, f64) {
     for _ in 0..1_000 {
@@ -104,15 +112,18 @@ fn main() {
 
     let samples = if arguments.iter().any(|a| a == "--quick") { SAMPLES / 8 } else { SAMPLES };
     println!(
-        "| engine | rules are | rules | last rule hit p50 | p99 | nothing hit p50 | p99 | hit with trace p50 | load ms |"
+        "| engine | rules are | rules | last rule hit p50 | p99 | nothing hit p50 | p99 | hit with trace p50 | load ms | MiB |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for (name, shape) in Shape::ALL {
         for rules in SIZES {
             let text = shape.yaml(rules);
+            let before = resident();
             let start = Instant::now();
             let policy = policy(&text);
             let load_ms = start.elapsed().as_secs_f64() * 1e3;
+            let grown =
+                before.zip(resident()).map_or_else(|| "-".to_owned(), |(b, a)| format!("{:.1}", (a - b).max(0.0)));
             let tool = shape.tool(rules);
             let hit = Query { arguments: Arguments::new(Some(value)), now, ..Query::new(&tool, "prod-a") };
             let miss = Query { tool: "another", ..hit };
@@ -127,7 +138,7 @@ fn main() {
                 black_box(policy.explain(black_box(&hit), true));
             });
             println!(
-                "| thoth | {name} | {rules} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} | {load_ms:.1} |",
+                "| thoth | {name} | {rules} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} | {load_ms:.1} | {grown} |",
                 on_hit.0, on_hit.1, on_miss.0, on_miss.1, traced.0
             );
         }

@@ -1,11 +1,11 @@
-//! Decisions of Thoth and of the Python packages that do such a thing, in one table.
+//! Decisions of Thoth, of the Python packages that do such a thing, and of other engines written in Rust, in one table.
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{fixtures, report};
+use crate::{fixtures, process, report};
 
 /// Cells that say which rules a row is about, after the engine's name.
 const SETTING: std::ops::Range<usize> = 1..3;
@@ -15,7 +15,7 @@ const HIT: usize = 3;
 /// Runs Thoth's program and then the peers' one, and prints the rows of equal settings together.
 pub(super) fn measure(workspace: &Workspace, mut thoth: Command, quick: bool) -> Result<()> {
     let own = table(&mut thoth)?;
-    let peers = match fixtures::python_peers(workspace) {
+    let mut peers = match fixtures::python_peers(workspace) {
         Ok(python) => {
             let script = workspace.root().join("crates/thoth-testkit/fixtures/bench/peers.py");
             table(Command::new(python).arg(script).args(quick.then_some("--quick")))?
@@ -25,8 +25,27 @@ pub(super) fn measure(workspace: &Workspace, mut thoth: Command, quick: bool) ->
             Vec::new()
         }
     };
+    peers.extend(engines(workspace, quick)?);
     joined(&own, &peers).iter().for_each(|line| report::say(line));
     Ok(())
+}
+
+/// The rows of engines that are a workspace of their own. They are built on the first run, which takes minutes; nothing
+/// else of the repository builds them.
+fn engines(workspace: &Workspace, quick: bool) -> Result<Vec<String>> {
+    let manifest = workspace.root().join("benches/engines/Cargo.toml");
+    let target = workspace.root().join("target/engines");
+    let build = |word: &str| {
+        let mut cargo = workspace.cargo();
+        cargo.arg(word).args(["--release", "--quiet", "--locked", "--manifest-path"]).arg(&manifest);
+        cargo.arg("--target-dir").arg(&target);
+        cargo
+    };
+    if let Err(reason) = process::must(&mut build("build")) {
+        report::warning(&format!("no other engines in this table: {reason:#}"));
+        return Ok(Vec::new());
+    }
+    table(build("run").arg("--").args(quick.then_some("--quick")))
 }
 
 /// The lines that a program prints.
