@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use thoth_policy::{Policy, Query, ScopeList, Scratch};
-use thoth_types::json::{Limits, Tape};
+use thoth_types::json::{Limits, Tape, Value};
 use thoth_types::{Approval, Arguments, Finding, Place};
 
 use self::past::Past;
@@ -122,19 +122,21 @@ impl<'p> Replay<'p> {
     }
 }
 
+/// What is kept of arguments, and whether that is all of them.
+fn read<'t>(kept: &'t Kept, tape: &'t mut Tape) -> (Option<Value<'t>>, bool) {
+    let text = match kept {
+        Kept::Whole(text) | Kept::Partly(text) => text,
+        Kept::Nothing => return (None, true),
+        Kept::Unknown => return (None, false),
+    };
+    // It was read before it was recorded; what is not readable now is not known.
+    let value = tape.parse(text.as_bytes(), &Limits::default()).ok();
+    (value, value.is_some() && matches!(kept, Kept::Whole(_)))
+}
+
 fn judge(policy: &Policy, inspect: &Inspect<'_>, scratch: &mut Scratch, call: &RecordedCall, past: &Past) -> Replayed {
     let mut tape = Tape::new();
-    let text = match &call.arguments {
-        Kept::Whole(text) | Kept::Partly(text) => Some(text),
-        Kept::Nothing | Kept::Unknown => None,
-    };
-    // The record's own parser has read it before; what is not readable now is not known.
-    let arguments = text.and_then(|text| tape.parse(text.as_bytes(), &Limits::default()).ok());
-    let whole = match &call.arguments {
-        Kept::Nothing => true,
-        Kept::Whole(_) => arguments.is_some(),
-        Kept::Partly(_) | Kept::Unknown => false,
-    };
+    let (arguments, whole) = read(&call.arguments, &mut tape);
     let query = Query {
         tool: &call.tool,
         server: &call.server,
@@ -153,12 +155,16 @@ fn judge(policy: &Policy, inspect: &Inspect<'_>, scratch: &mut Scratch, call: &R
     findings.extend(past.over_limit(policy, &query));
     let mut needs = BTreeSet::new();
     let mut assumed = false;
+    let edits;
     let mut least = call.answer.fixed;
     let mut most = least;
     if whole {
         policy.blocked_patterns(&query, &mut findings);
-        findings.extend(inspect(policy, &query));
+        let inspected = inspect(policy, &query);
+        edits = inspected.iter().any(possible::is_edit);
+        findings.extend(inspected);
     } else {
+        edits = possible::edits(policy, call);
         let open = possible::inspection(policy, call);
         assumed = open.assumed;
         least = least.max(open.least);
@@ -168,7 +174,10 @@ fn judge(policy: &Policy, inspect: &Inspect<'_>, scratch: &mut Scratch, call: &R
         }
     }
     let sure = findings.iter().map(|finding| finding.approval).fold(least, Approval::max);
-    let rules = possible::rules(policy, &query, scratch, call, whole, &mut needs);
+    let mut rules = possible::rules(policy, &query, scratch, call, whole, &mut needs);
+    if edits && !call.observed {
+        rules = possible::rules_again(policy, &query, scratch, call, &rules, &mut needs);
+    }
     let old = call.answer.policy.max(call.answer.fixed);
     let inspected = Approval::ALL.iter().copied().filter(|answer| (least..=most).contains(answer));
     let new: BTreeSet<Approval> =

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use thoth_policy::{Policy, Query, Sources, load};
 use thoth_testkit::naive_policy::{NaiveCall, calls, policies_with_overrides};
 use thoth_types::json::{Limits, Tape};
-use thoth_types::{Approval, Arguments};
+use thoth_types::{Approval, Arguments, Finding, ReasonCode, RiskLevel, Stage};
 use thoth_workbench::replay::{Change, Kept, RecordedCall, Replay, Replayed, Summary};
 
 fn policy(text: &str) -> Policy {
@@ -242,6 +242,48 @@ fn inspections_of_what_is_not_kept() {
         let replayed = replayed(&new, &event("t", "auto", &more));
         assert_eq!(words(&replayed), expected, "{section} {more}");
     }
+}
+
+/// Defends redactions: the rules must let through what came and what goes out, and what is left of arguments is known only
+/// where the record has it.
+#[test]
+fn what_is_taken_out_of_arguments_is_judged_twice() {
+    let edit = json!({"stage": "inspection", "code": "argument_secret", "approval": "auto", "risk": "medium"});
+    let cut = json!({
+        "enforcementMode": "block", "findings": [finding("rules", "rule_auto", "auto"), edit],
+        "contentMode": "full", "content": r#"{"text": "[REDACTED:secrets]"}"#,
+        "conditions": ["false param_contains text \"REDACTED\""],
+    });
+    let rules =
+        "rules: [{name: cut, match: {tool: t}, conditions: {param_contains: {text: REDACTED}}, approval: block}]";
+    let with = |word: &str| {
+        policy(&format!("defaults: {{approval: auto}}\ninspect: {{secrets: {{arguments: {word}}}}}\n{rules}"))
+    };
+    for (word, expected) in
+        [("redact", "stricter: auto -> block by - []"), ("allow", "unchanged: auto -> auto by - []")]
+    {
+        assert_eq!(words(&replayed(&with(word), &event("t", "auto", &cut))), expected);
+    }
+    // Of what came, all is kept, and this policy is the first that takes something out.
+    let whole = json!({"contentMode": "full", "content": r#"{"text": "a secret"}"#, "enforcementMode": "block"});
+    let taken = Finding {
+        stage: Stage::Inspection,
+        approval: Approval::Auto,
+        code: ReasonCode::ArgumentSecret,
+        risk: RiskLevel::Medium,
+        rule: None,
+        place: None,
+        detail: "".into(),
+        hard: false,
+        retry_after_seconds: None,
+    };
+    let redacts = with("redact");
+    let found = |event: &Value| words(&Replay::new(&redacts, &|_, _| vec![taken.clone()]).call(&read(event)));
+    let mut event = event("t", "auto", &whole);
+    assert_eq!(found(&event), "unknown: auto -> auto|block by - [argument `text`]");
+    // Where the mode only observes, nothing is taken out.
+    event["enforcementMode"] = "observe".into();
+    assert_eq!(found(&event), "unchanged: auto -> auto by - []");
 }
 
 /// Defends "session history is rebuilt from the ledger's own order".

@@ -1,10 +1,10 @@
 //! Every answer that is possible where not all is known of a call.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use thoth_policy::{Consulted, LooksAt, Policy, Query, RuleId, Scratch, Truth};
-use thoth_types::json::{Kind, Value};
-use thoth_types::{Approval, InspectAction, Inspected};
+use thoth_types::json::{Kind, Tape, Value};
+use thoth_types::{Approval, Arguments, Finding, InspectAction, Inspected, RiskLevel, Stage};
 
 use super::recorded::{Kept, MARK, RecordedCall};
 
@@ -72,6 +72,43 @@ pub(super) fn rules(
     }
     let only = (deciding.len() == 1).then(|| deciding.into_iter().flatten().next()).flatten();
     Possible { answers, rule: only }
+}
+
+/// Whether a finding says that something is taken out of the arguments.
+pub(super) fn is_edit(finding: &Finding) -> bool {
+    let (stage, approval, risk) = (finding.stage, finding.approval, finding.risk);
+    stage == Stage::Inspection && approval == Approval::Auto && risk == RiskLevel::Medium
+}
+
+/// Whether the policy would have something taken out of arguments of which only the record tells what is in them.
+pub(super) fn edits(policy: &Policy, call: &RecordedCall) -> bool {
+    let rules = policy.inspect_rules(&call.server);
+    let redacts = |class| matches!(rules.action(class, Inspected::Arguments), Some((InspectAction::Redact, _)));
+    call.answer.classes.iter().any(|(class, _)| redacts(*class))
+}
+
+/// The same where something is taken out of the arguments: the rules must let through both what came and what goes out.
+/// What the policy of the record had taken out, this one has, too; where that one took out nothing, it is not known what
+/// would be left.
+pub(super) fn rules_again(
+    policy: &Policy,
+    query: &Query<'_>,
+    scratch: &mut Scratch,
+    call: &RecordedCall,
+    first: &Possible,
+    needs: &mut BTreeSet<String>,
+) -> Possible {
+    let arguments = call.edited.clone().unwrap_or(Kept::Unknown);
+    let other = RecordedCall { arguments, conditions: HashMap::new(), ..call.clone() };
+    let mut tape = Tape::new();
+    let (left, whole) = super::read(&other.arguments, &mut tape);
+    let query = Query { arguments: Arguments::new(left), ..*query };
+    let again = rules(policy, &query, scratch, &other, whole, needs);
+    let both = |one: &Approval| again.answers.iter().map(|other| (*one).max(*other)).collect::<Vec<_>>();
+    Possible {
+        answers: first.answers.iter().flat_map(both).collect(),
+        rule: first.rule.filter(|rule| again.rule == Some(*rule)),
+    }
 }
 
 /// What would have to be known, for a person.

@@ -88,8 +88,12 @@ pub struct RecordedCall {
     pub intent: Option<String>,
     /// The tools that the session could use at all.
     pub approved_scope: Vec<String>,
-    /// Its arguments.
+    /// Its arguments as they came.
     pub arguments: Kept,
+    /// Its arguments as they were to go out, where the policy had something taken out of them.
+    pub edited: Option<Kept>,
+    /// Whether the mode let nothing be taken out of arguments.
+    pub observed: bool,
     /// How conditions came out, by their names.
     pub conditions: HashMap<String, Truth>,
     /// Whether it went out.
@@ -137,7 +141,8 @@ impl RecordedCall {
         let counted = number(event, "sessionToolCallCount").unwrap_or_default();
         let answer = answer(event)?;
         // What was taken out of the arguments before they went out is not in the record, and nothing marks where.
-        let edited = decision == "MODIFY" || list(event, "findings").any(is_edit);
+        let observed = text(event, "enforcementMode").as_deref() == Some("observe");
+        let edited = !observed && (decision == "MODIFY" || list(event, "findings").any(is_edit));
         Ok(Some(Self {
             call_id: must("callId")?,
             at: must("occurredAt")?.parse().map_err(|_| RecordError::Missing("occurredAt"))?,
@@ -149,6 +154,8 @@ impl RecordedCall {
             intent: text(event, "sessionIntent"),
             approved_scope: list(event, "approvedScope").filter_map(|one| Some(one.as_str()?.into_owned())).collect(),
             arguments: if edited { Kept::Unknown } else { kept(event) },
+            edited: edited.then(|| kept(event)),
+            observed,
             conditions: list(event, "conditions").filter_map(|one| condition(&one.as_str()?)).collect(),
             went_out,
             allowed_before: counted.saturating_sub(u64::from(went_out)),
