@@ -62,10 +62,11 @@ impl Question<'_> {
 
     fn elements(&self) -> Elements<'_> {
         let mut elements = Elements { required: Vec::new(), forbidden: Vec::new(), decided: false };
+        elements.decided = self.tests.iter().any(|(_, test, wanted)| is_about_text(test) && !wanted.has(Truth::Error));
         for (_, test, wanted) in &self.tests {
-            elements.decided |= is_about_text(test) && !wanted.has(Truth::Error);
             match test {
-                Test::Contains(own) if !wanted.has(Truth::False) && !wanted.has(Truth::Error) => {
+                // Of texts alone it is always decided which are among them.
+                Test::Contains(own) if !wanted.has(Truth::False) && (!wanted.has(Truth::Error) || elements.decided) => {
                     elements.required.push(own.show());
                 }
                 Test::Contains(Literal::Text(own)) if !wanted.has(Truth::True) => elements.forbidden.push(own),
