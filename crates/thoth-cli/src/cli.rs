@@ -27,11 +27,13 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    something could not be done, or is not as it should be (`thoth wrap-config --check`, findings of `thoth scan`,
-       tests of `thoth policy test`)
-  2    wrong command line; something could not be scanned (`thoth scan`, `fingerprint`, `report`)
+       tests of `thoth policy test`); only stricter (`thoth policy diff`)
+  2    wrong command line; something could not be scanned (`thoth scan`, `fingerprint`, `report`); looser, or perhaps so
+       (`thoth policy diff`)
   3    invalid policy
   4    the ledger does not verify
-  5    works, and should be looked after: warnings (`thoth doctor`), an interrupted update of the ledger (`thoth audit`)
+  5    works, and should be looked after: warnings (`thoth doctor`, `thoth policy check`), an interrupted update of the
+       ledger (`thoth audit`)
   126  the server's program cannot be executed (`thoth run`)
   127  the server's program was not found (`thoth run`)
   141  whoever read standard output has gone away
@@ -57,7 +59,7 @@ pub(crate) enum Command {
     UnwrapConfig(UnwrapArgs),
     /// Shows which servers are governed, and which are not and why
     Status(StatusArgs),
-    /// Checks and explains policies
+    /// Checks, explains, compares and migrates policies
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Shows and answers calls that wait for a person

@@ -18,8 +18,8 @@ pub enum Code {
     InvalidPolicy = 3,
     /// A ledger does not verify.
     NotVerified = 4,
-    /// It works, and should be looked after: `doctor` has warnings, or all that is signed in a ledger verifies and an
-    /// update of it was interrupted.
+    /// It works, and should be looked after: `doctor` or `policy check` has warnings, or all that is signed in a ledger
+    /// verifies and an update of it was interrupted.
     Warned = 5,
     /// The upstream's program cannot be executed.
     NotExecutable = 126,

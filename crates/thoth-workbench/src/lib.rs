@@ -6,6 +6,7 @@
 //! call that is shown has been evaluated by the policy itself.
 
 mod arguments;
+mod automaton;
 mod call;
 mod check;
 mod diff;
