@@ -50,7 +50,7 @@ impl Report {
 }
 
 /// Steps for all questions about one policy.
-const BUDGET: u64 = 3_000_000;
+const BUDGET: u64 = 2_000_000;
 
 /// Checks a policy.
 #[must_use]

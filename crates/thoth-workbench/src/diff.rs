@@ -80,7 +80,7 @@ impl Comparison {
 }
 
 /// Steps for one comparison.
-const BUDGET: u64 = 3_000_000;
+const BUDGET: u64 = 2_000_000;
 
 type Class = (Why, Why);
 

@@ -23,7 +23,7 @@ impl Checker<'_> {
         let kind = if first_match { FindingKind::PartiallyShadowed } else { FindingKind::Conflict };
         let partners = partners(&side.rules, first_match);
         let mut left = MOST_PAIRS;
-        let mut cut_short = 0_usize;
+        let (mut cut_short, mut pairs_open) = (0_usize, 0_usize);
         for (index, looser) in partners {
             let at = RuleRef { side: 0, rule: index };
             let mut witness: Option<Call> = None;
@@ -43,13 +43,16 @@ impl Checker<'_> {
                 if let Some((call, _)) = outcome.found {
                     others.push(other);
                     witness.get_or_insert(call);
-                } else if outcome.unknown {
-                    self.open(space.rule(at).map(Rule::name), kind);
+                } else {
+                    pairs_open += usize::from(outcome.unknown);
                 }
             }
             let (Some(call), Some(rule)) = (witness, space.rule(at)) else { continue };
             let others = related(space, others);
             self.overlap(rule, first_match, kind, others, call);
+        }
+        if pairs_open > 0 {
+            self.undecided.push(format!("{}: {pairs_open} pairs of rules", kind.as_str()));
         }
         if cut_short > 0 {
             self.undecided.push(format!(
