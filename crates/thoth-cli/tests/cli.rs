@@ -373,7 +373,7 @@ fn a_policy_with_very_many_errors_or_warnings_shows_some() {
         format!("{head}rules:\n  - {{ name: base, match: {{ tool: x }}, approval: approve }}\n{rules}"),
     )
     .unwrap();
-    for (what, code, total) in [("errors", 3, 2_500), ("warnings", 0, 250)] {
+    for (what, code, total) in [("errors", 3, 2_500), ("warnings", 5, 250)] {
         let file = format!("{what}.yaml");
         let answer = thoth(folder, &["policy", "check", "--json", &file]);
         let report = answer.json();
@@ -383,7 +383,7 @@ fn a_policy_with_very_many_errors_or_warnings_shows_some() {
         let answer = thoth(folder, &["policy", "check", &file]);
         let told = answer.stdout + &answer.stderr;
         assert!(told.contains(&format!("and {} more", total - 100)), "{told}");
-        assert_eq!(told.matches("warning: ").count() + told.matches("error[").count(), 100);
+        assert_eq!(told.matches("warning[").count() + told.matches("error[").count(), 100);
     }
 }
 

@@ -31,6 +31,9 @@ pub type Paint<'p> = &'p dyn Fn(Tone, &str) -> String;
 /// No more findings than this are shown to a person.
 const MOST_SHOWN: usize = 100;
 
+/// Nor more than this to a script.
+const MOST_WRITTEN: usize = 1_000;
+
 /// The findings, for a person.
 #[must_use]
 pub fn findings_text(report: &Report, paint: Paint<'_>) -> String {
@@ -55,7 +58,7 @@ pub fn findings_text(report: &Report, paint: Paint<'_>) -> String {
         }
     }
     if let Some(more) = report.findings.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
-        out.push_str(&format!("… and {more} more findings; `--json` has them all\n"));
+        out.push_str(&format!("… and {more} more findings; `--json` has up to 1,000\n"));
     }
     if !report.is_exact() {
         out.push_str(&paint(Tone::Care, "approximated"));
@@ -89,7 +92,7 @@ pub fn changes_text(comparison: &Comparison, paint: Paint<'_>) -> String {
         out.push_str(&format!("  call  {}\n", harmless(&change.witness.to_string())));
     }
     if let Some(more) = comparison.changes.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
-        out.push_str(&format!("… and {more} more; `--json` has them all\n"));
+        out.push_str(&format!("… and {more} more; `--json` has up to 1,000\n"));
     }
     for section in &comparison.other_sections {
         out.push_str(&format!(
@@ -119,12 +122,13 @@ fn decider(decider: &Decider, paint: Paint<'_>) -> String {
 /// The differences, for a script.
 #[must_use]
 pub fn changes_json(comparison: &Comparison) -> Json {
-    let changes: Vec<Json> = comparison.changes.iter().map(change_json).collect();
+    let changes: Vec<Json> = comparison.changes.iter().take(MOST_WRITTEN).map(change_json).collect();
     json!({
         "equal": comparison.is_equal(),
         "looser": comparison.is_looser(),
         "approximated": comparison.approximated,
         "changes": changes,
+        "changes_total": comparison.changes.len(),
         "other_sections": comparison.other_sections,
         "other_demands": comparison.other_demands,
     })
@@ -142,10 +146,10 @@ fn change_json(change: &Change) -> Json {
     })
 }
 
-/// The findings, for a script: all of them.
+/// The findings, for a script: the first 1,000.
 #[must_use]
 pub fn findings_json(report: &Report) -> Vec<Json> {
-    report.findings.iter().map(finding_json).collect()
+    report.findings.iter().take(MOST_WRITTEN).map(finding_json).collect()
 }
 
 fn finding_json(finding: &Finding) -> Json {

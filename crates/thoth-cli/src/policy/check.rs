@@ -69,6 +69,7 @@ fn checked(arguments: &CheckArgs, name: &str, policy: &Policy) -> Outcome {
             "rules": policy.rule_table().count(),
             "policy_digest": policy.digest(),
             "findings": findings_json(&report),
+            "findings_total": report.findings.len(),
             "exact": report.is_exact(),
             "undecided": report.undecided,
             "warnings": findings(policy.warnings()),

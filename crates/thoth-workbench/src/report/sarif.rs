@@ -47,7 +47,7 @@ pub fn sarif(report: &Report) -> Json {
                 "rules": rules,
             }},
             "invocations": [{"executionSuccessful": true, "toolExecutionNotifications": notes}],
-            "results": report.findings.iter().map(|finding| result(finding, &kinds)).collect::<Vec<_>>(),
+            "results": report.findings.iter().take(super::MOST_WRITTEN).map(|finding| result(finding, &kinds)).collect::<Vec<_>>(),
         }],
     })
 }
