@@ -274,7 +274,17 @@ impl<'p> Atoms<'p> {
                             _ => return Search::Unknown,
                         }
                     };
-                    call.earlier.push(Earlier { tool, server: call.server.clone(), count: *limit, seconds_ago: 1 });
+                    // The calls that reach one limit count towards the others.
+                    let same = |earlier: &&mut Earlier| {
+                        earlier.tool == tool && earlier.server == call.server && earlier.seconds_ago == 1
+                    };
+                    match call.earlier.iter_mut().find(same) {
+                        Some(earlier) => earlier.count = earlier.count.max(*limit),
+                        None => {
+                            let server = call.server.clone();
+                            call.earlier.push(Earlier { tool, server, count: *limit, seconds_ago: 1 });
+                        }
+                    }
                 }
                 _ => {}
             }
