@@ -215,6 +215,15 @@ fn answers_are_those_of_the_policy() {
     }
 }
 
+/// Defends "unchanged": what the same policy answered is known, whatever is kept.
+#[test]
+fn the_same_policy_answers_the_same() {
+    let new = policy(NEW);
+    for (digest, expected) in [(new.digest(), Change::Unchanged), ("sha256:other", Change::Unknown)] {
+        assert_eq!(replayed(&new, &event("read", "approve", &json!({ "policyDigest": digest }))).change, expected);
+    }
+}
+
 /// What an inspection found in arguments that are not kept is in the record by class.
 #[test]
 fn inspections_of_what_is_not_kept() {
