@@ -96,7 +96,11 @@ impl Space<'_> {
                         outcome.found = Some((call, facts));
                         break;
                     }
-                    Next::Look(ways) => {
+                    Next::Look(mut ways) => {
+                        // Such a way leads nowhere else: the call is one of those on it.
+                        ways.retain(|way| {
+                            !way.literals.is_empty() || way.must.is_none_or(|must| !region.must.contains(&must))
+                        });
                         outcome.found.get_or_insert((call, facts));
                         self.branch(&region, ways, &mut open, &mut left);
                     }
