@@ -66,9 +66,10 @@ fn outcome(rules: &[RuleOutline<'_>], name: &str, call: &Call) -> Truth {
     call.with_query(|query| rule.holds(&call.tool, query)).unwrap()
 }
 
-/// Whether a question about the policy may stay open: of what lists contain, not all combinations are tried.
+/// Whether a question about the policy may stay open: of what lists contain, and of rates, not all combinations are
+/// tried, and differences of rules that override each other may take too many steps.
 fn may_be_open(text: &str) -> bool {
-    text.contains("param_contains")
+    ["param_contains", "\"rate\"", "\"override\""].iter().any(|part| text.contains(part))
 }
 
 fn answer_of(rule: &serde_json::Value) -> Approval {
