@@ -46,8 +46,8 @@ mod spell_out;
 mod stages;
 mod text_match;
 mod truth;
-mod what_if;
 mod variant;
+mod what_if;
 mod window;
 mod yaml;
 
