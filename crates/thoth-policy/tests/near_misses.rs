@@ -78,7 +78,7 @@ fn each_row_says_what_is_in_the_way() {
         (
             "late",
             "{}",
-            "later: auto if it were time 18:00..- days None UTC\nafter: auto if the session had called [ login*, !login_as ] before\n\
+            "later: auto if it were time 18:00..- UTC\nafter: auto if the session had called [ login*, !login_as ] before\n\
              often: block if this session had made at least 5 calls within 60 seconds",
         ),
         ("run", r#"{"code": "x"}"#, "code: auto if `code` matched /^[A-Z]{4}$/"),
@@ -139,7 +139,7 @@ fn names_of_conditions() {
         ("{param_glob: {\"a b\": c}}".to_owned(), "param_glob \"a b\" c"),
         ("{param_glob: {a: \"b c\"}}".to_owned(), "param_glob a \"b c\""),
         ("{after_call: {tool: \"a*\", server: \"[!b-d]?\"}}".to_owned(), "after_call a* on [!b-d]?"),
-        ("{time_after: \"18:00\", weekdays: [mon]}".to_owned(), "time 18:00..- days Some(1) UTC"),
+        ("{time_after: \"18:00\", weekdays: [mon]}".to_owned(), "time 18:00..- on mon UTC"),
         (
             format!("{{param_eq: {{path: {long}}}}}"),
             "param_eq path \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… sha256:5d7c2e6f88dc19d1f104aecedda4a1a7",
