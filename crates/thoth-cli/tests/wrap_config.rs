@@ -658,22 +658,23 @@ fn killed_runs_leave_a_whole_file() {
     let started = Instant::now();
     desk.done(&["wrap-config"]);
     let usual = started.elapsed();
-    let mut killed = 0;
-    for round in 0..60_u32 {
+    let (mut killed, mut round) = (0, 0_u32);
+    // The first run of each sixty is killed at once, so this ends however slow or quick the machine is.
+    while killed < 20 || round < 60 {
         let word = if round % 2 == 0 { "wrap-config" } else { "unwrap-config" };
         let mut command = Command::new(THOTH);
         command.arg(word).env_clear().env("HOME", desk.machine.home()).current_dir(desk.machine.project());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let (began, patience) = (Instant::now(), usual * 2 * round / 60);
+        let (began, patience) = (Instant::now(), usual * 2 * (round % 60) / 60);
         while began.elapsed() < patience {
             std::hint::spin_loop();
         }
         child.kill().unwrap();
         killed += u32::from(child.wait().unwrap().code().is_none());
+        round += 1;
         let text = desk.text();
         assert!(text == PLAIN || text == wrapped, "{text}");
     }
-    assert!(killed > 10, "{killed}");
     desk.done(&["wrap-config"]);
     desk.done(&["unwrap-config"]);
     assert_eq!(desk.text(), PLAIN);
