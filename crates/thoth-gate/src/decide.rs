@@ -93,6 +93,8 @@ pub(crate) fn judge(
         edit: None,
         would_edit: None,
     };
+    // Once: rules, shadows and evidence of one call see the same labels, whatever comes in meanwhile.
+    session.past.labels = session.labels.get();
     let findings = &mut judged.findings;
     stage::preflight::run(&session.preflight, &call.tool, session.caller.intent.as_deref(), findings);
     let policy = match standing {

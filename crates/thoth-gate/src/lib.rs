@@ -44,7 +44,7 @@ pub use pins::{NoPins, PinChange, PinKey, PinRecord, Pins, PinsError, Seen};
 pub use preflight::Preflight;
 pub use record::{Incident, Outcome};
 pub use round::{Committed, Round};
-pub use session::GateSession;
+pub use session::{GateSession, SessionLabels};
 pub use settle::ResultFound;
 pub use stage::approval::Random;
 pub use stage::foresee;

@@ -2,11 +2,12 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use thoth_audit::Leaves;
 use thoth_policy::{History, RateScope, ScopeList, Scratch, counted_name};
-use thoth_types::{Caller, Requester};
+use thoth_types::{Caller, HarmClasses, Requester};
 
 use crate::asked::Asked;
 use crate::preflight::Preflight;
@@ -30,6 +31,7 @@ pub struct GateSession {
     pub(crate) random: [u8; 8],
     pub(crate) calls: u64,
     pub(crate) past: Past,
+    pub(crate) labels: SessionLabels,
     pub(crate) asked: Asked,
     pub(crate) scratch: Scratch,
     pub(crate) shadow_scratch: Scratch,
@@ -49,6 +51,7 @@ impl GateSession {
             random,
             calls: 0,
             past: Past::default(),
+            labels: SessionLabels::default(),
             asked: Asked::default(),
             scratch: Scratch::default(),
             shadow_scratch: Scratch::default(),
@@ -77,6 +80,12 @@ impl GateSession {
         self
     }
 
+    /// What results label it with, for whoever takes them in.
+    #[must_use]
+    pub fn labels(&self) -> SessionLabels {
+        self.labels.clone()
+    }
+
     /// Who calls in this session.
     #[must_use]
     pub const fn caller(&self) -> &Caller {
@@ -84,9 +93,26 @@ impl GateSession {
     }
 }
 
-/// The calls that were allowed so far.
+/// What was found in the results of one session, shared by whoever takes them in and whoever admits calls. Nothing is ever
+/// taken out of it.
+#[derive(Debug, Clone, Default)]
+pub struct SessionLabels(Arc<AtomicU8>);
+
+impl SessionLabels {
+    pub(crate) fn add(&self, classes: HarmClasses) {
+        // Whoever calls after the client has the result must find its labels.
+        self.0.fetch_or(classes.bits(), Ordering::AcqRel);
+    }
+
+    pub(crate) fn get(&self) -> HarmClasses {
+        HarmClasses::from_bits(self.0.load(Ordering::Acquire))
+    }
+}
+
+/// The calls that were allowed so far, and what the session is labelled with as a call is judged.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
+    pub(crate) labels: HarmClasses,
     recent: VecDeque<(Arc<str>, Timestamp)>,
     names: Vec<Arc<str>>,
     known: HashSet<Arc<str>>,
@@ -201,5 +227,9 @@ impl History for Past {
             }
         }
         count
+    }
+
+    fn labels(&self) -> HarmClasses {
+        self.labels
     }
 }

@@ -10,6 +10,7 @@ use thoth_types::{Caller, HarmClass, InspectAction};
 
 use crate::gate::Gate;
 use crate::inspector::{Inspector, class_of};
+use crate::session::SessionLabels;
 use crate::stage::inspection::shifted;
 
 /// Members of a result that the protocol needs as they are, and that no model reads.
@@ -30,11 +31,13 @@ pub struct ResultFound {
 
 impl Gate {
     /// Inspects the result of a call. `definition` is what the server says of the tool, whose output schema what is
-    /// delivered must satisfy. Nothing where nothing was found: the bytes go on as they came.
+    /// delivered must satisfy. Nothing where nothing was found: the bytes go on as they came. What is found labels the
+    /// session of `labels`, whatever becomes of the result.
     #[must_use]
     pub fn inspect_result(
         &self,
         caller: &Caller,
+        labels: &SessionLabels,
         tool: &str,
         result: Value<'_>,
         definition: impl FnOnce() -> Option<Arc<str>>,
@@ -50,6 +53,7 @@ impl Gate {
                 found.action = Action::Allow;
             }
         }
+        labels.add(inspection.detections.iter().map(class_of).collect());
         if inspection.is_clean() { None } else { Some(judge(&inspector, &inspection, result, definition)) }
     }
 }

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use jiff::SignedDuration;
 use regex::Regex;
-use thoth_types::Arguments;
 use thoth_types::json::{Kind, Value};
+use thoth_types::{Arguments, HarmClass, HarmClasses};
 
 use crate::glob::Glob;
 use crate::host;
@@ -48,6 +48,8 @@ pub enum Condition {
         /// Its server.
         server: TextMatch,
     },
+    /// One of these was found in a result of the session.
+    Labels(HarmClasses),
     /// Keywords.
     Semantic(Semantic),
 }
@@ -293,6 +295,7 @@ impl Condition {
                     (tool.matches(was) || tool.matches(&crate::name::normalised(was))) && server.matches(on)
                 })
                 .into(),
+            Self::Labels(any) => query.history.labels().meets(*any).into(),
             Self::Semantic(semantic) => semantic.holds(tool, query),
         }
     }
@@ -316,6 +319,7 @@ impl Condition {
                 (tool, None) => format!("after_call {}", tool.as_deref().unwrap_or("*")),
                 (tool, Some(server)) => format!("after_call {} on {server}", tool.as_deref().unwrap_or("*")),
             },
+            Self::Labels(any) => format!("labels {any}"),
             Self::Semantic(semantic) => format!("semantic {} (heuristic)", semantic.text),
         }
     }
@@ -341,6 +345,10 @@ impl Condition {
             Self::Rate { window, scope, .. } => {
                 let since = query.now.checked_sub(*window).unwrap_or(jiff::Timestamp::MIN);
                 Some(query.history.calls_since(*scope, query.tool, since).to_string())
+            }
+            Self::Labels(_) => {
+                let labels: Vec<&str> = query.history.labels().iter().map(HarmClass::as_str).collect();
+                Some(serde_json::Value::from(labels).to_string())
             }
             Self::AfterCall { .. } | Self::Semantic(_) => None,
         }

@@ -46,6 +46,8 @@ pub enum LooksAt<'a> {
     Clock,
     /// What the session called before.
     Session,
+    /// What was found in results of the session.
+    Labels,
     /// All text of the call, the tool's name as well.
     AllText,
 }

@@ -64,7 +64,7 @@ pub use name::counted_name;
 pub use near_miss::NearMiss;
 pub use policy::{Evaluation, Limits, Policy};
 pub use progressive::{Progressive, ProgressiveScope};
-pub use query::{History, NoHistory, Query, RateScope};
+pub use query::{History, Labelled, NoHistory, Query, RateScope};
 pub use rule::{RuleId, RuleInfo};
 pub use source::{Source, SourceError, SourceText, Sources};
 pub use text_match::ScopeList;

@@ -33,6 +33,7 @@ impl Condition {
             Self::ArgumentsSize(_) => LooksAt::ArgumentsSize,
             Self::When(_) => LooksAt::Clock,
             Self::Rate { .. } | Self::AfterCall { .. } => LooksAt::Session,
+            Self::Labels(_) => LooksAt::Labels,
             Self::Semantic(_) => LooksAt::AllText,
         }
     }

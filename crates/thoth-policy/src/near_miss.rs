@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use thoth_types::json::{Limits, Tape};
-use thoth_types::{Approval, Arguments, Effect, Finding, Place};
+use thoth_types::{Approval, Arguments, Effect, Finding, HarmClass, Place};
 
 use crate::condition::{Comparison, Condition, Test};
 use crate::evaluate::Scratch;
@@ -144,6 +144,11 @@ impl Condition {
                 let tool = tool.show().unwrap_or_else(|| "some tool".to_owned());
                 let server = server.show().map(|server| format!(" on {server}")).unwrap_or_default();
                 format!("the session had {not}called {tool}{server} before")
+            }
+            Self::Labels(any) => {
+                let words: Vec<&str> = any.iter().map(HarmClass::as_str).collect();
+                let which = if holds { "a" } else { "no" };
+                format!("{which} result of the session had held {}", words.join(" or "))
             }
             Self::Semantic(semantic) => format!("the call {were} about {}", word(&semantic.text)),
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use thoth_types::Arguments;
+use thoth_types::{Arguments, HarmClasses};
 
 /// Over what a rate is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,7 +27,7 @@ impl RateScope {
     }
 }
 
-/// What happened before in this session. Only calls that went out count.
+/// What happened before in this session. Only calls that went out count as calls.
 ///
 /// Names of tools are given as they were sent. Two names are those of one tool when [`crate::counted_name`] makes them
 /// equal: otherwise each spelling of a name would have a rate of its own.
@@ -38,6 +38,9 @@ pub trait History {
     /// How many calls there were in `scope` since `since`. `tool` is the tool now called, as sent; for
     /// [`RateScope::Tool`] it is to be compared by its [`crate::counted_name`].
     fn calls_since(&self, scope: RateScope, tool: &str, since: jiff::Timestamp) -> u64;
+
+    /// What was found in results of this session. A session never loses a label.
+    fn labels(&self) -> HarmClasses;
 }
 
 /// A session without a past.
@@ -51,6 +54,28 @@ impl History for NoHistory {
 
     fn calls_since(&self, _scope: RateScope, _tool: &str, _since: jiff::Timestamp) -> u64 {
         0
+    }
+
+    fn labels(&self) -> HarmClasses {
+        HarmClasses::NONE
+    }
+}
+
+/// A session in which nothing was called before, and which bears these labels.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Labelled(pub HarmClasses);
+
+impl History for Labelled {
+    fn called_before(&self, _test: &mut dyn FnMut(&str, &str) -> bool) -> bool {
+        false
+    }
+
+    fn calls_since(&self, _scope: RateScope, _tool: &str, _since: jiff::Timestamp) -> u64 {
+        0
+    }
+
+    fn labels(&self) -> HarmClasses {
+        self.0
     }
 }
 

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use regex::Regex;
+use thoth_types::{HarmClass, HarmClasses};
 
 pub(crate) use approvals::{ApprovalsDraft, ApproverDraft, DemandDraft, GroupDraft};
 pub(crate) use rule::{RuleDraft, RuleMode};
@@ -221,6 +222,28 @@ impl<'f> Reader<'f> {
                 None
             }
         }
+    }
+
+    /// A class that labels sessions, or a list of such classes.
+    pub fn labels(&mut self, node: &Node) -> HarmClasses {
+        let known: Vec<HarmClass> = HarmClass::labels().collect();
+        let words: Vec<&str> = known.iter().map(|class| class.as_str()).collect();
+        let mut labels = HarmClasses::NONE;
+        for (text, at) in self.texts(node, "`labels`") {
+            match text.parse::<HarmClass>() {
+                Ok(class) if known.contains(&class) => labels = labels.with(class.into()),
+                // A rule that waits for it would never fire.
+                Ok(class) => {
+                    let message = format!("no session is labelled `{class}`, which is not looked for in results");
+                    let help = format!("known here: {}", words.join(", "));
+                    self.error_help(DiagnosticCode::BadValue, at, message, help);
+                }
+                Err(_) => {
+                    self.unknown(DiagnosticCode::BadValue, at, &format!("`{text}` is no label"), text, &words);
+                }
+            }
+        }
+        labels
     }
 
     pub(crate) fn pattern(&mut self, text: &Arc<str>, at: At) -> Option<Regex> {

@@ -2,7 +2,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use proptest::prelude::*;
-use thoth_policy::{Policy, Query, Sources, Truth, load};
+use thoth_policy::{Labelled, Policy, Query, Sources, Truth, load};
 use thoth_testkit::naive_policy::{calls, policies_with_overrides};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Approval, Arguments, Finding, ReasonCode, RiskLevel, Stage};
@@ -42,6 +42,7 @@ rules:
   - {name: hosts, match: {tool: fetch}, conditions: {host_in: {url: "*.example.com"}}, approval: auto}
   - {name: long, match: {tool: note}, conditions: {size: {text: {gt: 3}}}, approval: block}
   - {name: gone, match: {tool: old}, conditions: {param_eq: {a: 1}}, approval: auto, expires: 2026-01-01}
+  - {name: told, match: {tool: say}, conditions: {labels: [secrets, injection]}, approval: block}
   - {name: idle, match: {tool: old}, conditions: {param_eq: {a: 1}}, approval: block, mode: "off"}
 "#;
 
@@ -50,6 +51,7 @@ rules:
 fn each_row_says_what_is_in_the_way() {
     let policy = policy(POLICY);
     let rows = [
+        ("say", "{}", "told: block if a result of the session had held secrets or injection"),
         (
             "read",
             r#"{"path": "/etc/x"}"#,
@@ -139,6 +141,7 @@ fn names_of_conditions() {
         ("{param_glob: {\"a b\": c}}".to_owned(), "param_glob \"a b\" c"),
         ("{param_glob: {a: \"b c\"}}".to_owned(), "param_glob a \"b c\""),
         ("{after_call: {tool: \"a*\", server: \"[!b-d]?\"}}".to_owned(), "after_call a* on [!b-d]?"),
+        ("{labels: [secrets, injection, secrets]}".to_owned(), "labels [secrets, injection]"),
         ("{time_after: \"18:00\", weekdays: [mon]}".to_owned(), "time 18:00..- on mon UTC"),
         (
             format!("{{param_eq: {{path: {long}}}}}"),
@@ -194,7 +197,8 @@ proptest! {
         let text = call.arguments.to_string();
         let mut tape = Tape::new();
         let value = tape.parse(text.as_bytes(), &Limits::default()).unwrap();
-        let query = Query { agent: call.agent.as_deref(), arguments: Arguments::new(Some(value)), ..Query::new(&call.tool, &call.server) };
+        let labels = Labelled(call.labels.iter().copied().collect());
+        let query = Query { agent: call.agent.as_deref(), arguments: Arguments::new(Some(value)), history: &labels, ..Query::new(&call.tool, &call.server) };
         let (one, other, would) = (both.explain(&query, false), alone.explain(&query, false), would.explain(&query, false));
         prop_assert_eq!((one.approval, one.risk_level, one.rule, one.matched), (other.approval, other.risk_level, other.rule, other.matched));
         match one.shadow {

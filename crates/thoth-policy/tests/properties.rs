@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use thoth_policy::{Policy, Query, Scratch, Sources, load};
+use thoth_policy::{Labelled, Policy, Query, Scratch, Sources, load};
 use thoth_testkit::naive_policy::{NaiveAnswer, NaiveCall, NaivePolicy, calls, policies, policies_with_overrides};
 use thoth_types::Arguments;
 use thoth_types::json::{Limits, Tape};
@@ -18,9 +18,11 @@ fn answer(policy: &Policy, call: &NaiveCall, scratch: &mut Scratch) -> NaiveAnsw
     let text = call.arguments.to_string();
     let mut tape = Tape::new();
     let value = tape.parse(text.as_bytes(), &Limits::default()).unwrap();
+    let labels = Labelled(call.labels.iter().copied().collect());
     let query = Query {
         agent: call.agent.as_deref(),
         arguments: Arguments::new(Some(value)),
+        history: &labels,
         ..Query::new(&call.tool, &call.server)
     };
     let verdict = policy.rules(&query, scratch);
@@ -53,7 +55,8 @@ proptest! {
         let mut tape = Tape::new();
         let value = tape.parse(text.as_bytes(), &Limits::default()).unwrap();
         let arguments = Arguments::new(Some(value));
-        let query = Query { agent: call.agent.as_deref(), arguments, ..Query::new(&call.tool, &call.server) };
+        let labels = Labelled(call.labels.iter().copied().collect());
+        let query = Query { agent: call.agent.as_deref(), arguments, history: &labels, ..Query::new(&call.tool, &call.server) };
         let complete = compiled.rules(&query, &mut Scratch::new());
         prop_assert_eq!(compiled.rules(&query, &mut Scratch::deciding()), complete);
     }

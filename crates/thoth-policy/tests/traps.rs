@@ -3,7 +3,7 @@
 
 use thoth_policy::{History, Policy, Query, RateScope, Sources, load};
 use thoth_types::json::{Limits, Tape};
-use thoth_types::{Approval, Arguments, ReasonCode};
+use thoth_types::{Approval, Arguments, HarmClass, HarmClasses, ReasonCode};
 
 fn policy(text: &str) -> Policy {
     load("p.yaml", &Sources::one("p.yaml", text)).unwrap_or_else(|error| panic!("{}", error.render(false)))
@@ -263,7 +263,11 @@ fn unknown_keys_are_load_errors() {
         ("rules: [{match: {tool: x, type: y}}]", "says the same"),
         ("rules: [{match: {tool: \"[ab\"}}]", "bad pattern"),
         ("rules: [{match: {tool: []}}]", "empty list"),
-        ("rules: [{match: {tool: x}, conditions: {labels: private}}]", "`labels` in `conditions` is not supported yet"),
+        ("rules: [{match: {tool: x}, conditions: {labels: [injection, secret]}}]", "did you mean `secrets`"),
+        ("rules: [{match: {tool: x}, conditions: {labels: Injection}}]", "did you mean `injection`"),
+        ("rules: [{match: {tool: x}, conditions: {labels: ssrf}}]", "no session is labelled `ssrf`"),
+        ("rules: [{match: {tool: x}, conditions: {labels: []}}]", "empty list"),
+        ("rules: [{match: {tool: x}, conditions: {labels: {injection: true}}}]", "`labels` wants a text"),
         ("rules: [{match: {tool: x}, except: {}}]", "takes everything away"),
         ("rules: [{match: {tool: x}, override: [nope]}]", "no rule is called `nope`"),
         ("plan_rules: []", "not supported yet"),
@@ -429,6 +433,10 @@ impl History for Past {
             RateScope::Tool => u64::from(tool == "t"),
         }
     }
+
+    fn labels(&self) -> HarmClasses {
+        [HarmClass::PersonalData, HarmClass::Injection].into_iter().collect()
+    }
 }
 
 /// Trap: sequences were only seen inside one plan. Session history and rates.
@@ -438,6 +446,10 @@ fn the_session_counts() {
         ("{after_call: \"read_*\"}", Approval::Block),
         ("{after_call: {tool: \"read_*\", server: secrets}}", Approval::Block),
         ("{after_call: {tool: \"read_*\", server: dev}}", Approval::Auto),
+        ("{labels: injection}", Approval::Block),
+        ("{labels: [secrets, personal_data]}", Approval::Block),
+        ("{labels: [secrets]}", Approval::Auto),
+        ("{labels: [secrets, injection], param_exists: a}", Approval::Auto),
         ("{rate: {limit: 5, window: 1m}}", Approval::Block),
         ("{rate: {limit: 6, window: 60s, per: session}}", Approval::Auto),
         ("{rate: {limit: 9, window: 1m, per: agent}}", Approval::Block),

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, MutexGuard};
 
 use thoth_audit::EventType;
-use thoth_gate::{Gate, Incident, Outcome, Outcomes, ResultFound, Ticket};
+use thoth_gate::{Gate, Incident, Outcome, Outcomes, ResultFound, SessionLabels, Ticket};
 use thoth_mcp::{
     CallResult, Decoder, Direction, Edit, Frame, Framed, IdKey, Message, Notification, Refusal, RefusalCode,
     RefusedShape, Request, Response, ResultType, TaskState, apply,
@@ -31,6 +31,7 @@ use crate::turn::refuse_in_flight;
 pub(crate) struct ServerSide {
     gate: Arc<Gate>,
     caller: Caller,
+    labels: SessionLabels,
     session: Arc<Session>,
     decoder: Decoder,
     outcomes: Outcomes,
@@ -49,10 +50,17 @@ pub(crate) struct Delivery<'f> {
 }
 
 impl ServerSide {
-    pub(crate) fn new(gate: Arc<Gate>, caller: Caller, session: Arc<Session>, limits: Limits) -> Self {
+    pub(crate) fn new(
+        gate: Arc<Gate>,
+        caller: Caller,
+        labels: SessionLabels,
+        session: Arc<Session>,
+        limits: Limits,
+    ) -> Self {
         Self {
             gate,
             caller,
+            labels,
             session,
             decoder: Decoder::new(limits),
             outcomes: Outcomes::default(),
@@ -62,8 +70,8 @@ impl ServerSide {
 
     /// Inspects everything that arrived together.
     pub(crate) fn deliver<'f>(&mut self, frames: impl Iterator<Item = Framed<'f>>) -> Delivery<'f> {
-        let Self { gate, caller, session, decoder, outcomes, refused_frames } = self;
-        let mut inspection = Inspection { gate, caller, session, outcomes, listed: None, edits: Vec::new() };
+        let Self { gate, caller, labels, session, decoder, outcomes, refused_frames } = self;
+        let mut inspection = Inspection { gate, caller, labels, session, outcomes, listed: None, edits: Vec::new() };
         let mut delivery = Delivery::default();
         let mut refused = Vec::new();
         for framed in frames {
@@ -148,6 +156,7 @@ fn note(gate: &Gate, caller: &Caller, incident: &Incident<'_>) {
 struct Inspection<'r> {
     gate: &'r Gate,
     caller: &'r Caller,
+    labels: &'r SessionLabels,
     session: &'r Session,
     outcomes: &'r mut Outcomes,
     /// How many tools the server has, if it has just told all of them.
@@ -410,7 +419,7 @@ mod tests {
         let standing = Standing::Invalid { reason: "unused".to_owned() };
         let gate = Gate::new(standing, Arc::new(Nowhere), ContentMode::None, ContentKey::new([0; 32]));
         let caller = rehearsal::caller();
-        ServerSide::new(Arc::new(gate), caller, Arc::clone(session), Limits::default())
+        ServerSide::new(Arc::new(gate), caller, SessionLabels::default(), Arc::clone(session), Limits::default())
     }
 
     fn open(session: &Session, id: i64, asked: Asked) {

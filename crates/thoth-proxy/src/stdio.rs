@@ -131,7 +131,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     let gate_session = GateSession::new(options.caller, options.approved_scope, random)
         .under(preflight)
         .requested_by(options.requester);
-    let fields = gate_session.caller().clone();
+    let (fields, labels) = (gate_session.caller().clone(), gate_session.labels());
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("watch for signals"))?;
 
     let program = find(&options.command, &own_environment())?;
@@ -158,7 +158,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         Sealer::new(Redacted::new(sealing_key), &fields.session),
     )
     .announcing(options.notifier.and_then(|notifier| announcer(notifier, gate)));
-    let server_side = ServerSide::new(Arc::clone(gate), fields.clone(), Arc::clone(&session), options.limits);
+    let server_side = ServerSide::new(Arc::clone(gate), fields.clone(), labels, Arc::clone(&session), options.limits);
     note(gate, &fields, EventType::SessionStarted, &describe(program.name, program.arguments));
     let beside = gate.shadow_digest().map(|digest| format!("; in shadow: {digest}")).unwrap_or_default();
     note(gate, &fields, EventType::PolicyLoaded, &format!("in force: {}{beside}", gate.policy_digest()));

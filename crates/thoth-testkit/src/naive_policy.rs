@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use thoth_types::{Approval, RiskLevel};
+use thoth_types::{Approval, HarmClass, RiskLevel};
 
 /// A condition on one argument; the path is dotted.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub enum NaiveCondition {
     Exists(String, bool),
     /// `param_not_in`
     NotIn(String, Vec<Value>),
+    /// `labels`
+    Labels(Vec<HarmClass>),
 }
 
 /// A rule in the words of the file.
@@ -69,6 +71,8 @@ pub struct NaiveCall {
     pub agent: Option<String>,
     /// Its arguments.
     pub arguments: Value,
+    /// What was found in results of its session.
+    pub labels: Vec<HarmClass>,
 }
 
 /// What the policy says about a call.
@@ -116,7 +120,8 @@ fn at<'v>(arguments: &'v Value, path: &str) -> Option<&'v Value> {
 }
 
 /// `None` stands for "cannot be decided".
-fn condition(condition: &NaiveCondition, arguments: &Value) -> Option<bool> {
+fn condition(condition: &NaiveCondition, call: &NaiveCall) -> Option<bool> {
+    let arguments = &call.arguments;
     let kind = |v: &Value| std::mem::discriminant(v);
     match condition {
         NaiveCondition::Exists(path, wanted) => match at(arguments, path) {
@@ -139,6 +144,7 @@ fn condition(condition: &NaiveCondition, arguments: &Value) -> Option<bool> {
             }
             unwanted.iter().any(|u| kind(u) == kind(value)).then_some(true)
         }
+        NaiveCondition::Labels(any) => Some(call.labels.iter().any(|label| any.contains(label))),
     }
 }
 
@@ -160,7 +166,7 @@ impl NaiveRule {
             Some(agent) => Some(list(&self.agents, agent)),
         };
         let parts: Vec<Option<bool>> =
-            std::iter::once(agent).chain(self.conditions.iter().map(|c| condition(c, &call.arguments))).collect();
+            std::iter::once(agent).chain(self.conditions.iter().map(|c| condition(c, call))).collect();
         if parts.contains(&Some(false)) {
             Some(false)
         } else if parts.contains(&None) {
@@ -226,6 +232,12 @@ fn rule_json(rule: &NaiveRule) -> Value {
     let mut conditions = json!({});
     for condition in &rule.conditions {
         let (key, path, wanted) = match condition {
+            NaiveCondition::Labels(any) => {
+                if let Some(conditions) = conditions.as_object_mut() {
+                    conditions.insert("labels".to_owned(), any.iter().map(|label| label.as_str()).collect());
+                }
+                continue;
+            }
             NaiveCondition::Equals(path, wanted) => ("param_eq", path, wanted.clone()),
             NaiveCondition::Greater(path, bound) => ("param_gt", path, json!(bound)),
             NaiveCondition::Glob(path, pattern) => ("param_glob", path, json!(pattern)),
@@ -275,6 +287,11 @@ fn scalar() -> impl Strategy<Value = Value> {
     ]
 }
 
+fn labels(least: usize) -> impl Strategy<Value = Vec<HarmClass>> {
+    let all = vec![HarmClass::Secrets, HarmClass::PersonalData, HarmClass::Injection];
+    prop::collection::vec(prop::sample::select(all), least..3)
+}
+
 fn conditions() -> impl Strategy<Value = Vec<NaiveCondition>> {
     let one = prop_oneof![
         (path(), scalar()).prop_map(|(p, v)| NaiveCondition::Equals(p, v)),
@@ -283,6 +300,7 @@ fn conditions() -> impl Strategy<Value = Vec<NaiveCondition>> {
             .prop_map(|(p, g)| NaiveCondition::Glob(p, g.to_owned())),
         (path(), any::<bool>()).prop_map(|(p, b)| NaiveCondition::Exists(p, b)),
         (path(), prop::collection::vec(scalar(), 1..3)).prop_map(|(p, v)| NaiveCondition::NotIn(p, v)),
+        labels(1).prop_map(NaiveCondition::Labels),
     ];
     // One of a kind: the file has each kind as one key.
     prop::collection::vec(one, 0..3).prop_map(|mut all| {
@@ -366,10 +384,6 @@ pub fn calls() -> impl Strategy<Value = NaiveCall> {
                 arguments.insert("o".to_owned(), Value::Object(inner));
                 Value::Object(arguments)
             });
-    (name(), name(), prop::option::of(name()), arguments).prop_map(|(tool, server, agent, arguments)| NaiveCall {
-        tool,
-        server,
-        agent,
-        arguments,
-    })
+    (name(), name(), prop::option::of(name()), arguments, labels(0))
+        .prop_map(|(tool, server, agent, arguments, labels)| NaiveCall { tool, server, agent, arguments, labels })
 }

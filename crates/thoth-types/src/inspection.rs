@@ -51,6 +51,11 @@ words! {
 }
 
 impl HarmClass {
+    /// Those that are looked for in results, and so label a session.
+    pub fn labels() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|class| !class.actions(Inspected::Results).is_empty())
+    }
+
     /// What may be done about it in this direction, from loosest to strictest; nothing where it is not looked for. To
     /// take a piece out of a command, a path or an address would make another one of it.
     #[must_use]
@@ -62,5 +67,74 @@ impl HarmClass {
             (Self::Secrets | Self::PersonalData | Self::Injection, Inspected::Results) => InspectAction::ALL,
             (_, Inspected::Results) => &[],
         }
+    }
+}
+
+/// Some classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct HarmClasses(u8);
+
+impl HarmClasses {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// Those among `bits`, where each class has the bit of its place in [`HarmClass::ALL`].
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & (u8::MAX >> (8 - HarmClass::ALL.len())))
+    }
+
+    /// They as bits, for [`Self::from_bits`].
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Those that are in either.
+    #[must_use]
+    pub const fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Those that are not in the other.
+    #[must_use]
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// Whether one is in both.
+    #[must_use]
+    pub const fn meets(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Each, in the order of [`HarmClass::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = HarmClass> {
+        HarmClass::ALL.iter().copied().filter(move |class| self.meets(Self::from(*class)))
+    }
+}
+
+impl From<HarmClass> for HarmClasses {
+    fn from(class: HarmClass) -> Self {
+        Self(1 << class as u8)
+    }
+}
+
+impl FromIterator<HarmClass> for HarmClasses {
+    fn from_iter<T: IntoIterator<Item = HarmClass>>(classes: T) -> Self {
+        classes.into_iter().fold(Self::NONE, |all, class| all.with(class.into()))
+    }
+}
+
+impl std::fmt::Display for HarmClasses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words: Vec<&str> = self.iter().map(HarmClass::as_str).collect();
+        write!(f, "[{}]", words.join(", "))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use thoth_policy::outline::{Condition, Test};
 use thoth_policy::{RateScope, Truth};
+use thoth_types::HarmClasses;
 
 use crate::call::{Call, Earlier};
 use crate::language::{Language, Search, find};
@@ -101,7 +102,8 @@ impl<'p> Atoms<'p> {
         if self.impossible_sizes(wanted) || self.impossible_rates(wanted) {
             return Search::Empty;
         }
-        let call = match self.history(wanted, call, budget) {
+        let Some(labels) = self.labels(wanted) else { return Search::Empty };
+        let call = match self.history(wanted, Call { labels, ..call }, budget) {
             Search::Found(call) => call,
             other => return other,
         };
@@ -217,6 +219,28 @@ impl<'p> Atoms<'p> {
                     !outcomes.has(Truth::True) && less <= limit && longer >= window && wider(*other, *scope)
                 })
         })
+    }
+
+    /// Labels of the session; `None` if no labels do.
+    fn labels(&self, wanted: &Wanted) -> Option<HarmClasses> {
+        let conditions = || {
+            wanted.iter().filter_map(|(id, outcomes)| match self.get(*id)? {
+                Condition::Labels(any) => Some((*any, *outcomes)),
+                _ => None,
+            })
+        };
+        let never = conditions().filter(|(_, outcomes)| !outcomes.has(Truth::True)).map(|(any, _)| any);
+        let never = never.fold(HarmClasses::NONE, HarmClasses::with);
+        let mut labels = HarmClasses::NONE;
+        for (any, outcomes) in conditions() {
+            match (outcomes.has(Truth::True), outcomes.has(Truth::False)) {
+                (true, false) if !labels.meets(any) => labels = labels.with(any.without(never).iter().next()?.into()),
+                // Labels are always known.
+                (false, false) => return None,
+                _ => {}
+            }
+        }
+        Some(labels)
     }
 
     /// Earlier calls, where some are wanted.

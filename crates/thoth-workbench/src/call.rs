@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 use thoth_policy::{History, Policy, Query, RateScope, ScopeList, Scratch, counted_name};
 use thoth_types::json::{Limits, Tape};
-use thoth_types::{Approval, Arguments};
+use thoth_types::{Approval, Arguments, HarmClass, HarmClasses};
 
 /// A call that a policy can be asked about.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Call {
     pub at: Timestamp,
     /// Calls of the same session before it.
     pub earlier: Vec<Earlier>,
+    /// What was found in results of the same session.
+    pub labels: HarmClasses,
 }
 
 /// Calls of one tool that went out before.
@@ -43,7 +45,7 @@ impl Call {
     pub fn with_query<T>(&self, ask: impl FnOnce(&Query<'_>) -> T) -> Option<T> {
         let mut tape = Tape::new();
         let value = tape.parse(self.arguments.as_bytes(), &Limits::default()).ok()?;
-        let history = Past { calls: &self.earlier, at: self.at };
+        let history = Past { calls: &self.earlier, labels: self.labels, at: self.at };
         Some(ask(&Query {
             agent: self.agent.as_deref(),
             arguments: Arguments::new(Some(value)),
@@ -84,6 +86,10 @@ impl Call {
             "earlier": earlier,
         });
         if let Some(call) = call.as_object_mut() {
+            if !self.labels.is_empty() {
+                let labels: Vec<&str> = self.labels.iter().map(HarmClass::as_str).collect();
+                call.insert("labels".to_owned(), labels.into());
+            }
             // A number that a double cannot hold is told as it is written.
             if serde_json::to_string(&arguments).ok().as_deref() != Some(&*self.arguments) {
                 call.insert("arguments_text".to_owned(), (*self.arguments).into());
@@ -107,12 +113,16 @@ impl fmt::Display for Call {
             let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
             write!(f, " after {tool} on {server} {times}, {seconds_ago} s before")?;
         }
+        if !self.labels.is_empty() {
+            write!(f, " in a session with {}", self.labels)?;
+        }
         Ok(())
     }
 }
 
 struct Past<'c> {
     calls: &'c [Earlier],
+    labels: HarmClasses,
     at: Timestamp,
 }
 
@@ -128,5 +138,9 @@ impl History for Past<'_> {
                 && (scope != RateScope::Tool || counted_name(&earlier.tool) == counted_name(tool))
         };
         self.calls.iter().filter(counts).map(|earlier| earlier.count).sum()
+    }
+
+    fn labels(&self) -> HarmClasses {
+        self.labels
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use thoth_policy::outline::{Condition, ListOutline, MatchBlock, RuleOutline, TextMatch};
 use thoth_policy::{Evaluation, Policy, RuleId, Truth};
-use thoth_types::Approval;
+use thoth_types::{Approval, HarmClasses};
 
 use crate::arguments::{AtomId, Atoms, Outcomes};
 use crate::call::Call;
@@ -235,7 +235,15 @@ impl<'p> Space<'p> {
             return if unknown { Search::Unknown } else { Search::Empty };
         };
         let at = self.times.at(moment);
-        let call = Call { tool, server, agent, arguments: "{}".to_owned(), at, earlier: Vec::new() };
+        let call = Call {
+            tool,
+            server,
+            agent,
+            arguments: "{}".to_owned(),
+            at,
+            earlier: Vec::new(),
+            labels: HarmClasses::NONE,
+        };
         self.atoms.complete(&region.wanted, call, budget)
     }
 

@@ -11,7 +11,7 @@ mod run;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use thoth_types::{Approval, Place, ReasonCode, RiskLevel};
+use thoth_types::{Approval, HarmClasses, Place, ReasonCode, RiskLevel};
 
 pub use invariant::{Held, Invariant};
 pub(crate) use read::ANSWERS;
@@ -69,6 +69,8 @@ pub struct Call {
     pub at: Option<Timestamp>,
     /// What was called before in the session.
     pub history: Vec<PastCall>,
+    /// What was found in results of the session.
+    pub labels: HarmClasses,
 }
 
 /// A call that went out before.

@@ -24,6 +24,9 @@ fn tests(policy: &NaivePolicy, calls: &[NaiveCall]) -> String {
         if let Some(agent) = &call.agent {
             own["agent"] = json!(agent);
         }
+        if !call.labels.is_empty() {
+            own["labels"] = call.labels.iter().map(|label| label.as_str()).collect();
+        }
         json!({"call": own, "expect": policy.evaluate(call).approval.as_str()})
     };
     json!({"tests": calls.iter().map(case).collect::<Vec<_>>()}).to_string()

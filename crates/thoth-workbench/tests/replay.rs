@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use thoth_policy::{Policy, Query, Sources, load};
+use thoth_policy::{Labelled, Policy, Query, Sources, load};
 use thoth_testkit::naive_policy::{NaiveCall, calls, policies_with_overrides};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Approval, Arguments, Finding, ReasonCode, RiskLevel, Stage};
@@ -295,6 +295,33 @@ fn what_is_taken_out_of_arguments_is_judged_twice() {
     assert_eq!(found(&event), "unchanged: auto -> auto by - []");
 }
 
+/// Defends a replay from guessing labels: what is not in the record may be either way, and never undecided.
+#[test]
+fn labels_are_taken_from_the_record_alone() {
+    let new = policy(
+        "defaults: {approval: auto}\nrules:\n  \
+         - {name: told, match: {tool: send}, conditions: {labels: [injection, secrets]}, approval: block}\n  \
+         - {name: calm, match: {tool: calm}, conditions: {labels: injection}, approval: auto}",
+    );
+    let row = |tool: &str, conditions: Value| {
+        let recorded = event(tool, "auto", &json!({"contentBytes": 0, "conditions": conditions}));
+        words(&Replay::new(&new, &|_, _| Vec::new()).call(&read(&recorded)))
+    };
+    for (tool, conditions, expected) in [
+        ("send", json!([]), "unknown: auto -> auto|block by - [outcome of `labels [secrets, injection]`]"),
+        ("send", json!(["true labels [secrets, injection]"]), "stricter: auto -> block by told []"),
+        ("send", json!(["false labels [secrets, injection]"]), "unchanged: auto -> auto by - []"),
+        (
+            "send",
+            json!(["true labels [secrets]"]),
+            "unknown: auto -> auto|block by - [outcome of `labels [secrets, injection]`]",
+        ),
+        ("calm", json!([]), "unchanged: auto -> auto by - []"),
+    ] {
+        assert_eq!(row(tool, conditions), expected);
+    }
+}
+
 /// Defends "session history is rebuilt from the ledger's own order".
 #[test]
 fn the_past_is_that_of_the_ledger() {
@@ -399,9 +426,11 @@ fn answer(policy: &Policy, call: &NaiveCall) -> Approval {
     let text = call.arguments.to_string();
     let mut tape = Tape::new();
     let value = tape.parse(text.as_bytes(), &Limits::default()).unwrap();
+    let labels = Labelled(call.labels.iter().copied().collect());
     let query = Query {
         agent: call.agent.as_deref(),
         arguments: Arguments::new(Some(value)),
+        history: &labels,
         ..Query::new(&call.tool, &call.server)
     };
     policy.explain(&query, false).approval
@@ -419,7 +448,8 @@ proptest! {
         let text = call.arguments.to_string();
         let mut tape = Tape::new();
         let value = tape.parse(text.as_bytes(), &Limits::default()).unwrap();
-        let query = Query { agent: call.agent.as_deref(), arguments: Arguments::new(Some(value)), ..Query::new(&call.tool, &call.server) };
+        let labels = Labelled(call.labels.iter().copied().collect());
+        let query = Query { agent: call.agent.as_deref(), arguments: Arguments::new(Some(value)), history: &labels, ..Query::new(&call.tool, &call.server) };
         let outcomes = |policy: &Policy| {
             let outcomes = policy.condition_outcomes(&query);
             Value::from(outcomes.into_iter().map(|(name, outcome)| format!("{} {name}", outcome.as_str())).collect::<Vec<_>>())
@@ -441,14 +471,17 @@ proptest! {
             let replayed = Replay::new(&new, &|_, _| Vec::new()).call(&recorded);
             prop_assert!(replayed.new.contains(&truth), "{} {:?}", words(&replayed), truth);
             prop_assert_eq!(replayed.old, before);
-            if exact {
+            // Labels of the session are known by the outcomes of conditions alone.
+            let labels_matter = replayed.needs.iter().any(|need| need.starts_with("outcome of `labels "));
+            prop_assert!(!labels_matter || kept["contentMode"] != "hash");
+            if exact && !labels_matter {
                 prop_assert_eq!(replayed.new.len(), 1, "{}", words(&replayed));
             }
             match replayed.change {
                 Change::Unchanged => prop_assert_eq!(truth, before),
                 Change::Stricter => prop_assert!(truth > before),
                 Change::Looser => prop_assert!(truth < before),
-                Change::Unknown => prop_assert!(!matches!(recorded.arguments, Kept::Whole(_))),
+                Change::Unknown => prop_assert!(labels_matter || !matches!(recorded.arguments, Kept::Whole(_))),
             }
         }
     }

@@ -167,6 +167,7 @@ rules:
   - {name: leak, match: {tool: send}, conditions: {after_call: {tool: 'read_*', server: private}}, approval: block}
   - {name: night, match: {tool: deploy}, conditions: {time_after: '18:00', time_before: '08:00', weekdays: [fri, sun]}, approval: block}
   - {name: once, match: {tool: old}, expires: 2026-01-01, approval: block}
+  - {name: told, match: {tool: push}, conditions: {labels: [injection, secrets]}, approval: block}
 ";
     let tests = "\
 tests:
@@ -184,9 +185,12 @@ tests:
   - {name: any, call: {tool: [a, b], server: [x, y]}, expect: auto}
   - {call: {tool: deploy}, expect: block}
   - {call: {tool: old}, expect: block}
+  - {call: {tool: push, labels: [personal_data, secrets]}, expect: block}
+  - {call: {tool: push, labels: personal_data}, expect: auto}
+  - {call: {tool: push, labels: [personal_data, injection]}, expect: auto}
 ";
     assert_snapshot!(Tested::new(rules, tests).shown(false), @r"
-    failed t.yaml: 15 passed, 2 failed
+    failed t.yaml: 17 passed, 3 failed
       failed deploy @ default  t.yaml:14:5
         time     expected a test that says when: `at: 2026-11-20T22:00:00Z`, found rule `night` looks at the clock
         call     deploy @ default
@@ -195,6 +199,10 @@ tests:
         time     expected a test that says when: `at: 2026-11-20T22:00:00Z`, found rule `once` looks at the clock
         call     old @ default
         decided  block by once (p.yaml:7:5)
+      failed push @ default in a session with [personal_data, injection]  t.yaml:18:5
+        approval  expected auto, found block
+        call      push @ default in a session with [personal_data, injection]
+        decided   block by told (p.yaml:8:5)
     ");
 }
 

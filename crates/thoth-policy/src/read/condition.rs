@@ -11,7 +11,7 @@ use crate::semantic::{CATEGORIES, Semantic};
 use crate::text_match::TextMatch;
 use crate::yaml::{At, Content, Node};
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "time_after",
     "time_before",
     "tz",
@@ -32,15 +32,14 @@ const KEYS: [&str; 21] = [
     "size",
     "rate",
     "after_call",
+    "labels",
     "semantic",
 ];
-/// Nothing sets labels yet: a rule that waits for one would never fire.
-const LATER_KEYS: [&str; 1] = ["labels"];
 
 impl Reader<'_> {
     pub(crate) fn conditions(&mut self, node: &Node) -> Vec<Condition> {
         let mut conditions = Vec::new();
-        let fields = self.fields_or_later(node, "`conditions`", &KEYS, &LATER_KEYS);
+        let fields = self.fields(node, "`conditions`", &KEYS);
         conditions.extend(self.window(&fields));
         for (key, value) in fields {
             let what = format!("`{}`", key.text);
@@ -48,6 +47,7 @@ impl Reader<'_> {
                 "time_after" | "time_before" | "tz" | "weekdays" => {}
                 "rate" => conditions.extend(self.rate(value)),
                 "after_call" => conditions.push(self.after_call(value)),
+                "labels" => conditions.push(Condition::Labels(self.labels(value))),
                 "semantic" => conditions.extend(self.semantic(value)),
                 "size" => self.sizes(value, &mut conditions),
                 "param_exists" if !matches!(value.content, Content::Map(_)) => {
@@ -70,7 +70,7 @@ impl Reader<'_> {
         }
         // Cheap ones first: the outcome is the same in any order.
         conditions.sort_by_key(|condition| match condition {
-            Condition::When(_) => 0,
+            Condition::When(_) | Condition::Labels(_) => 0,
             Condition::Argument { test: Test::Pattern(_), .. } => 2,
             Condition::Argument { .. } | Condition::ArgumentsSize(_) => 1,
             Condition::Rate { .. } | Condition::AfterCall { .. } | Condition::Semantic(_) => 3,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thoth_audit::{ContentKey, ContentMode};
 use thoth_gate::pin::Pin;
-use thoth_gate::{Gate, PinChange, PinKey, PinRecord, Pins, PinsError, Seen, Standing};
+use thoth_gate::{Gate, PinChange, PinKey, PinRecord, Pins, PinsError, Seen, SessionLabels, Standing};
 use thoth_mcp::{FrameBuffer, IdKey, Listing};
 use thoth_policy::Sources;
 use thoth_testkit::memory_pins::MemoryPins;
@@ -42,7 +42,7 @@ fn world_on(section: &str, pins: Arc<dyn Pins>) -> World {
     let caller = rehearsal::caller();
     let session = Arc::new(Session::guarded(Warden::new(Arc::clone(&gate), caller.clone(), scan)));
     session.lock().negotiate("2025-03-26");
-    let side = ServerSide::new(gate, caller, Arc::clone(&session), Limits::default());
+    let side = ServerSide::new(gate, caller, SessionLabels::default(), Arc::clone(&session), Limits::default());
     World { session, side }
 }
 

@@ -54,7 +54,9 @@ impl Inspection<'_> {
     /// What a client reads without calling a tool: there is no place in it for a note.
     pub(super) fn content(&mut self, method: &'static str, response: &Response<'_>) -> Result<(), Refusal> {
         let Some(result) = response.result() else { return Ok(()) };
-        let Some(found) = self.gate.inspect_result(self.caller, method, result, || None) else { return Ok(()) };
+        let Some(found) = self.gate.inspect_result(self.caller, self.labels, method, result, || None) else {
+            return Ok(());
+        };
         let action = found.action;
         let detail = format!("the answer to `{method}` holds {}: {action}", listed(&found));
         note(self.gate, self.caller, &Incident { kind: EventType::ToolFlagged, detail: &detail, refusal: None });
@@ -68,7 +70,7 @@ impl Inspection<'_> {
     fn document(&mut self, tool: &str, document: Value<'_>, shape: Shape) -> Option<ResultFound> {
         let session = self.session;
         let definition = || session.lock().offers.definition(tool);
-        let found = self.gate.inspect_result(self.caller, tool, document, definition)?;
+        let found = self.gate.inspect_result(self.caller, self.labels, tool, document, definition)?;
         let with = match found.action {
             InspectAction::Block | InspectAction::Ask => {
                 let why = found.note.as_deref().unwrap_or("the policy does not let it pass");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use thoth_policy::{History, Policy, Query, RateScope, counted_name};
-use thoth_types::{Approval, Finding, ReasonCode, RiskLevel, Stage};
+use thoth_types::{Approval, Finding, HarmClasses, ReasonCode, RiskLevel, Stage};
 
 use super::recorded::RecordedCall;
 
@@ -74,5 +74,10 @@ impl History for Past {
     fn calls_since(&self, scope: RateScope, tool: &str, since: Timestamp) -> u64 {
         let tool = (scope == RateScope::Tool).then(|| counted_name(tool).into_owned());
         self.count(tool.as_deref(), |at| at >= since)
+    }
+
+    /// Never asked for: a replay takes no condition on labels to be known from here.
+    fn labels(&self) -> HarmClasses {
+        HarmClasses::NONE
     }
 }

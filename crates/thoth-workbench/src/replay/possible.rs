@@ -52,7 +52,7 @@ pub(super) fn rules(
             if let Some(assumed) = assumed.get(&key) {
                 return *assumed;
             }
-            missing.get_or_insert((key, wanted(consulted)));
+            missing.get_or_insert((key, wanted(consulted), consulted.looks_at() != LooksAt::Labels));
             Truth::Error
         });
         match missing {
@@ -60,9 +60,9 @@ pub(super) fn rules(
                 answers.insert(verdict.approval);
                 deciding.insert(verdict.rule);
             }
-            Some((key, need)) => {
+            Some((key, need, may_fail)) => {
                 needs.insert(need);
-                for outcome in OUTCOMES {
+                for outcome in OUTCOMES.into_iter().filter(|outcome| may_fail || *outcome != Truth::Error) {
                     let mut further = assumed.clone();
                     further.insert(key.clone(), outcome);
                     open.push(further);
@@ -128,6 +128,8 @@ fn outcome(consulted: &Consulted<'_>, query: &Query<'_>, call: &RecordedCall, wh
     }
     let known = match consulted.looks_at() {
         LooksAt::Clock | LooksAt::Session => true,
+        // Not all that labels a session is in the record by its class.
+        LooksAt::Labels => false,
         _ if whole => true,
         LooksAt::Argument { path, presence } => {
             matches!(call.arguments, Kept::Partly(_)) && is_visible(consulted, query, path, presence)

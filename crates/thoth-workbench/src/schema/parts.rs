@@ -1,6 +1,7 @@
 //! What schemas are made of.
 
 use serde_json::{Map, Value as Json, json};
+use thoth_types::HarmClass;
 
 /// The named parts of a schema.
 #[derive(Debug, Default)]
@@ -92,6 +93,12 @@ pub(super) fn whole(least: u64, most: u64) -> Json {
 
 pub(super) fn words<'w>(words: impl IntoIterator<Item = &'w str>) -> Json {
     json!({"enum": words.into_iter().collect::<Vec<_>>()})
+}
+
+/// A class that labels sessions, or a list of such classes.
+pub(super) fn labels() -> Json {
+    let class = words(HarmClass::labels().map(HarmClass::as_str));
+    json!({"anyOf": [class, {"type": "array", "minItems": 1, "items": class}]})
 }
 
 /// Words in any letter case.

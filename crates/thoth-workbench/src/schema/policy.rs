@@ -5,8 +5,8 @@ use thoth_policy::{Evaluation, OnChange, OnFirstUse, RateScope, Shown};
 use thoth_types::{Approval, HarmClass, Inspected, Reaction, RiskLevel, Severity, Way};
 
 use super::parts::{
-    Definitions, any_case, boolean, described, duration, globs, list, mapping, named, section, some_named, text, texts,
-    whole, words,
+    Definitions, any_case, boolean, described, duration, globs, labels, list, mapping, named, section, some_named,
+    text, texts, whole, words,
 };
 
 pub(super) fn root(parts: &mut Definitions) -> Json {
@@ -242,6 +242,7 @@ fn conditions(parts: &mut Definitions) -> Json {
             ("size", each("characters, elements, or with `$` the bytes of all arguments", bounds)),
             ("rate", rate),
             ("after_call", described("An earlier call of the session", json!({"anyOf": [names, block]}))),
+            ("labels", described("One of these was found in a result of the session", labels())),
             ("semantic", described("A category or keywords; it understands nothing", text())),
         ])
     })

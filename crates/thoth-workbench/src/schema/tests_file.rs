@@ -3,7 +3,9 @@
 use serde_json::{Value as Json, json};
 use thoth_types::{ReasonCode, RiskLevel};
 
-use super::parts::{Definitions, any_case, boolean, described, duration, globs, list, mapping, text, texts, whole};
+use super::parts::{
+    Definitions, any_case, boolean, described, duration, globs, labels, list, mapping, text, texts, whole,
+};
 use crate::suite::ANSWERS;
 
 pub(super) fn root(parts: &mut Definitions) -> Json {
@@ -98,6 +100,7 @@ fn call(parts: &mut Definitions) -> Json {
                 ("args", arguments.clone()),
                 ("at", time.clone()),
                 ("history", list("The calls before", json!({"anyOf": [text(), past]}))),
+                ("labels", described("What was found in results of the session", labels())),
                 ("type", described("Another name for `tool`", names.clone())),
                 ("method", described("Another name for `tool`", names.clone())),
                 ("target", described("Another name for `server`", names)),

@@ -24,7 +24,7 @@ pub(crate) const CASE_KEYS: [&str; 9] = [
     "skip",
     "skip_reason",
 ];
-pub(crate) const CALL_KEYS: [&str; 17] = [
+pub(crate) const CALL_KEYS: [&str; 18] = [
     "tool",
     "server",
     "agent",
@@ -33,6 +33,7 @@ pub(crate) const CALL_KEYS: [&str; 17] = [
     "args",
     "at",
     "history",
+    "labels",
     "type",
     "method",
     "target",
@@ -246,6 +247,7 @@ fn call(reader: &mut Reader<'_>, node: &Node, what: &str, defaults: &Calls) -> C
             "arguments" => calls.one.arguments = arguments(reader, value, &what),
             "time" => calls.one.at = time(reader, value, &what),
             "history" => calls.one.history = history(reader, value),
+            "labels" => calls.one.labels = reader.labels(value),
             _ => {
                 words(reader, value, &what);
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use thoth_policy::{Explanation, History, Policy, Query, RateScope, Truth, counted_name};
 use thoth_types::json::{Limits, Tape};
-use thoth_types::{Arguments, Finding, Place};
+use thoth_types::{Arguments, Finding, HarmClasses, Place};
 
 use super::{Call, Case, Expected, Held, Invariant, PastCall, Suite};
 use crate::coverage::Coverage;
@@ -157,7 +157,7 @@ fn ask(policy: &Policy, call: &Call, inspect: Inspect<'_>, trace: bool) -> Resul
         })?),
     };
     let now = call.at.unwrap_or(Timestamp::UNIX_EPOCH);
-    let past = Past { calls: &call.history, now };
+    let past = Past { calls: &call.history, labels: call.labels, now };
     let query = Query {
         tool: &call.tool,
         server: &call.server,
@@ -174,6 +174,7 @@ fn ask(policy: &Policy, call: &Call, inspect: Inspect<'_>, trace: bool) -> Resul
 /// The calls before, as the policy asks for them.
 struct Past<'c> {
     calls: &'c [PastCall],
+    labels: HarmClasses,
     now: Timestamp,
 }
 
@@ -188,6 +189,10 @@ impl History for Past<'_> {
             when >= since && (scope != RateScope::Tool || counted_name(&call.tool) == counted_name(tool))
         };
         self.calls.iter().filter(counts).map(|call| call.times).fold(0, u64::saturating_add)
+    }
+
+    fn labels(&self) -> HarmClasses {
+        self.labels
     }
 }
 
@@ -235,6 +240,9 @@ impl std::fmt::Display for Call {
         }
         if !self.history.is_empty() {
             write!(f, " after {} calls", self.history.iter().map(|call| call.times).fold(0, u64::saturating_add))?;
+        }
+        if !self.labels.is_empty() {
+            write!(f, " in a session with {}", self.labels)?;
         }
         Ok(())
     }

@@ -66,6 +66,8 @@ fn conditions() -> impl Strategy<Value = Value> {
         8 => Just(json!({})),
         1 => prop::sample::select(vec!["a", "b"]).prop_map(|tool| json!({"after_call": tool})),
         1 => (1_u64..4).prop_map(|limit| json!({"rate": {"limit": limit, "window": "1m"}})),
+        1 => prop::sample::select(vec![json!("injection"), json!(["secrets", "injection"]), json!(["personal_data", "secrets"])])
+            .prop_map(|labels| json!({"labels": labels})),
     ];
     (tests, window, history).prop_map(|(tests, window, history)| {
         let mut all = window.as_object().unwrap().clone();

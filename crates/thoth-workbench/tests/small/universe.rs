@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use thoth_types::HarmClasses;
 use thoth_workbench::{Call, Earlier};
 
 /// From when on calls are looked at: a Monday.
@@ -24,17 +25,22 @@ pub(crate) fn universe() -> &'static [Call] {
                                 arguments: arguments.to_owned(),
                                 at: at.parse().unwrap(),
                                 earlier: Vec::new(),
+                                labels: HarmClasses::NONE,
                             });
                         }
                     }
                 }
             }
         }
+        let labels = (1..=u8::MAX).map(HarmClasses::from_bits).cycle();
+        let labelled = calls.iter().step_by(11).cloned().zip(labels);
+        let labelled: Vec<Call> = labelled.map(|(call, labels)| Call { labels, ..call }).collect();
         let after: Vec<Call> = calls.iter().step_by(7).cloned().collect();
         calls.extend(after.into_iter().map(|call| Call {
             earlier: vec![Earlier { tool: "b".to_owned(), server: "a".to_owned(), count: 2, seconds_ago: 30 }],
             ..call
         }));
+        calls.extend(labelled);
         calls
     })
 }

@@ -153,7 +153,9 @@ fn every_request_says_whether_it_can_be_asked() {
 fn a_server_may_ask_more_of_an_approved_call() {
     let mut world = World::new(POLICY, None);
     let (caller, session) = (world.side.caller().clone(), Arc::clone(&world.session));
-    let mut server = crate::server_side::ServerSide::new(Arc::clone(&world.gate), caller, session, Limits::default());
+    let labels = thoth_gate::SessionLabels::default();
+    let gate = Arc::clone(&world.gate);
+    let mut server = crate::server_side::ServerSide::new(gate, caller, labels, session, Limits::default());
     let (key, sealed) = asked(&mut world, 1);
     assert_eq!(world.hear(&modern(2, "1.0", &answer(&key, &sealed, ALLOW))).server.len(), 1);
     let line = r#"{"jsonrpc":"2.0","id":2,"result":{"resultType":"input_required","inputRequests":{"k":{"method":"roots/list"}},"requestState":"s"}}"#;

@@ -307,6 +307,7 @@ fn others_pass_and_a_guess_is_refused() {
     let mut server = ServerSide::new(
         Arc::clone(&world.gate),
         world.side.caller().clone(),
+        thoth_gate::SessionLabels::default(),
         Arc::clone(&world.session),
         Limits::default(),
     );
