@@ -11,15 +11,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr as _;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use thoth_policy::{
-    Asks, Diagnostic, Explanation, IntegrityRules, NoHistory, Policy, Query, Sources, Truth, describe_requirement,
+    Asks, Diagnostic, Explanation, IntegrityRules, Labelled, Policy, Query, Sources, Truth, describe_requirement,
     worth_showing,
 };
 use thoth_types::json::{Limits, Tape};
-use thoth_types::{Arguments, Effect, Stage};
+use thoth_types::{Arguments, Effect, HarmClass, Stage};
 
 mod check;
 mod diff;
@@ -83,6 +83,9 @@ pub(crate) struct ExplainArgs {
     /// as `otherwise` there says
     #[arg(long, value_name = "INTENT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) session_intent: Option<String>,
+    /// What was found in a result of the session before; may be given several times
+    #[arg(long = "label", value_name = "CLASS", value_parser = label())]
+    pub(crate) labels: Vec<HarmClass>,
     /// The call's arguments, a JSON object
     #[arg(long, value_name = "JSON")]
     pub(crate) args: Option<String>,
@@ -171,6 +174,10 @@ fn load(given: Option<PathBuf>) -> Result<(Policy, String), Failure> {
     }
 }
 
+fn label() -> impl TypedValueParser<Value = HarmClass> {
+    PossibleValuesParser::new(HarmClass::labels().map(HarmClass::as_str)).try_map(|word| word.parse::<HarmClass>())
+}
+
 /// The time that `--at` says, or now.
 fn moment(at: Option<&str>) -> Result<jiff::Timestamp, Failure> {
     let Some(text) = at else { return Ok(jiff::Timestamp::now()) };
@@ -202,7 +209,7 @@ fn explain(arguments: ExplainArgs) -> Outcome {
         intent: arguments.session_intent.as_deref(),
         arguments: Arguments::new(value),
         now,
-        history: &NoHistory,
+        history: &Labelled(arguments.labels.iter().copied().collect()),
     };
     let explanation = policy.explain_by(&query, &mut |query| thoth_proxy::foresee(&policy, query), arguments.trace);
     if arguments.json {
