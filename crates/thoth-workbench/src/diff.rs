@@ -7,6 +7,7 @@ use thoth_policy::Policy;
 use thoth_types::{Approval, Place};
 
 use crate::call::Call;
+use crate::demands::other_demands;
 use crate::goal::{Goal, Source, View, Why};
 use crate::model::{Facts, RuleRef, Side, Space};
 use crate::region::{Region, Wish};
@@ -53,7 +54,7 @@ pub struct Comparison {
     pub changes: Vec<Change>,
     /// Sections that differ and are not compared by meaning.
     pub other_sections: Vec<&'static str>,
-    /// Rules of one name that ask different people for an approval.
+    /// Rules of one name that ask different people for an approval, or perhaps of other calls.
     pub other_demands: Vec<String>,
     /// Whether something was not decided in the time there is: there may be more differences.
     pub approximated: bool,
@@ -175,28 +176,6 @@ fn questions(space: &Space<'_>, strict: usize, loose: usize) -> Vec<(Goal, Regio
         }
     }
     all
-}
-
-/// Rules of one name that ask for different approvals.
-fn other_demands(space: &Space<'_>) -> Vec<String> {
-    let [old, new] = &*space.sides else { return Vec::new() };
-    let demands = |side: &Side<'_>| -> BTreeMap<String, Option<String>> {
-        side.rules.iter().map(|rule| (rule.name().to_owned(), rule.outline.demand())).collect()
-    };
-    let (old, new) = (demands(old), demands(new));
-    let mut changed: Vec<String> = new
-        .iter()
-        .filter(|(name, demand)| old.get(*name).is_some_and(|own| own != *demand))
-        .map(|(name, _)| name.clone())
-        .collect();
-    // A rule that is new, or gone, and asks for special people: the answer is the same word, and means something else.
-    let only = |one: &BTreeMap<String, Option<String>>, other: &BTreeMap<String, Option<String>>| {
-        let own = one.iter().filter(|(name, demand)| demand.is_some() && !other.contains_key(*name));
-        own.map(|(name, _)| name.clone()).collect::<Vec<_>>()
-    };
-    changed.extend(only(&old, &new));
-    changed.extend(only(&new, &old));
-    changed
 }
 
 impl Side<'_> {

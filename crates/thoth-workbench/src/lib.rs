@@ -34,6 +34,7 @@ pub use report::{Paint, Tone, changes_json, changes_text, findings_json, finding
 pub use tools::{KnownTool, KnownTools, ToolsError};
 
 pub mod coverage;
+mod demands;
 pub mod junit;
 pub mod layout;
 pub mod mutate;

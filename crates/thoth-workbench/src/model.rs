@@ -29,6 +29,9 @@ pub(crate) struct Block {
     pub(crate) agent: Option<LanguageId>,
 }
 
+/// What a rule answers, and everything that decides for which calls.
+pub(crate) type RequirementsKey = (Approval, Block, Vec<Block>, Option<Moments>, Vec<AtomId>);
+
 /// A rule as requirements.
 #[derive(Debug)]
 pub(crate) struct Rule<'p> {
@@ -50,7 +53,8 @@ impl Rule<'_> {
         &self.outline.info().name
     }
 
-    fn requirements_key(&self) -> (Approval, Block, Vec<Block>, Option<Moments>, Vec<AtomId>) {
+    /// Equal where the rules answer the same for the same calls, order and overrides aside.
+    pub(crate) fn requirements_key(&self) -> RequirementsKey {
         let mut atoms = self.atoms.clone();
         atoms.sort_unstable();
         (self.approval, self.block.clone(), self.except.clone(), self.moments.clone(), atoms)

@@ -102,7 +102,7 @@ pub fn changes_text(comparison: &Comparison, paint: Paint<'_>) -> String {
     }
     for rule in &comparison.other_demands {
         let rule = harmless(rule);
-        out.push_str(&format!("{}  rule `{rule}` asks other people for an approval\n", paint(Tone::Care, "other")));
+        out.push_str(&format!("{}  rule `{rule}` asks other people, or of other calls\n", paint(Tone::Care, "other")));
     }
     if comparison.approximated {
         out.push_str(&paint(Tone::Care, "approximated"));

@@ -18,7 +18,8 @@ Examples:
   thoth policy diff HEAD~1:policy.yaml policy.yaml
 
 Exit codes: 0 every call gets the same answer; 1 only stricter; 2 something got looser, or could have: a section that is
-not compared by meaning differs, or not everything was decided; 3 a policy is invalid or cannot be read.")]
+not compared by meaning differs, rules ask other people, or of other calls, or not everything was decided; 3 a policy is
+invalid or cannot be read.")]
 pub(crate) struct DiffArgs {
     /// The old policy: a file, or REVISION:PATH of the git repository here
     pub(crate) old: String,
