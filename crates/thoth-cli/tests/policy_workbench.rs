@@ -113,6 +113,21 @@ fn revisions_of_a_repository_are_compared() {
     assert_eq!(code, 2, "{out}{err}");
     assert!(out.contains("approve -> auto") && out.contains("HEAD:more/base.yaml:1:9"), "{out}");
     assert_eq!(thoth(folder, "policy diff HEAD:policy.yaml HEAD:policy.yaml").0, 0);
+    let people =
+        "rules: [{match: {tool: a}, approval: approve, approvers: [\"user:a\"]}]\ndefaults: {approval: block}\n";
+    fs::write(folder.join("more/base.yaml"), people).unwrap();
+    git(folder, &["commit", "-q", "-a", "-m", "two"]);
+    let absolute = folder.join("policy.yaml").display().to_string();
+    let copy = tempfile::tempdir().unwrap();
+    fs::create_dir(copy.path().join("more")).unwrap();
+    for file in ["policy.yaml", "more/base.yaml"] {
+        fs::copy(folder.join(file), copy.path().join(file)).unwrap();
+    }
+    let elsewhere = copy.path().join("policy.yaml").display().to_string();
+    for old in ["HEAD:policy.yaml", "policy.yaml", &absolute, &elsewhere] {
+        let (code, out, err) = thoth(folder, &format!("policy diff {old} policy.yaml"));
+        assert_eq!(code, 0, "{old}\n{out}{err}");
+    }
     let (code, _, err) = thoth(folder, "policy diff HEAD~7:policy.yaml policy.yaml");
     assert_eq!(code, 3);
     assert!(

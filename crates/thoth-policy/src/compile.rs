@@ -32,12 +32,12 @@ pub fn load(root: &str, source: &dyn Source) -> Result<Policy, LoadError> {
     let mut merge = Merge::default();
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
-    for (index, Loaded { file, root }) in files.iter().enumerate() {
+    for (index, Loaded { file, path, root }) in files.iter().enumerate() {
         let mut reader = Reader::new(file);
         let document = reader.document(root.as_ref());
         errors.append(&mut reader.errors);
         warnings.append(&mut reader.warnings);
-        merge.add(file, index == 0, document, &mut errors);
+        merge.add(file, (index > 0).then_some(&**path), document, &mut errors);
     }
     if !errors.is_empty() {
         return Err(LoadError { diagnostics: errors });
@@ -68,8 +68,8 @@ struct Merge {
 }
 
 impl Merge {
-    /// Adds one file. Apart from the rules' positions, the order in which files are added makes no difference.
-    fn add(&mut self, file: &Arc<File>, is_root: bool, document: Document, errors: &mut Vec<Diagnostic>) {
+    /// Adds one file, with its path where it is included. Apart from the rules' positions, the order in which files are added makes no difference.
+    fn add(&mut self, file: &Arc<File>, included: Option<&str>, document: Document, errors: &mut Vec<Diagnostic>) {
         self.approval = self.approval.max(document.approval);
         self.risk = self.risk.max(document.risk);
         if let Some((evaluation, at)) = document.evaluation {
@@ -87,10 +87,10 @@ impl Merge {
             }
         }
         for draft in document.rules {
-            let name = match &draft.name {
-                Some((name, _)) => Arc::clone(name),
-                None if is_root => format!("rule_{}", draft.position).into(),
-                None => format!("{}:rule_{}", file.name, draft.position).into(),
+            let name = match (&draft.name, included) {
+                (Some((name, _)), _) => Arc::clone(name),
+                (None, None) => format!("rule_{}", draft.position).into(),
+                (None, Some(path)) => format!("{path}:rule_{}", draft.position).into(),
             };
             self.rules.push(Named { name, file: Arc::clone(file), draft, demand: None });
         }

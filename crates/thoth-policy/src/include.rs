@@ -17,6 +17,9 @@ const MAX_INCLUDE_DEPTH: usize = 8;
 /// A file that was read and parsed.
 pub(crate) struct Loaded {
     pub(crate) file: Arc<File>,
+    /// The file's path as the includes up to it say, from the root's directory: the same wherever the policy lies. Of
+    /// two files of one such path, which links make possible, the second has its whole name.
+    pub(crate) path: Arc<str>,
     pub(crate) root: Option<Node>,
 }
 
@@ -34,7 +37,7 @@ pub(crate) fn gather(root: &str, source: &dyn Source) -> Result<Vec<Loaded>, Loa
         .read(root, None)
         .map_err(|error| LoadError::one(Diagnostic::unplaced(DiagnosticCode::Unreadable, error.to_string())))?;
     let mut walk = Walk { source, files: Vec::new(), done: HashSet::new(), open: Vec::new(), diagnostics: Vec::new() };
-    walk.visit(text);
+    walk.visit(text, "");
     if walk.diagnostics.is_empty() { Ok(walk.files) } else { Err(LoadError { diagnostics: walk.diagnostics }) }
 }
 
@@ -53,9 +56,27 @@ pub(crate) fn decode(text: SourceText) -> Result<Arc<File>, Diagnostic> {
     }
 }
 
+/// The path of a file that is included as `name` by the one at `path`. Nothing is looked up.
+fn beside(path: &str, name: &str) -> String {
+    if name.starts_with('/') {
+        return name.to_owned();
+    }
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut parts: Vec<&str> = Vec::new();
+    for part in folder.split('/').chain(name.split('/')) {
+        match part {
+            "" if parts.is_empty() && folder.starts_with('/') => parts.push(part),
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| !matches!(*last, "" | "..")) => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 impl Walk<'_> {
     // Recursion is bounded by MAX_INCLUDE_DEPTH.
-    fn visit(&mut self, text: SourceText) {
+    fn visit(&mut self, text: SourceText, path: &str) {
         let identity = text.identity.clone();
         self.done.insert(identity.clone());
         let file = match decode(text) {
@@ -67,15 +88,17 @@ impl Walk<'_> {
             Err(diagnostic) => return self.diagnostics.push(*diagnostic),
         };
         let includes = root.as_ref().map(|root| self.includes(&file, root)).unwrap_or_default();
-        self.files.push(Loaded { file: Arc::clone(&file), root });
+        let taken = self.files.iter().any(|other| *other.path == *path);
+        let unique: Arc<str> = if taken { Arc::clone(&file.name) } else { path.into() };
+        self.files.push(Loaded { file: Arc::clone(&file), path: unique, root });
         self.open.push(identity.clone());
         for (name, at) in includes {
-            self.follow(&file, &identity, &name, at);
+            self.follow(&file, (&identity, path), &name, at);
         }
         self.open.pop();
     }
 
-    fn follow(&mut self, file: &Arc<File>, identity: &str, name: &str, at: At) {
+    fn follow(&mut self, file: &Arc<File>, (identity, path): (&str, &str), name: &str, at: At) {
         let fail = |message: String| Diagnostic::new(DiagnosticCode::BadInclude, file, at, message);
         if self.open.len() > MAX_INCLUDE_DEPTH {
             return self.diagnostics.push(fail(format!("files include each other more than {MAX_INCLUDE_DEPTH} deep")));
@@ -91,7 +114,7 @@ impl Walk<'_> {
             return self.diagnostics.push(fail(format!("`{name}` includes itself, directly or through others")));
         }
         if !self.done.contains(&text.identity) {
-            self.visit(text);
+            self.visit(text, &beside(path, name));
         }
     }
 
@@ -115,5 +138,27 @@ impl Walk<'_> {
             }
         }
         names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_start_at_the_root() {
+        for (path, name, expected) in [
+            ("", "base.yaml", "base.yaml"),
+            ("", "./more//base.yaml", "more/base.yaml"),
+            ("", "../base.yaml", "../base.yaml"),
+            ("more/base.yaml", "x.yaml", "more/x.yaml"),
+            ("more/base.yaml", "../x.yaml", "x.yaml"),
+            ("more/base.yaml", "../../x.yaml", "../x.yaml"),
+            ("../base.yaml", "../x.yaml", "../../x.yaml"),
+            ("more/base.yaml", "/etc/x.yaml", "/etc/x.yaml"),
+            ("/etc/base.yaml", "../x.yaml", "/x.yaml"),
+        ] {
+            assert_eq!(beside(path, name), expected, "{name} beside {path}");
+        }
     }
 }
