@@ -89,6 +89,22 @@ fn findings_and_differences_are_told_to_scripts() {
     let result = results.iter().find(|result| result["ruleId"] == "partially_shadowed").unwrap();
     let line = &result["locations"][0]["physicalLocation"]["region"]["startLine"];
     assert_eq!((&result["level"], line), (&"warning".into(), &27.into()));
+    fs::write(folder.join("bad.yaml"), "rules: []\nrule: []\n").unwrap();
+    for (words, place) in [("bad.yaml", Some(("bad.yaml", 2, 1))), ("missing.yaml", None)] {
+        let (code, out, err) = thoth(folder, &format!("policy check {words} --sarif"));
+        let sarif: Value = serde_json::from_str(&out).unwrap();
+        let result = &sarif["runs"][0]["results"][0];
+        assert_eq!((code, &result["level"]), (3, &"error".into()), "{out}{err}");
+        let rule = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(sarif["runs"][0]["tool"]["driver"]["rules"][rule]["id"], result["ruleId"]);
+        let at = &result["locations"][0]["physicalLocation"];
+        let told = at["artifactLocation"]["uri"].as_str().map(|file| {
+            let number = |key: &str| at["region"][key].as_u64().unwrap();
+            (file, number("startLine"), number("startColumn"))
+        });
+        assert_eq!(told, place, "{out}");
+        assert!(err.contains("the policy is invalid"), "{err}");
+    }
     let diff = json("policy diff strict.yaml first.yaml --json");
     assert_eq!((&diff["looser"], &diff["equal"]), (&true.into(), &false.into()));
     assert_eq!(diff["changes"][0]["witness"]["server"], "prod-filesystem");

@@ -30,7 +30,7 @@ pub use diff::{Change, Comparison, Decider, diff};
 pub use finding::{Finding, FindingKind, Related, Severity};
 pub use invariant::{Answer, Invariant, decide};
 pub use migrate::with_evaluation;
-pub use report::{Paint, Tone, changes_json, changes_text, findings_json, findings_text, sarif};
+pub use report::{Paint, Tone, changes_json, changes_text, errors_sarif, findings_json, findings_text, sarif};
 pub use tools::{KnownTool, KnownTools, ToolsError};
 
 pub mod coverage;

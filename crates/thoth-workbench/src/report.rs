@@ -10,7 +10,7 @@ use crate::finding::{Finding, Severity};
 
 mod sarif;
 
-pub use sarif::sarif;
+pub use sarif::{errors_sarif, sarif};
 
 /// How a word is to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use serde_json::json;
 use thoth_policy::Policy;
 use thoth_shell::exit::{Code, Failure, Outcome, finish};
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, fields, line, styled};
-use thoth_workbench::{CheckOptions, KnownTools, Report, Tone, findings_json, findings_text, sarif};
+use thoth_workbench::{CheckOptions, KnownTools, Report, Tone, errors_sarif, findings_json, findings_text, sarif};
 
 use super::{findings, invalid};
 use crate::policy_files::PolicyFiles;
@@ -44,6 +44,9 @@ pub(super) fn check(arguments: &CheckArgs) -> Outcome {
     let policy = match PolicyFiles::new(arguments.file.clone()).load() {
         Ok(policy) => policy,
         Err(problem) => {
+            if arguments.sarif {
+                line(errors_sarif(problem.error()))?;
+            }
             let failure = invalid(&name, &problem).detail("warnings", json!([])).detail("warnings_total", 0);
             return finish(Err(failure), arguments.json);
         }

@@ -1,8 +1,9 @@
 //! Findings as SARIF 2.1.0, which code hosts and editors show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
+use thoth_policy::{LoadError, worth_showing};
 use thoth_types::Place;
 
 use crate::check::Report;
@@ -36,6 +37,45 @@ pub fn sarif(report: &Report) -> Json {
         .iter()
         .map(|open| json!({"level": "warning", "message": {"text": format!("not decided: {open}")}}))
         .collect();
+    let results: Vec<Json> =
+        report.findings.iter().take(super::MOST_WRITTEN).map(|finding| result(finding, &kinds)).collect();
+    log(&rules, &notes, &results)
+}
+
+/// What is wrong with a policy that does not load, as far as people are shown it, too.
+#[must_use]
+pub fn errors_sarif(error: &LoadError) -> Json {
+    let (shown, more) = worth_showing(&error.diagnostics);
+    let codes: BTreeSet<&str> = shown.iter().map(|found| found.code.as_str()).collect();
+    let rules: Vec<Json> = codes
+        .iter()
+        .map(|code| {
+            json!({
+                "id": code,
+                "defaultConfiguration": {"level": "error"},
+                "properties": {"tags": ["policy"]},
+            })
+        })
+        .collect();
+    let results: Vec<Json> = shown
+        .iter()
+        .map(|found| {
+            let code = found.code.as_str();
+            let remedy = found.help.as_ref().map(|help| format!(" Remedy: {help}.")).unwrap_or_default();
+            json!({
+                "ruleId": code,
+                "ruleIndex": codes.iter().position(|own| *own == code),
+                "level": "error",
+                "message": {"text": format!("{}.{remedy}", found.message)},
+                "locations": found.place.iter().map(location).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let more = (more > 0).then(|| json!({"level": "warning", "message": {"text": format!("{more} more errors")}}));
+    log(&rules, more.as_slice(), &results)
+}
+
+fn log(rules: &[Json], notes: &[Json], results: &[Json]) -> Json {
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -47,7 +87,7 @@ pub fn sarif(report: &Report) -> Json {
                 "rules": rules,
             }},
             "invocations": [{"executionSuccessful": true, "toolExecutionNotifications": notes}],
-            "results": report.findings.iter().take(super::MOST_WRITTEN).map(|finding| result(finding, &kinds)).collect::<Vec<_>>(),
+            "results": results,
         }],
     })
 }
