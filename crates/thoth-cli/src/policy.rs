@@ -103,11 +103,12 @@ pub(crate) struct ExplainArgs {
 pub(crate) fn run(command: PolicyCommand) -> Outcome {
     match command {
         PolicyCommand::Check(arguments) => check::check(&arguments),
+        // These keep 1 for what they found.
         PolicyCommand::Diff(arguments) => {
             let json = arguments.json;
-            finish(diff::diff(&arguments), json)
+            finish(diff::diff(&arguments).map_err(Failure::not_scanned), json)
         }
-        PolicyCommand::Migrate(arguments) => migrate::migrate(&arguments),
+        PolicyCommand::Migrate(arguments) => migrate::migrate(&arguments).map_err(Failure::not_scanned),
         PolicyCommand::Explain(arguments) => {
             let json = arguments.json;
             finish(explain(*arguments), json)

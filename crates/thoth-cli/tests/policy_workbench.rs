@@ -61,7 +61,8 @@ fn exit_codes_say_what_was_found() {
         ("policy diff strict.yaml missing.yaml", 3, "missing.yaml"),
         ("policy migrate first.yaml --output new.yaml", 1, "stricter"),
         ("policy diff new.yaml strict.yaml", 0, "every call gets the same answer"),
-        ("policy migrate first.yaml --output new.yaml", 1, "cannot write `new.yaml`"),
+        ("policy migrate first.yaml --output new.yaml", 2, "cannot write `new.yaml`"),
+        ("policy migrate first.yaml --output no/new.yaml", 2, "cannot write `no/new.yaml`"),
     ] {
         let (code, out, err) = thoth(folder, words);
         assert_eq!(code, expected, "{words}\n{out}{err}");

@@ -20,7 +20,8 @@ Examples:
   thoth policy migrate policy.yaml
   thoth policy migrate policy.yaml --output strictest.yaml
 
-The file itself is not changed. Exit codes as for `thoth policy diff`.")]
+The file itself is not changed. Exit codes as for `thoth policy diff`; 2 also where FILE cannot be written, as where it
+exists.")]
 pub(crate) struct MigrateArgs {
     /// The policy, in which the first matching rule was meant to decide
     pub(crate) file: PathBuf,
@@ -58,9 +59,10 @@ pub(super) fn migrate(arguments: &MigrateArgs) -> Outcome {
         let shown = output.display();
         let mut options = fs::File::options();
         let created = options.write(true).create_new(true).open(output);
-        created
-            .and_then(|mut file| std::io::Write::write_all(&mut file, strictest.as_bytes()))
-            .map_err(|error| Failure::failed(format!("cannot write `{shown}`: {error}")))?;
+        created.and_then(|mut file| std::io::Write::write_all(&mut file, strictest.as_bytes())).map_err(|error| {
+            Failure::failed(format!("cannot write `{shown}`: {error}"))
+                .hint("name a file that does not exist, in a folder that you may write to")
+        })?;
         note(format_args!("wrote `{shown}`"));
     }
     Ok(exit_code(&comparison))
