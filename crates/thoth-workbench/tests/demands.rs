@@ -71,6 +71,8 @@ fn what_a_demand_reaches_is_compared() {
 fn who_is_asked_depends_on_the_order_where_the_first_match_decides() {
     let first = |all: &[&str]| with_evaluation(&rules(all), "first-match");
     let strictest = |all: &[&str]| with_evaluation(&rules(all), "strictest");
+    let listed = "gateway: {sensitive_tools: [read_pay]}\n";
+    let any = pay("pay*", "*pay*");
     let other = pay("payments", "transfers").replace("alice", "carol");
     for (what, old, new, expected) in [
         ("nothing", first(&[READ, PAY, ASK]), first(&[READ, PAY, ASK]), false),
@@ -79,6 +81,7 @@ fn who_is_asked_depends_on_the_order_where_the_first_match_decides() {
         ("evaluation, one rule asks", first(&[READ, PAY]), strictest(&[READ, PAY]), false),
         ("evaluation, two rules ask", first(&[ASK, PAY]), strictest(&[ASK, PAY]), true),
         ("evaluation, two demands", first(&[PAY, &other]), strictest(&[PAY, &other]), true),
+        ("evaluation, a rule and a list ask", first(&[READ, &any]) + listed, strictest(&[READ, &any]) + listed, true),
         ("evaluation, no demand", first(&[ASK, READ]), strictest(&[ASK, READ]), false),
     ] {
         let comparison = compared(&old, &new);
