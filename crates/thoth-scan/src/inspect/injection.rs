@@ -33,6 +33,8 @@ const SURE: u8 = 9;
 const REACH: usize = 6;
 /// How many places in one text are reported.
 const MAX_PLACES: usize = 20;
+/// How much of hidden comments is read a second time, as hidden: all of them are read as part of the text.
+const MAX_COMMENT: usize = 64 * 1024;
 /// The shortest text that instructs.
 const SHORTEST: usize = 12;
 
@@ -86,6 +88,7 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
         if anomaly.kind == AnomalyKind::HiddenComment
             && let Some(comment) = leaf.text.get(anomaly.raw.clone())
         {
+            let comment = comment.get(..comment.floor_char_boundary(MAX_COMMENT)).unwrap_or(comment);
             let inner = read(Text::read(comment).view(), 2, false);
             places.extend(inner.into_iter().map(|place| Place {
                 range: anomaly.raw.clone(),
