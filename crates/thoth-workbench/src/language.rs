@@ -1,13 +1,18 @@
 //! Sets of names as globs describe them, and the search for a name that lies in some of them and not in others.
 
+use thoth_policy::counted_name;
 use thoth_policy::outline::{Piece, TextMatch};
 
+use crate::any_case::beyond_ascii;
 use crate::automaton::Automaton;
 
 /// A set of names: those that one of its lists matches.
 #[derive(Debug, Clone)]
 pub(crate) struct Language {
     pub(crate) lists: Vec<GlobList>,
+    /// Whether the first list also holds the names that are in it once their letter case is taken away. The lists after
+    /// it are what that means for ASCII.
+    pub(crate) any_case: bool,
 }
 
 /// Any of some globs (or no condition, where there are none), and none of others.
@@ -19,12 +24,16 @@ pub(crate) struct GlobList {
 
 impl Language {
     pub(crate) fn of(text: &TextMatch) -> Self {
-        Self { lists: vec![GlobList::of(text, |pieces| pieces)] }
+        Self::of_lists(vec![GlobList::of(text, |pieces| pieces)])
+    }
+
+    pub(crate) const fn of_lists(lists: Vec<GlobList>) -> Self {
+        Self { lists, any_case: false }
     }
 
     /// The names that match as written or without their letter case.
     pub(crate) fn in_any_case(text: &TextMatch) -> Self {
-        Self { lists: vec![GlobList::of(text, |pieces| pieces), GlobList::of(text, caseless)] }
+        Self { lists: vec![GlobList::of(text, |pieces| pieces), GlobList::of(text, caseless)], any_case: true }
     }
 
     /// Whether its form shows that every name lies in it.
@@ -36,10 +45,11 @@ impl Language {
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.lists.iter().any(|list| {
-            (list.any.is_empty() || list.any.iter().any(|glob| takes(glob, name)))
-                && !list.none.iter().any(|glob| takes(glob, name))
-        })
+        if self.any_case {
+            let list = self.lists.first().map(std::slice::from_ref).unwrap_or_default();
+            return one_has(list, name) || one_has(list, &counted_name(name));
+        }
+        one_has(&self.lists, name)
     }
 
     /// All of its names, if they are written out.
@@ -62,6 +72,13 @@ impl Language {
     }
 }
 
+fn one_has(lists: &[GlobList], name: &str) -> bool {
+    lists.iter().any(|list| {
+        (list.any.is_empty() || list.any.iter().any(|glob| takes(glob, name)))
+            && !list.none.iter().any(|glob| takes(glob, name))
+    })
+}
+
 impl GlobList {
     fn of(text: &TextMatch, change: fn(Vec<Piece>) -> Vec<Piece>) -> Self {
         let all =
@@ -78,7 +95,7 @@ pub(crate) fn reading(tools: &TextMatch) -> Option<Language> {
     let readings: Vec<Box<[Piece]>> = tools.any.iter().map(|glob| reading_of(&glob.pieces())).collect();
     let own = tools.any.iter().map(|glob| glob.pieces());
     let same = tools.none.is_empty() && own.zip(&readings).all(|(own, reading)| own[..] == reading[..]);
-    (!same).then(|| Language { lists: vec![GlobList { any: readings, none: Vec::new() }] })
+    (!same).then(|| Language::of_lists(vec![GlobList { any: readings, none: Vec::new() }]))
 }
 
 /// Characters that show nothing go, others become several, and a letter takes up a mark after it.
@@ -127,35 +144,24 @@ fn text_of(glob: &[Piece]) -> Option<String> {
     glob.iter().map(|piece| if let Piece::Literal(c) = piece { Some(*c) } else { None }).collect()
 }
 
-/// What must stand for each piece so that the text matches once it is in small letters. Letters whose small form is
-/// more than one are left out: such a name is found to behave otherwise when it is tried.
+/// What must stand for each piece so that an ASCII text matches once it is in small letters. What else does is told by
+/// [`crate::any_case`].
 fn caseless(pieces: Vec<Piece>) -> Vec<Piece> {
-    let small = |c: char| c.to_lowercase().eq([c]);
-    let both = |c: char| {
-        let mut upper = c.to_uppercase();
-        match (upper.next(), upper.next()) {
-            (Some(other), None) if small(c) => vec![(c, c), (other, other)],
-            _ if small(c) => vec![(c, c)],
-            _ => Vec::new(),
+    let small = |piece: &Piece| -> Piece {
+        let taken = ('\0'..='\x7f').filter(|c| piece.takes(c.to_ascii_lowercase()));
+        let mut ranges: Vec<(char, char)> = Vec::new();
+        for c in taken {
+            match ranges.last_mut() {
+                Some((_, last)) if u32::from(*last) + 1 == u32::from(c) => *last = c,
+                _ => ranges.push((c, c)),
+            }
         }
+        Piece::Class { negated: false, ranges: ranges.into() }
     };
     pieces
         .into_iter()
         .map(|piece| match piece {
-            Piece::Literal(c) => Piece::Class { negated: false, ranges: both(c).into() },
-            Piece::Class { negated, ranges } => {
-                let inner = Piece::Class { negated, ranges };
-                // The capitals of ASCII follow their small letters; the rest stays as it is.
-                let taken: Vec<char> =
-                    ('a'..='z').filter(|c| inner.takes(*c)).map(|c| c.to_ascii_uppercase()).collect();
-                let Piece::Class { negated, ranges } = inner else { return inner };
-                if negated {
-                    let lost = ('A'..='Z').filter(|c| !taken.contains(c)).map(|c| (c, c));
-                    return Piece::Class { negated, ranges: ranges.iter().copied().chain(lost).collect() };
-                }
-                let added = taken.into_iter().map(|c| (c, c));
-                Piece::Class { negated, ranges: ranges.iter().copied().chain(added).collect() }
-            }
+            Piece::Literal(_) | Piece::Class { .. } => small(&piece),
             other => other,
         })
         .collect()
@@ -244,5 +250,8 @@ pub(crate) fn find(
     if let Some(name) = easy.find(|name| good(name)) {
         return Search::Found(name);
     }
-    Automaton::new(wanted).search(fits, budget)
+    let found = Automaton::new(wanted).search(&good, budget);
+    let (Search::Empty, Some(around)) = (&found, beyond_ascii(wanted)) else { return found };
+    let around: Vec<(&Language, bool)> = around.iter().map(|(language, inside)| (language, *inside)).collect();
+    Automaton::new(&around).search(&good, budget)
 }

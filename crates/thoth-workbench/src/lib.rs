@@ -5,6 +5,7 @@
 //! and times by intervals. What cannot be decided within a number of steps is said to be undecided, never guessed. Every
 //! call that is shown has been evaluated by the policy itself.
 
+mod any_case;
 mod arguments;
 mod automaton;
 mod call;

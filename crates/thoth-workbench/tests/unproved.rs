@@ -101,3 +101,42 @@ fn invariants_about_odd_names_are_not_proved() {
         assert_ne!(answer, Answer::Holds, "{section} {glob:?}");
     }
 }
+
+/// Each row: two lists, and a name that only one of them has once letter case is taken away.
+#[test]
+fn lists_in_any_case_are_not_proved_equal() {
+    for (one, other, name) in [
+        ("\"x\"", "\"x\", \"[а-я]*\"", "Ж"),
+        ("\"x\"", "\"x\", \"ss\"", "ß"),
+        ("\"s[s]\"", "\"ss\", \"ß\", \"?\"", "ж"),
+        ("\"[i]\"", "\"i\", \"[à-ÿ]\"", "É"),
+        ("\"ς*\"", "\"σ*\", \"τ*\"", "Τx"),
+        ("\"x\"", "\"x\", \"[θ]\"", "Θ"),
+    ] {
+        let policies = [one, other].map(|list| with(&format!("gateway: {{denied_tools: [{list}]}}")));
+        let answers = policies.each_ref().map(|policy| call(name, "{}").decided_by(policy).unwrap());
+        let [old, new] = &policies;
+        assert_ne!(answers[0], answers[1], "{one} and {other}: {name}");
+        assert!(!diff(old, new, NOW.parse().unwrap()).is_equal(), "{one} and {other}");
+    }
+}
+
+/// A list covers a rule only for names that it has; a rule that names what the list has not matters.
+#[test]
+fn rules_beside_lists_in_any_case_are_not_proved_useless() {
+    for (list, glob, name, listed) in [
+        ("[а-я]*", "Ж*", "Жx", true),
+        ("σ*", "ς*", "ςx", true),
+        ("ss", "ß", "ß", true),
+        ("i*", "ı*", "ıx", true),
+        ("w*", "W*", "W\u{30a}", false),
+        ("[!б]*", "Б*", "Бx", true),
+    ] {
+        let only = with(&format!("gateway: {{denied_tools: [\"{list}\"]}}"));
+        let wanted = if listed { Approval::Block } else { Approval::Auto };
+        assert_eq!(call(name, "{}").decided_by(&only), Some(wanted), "{list} {name}");
+        let tool = TextMatch { any: [Glob::parse(glob).unwrap()].into(), none: Box::default() };
+        let invariant = Invariant { never: vec![wanted], tool, ..Invariant::default() };
+        assert_ne!(decide(&only, &invariant, NOW.parse().unwrap()), Answer::Holds, "{list} {glob}");
+    }
+}
