@@ -27,8 +27,8 @@ pub(crate) fn beyond_ascii(wanted: &[(&Language, bool)]) -> Option<Vec<(Language
     Some(around.chain([(beyond, true)]).collect())
 }
 
-const fn plain_list(any: Vec<Box<[Piece]>>) -> GlobList {
-    GlobList { any, none: Vec::new() }
+fn plain_list(any: Vec<Box<[Piece]>>) -> GlobList {
+    GlobList::new(any, Vec::new())
 }
 
 /// Names that are surely in the list: those that it names as written, and ASCII texts in any case.

@@ -1,5 +1,7 @@
 //! Sets of names as globs describe them, and the search for a name that lies in some of them and not in others.
 
+use std::collections::HashSet;
+
 use thoth_policy::counted_name;
 use thoth_policy::outline::{Piece, TextMatch};
 
@@ -20,6 +22,33 @@ pub(crate) struct Language {
 pub(crate) struct GlobList {
     pub(crate) any: Vec<Box<[Piece]>>,
     pub(crate) none: Vec<Box<[Piece]>>,
+    by_name: ByName,
+    none_by_name: ByName,
+}
+
+/// Globs by what it takes to try them: long lists are mostly names that are written out.
+#[derive(Debug, Clone, Default)]
+struct ByName {
+    exact: HashSet<String>,
+    /// The others, as positions in the list.
+    others: Vec<usize>,
+}
+
+impl ByName {
+    fn of(globs: &[Box<[Piece]>]) -> Self {
+        let mut own = Self::default();
+        for (at, glob) in globs.iter().enumerate() {
+            match text_of(glob) {
+                Some(name) => drop(own.exact.insert(name)),
+                None => own.others.push(at),
+            }
+        }
+        own
+    }
+
+    fn one_takes(&self, globs: &[Box<[Piece]>], name: &str) -> bool {
+        self.exact.contains(name) || self.others.iter().filter_map(|at| globs.get(*at)).any(|glob| takes(glob, name))
+    }
 }
 
 impl Language {
@@ -74,16 +103,21 @@ impl Language {
 
 fn one_has(lists: &[GlobList], name: &str) -> bool {
     lists.iter().any(|list| {
-        (list.any.is_empty() || list.any.iter().any(|glob| takes(glob, name)))
-            && !list.none.iter().any(|glob| takes(glob, name))
+        (list.any.is_empty() || list.by_name.one_takes(&list.any, name))
+            && !list.none_by_name.one_takes(&list.none, name)
     })
 }
 
 impl GlobList {
+    pub(crate) fn new(any: Vec<Box<[Piece]>>, none: Vec<Box<[Piece]>>) -> Self {
+        let (by_name, none_by_name) = (ByName::of(&any), ByName::of(&none));
+        Self { any, none, by_name, none_by_name }
+    }
+
     fn of(text: &TextMatch, change: fn(Vec<Piece>) -> Vec<Piece>) -> Self {
         let all =
             |globs: &[thoth_policy::outline::Glob]| globs.iter().map(|glob| change(glob.pieces()).into()).collect();
-        Self { any: all(&text.any), none: all(&text.none) }
+        Self::new(all(&text.any), all(&text.none))
     }
 }
 
@@ -95,7 +129,7 @@ pub(crate) fn reading(tools: &TextMatch) -> Option<Language> {
     let readings: Vec<Box<[Piece]>> = tools.any.iter().map(|glob| reading_of(&glob.pieces())).collect();
     let own = tools.any.iter().map(|glob| glob.pieces());
     let same = tools.none.is_empty() && own.zip(&readings).all(|(own, reading)| own[..] == reading[..]);
-    (!same).then(|| Language::of_lists(vec![GlobList { any: readings, none: Vec::new() }]))
+    (!same).then(|| Language::of_lists(vec![GlobList::new(readings, Vec::new())]))
 }
 
 /// Characters that show nothing go, others become several, and a letter takes up a mark after it.

@@ -31,6 +31,9 @@ pub(crate) enum Next {
 /// Steps for one question.
 const MOST_STEPS: u64 = 20_000;
 
+/// Rules and conditions that are looked at for one step.
+const LOOKED_AT: u64 = 16;
+
 impl Space<'_> {
     /// A region that must have these rules come out so.
     pub(crate) fn region_of(&self, rules: &[(RuleRef, Wish)]) -> Option<Region> {
@@ -90,6 +93,8 @@ impl Space<'_> {
                 None => {}
             }
             let facts = self.facts(&call);
+            let applied: usize = facts.iter().map(|facts| facts.applied.len()).sum();
+            left = left.saturating_sub((region.wanted.len() + applied) as u64 / LOOKED_AT);
             match self.judge(goal, &facts) {
                 Judgement::Reached => match on_found(self, &call, &facts) {
                     Next::Stop => {

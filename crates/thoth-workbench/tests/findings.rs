@@ -159,3 +159,16 @@ fn rules_are_held_against_the_tools() {
         assert_eq!(KnownTools::parse(text).unwrap_err().to_string(), error, "{text}");
     }
 }
+
+/// Defends long lists of plain names: each is decided, whatever it is held against.
+#[test]
+fn long_lists_of_names_are_decided() {
+    let names: Vec<String> = (0..20_000).map(|number| format!("tool_{number}")).collect();
+    let names = names.join(", ");
+    let rules =
+        format!("{{match: {{tool: [{names}]}}, approval: auto}}, {{match: {{tool: [{names}]}}, approval: approve}}");
+    let report = report(&format!("defaults: {{approval: block}}\nrules: [{rules}]\n"), None);
+    assert!(report.is_exact(), "{:?}", report.undecided);
+    let found: Vec<_> = report.findings.iter().map(|found| (found.kind.as_str(), found.rule.as_deref())).collect();
+    assert_eq!(found, [("never_decisive", Some("rule_0")), ("conflict", Some("rule_1"))]);
+}

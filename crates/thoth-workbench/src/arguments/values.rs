@@ -143,7 +143,7 @@ impl Question<'_> {
     ) -> Search<String> {
         let exact = |text: &&str| -> Box<[Piece]> { text.chars().map(Piece::Literal).collect() };
         let none: Vec<Box<[Piece]>> = forbidden.iter().map(exact).collect();
-        let mut languages = vec![(Language::of_lists(vec![GlobList { any: Vec::new(), none }]), true)];
+        let mut languages = vec![(Language::of_lists(vec![GlobList::new(Vec::new(), none)]), true)];
         let mut loose = false;
         for (index, (_, test, wanted)) in self.tests.iter().enumerate() {
             let wanted = narrowed(index, *wanted);
@@ -254,7 +254,7 @@ fn on_texts(test: &Test) -> OnTexts {
     let texts = |own: &[Literal]| -> Vec<Box<[Piece]>> {
         own.iter().filter_map(|one| if let Literal::Text(text) = one { Some(exact(text)) } else { None }).collect()
     };
-    let language = |any| Language::of_lists(vec![GlobList { any, none: Vec::new() }]);
+    let language = |any| Language::of_lists(vec![GlobList::new(any, Vec::new())]);
     match test {
         Test::Equals(Literal::Text(text)) => OnTexts::Language(language(vec![exact(text)])),
         Test::Equals(Literal::Null) => OnTexts::Always(Truth::False),
@@ -272,7 +272,7 @@ fn on_texts(test: &Test) -> OnTexts {
         },
         Test::NotIn(own) => match texts(own) {
             texts if texts.is_empty() => OnTexts::Always(Truth::Error),
-            texts => OnTexts::Language(Language::of_lists(vec![GlobList { any: Vec::new(), none: texts }])),
+            texts => OnTexts::Language(Language::of_lists(vec![GlobList::new(Vec::new(), texts)])),
         },
         Test::Exists(wanted) => OnTexts::Always((*wanted).into()),
         Test::Glob(globs, _) => OnTexts::Language(Language::of(globs)),
