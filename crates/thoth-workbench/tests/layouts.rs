@@ -60,6 +60,8 @@ fn everything_has_its_place() {
         ("a: [ # in\n x,\n # below\n]\n", "a: # in\n  - x\n  # below\n"),
         ("a: {x: 1} # beside\n", "a: {x: 1} # beside\n"),
         ("- # c\n  a: 1\n", "# c\n- a: 1\n"),
+        ("[\n# c\n] ", "[]\n# c\n"),
+        ("a: {\n# c\n}\nb: [[ # d\n], 1]\n", "a: {}\n# c\nb:\n  - [] # d\n  - 1\n"),
         ("a: | # why\n  x\nb: # no\n  - 1\n", "a: | # why\n  x\nb: # no\n  - 1\n"),
         ("a:\n  # between\n  1\n", "# between\na: 1\n"),
         ("{a: 1} # c\n", "{a: 1} # c\n"),

@@ -74,6 +74,8 @@ fn value(entry: &Entry, head: &str, depth: usize, out: &mut String) {
     }
     let mut below: Option<&Collection> = None;
     let mut lines: &[String] = &[];
+    // The comments of a collection that has nothing else stand below its brackets.
+    let mut inside: &[Comment] = &[];
     match &entry.value {
         Value::Inline(text) => word(text),
         Value::Block(sign, all) => {
@@ -81,7 +83,12 @@ fn value(entry: &Entry, head: &str, depth: usize, out: &mut String) {
             lines = all;
         }
         Value::Collection(all) => match one_line(entry, all, head, depth) {
-            Some(text) => word(&text),
+            Some(text) => {
+                word(&text);
+                if all.entries.is_empty() {
+                    inside = &all.below;
+                }
+            }
             None => below = Some(all),
         },
     }
@@ -112,6 +119,7 @@ fn value(entry: &Entry, head: &str, depth: usize, out: &mut String) {
         }
         out.push('\n');
     }
+    comments(inside, depth + 1, true, out);
     if let Some(all) = below {
         collection(all, depth + 1, out);
     }
@@ -119,10 +127,13 @@ fn value(entry: &Entry, head: &str, depth: usize, out: &mut String) {
 
 /// A collection that stays on one line, behind what stands before it.
 fn one_line(entry: &Entry, all: &Collection, head: &str, depth: usize) -> Option<String> {
+    if all.entries.is_empty() {
+        return Some(if all.is_map { "{}" } else { "[]" }.to_owned());
+    }
     let text = on_one_line(all)?;
     let anchor = entry.anchor.as_ref().map_or(0, |anchor| anchor.chars().count() + 2);
     let width = depth * 2 + head.chars().count() + 1 + anchor + text.chars().count();
-    (all.entries.is_empty() || width <= WIDTH).then_some(text)
+    (width <= WIDTH).then_some(text)
 }
 
 /// The collection in brackets or braces, where it was written so and has neither comments nor texts of several lines.
