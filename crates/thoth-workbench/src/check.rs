@@ -89,16 +89,8 @@ struct Checker<'p> {
 
 impl Checker<'_> {
     fn add(&mut self, rule: &Rule<'_>, kind: FindingKind, severity: Severity, message: String, remedy: &str) {
-        self.findings.push(Finding {
-            kind,
-            severity,
-            message,
-            rule: Some(rule.name().to_owned()),
-            place: Some(rule.outline.info().place.clone()),
-            related: Vec::new(),
-            witness: None,
-            remedy: remedy.to_owned(),
-        });
+        let finding = self.finding(rule, kind, severity, message, remedy);
+        self.findings.push(finding);
     }
 
     /// A finding with a call, which the policy must answer as claimed; otherwise the question stays open.

@@ -16,7 +16,7 @@ use thoth_types::{Approval, HarmClasses, Place, ReasonCode, RiskLevel};
 pub use invariant::{Held, Invariant};
 pub(crate) use read::ANSWERS;
 pub use read::{MAX_CASES, read};
-pub use report::{Line, Report, Tone};
+pub use report::{Line, Report};
 pub(crate) use run::still_passes;
 pub use run::{CaseResult, Decide, Inspect, InvariantResult, Mismatch, Run, Verdict, run};
 

@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use clap::Args;
 use thoth_policy::{LoadError, Source as _};
 use thoth_shell::exit::{Code, Failure, Outcome, finish};
-use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, line, styled};
+use thoth_shell::terminal::line;
 use thoth_workbench::coverage::Coverage;
 use thoth_workbench::junit::junit;
 use thoth_workbench::mutate::mutate;
-use thoth_workbench::suite::{self, Line, Report, Suite, Tone};
+use thoth_workbench::suite::{self, Line, Report, Suite};
 
+use super::check::painted;
 use super::{findings, invalid};
 use crate::policy_files::PolicyFiles;
 use thoth_shell::home::Home;
@@ -88,13 +89,7 @@ fn test(arguments: TestArgs) -> Outcome {
 }
 
 fn show(shown: &Line) -> Result<(), Failure> {
-    let style = match shown.tone {
-        Tone::Good => GOOD,
-        Tone::Care => CARE,
-        Tone::Bad => BAD,
-        Tone::Dim => DIM,
-    };
-    line(format_args!("{} {}", styled(style, shown.word), shown.text))
+    line(format_args!("{} {}", painted(shown.tone, shown.word), shown.text))
 }
 
 /// The test files that were named, or those beside the policy that are meant for it.

@@ -8,19 +8,7 @@ use thoth_types::display::harmless;
 use super::{CaseResult, Held, Run, Verdict};
 use crate::coverage::{Coverage, RuleCoverage};
 use crate::mutate::Mutant;
-
-/// How a line is meant, for a terminal with colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// As it should be.
-    Good,
-    /// To look at.
-    Care,
-    /// Wrong.
-    Bad,
-    /// Of less matter.
-    Dim,
-}
+use crate::report::Tone;
 
 /// One line for a person: a word that a terminal may colour, and the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
