@@ -8,6 +8,10 @@ use crate::tally::Tally;
 use crate::workspace::Workspace;
 use crate::{deny, fixtures, process, report, room, tidy};
 
+/// The seed of property tests. The same commit gives the same result; looking for new cases is a choice, and takes
+/// another seed and more of them (`PROPTEST_CASES`).
+const SEED: &str = "PROPTEST_RNG_SEED";
+
 /// What to run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -73,6 +77,9 @@ fn tests(workspace: &Workspace, options: &Options, tally: &mut Tally) {
         command.args(if options.quick { ["--lib", "--bins"] } else { ["--tests", "--examples"] });
     }
     command.args(options.filter.as_deref());
+    if std::env::var_os(SEED).is_none() {
+        command.env(SEED, "1");
+    }
     counted(&mut command, tally);
 }
 

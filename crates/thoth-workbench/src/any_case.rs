@@ -12,55 +12,69 @@ pub(crate) fn beyond_ascii(wanted: &[(&Language, bool)]) -> Option<Vec<(Language
     if !wanted.iter().any(|(language, _)| language.any_case) {
         return None;
     }
-    let left: Vec<&GlobList> = wanted
-        .iter()
-        .filter(|(language, inside)| language.any_case && !inside)
-        .filter_map(|(language, _)| language.lists.first().filter(|list| list.none.is_empty()))
-        .collect();
+    let lists = |whether: bool| {
+        let fitting = wanted.iter().filter(move |(language, inside)| language.any_case && *inside == whether);
+        fitting.filter_map(|(language, _)| language.lists.first())
+    };
+    let apart = lists(true).flat_map(|list| lists(false).filter_map(|other| in_but_not_in(list, other)));
     let around = wanted.iter().map(|(language, inside)| match language.lists.first() {
-        Some(list) if language.any_case && *inside => (possibly(list, &left), true),
+        Some(list) if language.any_case && *inside => (possibly(list), true),
         Some(list) if language.any_case => (surely(list), false),
         _ => ((*language).clone(), *inside),
     });
     let some = Piece::Class { negated: false, ranges: Box::new([('\u{80}', char::MAX)]) };
     let beyond = Language::of_lists(vec![plain_list(vec![Box::new([Piece::Star, some, Piece::Star])])]);
-    Some(around.chain([(beyond, true)]).collect())
+    Some(around.chain(apart.map(|apart| (apart, true))).chain([(beyond, true)]).collect())
 }
 
 fn plain_list(any: Vec<Box<[Piece]>>) -> GlobList {
     GlobList::new(any, Vec::new())
 }
 
-/// Names that are surely in the list: those that it names as written, and ASCII texts in any case.
+/// Names that are surely in the list: those that it names as written, and those that surely are named once their letter
+/// case is taken away while they surely are not taken out.
 fn surely(list: &GlobList) -> Language {
-    let plain = |glob: &[Piece]| {
-        glob.iter().all(|piece| match piece {
-            Piece::Star => true,
-            Piece::Literal(c) => c.is_ascii(),
-            Piece::Any | Piece::Class { .. } => false,
-        })
-    };
-    let any: Vec<Box<[Piece]>> = if list.none.is_empty() {
-        list.any.iter().filter(|glob| plain(glob)).map(|glob| respelled(glob, sure_letter)).collect()
-    } else {
-        Vec::new()
-    };
+    let any = sure_globs(&list.any);
     let mut lists = vec![list.clone()];
-    if !any.is_empty() {
-        lists.push(plain_list(any));
+    // A list of nothing would be one without a condition.
+    if !any.is_empty() || list.any.is_empty() {
+        lists.push(GlobList::new(any, possible_globs(&list.none)));
     }
     Language::of_lists(lists)
 }
 
-/// Names that may be in the list, and are not for the same glob in one of the lists in which they must not be.
-fn possibly(list: &GlobList, left: &[&GlobList]) -> Language {
-    if list.any.is_empty() {
-        return Language::of_lists(vec![plain_list(Vec::new())]);
+/// Names that may be in the list.
+fn possibly(list: &GlobList) -> Language {
+    Language::of_lists(vec![list.clone(), GlobList::new(possible_globs(&list.any), sure_globs(&list.none))])
+}
+
+/// Names that may be in one list and not in another that has some of its globs: what these match is only left out of the
+/// other list by what that takes out. `None` where the lists have nothing in common.
+fn in_but_not_in(list: &GlobList, other: &GlobList) -> Option<Language> {
+    let own: Vec<Box<[Piece]>> = list.any.iter().filter(|glob| !other.any.contains(glob)).cloned().collect();
+    if own.len() == list.any.len() {
+        return None;
     }
-    let open = list.any.iter().filter(|glob| !left.iter().any(|other| other.any.contains(glob)));
-    let any: Vec<Box<[Piece]>> = open.map(|glob| respelled(glob, possible_letter)).collect();
+    let any = [possible_globs(&own), possible_globs(&other.none)].concat();
     // A list of nothing would be one without a condition.
-    Language::of_lists(if any.is_empty() { Vec::new() } else { vec![plain_list(any)] })
+    Some(Language::of_lists(if any.is_empty() { Vec::new() } else { vec![plain_list(any)] }))
+}
+
+/// What surely matches once letter case is taken away: ASCII texts in any case. A capital is never left then.
+fn sure_globs(globs: &[Box<[Piece]>]) -> Vec<Box<[Piece]>> {
+    let plain = |glob: &[Piece]| {
+        glob.iter().all(|piece| match piece {
+            Piece::Star => true,
+            Piece::Literal(c) => c.is_ascii() && !c.is_ascii_uppercase(),
+            Piece::Any | Piece::Class { .. } => false,
+        })
+    };
+    globs.iter().filter(|glob| plain(glob)).map(|glob| respelled(glob, sure_letter)).collect()
+}
+
+/// What may match once letter case is taken away.
+fn possible_globs(globs: &[Box<[Piece]>]) -> Vec<Box<[Piece]>> {
+    globs.iter().map(|glob| respelled(glob, possible_letter)).collect()
 }
 
 /// Each piece as it is spelled between the one before and the one after it.
