@@ -124,7 +124,13 @@ fn changes_something(space: &mut Space<'_>, at: RuleRef) -> Answers {
         };
         let goal =
             Goal { source: Some((without, Source::Rule(other))), below: Some((whole, limit)), or_default: false };
-        questions.push((goal, vec![(at, Wish::Holds), (RuleRef { side: 0, rule: other }, Wish::Applies)]));
+        let overridden = RuleRef { side: 0, rule: other };
+        questions.push((goal, vec![(at, Wish::Holds), (overridden, Wish::Applies)]));
+        // What it overrides may hold all others to the defaults, by not being decided.
+        if limit > Approval::Auto && default > limit {
+            let goal = Goal { below: Some((whole, default)), ..goal };
+            questions.push((goal, vec![(at, Wish::Holds), (overridden, Wish::Undecided)]));
+        }
     }
     for (goal, musts) in questions {
         let region = space.region_of(&musts);
