@@ -16,13 +16,22 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
-/// Finds the runs of a view that decode to text.
-pub(super) fn runs(view: &str, survey: Survey, raw: impl Fn(Range<usize>) -> Range<usize>, found: &mut Vec<Found>) {
+/// Finds the runs of a view that decode to text, and decodes of each hardly more than `most` bytes.
+pub(super) fn runs(
+    view: &str,
+    survey: Survey,
+    most: usize,
+    raw: impl Fn(Range<usize>) -> Range<usize>,
+    found: &mut Vec<Found>,
+) {
     if !survey.may_have_run() {
         return;
     }
+    // Four characters are three bytes, or two. What is more than `most` is seen to be, and is reported as cut off.
+    let longest = most.saturating_add(OPENING).saturating_mul(2) & !3;
     for range in encoded_runs(view) {
-        if let Some(run) = view.get(range.clone())
+        let end = range.end.min(range.start.saturating_add(longest));
+        if let Some(run) = view.get(range.start..end)
             && let Some((encoding, text)) = decoded(run)
         {
             found.push(Found { encoding, text, raw: raw(range) });
@@ -90,8 +99,13 @@ fn text_of(mut bytes: Vec<u8>) -> Option<String> {
         bytes.truncate(error.valid_up_to());
     }
     let text = String::from_utf8(bytes).ok()?;
-    let total = text.chars().count();
-    let odd = text.chars().filter(|c| is_odd(*c)).count();
-    let letters = text.chars().filter(|c| c.is_alphanumeric() || *c == ' ').count();
-    (odd == 0 && letters * 5 >= total * 3).then_some(text)
+    let (mut total, mut letters) = (0_usize, 0_usize);
+    for c in text.chars() {
+        if is_odd(c) {
+            return None;
+        }
+        total += 1;
+        letters += usize::from(c.is_alphanumeric() || c == ' ');
+    }
+    (letters * 5 >= total * 3).then_some(text)
 }

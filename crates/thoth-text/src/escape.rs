@@ -1,6 +1,7 @@
 //! Escapes that stand for characters: HTML entities, percent escapes, backslash escapes, terminal sequences.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// The longest entity name is 31 letters; numbers are shorter.
 const LONGEST_ENTITY: usize = 34;
@@ -22,8 +23,37 @@ pub(super) fn entity(text: &str) -> Option<(Cow<'_, str>, usize)> {
         return None;
     }
     let whole = text.get(..name + 2)?;
+    if !whole.starts_with("&#") {
+        return named(whole).map(|decoded| (decoded, whole.len()));
+    }
     let decoded = htmlize::unescape(whole);
     (decoded != whole).then_some((decoded, whole.len()))
+}
+
+/// A name without its semicolon, and what it stands for.
+type Bare = (&'static [u8], &'static [u8]);
+
+/// The names that stand for something even where other letters follow, as `&not` in `&notit;`, by their first letter.
+static BARE: LazyLock<[Vec<Bare>; 128]> = LazyLock::new(|| {
+    let mut all = [const { Vec::new() }; 128];
+    for (&name, &decoded) in htmlize::ENTITIES.entries().filter(|(name, _)| !name.ends_with(b";")) {
+        if let Some(first) = name.get(1).and_then(|first| all.get_mut(usize::from(*first))) {
+            first.push((name, decoded));
+        }
+    }
+    all
+});
+
+/// What a named entity stands for, `&` and semicolon included. One look at the table, and at the few bare names: a text
+/// may be nothing but entities, and none of them known.
+fn named(whole: &str) -> Option<Cow<'_, str>> {
+    if let Some(decoded) = htmlize::ENTITIES.get(whole.as_bytes()) {
+        return std::str::from_utf8(decoded).ok().map(Cow::Borrowed);
+    }
+    let first = usize::from(*whole.as_bytes().get(1)?);
+    let (name, decoded) = BARE.get(first)?.iter().find(|(name, _)| whole.as_bytes().starts_with(name))?;
+    let rest = whole.get(name.len()..)?;
+    Some(Cow::Owned([std::str::from_utf8(decoded).ok()?, rest].concat()))
 }
 
 /// How many percent escapes in a row are one character at most.
@@ -93,5 +123,25 @@ pub(super) fn terminal_body(text: &str) -> usize {
         // introducer goes.
         Some(b']' | b'P' | b'_' | b'^' | b'X' | b'(' | b')' | b'c' | b'7' | b'8' | b'\\') => 1,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Defends the quick way to an entity: it says what the library says of a whole text.
+    #[test]
+    fn entities_are_those_of_html() {
+        let names = htmlize::ENTITIES.keys().map(|name| std::str::from_utf8(name).unwrap().trim_end_matches(';'));
+        let mut texts: Vec<String> = names.flat_map(|name| [format!("{name};"), format!("{name}x;")]).collect();
+        let others = ["&x1;", "&zzz;", "&notit;", "&#65;", "&#x41;", "&#0;", "&#xffffff;", "&#;", "&1;"];
+        texts.extend(others.map(str::to_owned));
+        assert!(texts.len() > 4000, "{}", texts.len());
+        for text in texts {
+            let expected = htmlize::unescape(&*text);
+            let expected = (expected != text).then_some((expected, text.len()));
+            assert_eq!(entity(&text), expected, "{text}");
+        }
     }
 }

@@ -28,7 +28,7 @@ use std::ops::Range;
 
 pub use anomaly::{Anomaly, AnomalyKind};
 pub use fold::is_word;
-pub use survey::Survey;
+pub use survey::{Survey, next_run};
 
 use anomaly::Anomalies;
 use map::Map;
@@ -213,7 +213,7 @@ impl<'r> Level<'r> {
         };
         let survey = if matches!(view, Cow::Owned(_)) { Survey::of(&view) } else { survey };
         anomaly::comments_and_padding(&view, survey, |range| map.raw_range(range, raw.len()), &mut anomalies);
-        decode::runs(&view, survey, |range| map.raw_range(range, raw.len()), &mut found);
+        decode::runs(&view, survey, *budget, |range| map.raw_range(range, raw.len()), &mut found);
         respell::respellings(&view, survey, |range| map.raw_range(range, raw.len()), &mut found);
         let mut segments = Vec::new();
         for Found { encoding, mut text, raw } in found {

@@ -25,8 +25,7 @@ pub(super) fn respellings(
     if survey.may_be_leet() {
         let end = view.floor_char_boundary(LONGEST_LEET);
         let start = view.get(..end).unwrap_or_default();
-        if start.split(|c: char| c.is_whitespace()).filter(|word| is_leet(word)).take(LEET_WORDS).count() == LEET_WORDS
-        {
+        if leet_words(start.as_bytes()).take(LEET_WORDS).count() == LEET_WORDS {
             found.push(Found { encoding: Encoding::Leet, text: leet(start), raw: raw(0..end) });
         }
     }
@@ -43,23 +42,39 @@ fn spaced(view: &str, raw: &impl Fn(Range<usize>) -> Range<usize>, found: &mut V
             continue;
         }
         let start = at;
-        let mut text = String::new();
-        let mut letters = 0;
-        loop {
-            text.extend(bytes.get(at).map(|byte| char::from(*byte)));
+        let mut letters = 1;
+        at += 1;
+        while let Some(next) = next_spaced(bytes, at) {
             letters += 1;
-            at += 1;
-            let gap = bytes.iter().skip(at).take(4).take_while(|byte| is_separator(**byte)).count();
-            if gap == 0 || !letter(at + gap) || letter(at + gap + 1) {
-                break;
-            }
-            if gap > 1 {
-                text.push(' ');
-            }
-            at += gap;
+            at = next + 1;
         }
         if letters >= SPACED_LETTERS {
-            found.push(Found { encoding: Encoding::Spaced, text, raw: raw(start..at) });
+            found.push(Found { encoding: Encoding::Spaced, text: joined(bytes, start..at), raw: raw(start..at) });
+        }
+    }
+}
+
+/// The single letter that follows behind a gap, if one does.
+fn next_spaced(bytes: &[u8], from: usize) -> Option<usize> {
+    let letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
+    let gap = bytes.get(from..)?.iter().take(4).take_while(|byte| is_separator(**byte)).count();
+    (gap > 0 && letter(from + gap) && !letter(from + gap + 1)).then_some(from + gap)
+}
+
+/// The letters of a run, with a blank where more than one separator stands.
+fn joined(bytes: &[u8], run: Range<usize>) -> String {
+    let mut text = String::new();
+    let mut at = run.start;
+    loop {
+        text.extend(bytes.get(at).map(|byte| char::from(*byte)));
+        match next_spaced(bytes, at + 1) {
+            Some(next) if next < run.end => {
+                if next > at + 2 {
+                    text.push(' ');
+                }
+                at = next;
+            }
+            _ => return text,
         }
     }
 }
@@ -68,10 +83,30 @@ const fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'.' | b'-' | b'_' | b'*' | b'|' | b'/' | b'\n' | b'\t' | b'~' | b'+')
 }
 
+/// The words that may be leetspeak: those around a mark that a letter follows, which is rarer than words are.
+fn leet_words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = text.get(from..)?;
+            let is_pair = |pair: &[u8]| matches!(pair, [mark, letter] if leet_letter(*mark).is_some() && letter.is_ascii_alphabetic());
+            let pair = from + rest.windows(2).position(is_pair)?;
+            let start =
+                text.get(from..pair)?.iter().rposition(u8::is_ascii_whitespace).map_or(from, |at| from + at + 1);
+            let end = text.get(pair..)?.iter().position(u8::is_ascii_whitespace).map_or(text.len(), |at| pair + at);
+            from = end;
+            let word = text.get(start..end)?;
+            if is_leet(word) {
+                return Some(word);
+            }
+        }
+    })
+}
+
 /// A word with a digit or sign between letters, as no ordinary identifier has several.
-fn is_leet(word: &str) -> bool {
+fn is_leet(word: &[u8]) -> bool {
     let (mut letters, mut marks, mut inside, mut before) = (0, 0, false, false);
-    for byte in word.bytes() {
+    for &byte in word {
         let letter = byte.is_ascii_alphabetic();
         let mark = leet_letter(byte).is_some();
         // Digits that stand for no letter make an identifier.
@@ -98,23 +133,32 @@ const fn leet_letter(byte: u8) -> Option<u8> {
     })
 }
 
+/// Every word that has letters and marks, with the letters that the marks stand for.
 fn leet(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split_inclusive(char::is_whitespace) {
-        let letters = word.bytes().any(|byte| byte.is_ascii_alphabetic());
-        if letters && word.bytes().any(|byte| leet_letter(byte).is_some()) {
-            let mut characters = word.chars().peekable();
-            while let Some(c) = characters.next() {
-                // Two ones in a row are the double `l` of `all`; a single one is an `i`.
-                if c == '1' && characters.next_if_eq(&'1').is_some() {
-                    out.push_str("ll");
-                    continue;
-                }
-                out.push(u8::try_from(c).ok().and_then(leet_letter).map_or(c, char::from));
-            }
-        } else {
+        let marked = word.bytes().any(|byte| leet_letter(byte).is_some());
+        if !marked || !word.bytes().any(|byte| byte.is_ascii_alphabetic()) {
             out.push_str(word);
+            continue;
         }
+        let mut rest = word;
+        while let Some(at) = rest.bytes().position(|byte| leet_letter(byte).is_some()) {
+            let (plain, marks) = rest.split_at(at);
+            out.push_str(plain);
+            // Two ones in a row are the double `l` of `all`; a single one is an `i`.
+            rest = match marks.strip_prefix("11") {
+                Some(after) => {
+                    out.push_str("ll");
+                    after
+                }
+                None => {
+                    out.extend(marks.bytes().next().and_then(leet_letter).map(char::from));
+                    marks.get(1..).unwrap_or_default()
+                }
+            };
+        }
+        out.push_str(rest);
     }
     out
 }

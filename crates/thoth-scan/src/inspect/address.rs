@@ -31,7 +31,10 @@ pub(super) struct Judged {
 pub(super) fn judge(host: &str) -> Judged {
     // Most hosts are written as they are meant.
     if host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%') {
-        return judge_folded(&host.to_ascii_lowercase(), false);
+        return match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => judge_folded(&host.to_ascii_lowercase(), false),
+            false => judge_folded(host, false),
+        };
     }
     let decoded = super::percent::decode(host);
     let folded: String = decoded
@@ -132,7 +135,7 @@ fn lenient_four(text: &str) -> Option<Ipv4Addr> {
     if text.is_empty() || text.len() > 48 {
         return None;
     }
-    let mut values = Vec::with_capacity(4);
+    let (mut values, mut count) = ([0_u64; 4], 0);
     for part in text.split('.') {
         let value = if let Some(hex) = part.strip_prefix("0x") {
             if hex.is_empty() { 0 } else { u64::from_str_radix(hex, 16).ok()? }
@@ -143,10 +146,11 @@ fn lenient_four(text: &str) -> Option<Ipv4Addr> {
         } else {
             part.parse().ok()?
         };
-        values.push(value);
+        *values.get_mut(count)? = value;
+        count += 1;
     }
-    let (last, front) = values.split_last()?;
-    if front.len() > 3 || front.iter().any(|value| *value > 255) {
+    let (last, front) = values.get(..count)?.split_last()?;
+    if front.iter().any(|value| *value > 255) {
         return None;
     }
     let room = 32 - 8 * u32::try_from(front.len()).ok()?;

@@ -7,7 +7,7 @@ use super::argument_role::Role;
 use super::detection::{Class, Confidence};
 use super::leaf::{Hit, Leaf, LeafKind};
 
-/// The shortest run that is decoded: shorter ones are words.
+/// The shortest run that is decoded: shorter ones are words. A survey of a text looks for runs of this length, too.
 const MIN_RUN: usize = 20;
 /// How much of one run is decoded.
 const MAX_RUN: usize = 4096;
@@ -17,6 +17,7 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
     if leaf.kind != LeafKind::Text
         || !matches!(leaf.role, Role::Scalar | Role::Search | Role::Url | Role::Host)
         || leaf.text.len() > 16 * 1024
+        || !leaf.survey.may_have_run()
     {
         return;
     }

@@ -56,6 +56,9 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
         return;
     }
     let text = Text::read_surveyed(leaf.text, leaf.survey, Limits::default());
+    if text.is_plain() && token::is_one_address(leaf.text) {
+        return;
+    }
     let least = if arguments { SURE } else { THRESHOLD };
     // What stands beside a secret and wants it sent somewhere.
     let secret = hits.iter().any(|hit| hit.class == Class::Secrets);

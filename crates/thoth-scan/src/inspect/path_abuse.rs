@@ -82,6 +82,9 @@ fn file_part(text: &str) -> Option<&str> {
     }
     let after = text.split_once("://").map_or(text, |(_, rest)| rest);
     let path = after.get(after.find('/')?..)?;
+    if !path.contains("..") && memchr::memchr(b'%', path.as_bytes()).is_none() {
+        return None;
+    }
     let lower = path.to_ascii_lowercase();
     (lower.contains("../") || lower.contains("%2e%2e") || lower.contains("%252e") || lower.contains("..%2f"))
         .then_some(path)
@@ -326,14 +329,14 @@ fn sensitive(path: &str) -> Option<(&'static str, Confidence, &'static str)> {
     {
         return Some(("path.system_file", Confidence::High, "a file of the system that no tool needs"));
     }
-    let in_folder = SECRET_FOLDERS.iter().any(|folder| {
-        lower.match_indices(folder).any(|(at, _)| {
-            let before = at == 0 || lower.as_bytes().get(at - 1) == Some(&b'/');
-            let after = lower.as_bytes().get(at + folder.len()).is_none_or(|byte| *byte == b'/');
-            before && after
-        })
-    });
-    if in_folder && !name.ends_with(".pub") && name != "known_hosts" {
+    let opens_folder = |from: &str| {
+        let whole = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        SECRET_FOLDERS.iter().any(|folder| from.strip_prefix(folder).is_some_and(whole))
+    };
+    let starts = std::iter::once(0).chain(memchr::memchr_iter(b'/', lower.as_bytes()).map(|at| at + 1));
+    // What the folders open with; few parts of a path do.
+    let mut froms = starts.filter_map(|at| lower.get(at..)).filter(|from| from.starts_with(['.', 'l', 'a']));
+    if froms.any(opens_folder) && !name.ends_with(".pub") && name != "known_hosts" {
         return Some(("path.credential_file", Confidence::High, "a folder that holds credentials"));
     }
     if SECRET_FILES.contains(&name)

@@ -5,9 +5,24 @@ mod contact;
 mod iban;
 mod national;
 
+use thoth_text::next_run;
+
 use super::detection::{Class, Confidence};
 use super::leaf::{Hit, Leaf, LeafKind};
 use super::settings::InspectSettings;
+
+/// Fewer digits than this are no number that is looked for.
+const LEAST_DIGITS: usize = 8;
+
+/// Whether a byte is part of a number: a digit, or the one separator between two.
+fn in_group(bytes: &[u8], at: usize) -> bool {
+    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    match bytes.get(at) {
+        Some(b'0'..=b'9') => true,
+        Some(b' ' | b'-' | b'.') => digit(at + 1) && at.checked_sub(1).is_some_and(digit),
+        _ => false,
+    }
+}
 
 fn hit(kind: &'static str, range: std::ops::Range<usize>, confidence: Confidence, message: &'static str) -> Hit {
     Hit { class: Class::PersonalData, kind, range, confidence, message }
@@ -20,11 +35,10 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
     if leaf.survey.may_have_numbers() {
         // One walk over the runs of digits serves all kinds that are made of digits.
         let mut at = 0;
-        while let Some(first) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
-            let start = at + first;
-            let group = DigitGroup::read(bytes, start);
-            at = group.end.max(start + 1);
-            if group.digits < 8 || hits.len() - before > settings.max_detections {
+        while let Some(run) = next_run(bytes, at, LEAST_DIGITS, |at| in_group(bytes, at)) {
+            at = run.end;
+            let group = DigitGroup::read(bytes, run.start);
+            if group.digits < LEAST_DIGITS || hits.len() - before > settings.max_detections {
                 continue;
             }
             hits.extend(card::check(leaf, &group));

@@ -74,8 +74,14 @@ fn opens_nothing(automaton: &DFA, text: &[u8]) -> bool {
     let Ok(start) = automaton.start_state(Anchored::No) else { return false };
     let Some(reach) = automaton.max_pattern_len().checked_sub(1) else { return true };
     let lane = text.len() / LANES;
+    let next = |state: StateID, byte: u8| automaton.next_state(Anchored::No, state, byte);
     if text.len() < LANED || lane <= reach {
-        return false;
+        let mut state = start;
+        // A state that is special is dead or a match; there are no dead ones without an anchor.
+        return text.iter().all(|byte| {
+            state = next(state, *byte);
+            !automaton.is_special(state)
+        });
     }
     // Each lane begins so far before its part that a literal which crosses its border is whole in it.
     let (first, rest) = text.split_at(lane + text.len() % LANES);
@@ -83,7 +89,6 @@ fn opens_nothing(automaton: &DFA, text: &[u8]) -> bool {
     let part = |number: usize| text.get(border + number * lane - reach..border + (number + 1) * lane);
     let (Some(second), Some(third), Some(fourth)) = (part(0), part(1), part(2)) else { return false };
     debug_assert_eq!(rest.len(), 3 * lane, "the lanes cover the text");
-    let next = |state: StateID, byte: u8| automaton.next_state(Anchored::No, state, byte);
     let mut states = [start; LANES];
     let length = second.len().min(first.len());
     for (((a, b), c), d) in first.iter().zip(second).zip(third).zip(fourth) {
@@ -92,7 +97,6 @@ fn opens_nothing(automaton: &DFA, text: &[u8]) -> bool {
         *two = next(*two, *b);
         *three = next(*three, *c);
         *four = next(*four, *d);
-        // A state that is special is dead or a match; there are no dead ones without an anchor.
         if automaton.is_special(*one)
             | automaton.is_special(*two)
             | automaton.is_special(*three)

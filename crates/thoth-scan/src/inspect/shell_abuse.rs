@@ -184,10 +184,8 @@ fn smuggled(leaf: &Leaf<'_>, text: &str, hits: &mut Vec<Hit>) {
     };
     let message = "a command in a value that is none";
     let mut looked = 0;
-    for (at, mark) in text
-        .char_indices()
-        .filter(|(_, character)| matches!(character, ';' | '|' | '&' | '$' | '`' | '\n' | '\r' | '<' | '>'))
-    {
+    let marks = |byte: &u8| matches!(byte, b';' | b'|' | b'&' | b'$' | b'`' | b'\n' | b'\r' | b'<' | b'>');
+    for (at, mark) in text.bytes().enumerate().filter(|(_, byte)| marks(byte)) {
         looked += 1;
         if looked > 64 {
             break;
@@ -195,30 +193,32 @@ fn smuggled(leaf: &Leaf<'_>, text: &str, hits: &mut Vec<Hit>) {
         // A command opens right behind its mark.
         let rest = text.get(at..text.floor_char_boundary(at + 160)).unwrap_or_default();
         let found = match mark {
-            ';' => opens_with_command(rest.trim_start_matches(';')),
-            '\n' | '\r' => leaf.role != Role::Sql && opens_with_command(rest.trim_start_matches(['\n', '\r'])),
+            b';' => opens_with_command(rest.trim_start_matches(';')),
+            b'\n' | b'\r' => leaf.role != Role::Sql && opens_with_command(rest.trim_start_matches(['\n', '\r'])),
             // In an address a single `&` parts parameters and in SQL `|` is an operator.
-            '|' => leaf.role != Role::Sql && opens_with_command(rest.trim_start_matches('|')),
-            '&' if rest.starts_with("&&") => opens_with_command(rest.trim_start_matches('&')),
-            '&' => leaf.role != Role::Url && rest.starts_with("& ") && opens_with_command(rest.trim_start_matches('&')),
-            '$' => {
+            b'|' => leaf.role != Role::Sql && opens_with_command(rest.trim_start_matches('|')),
+            b'&' if rest.starts_with("&&") => opens_with_command(rest.trim_start_matches('&')),
+            b'&' => {
+                leaf.role != Role::Url && rest.starts_with("& ") && opens_with_command(rest.trim_start_matches('&'))
+            }
+            b'$' => {
                 rest.strip_prefix("$(").is_some_and(|inner| {
                     opens_with_command(inner) || (leaf.role != Role::Scalar && inner.contains(')'))
                 }) || rest.starts_with("${IFS}")
                     || rest.starts_with("$IFS")
             }
-            '`' => {
+            b'`' => {
                 leaf.role != Role::Sql
                     && rest.strip_prefix('`').is_some_and(|inner| inner.contains('`') && opens_with_command(inner))
             }
-            '<' | '>' => {
+            b'<' | b'>' => {
                 (rest.starts_with("<(") || rest.starts_with(">("))
                     && opens_with_command(rest.get(2..).unwrap_or_default())
             }
             _ => false,
         };
         if found {
-            let kind = if mark == '$' || mark == '`' { "shell.substitution" } else { "shell.chained_command" };
+            let kind = if mark == b'$' || mark == b'`' { "shell.substitution" } else { "shell.chained_command" };
             hits.push(hit(leaf, kind, Confidence::High, message));
             return;
         }

@@ -16,6 +16,10 @@ const SCHEMES: &[&str] = &[
     "unix",
 ];
 
+/// Schemes of addresses that are judged by their host; a program that is developed speaks the usual ones.
+const USUAL: &[&str] = &["http", "https", "ws", "wss", "mysql", "postgres"];
+const OTHERS: &[&str] = &["ftp", "redis", "tcp"];
+
 /// Judges a value that is an address, or that an address stands in.
 pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
     let text = leaf.text.trim();
@@ -62,8 +66,8 @@ fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut V
         }
         return;
     };
-    let lower = scheme.to_ascii_lowercase();
-    if SCHEMES.contains(&lower.as_str()) && (leaf.role == Role::Url || lower != "file") {
+    let is_one_of = |schemes: &[&str]| schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    if is_one_of(SCHEMES) && (leaf.role == Role::Url || !is_one_of(&["file"])) {
         hits.push(hit(
             "ssrf.scheme",
             0..leaf.text.len(),
@@ -72,11 +76,10 @@ fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut V
         ));
         return;
     }
-    if matches!(lower.as_str(), "http" | "https" | "ws" | "wss" | "ftp" | "redis" | "mysql" | "postgres" | "tcp") {
+    if is_one_of(USUAL) || is_one_of(OTHERS) {
         host(leaf, host_of(rest), settings, hits);
         let slashes = text.get(scheme.len() + 1..text.len() - rest.len()).unwrap_or_default();
-        let usual = matches!(lower.as_str(), "http" | "https" | "ws" | "wss" | "mysql" | "postgres");
-        orders(rest, broken || slashes != "//" || !usual, hits.get_mut(from..).unwrap_or_default());
+        orders(rest, broken || slashes != "//" || !is_one_of(USUAL), hits.get_mut(from..).unwrap_or_default());
         // An address inside the parameters of an address: open redirects and proxies.
         let query = rest.split_once('?').map_or("", |(_, query)| query);
         let inner = super::percent::decode(query);

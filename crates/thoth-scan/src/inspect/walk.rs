@@ -84,8 +84,7 @@ impl<'s> Walk<'s> {
                 let schema = place.schema.and_then(|schema| schema.get("items"));
                 for (at, element) in value.elements().enumerate() {
                     let mark = self.pointer.len();
-                    // Writing to a string cannot fail.
-                    let _ = write!(self.pointer, "/{at}");
+                    self.push_place(at);
                     self.value(element, Place { schema, ..place });
                     self.pointer.truncate(mark);
                 }
@@ -133,8 +132,21 @@ impl<'s> Walk<'s> {
         role
     }
 
+    fn push_place(&mut self, at: usize) {
+        self.pointer.push('/');
+        match u32::try_from(at).ok().and_then(|at| char::from_digit(at, 10)) {
+            Some(digit) => self.pointer.push(digit),
+            // Writing to a string cannot fail.
+            None => drop(write!(self.pointer, "{at}")),
+        }
+    }
+
     fn push_key(&mut self, name: &str) {
         self.pointer.push('/');
+        if !name.contains(['~', '/']) {
+            self.pointer.push_str(name);
+            return;
+        }
         for character in name.chars() {
             match character {
                 '~' => self.pointer.push_str("~0"),
@@ -189,6 +201,9 @@ impl<'s> Walk<'s> {
     }
 
     fn leaf(&mut self, value: Value<'_>, text: &str, kind: LeafKind, place: Place<'_>) {
+        if says_nothing(text, kind, place.role) {
+            return;
+        }
         let leaf = Leaf::new(text, place.key, kind, place.role, self.direction);
         let mut hits = std::mem::take(&mut self.hits);
         hits.clear();
@@ -252,15 +267,29 @@ impl<'s> Walk<'s> {
     }
 }
 
+/// The shortest text that any detector reports where the text is one word.
+const SHORTEST_WORD: usize = 6;
+
+/// Whether a value is one short word in a role in which words mean nothing. Documents are full of them.
+fn says_nothing(text: &str, kind: LeafKind, role: Role) -> bool {
+    text.len() < SHORTEST_WORD
+        && kind == LeafKind::Text
+        && matches!(role, Role::Scalar | Role::Opaque | Role::Search | Role::Prose)
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// What only arguments can do.
 fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
     if leaf.kind != LeafKind::Text {
         return;
     }
-    path_abuse::find(leaf, settings, hits);
-    shell_abuse::find(leaf, hits);
+    // Words in a value that names nothing climb nowhere, chain nothing and lead nowhere. They may still be SQL.
+    if !(leaf.survey.is_words_only() && matches!(leaf.role, Role::Scalar | Role::Opaque)) {
+        path_abuse::find(leaf, settings, hits);
+        shell_abuse::find(leaf, hits);
+        ssrf::find(leaf, settings, hits);
+    }
     sql_abuse::find(leaf, hits);
-    ssrf::find(leaf, settings, hits);
     encoded::find(leaf, hits);
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 
 /// A set of meanings.
 pub(super) type Meaning = u64;
@@ -307,7 +307,11 @@ static GLYPH_TABLE: LazyLock<Glyphs> = LazyLock::new(|| {
     let rows = GLYPHS.iter().flat_map(|(meaning, words)| words.split(' ').map(|word| (*meaning, word)));
     let (meanings, words): (Vec<_>, Vec<_>) = rows.unzip();
     // INVARIANT: the words are ours and few, so building cannot fail; a test holds it.
-    let automaton = AhoCorasickBuilder::new().match_kind(MatchKind::LeftmostLongest).build(words).ok();
+    let automaton = AhoCorasickBuilder::new()
+        .match_kind(MatchKind::LeftmostLongest)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(words)
+        .ok();
     Glyphs { automaton, meanings }
 });
 

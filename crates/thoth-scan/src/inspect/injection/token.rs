@@ -110,17 +110,20 @@ impl Reader<'_> {
     /// Reads one thing. Returns whether the clause ended.
     fn step(&mut self) -> bool {
         let byte = self.peek(0);
-        if self.at_full_stop() {
-            self.at += FULL_STOP.len();
-            return true;
+        if byte.is_ascii_alphanumeric() {
+            return self.word();
         }
-        if self.at_punctuation() {
-            // A dash parts clauses; a quotation mark may stand around one word.
-            let dash = matches!(self.peek(2), 0x93..=0x95);
-            self.at += FULL_STOP.len();
-            return dash || self.clause.tokens.len() > 3;
-        }
-        if byte.is_ascii_alphanumeric() || byte >= 0x80 {
+        if byte >= 0x80 {
+            if self.at_full_stop() {
+                self.at += FULL_STOP.len();
+                return true;
+            }
+            if self.at_punctuation() {
+                // A dash parts clauses; a quotation mark may stand around one word.
+                let dash = matches!(self.peek(2), 0x93..=0x95);
+                self.at += FULL_STOP.len();
+                return dash || self.clause.tokens.len() > 3;
+            }
             return self.word();
         }
         let start = self.at;
@@ -271,10 +274,7 @@ impl Reader<'_> {
     /// The rest of an address, which is one thing up to the next space.
     fn address(&mut self, start: usize) -> bool {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let stop = |byte: &u8| {
-            byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b',' | b'|')
-        };
-        let run = rest.get(..rest.iter().position(stop).unwrap_or(rest.len())).unwrap_or_default();
+        let run = rest.get(..rest.iter().position(ends_address).unwrap_or(rest.len())).unwrap_or_default();
         // The mark that ends the sentence is not part of the address.
         let marks = run.iter().rev().take_while(|byte| matches!(byte, b'.' | b'!' | b'?' | b';' | b':')).count();
         self.at += run.len() - marks;
@@ -360,6 +360,16 @@ impl Makeup {
     const fn has(self, bit: u8) -> bool {
         self.0 & bit != 0
     }
+}
+
+const fn ends_address(byte: &u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b',' | b'|')
+}
+
+/// Whether a text is nothing but an address of the web: one word, which says nothing to anybody.
+pub(super) fn is_one_address(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.as_bytes().iter().any(ends_address))
 }
 
 /// Whether a word opens an address or a mail address; the three bytes are those that follow it.

@@ -49,3 +49,14 @@ fn table() {
     assert_eq!(kinds(Role::Command, "cat /etc/shadow"), ["system_file"]);
     assert_eq!(kinds(Role::Command, "cat README.md && ls /etc"), Vec::<&str>::new());
 }
+
+/// Defends the quick way to the folders: each opens with a character that is looked for.
+#[test]
+fn every_secret_folder_is_found_where_it_stands() {
+    for folder in SECRET_FOLDERS {
+        for path in [format!("{folder}/x"), format!("/home/me/{folder}/x"), format!("a/{folder}")] {
+            assert!(sensitive(&path).is_some(), "{path}");
+        }
+        assert_eq!(sensitive(&format!("home/x{folder}/y")), None, "{folder}");
+    }
+}

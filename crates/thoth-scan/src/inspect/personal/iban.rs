@@ -1,5 +1,7 @@
 //! International bank account numbers: country, length, mod 97 (ISO 13616).
 
+use thoth_text::next_run;
+
 use super::super::detection::Confidence;
 use super::super::leaf::Hit;
 use super::hit;
@@ -97,39 +99,62 @@ const LENGTHS: &[([u8; 2], usize)] = &[
     (*b"YE", 30),
 ];
 
+/// The shortest opening that is looked at: country, check digits and the first part of the number.
+const OPENING: usize = 14;
+
 /// Finds account numbers, written in one run or in groups of four.
 pub(super) fn find(text: &str, most: usize, hits: &mut Vec<Hit>) {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while hits.len() <= most
-        && let Some(found) = next_opening(bytes, at)
-    {
-        at = found + 2;
-        let Some(country) = bytes.get(found..).and_then(|rest| rest.first_chunk::<2>()) else { break };
-        let Some((_, length)) = LENGTHS.iter().find(|(code, _)| code == country) else { continue };
-        if let Some(end) = read(bytes, found, *length) {
-            hits.push(hit("personal_data.iban", found..end, Confidence::High, "an international bank account number"));
-            at = end;
+    let member = |at: usize| matches!(bytes.get(at), Some(b'A'..=b'Z' | b'0'..=b'9' | b' '));
+    let mut from = 0;
+    while let Some(run) = next_run(bytes, from, OPENING, member) {
+        from = run.end;
+        let mut at = run.start;
+        while at + OPENING <= run.end {
+            if hits.len() > most {
+                return;
+            }
+            match length_at(bytes, at).and_then(|length| read(bytes, at, length)) {
+                Some(end) => {
+                    let message = "an international bank account number";
+                    hits.push(hit("personal_data.iban", at..end, Confidence::High, message));
+                    at = end;
+                }
+                None => at += 1,
+            }
         }
     }
 }
 
-/// The next place where two capitals and two digits open a word that is long enough.
-fn next_opening(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        at += bytes.get(at..)?.iter().position(u8::is_ascii_uppercase)?;
-        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        let opens = matches!(bytes.get(at..at + 4), Some([_, b, c, d]) if b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit());
-        if opens && !before.is_some_and(u8::is_ascii_alphanumeric) {
-            let body = bytes.get(at + 4..at + 14).unwrap_or_default();
-            if body.len() == 10
-                && body.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ')
-            {
-                return Some(at);
-            }
+/// How long a number is that opens here: two capitals that are a country, and two digits, at the start of a word.
+fn length_at(bytes: &[u8], at: usize) -> Option<usize> {
+    let [a, b, c, d] = *bytes.get(at..)?.first_chunk::<4>()?;
+    if !(a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit()) {
+        return None;
+    }
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    if before.is_some_and(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    LENGTHS.iter().find(|(code, _)| *code == [a, b]).map(|(_, length)| *length)
+}
+
+/// A number modulo 97 that is given digit by digit. Divides once for many digits.
+#[derive(Default)]
+struct Remainder(u64);
+
+impl Remainder {
+    fn push(&mut self, byte: u8) -> Option<()> {
+        let (shift, value) = match byte {
+            b'0'..=b'9' => (10, u64::from(byte - b'0')),
+            b'A'..=b'Z' => (100, u64::from(byte - b'A') + 10),
+            _ => return None,
+        };
+        if self.0 > u64::MAX / 100 - 100 {
+            self.0 %= 97;
         }
-        at += 1;
+        self.0 = self.0 * shift + value;
+        Some(())
     }
 }
 
@@ -138,12 +163,7 @@ fn read(bytes: &[u8], start: usize, length: usize) -> Option<usize> {
     let mut at = start;
     let mut taken = 0;
     // The first four characters go to the end; until then the rest is computed.
-    let mut remainder = 0_u32;
-    let push = |remainder: u32, byte: u8| match byte {
-        b'0'..=b'9' => Some((remainder * 10 + u32::from(byte - b'0')) % 97),
-        b'A'..=b'Z' => Some((remainder * 100 + u32::from(byte - b'A') + 10) % 97),
-        _ => None,
-    };
+    let mut remainder = Remainder::default();
     while taken < length {
         let byte = *bytes.get(at)?;
         if byte == b' ' && taken % 4 == 0 {
@@ -151,7 +171,7 @@ fn read(bytes: &[u8], start: usize, length: usize) -> Option<usize> {
             continue;
         }
         if taken >= 4 {
-            remainder = push(remainder, byte)?;
+            remainder.push(byte)?;
         }
         taken += 1;
         at += 1;
@@ -160,7 +180,7 @@ fn read(bytes: &[u8], start: usize, length: usize) -> Option<usize> {
         return None;
     }
     for byte in bytes.get(start..start + 4)? {
-        remainder = push(remainder, *byte)?;
+        remainder.push(*byte)?;
     }
-    (remainder == 1).then_some(at)
+    (remainder.0 % 97 == 1).then_some(at)
 }

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) fn measure(bench: &Bench) -> io::Result<()> {
     let home = bench.home.path();
     std::fs::write(home.join("bench.yaml"), POLICY)?;
-    let gate = thoth("thoth run", &bench.bin, home, "approvals-ledger", "process");
+    let gate = thoth("thoth run", &bench.bin.join("thoth"), home, "approvals-ledger", "process");
     // The command refuses to run below the client that asked: that is another process than this one.
     let peer = Peer::new("thoth run", &["timeout", "600"]).before(&gate);
     let mut pipe = peer.start(&bench.bin.join("bench-echo"), 1_000, home)?;

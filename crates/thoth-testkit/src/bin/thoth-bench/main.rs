@@ -33,6 +33,9 @@ struct Args {
     /// More things to put in the pipe: a name and a command to which the server's command is appended
     #[arg(long, value_name = "NAME=COMMAND")]
     peer: Vec<String>,
+    /// Another build of `thoth`, under the same policy: a name and a path
+    #[arg(long, value_name = "NAME=PROGRAM")]
+    build: Vec<String>,
     /// Durability `power` beside what the disk alone allows, and nothing else
     #[arg(long)]
     power: bool,
@@ -94,8 +97,12 @@ impl Bench {
         let mut peers = vec![
             Peer::new("direct", &[]),
             Peer::new("copy loop", &[&copy]),
-            thoth("thoth run", &bin, home.path(), "ledger", "process"),
+            thoth("thoth run", &bin.join("thoth"), home.path(), "ledger", "process"),
         ];
+        for (number, build) in args.build.iter().enumerate() {
+            let (name, program) = build.split_once('=').ok_or_else(|| io::Error::other("--build NAME=PROGRAM"))?;
+            peers.push(thoth(name, Path::new(program), home.path(), &format!("ledger-{number}"), "process"));
+        }
         for peer in &args.peer {
             let (name, command) = peer.split_once('=').ok_or_else(|| io::Error::other("--peer NAME=COMMAND"))?;
             peers.push(Peer::new(name, &command.split(' ').collect::<Vec<_>>()));
@@ -246,10 +253,9 @@ impl Bench {
 }
 
 /// `thoth run` with a ledger of its own in `home`.
-fn thoth(name: &str, bin: &Path, home: &Path, ledger: &str, durability: &str) -> Peer {
-    let text = |path: PathBuf| path.display().to_string();
-    let (program, policy, ledger) = (bin.join("thoth"), home.join("bench.yaml"), home.join(ledger));
-    let (program, policy, ledger) = (text(program), text(policy), text(ledger));
+fn thoth(name: &str, program: &Path, home: &Path, ledger: &str, durability: &str) -> Peer {
+    let text = |path: &Path| path.display().to_string();
+    let (program, policy, ledger) = (text(program), text(&home.join("bench.yaml")), text(&home.join(ledger)));
     let identity = ["--server-name", "bench", "--agent-id", "bench-agent"];
     let rest = ["--policy", &policy, "--ledger", &ledger, "--durability", durability, "--"];
     let words: Vec<&str> = [program.as_str(), "run"].into_iter().chain(identity).chain(rest).collect();

@@ -36,8 +36,8 @@ pub(crate) fn measure(bench: &Bench) -> io::Result<()> {
     // Beside the programs: the usual folder for temporary files may be in memory, where a sync costs nothing.
     let disk = tempfile::tempdir_in(&bench.bin)?;
     fs::copy(bench.home.path().join("bench.yaml"), disk.path().join("bench.yaml"))?;
-    let power = thoth("thoth run, power", &bench.bin, disk.path(), "power", "power");
-    let process = thoth("thoth run, process", &bench.bin, disk.path(), "process", "process");
+    let power = thoth("thoth run, power", &bench.bin.join("thoth"), disk.path(), "power", "power");
+    let process = thoth("thoth run, process", &bench.bin.join("thoth"), disk.path(), "process", "process");
     let calls = bench.repetitions(8_000);
     let mut figures: [Figure; 4] = Default::default();
     let [once, twice, with_power, with_process] = &mut figures;
