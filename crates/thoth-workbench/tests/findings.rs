@@ -50,6 +50,14 @@ fn each_kind_is_found_and_only_where_it_is() {
                    {match: {tool: a}, approval: auto, conditions: {time_after: \"17:00\", time_before: \"09:00\"}}",
             &[],
         ),
+        // It lifts the floor that a rule sets which cannot be decided.
+        (
+            "block",
+            "{name: all, match: {tool: a}, approval: approve}, \
+                   {name: few, match: {tool: a}, approval: approve, conditions: {param_eq: {n: 0}}}, \
+                   {name: loose, match: {tool: a}, approval: auto, override: [few]}",
+            &["conflict note all a on default approve", "lint warning - -", "never_decisive warning few -"],
+        ),
         // For every call, and by default.
         (
             "auto",
