@@ -297,7 +297,12 @@ fn compile_rules(rules: Vec<Named>, evaluation: Evaluation, errors: &mut Vec<Dia
             except: draft.except.into(),
             conditions: draft.conditions.into(),
             demand,
-            overrides: draft.overrides.iter().filter_map(|(name, _)| ids.get(name).copied()).collect(),
+            overrides: {
+                let mut overrides: Vec<RuleId> =
+                    draft.overrides.iter().filter_map(|(name, _)| ids.get(name).copied()).collect();
+                overrides.sort_unstable();
+                overrides.into()
+            },
             override_rank: 0,
             overridable: false,
         });

@@ -178,7 +178,7 @@ impl Policy {
             let mut position = 0;
             matched.retain(|m| {
                 position += 1;
-                position <= start || !next.overrides.contains(&m.rule)
+                position <= start || next.overrides.binary_search(&m.rule).is_err()
             });
             rank = next.override_rank + 1;
         }

@@ -1,7 +1,7 @@
 //! Times of day and days of the week.
 
 use jiff::Timestamp;
-use jiff::civil::{Time, Weekday};
+use jiff::civil::{DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 
 use crate::truth::Truth;
@@ -24,7 +24,12 @@ impl Window {
     /// the hours after midnight belong to the day before.
     #[must_use]
     pub fn holds(&self, now: Timestamp) -> Truth {
-        let local = self.zone.to_datetime(now);
+        self.holds_locally(self.zone.to_datetime(now)).into()
+    }
+
+    /// [`Self::holds`], at a time of its zone.
+    #[must_use]
+    pub fn holds_locally(&self, local: DateTime) -> bool {
         let time = local.time();
         let today = local.weekday();
         let (in_day, opened) = match (self.after, self.before) {
@@ -34,7 +39,7 @@ impl Window {
             (after, before) => (after.is_none_or(|t| time >= t) && before.is_none_or(|t| time < t), today),
         };
         let on_day = self.days.is_none_or(|days| days & bit(opened) != 0);
-        (in_day && on_day).into()
+        in_day && on_day
     }
 }
 

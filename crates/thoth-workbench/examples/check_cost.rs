@@ -7,6 +7,11 @@ use std::time::Instant;
 use thoth_policy::{Policy, Sources, load};
 use thoth_workbench::{CheckOptions, check, diff};
 
+#[path = "../tests/hostile/policies.rs"]
+mod policies;
+
+use policies::hostile_policies;
+
 /// Half of the rules name a tool, three in ten a prefix, the rest a server; a fifth has conditions.
 fn ordinary(rules: usize, evaluation: &str) -> String {
     let mut text = format!("version: \"1\"\nevaluation: {evaluation}\ndefaults: {{approval: approve}}\nrules:\n");
@@ -28,49 +33,60 @@ fn ordinary(rules: usize, evaluation: &str) -> String {
     text
 }
 
-/// Globs that look anywhere in a name, and windows of all kinds.
-fn hostile(rules: usize) -> String {
-    let mut text = "version: \"1\"\ndefaults: {approval: auto}\nrules:\n".to_owned();
-    for index in 0..rules {
-        let (hour, minute) = (index % 24, index % 60);
-        let letters: String = (0..6).map(|bit| if index >> bit & 1 == 1 { "*a" } else { "*b?" }).collect();
-        let approval = ["auto", "approve", "block"].get(index % 3).copied().unwrap_or("auto");
-        let _ = write!(
-            text,
-            "  - match: {{tool: \"{letters}*{index}*\", server: \"*{letters}*\"}}\n    approval: {approval}\n    \
-             conditions: {{time_after: \"{hour:02}:{minute:02}\", param_glob: {{x: \"*{index}*a*\"}}}}\n"
-        );
-    }
-    text
-}
-
 fn loaded(text: &str) -> Policy {
-    load("p", &Sources::one("p", text)).unwrap_or_else(|error| panic!("{}", error.render(false)))
+    load("p", &Sources::one("p", text)).unwrap_or_else(|error| {
+        panic!(
+            "{}",
+            error
+                .to_string()
+                .lines()
+                .take(1)
+                .map(|line| line.chars().take(300).collect::<String>())
+                .collect::<String>()
+        )
+    })
 }
 
 fn main() {
+    let only: Option<String> = std::env::args().nth(1);
     let from = jiff::Timestamp::UNIX_EPOCH;
-    for (what, text) in [
-        ("1,000 rules, strictest", ordinary(1_000, "strictest")),
-        ("1,000 rules, first-match", ordinary(1_000, "first-match")),
-        ("10,000 rules, strictest", ordinary(10_000, "strictest")),
-        ("10,000 rules, first-match", ordinary(10_000, "first-match")),
-        ("hostile, 300 rules", hostile(300)),
-        ("hostile, 3,000 rules", hostile(3_000)),
-    ] {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for rules in [1_000, 10_000] {
+        for evaluation in ["strictest", "first-match"] {
+            all.push((format!("{rules} rules, {evaluation}"), ordinary(rules, evaluation)));
+        }
+    }
+    for rules in [100, 300, 1_000] {
+        let hostile = hostile_policies(rules).into_iter();
+        all.extend(hostile.map(|(what, text)| (format!("hostile {what}, {rules} rules"), text)));
+    }
+    for (what, text) in all {
+        if only.as_ref().is_some_and(|only| !what.contains(&**only)) {
+            continue;
+        }
+        let start = Instant::now();
         let policy = loaded(&text);
+        println!("load   {what:36} {:>10.3?}", start.elapsed());
         let start = Instant::now();
         let report = check(&policy, &CheckOptions { from, tools: None });
         let took = start.elapsed();
-        println!("check  {what:28} {took:>10.3?}  findings {}, open {}", report.findings.len(), report.undecided.len());
-        let other = loaded(&text.replacen("approval: block\n", "approval: approve\n", 20));
+        let per_step = took.as_nanos() / u128::from(report.steps.max(1));
+        println!(
+            "check  {what:36} {took:>10.3?}  findings {}, open {}, steps {} of {per_step} ns",
+            report.findings.len(),
+            report.undecided.len(),
+            report.steps
+        );
+        let other = loaded(&text.replacen("approval: block", "approval: approve", 20));
         let start = Instant::now();
         let comparison = diff(&policy, &other, from);
         let took = start.elapsed();
+        let per_step = took.as_nanos() / u128::from(comparison.steps.max(1));
         println!(
-            "diff   {what:28} {took:>10.3?}  changes {}, approximated {}",
+            "diff   {what:36} {took:>10.3?}  changes {}, approximated {}, steps {} of {per_step} ns",
             comparison.changes.len(),
-            comparison.approximated
+            comparison.approximated,
+            comparison.steps
         );
     }
 }

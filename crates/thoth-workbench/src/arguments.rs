@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use thoth_policy::outline::{Condition, Test};
+use thoth_policy::outline::{Condition, Literal, Test};
 use thoth_policy::{RateScope, Truth};
 use thoth_types::HarmClasses;
 
 use crate::call::{Call, Earlier};
 use crate::language::{Language, Search, find};
+use crate::steps::{Steps, Weight, of_reading};
 
 mod containers;
 mod decimals;
@@ -64,8 +65,41 @@ pub(crate) type Wanted = BTreeMap<AtomId, Outcomes>;
 #[derive(Debug, Default)]
 pub(crate) struct Atoms<'p> {
     conditions: Vec<&'p Condition>,
+    weights: Vec<Weight>,
     known: HashMap<String, AtomId>,
     slots: HashMap<Vec<(AtomId, Outcomes)>, Search<Vec<Slot>>>,
+}
+
+/// What it takes to hold a condition against a call.
+pub(crate) fn weight(condition: &Condition) -> Weight {
+    /// A regular expression, and words that are looked for everywhere, beside a comparison.
+    const SEARCH: usize = 16;
+    let literal = |own: &Literal| match own {
+        Literal::List(_) | Literal::Map(_) => own.show().len(),
+        _ => 1,
+    };
+    let (once, by_length) = match condition {
+        Condition::Argument { path, test } => {
+            let (once, by_length) = match test {
+                Test::Equals(own) | Test::Ordered(_, own) => (literal(own), 0),
+                Test::Contains(own) => (literal(own), 1),
+                Test::In(own) | Test::NotIn(own) => (own.iter().map(literal).sum(), 0),
+                Test::Glob(globs, _) => (globs.any.len() + globs.none.len(), globs.any.len() + globs.none.len()),
+                Test::Host(hosts, _) => (hosts.len(), hosts.len()),
+                Test::Under(own, _) => (own.len(), own.len()),
+                Test::Pattern(_) => (SEARCH, SEARCH),
+                Test::Size(_) => (1, 2),
+                Test::Exists(_) => (1, 0),
+            };
+            (path.steps.len() + once, by_length)
+        }
+        Condition::AfterCall { tool, server } => {
+            (tool.any.len() + tool.none.len() + server.any.len() + server.none.len(), 0)
+        }
+        Condition::ArgumentsSize(_) | Condition::When(_) | Condition::Rate { .. } | Condition::Labels(_) => (1, 0),
+        Condition::Semantic(_) => (SEARCH, SEARCH),
+    };
+    Weight { once: 4 * (1 + once), by_length }
 }
 
 impl<'p> Atoms<'p> {
@@ -74,6 +108,7 @@ impl<'p> Atoms<'p> {
         let id = *self.known.entry(key(condition)).or_insert(next);
         if id == next {
             self.conditions.push(condition);
+            self.weights.push(weight(condition));
         }
         id
     }
@@ -82,8 +117,13 @@ impl<'p> Atoms<'p> {
         self.conditions.get(id.0 as usize).copied()
     }
 
+    fn weight(&self, id: AtomId) -> Weight {
+        self.weights.get(id.0 as usize).copied().unwrap_or_default()
+    }
+
     /// Completes a call, of which tool, server, agent and time are given, so that the conditions come out as wanted.
-    pub(crate) fn complete(&mut self, wanted: &Wanted, call: Call, budget: &mut u64) -> Search<Call> {
+    pub(crate) fn complete(&mut self, wanted: &Wanted, call: Call, steps: &Steps) -> Search<Call> {
+        steps.pay(8 * wanted.len());
         let mut paths: BTreeMap<&'p str, Vec<(AtomId, Outcomes)>> = BTreeMap::new();
         for (id, outcomes) in wanted {
             if let Some(Condition::Argument { path, .. }) = self.get(*id) {
@@ -93,23 +133,35 @@ impl<'p> Atoms<'p> {
         let mut choices: Vec<(AtomId, Vec<Slot>)> = Vec::new();
         for tests in paths.into_values() {
             let Some((first, _)) = tests.first().copied() else { continue };
-            match self.slots(tests, budget) {
+            match self.slots(tests, steps) {
                 Search::Found(slots) => choices.push((first, slots)),
                 Search::Empty => return Search::Empty,
                 Search::Unknown => return Search::Unknown,
             }
         }
+        // Sizes and rates are held against each other, and so are paths.
+        let many = |which: fn(&Condition) -> bool| wanted.keys().filter(|id| self.get(**id).is_some_and(which)).count();
+        let sizes = many(|condition| matches!(condition, Condition::ArgumentsSize(_)));
+        let related = many(|condition| matches!(condition, Condition::Rate { .. } | Condition::AfterCall { .. }));
+        steps.pay(8 * sizes * sizes + 2 * related * related);
+        if steps.are_spent() {
+            return Search::Unknown;
+        }
         if self.impossible_sizes(wanted) || self.impossible_rates(wanted) {
             return Search::Empty;
         }
         let Some(labels) = self.labels(wanted) else { return Search::Empty };
-        let call = match self.history(wanted, Call { labels, ..call }, budget) {
+        let call = match self.history(wanted, Call { labels, ..call }, steps) {
             Search::Found(call) => call,
             other => return other,
         };
         /// Values of arguments that lie in each other are tried together.
         const MOST_TRIES: usize = 128;
         for choice in 0..MOST_TRIES {
+            steps.pay(choices.len() * (4 + choices.len()));
+            if steps.are_spent() {
+                return Search::Unknown;
+            }
             let Some(slots) = nth_choice(&choices, choice) else { break };
             let with_paths: Vec<_> = choices
                 .iter()
@@ -122,31 +174,38 @@ impl<'p> Atoms<'p> {
             let Some(text) = document(&with_paths, &self.extras(wanted)) else { continue };
             let text = self.padded(wanted, text);
             let tried = Call { arguments: text, ..call.clone() };
-            *budget = budget.saturating_sub(1);
-            if self.come_out(wanted, &tried) {
+            if self.come_out(wanted, &tried, steps) {
                 return Search::Found(tried);
             }
         }
         Search::Unknown
     }
 
-    fn come_out(&self, wanted: &Wanted, call: &Call) -> bool {
+    fn come_out(&self, wanted: &Wanted, call: &Call, steps: &Steps) -> bool {
+        steps.pay(of_reading(&call.arguments));
         let all = |query: &thoth_policy::Query<'_>| {
             wanted.iter().all(|(id, outcomes)| {
-                self.get(*id).is_some_and(|condition| outcomes.has(condition.holds(query.tool, query)))
+                self.get(*id).is_some_and(|condition| {
+                    steps.pay(self.weight(*id).on(&call.arguments));
+                    outcomes.has(condition.holds(query.tool, query))
+                })
             })
         };
         call.with_query(all).unwrap_or_default()
     }
 
-    fn slots(&mut self, tests: Vec<(AtomId, Outcomes)>, budget: &mut u64) -> Search<Vec<Slot>> {
+    fn slots(&mut self, tests: Vec<(AtomId, Outcomes)>, steps: &Steps) -> Search<Vec<Slot>> {
         if let Some(known) = self.slots.get(&tests) {
             return known.clone();
         }
         let conditions: Vec<(&Condition, Outcomes)> =
             tests.iter().filter_map(|(id, outcomes)| Some((self.get(*id)?, *outcomes))).collect();
-        let found = values::find(&conditions, budget);
-        self.slots.insert(tests, found.clone());
+        let weight = tests.iter().map(|(id, _)| self.weight(*id)).sum();
+        let found = values::find(&conditions, weight, steps);
+        // What was left open for want of steps may be found with more.
+        if !steps.are_spent() {
+            self.slots.insert(tests, found.clone());
+        }
         found
     }
 
@@ -244,7 +303,7 @@ impl<'p> Atoms<'p> {
     }
 
     /// Earlier calls, where some are wanted.
-    fn history(&self, wanted: &Wanted, mut call: Call, budget: &mut u64) -> Search<Call> {
+    fn history(&self, wanted: &Wanted, mut call: Call, steps: &Steps) -> Search<Call> {
         let mut needed: Vec<(&Condition, bool)> = Vec::new();
         for (id, outcomes) in wanted {
             if let Some(condition @ (Condition::Rate { .. } | Condition::AfterCall { .. })) = self.get(*id) {
@@ -271,14 +330,15 @@ impl<'p> Atoms<'p> {
         let allowed =
             |tool: &str, server: &str| !never.iter().any(|(tools, servers)| tools.has(tool) && servers.has(server));
         for (condition, wanted) in needed {
+            steps.pay(weight(condition).once + never.len());
             match condition {
                 Condition::AfterCall { tool, server } if wanted => {
                     let (tools, servers) = (Language::of(tool), Language::of(server));
-                    let Search::Found(server) = find(&[(&servers, true)], &["default"], &|_| true, budget) else {
+                    let Search::Found(server) = find(&[(&servers, true)], &["default"], &|_| true, steps) else {
                         return Search::Unknown;
                     };
                     let fits = |name: &str| plain(name) && allowed(name, &server);
-                    let Search::Found(tool) = find(&[(&tools, true)], &["some_tool"], &fits, budget) else {
+                    let Search::Found(tool) = find(&[(&tools, true)], &["some_tool"], &fits, steps) else {
                         return Search::Unknown;
                     };
                     call.earlier.push(Earlier { tool, server, count: 1, seconds_ago: if few { LONG_AGO } else { 1 } });
@@ -290,7 +350,7 @@ impl<'p> Atoms<'p> {
                         return Search::Unknown;
                     } else {
                         let others: Vec<(&Language, bool)> = never.iter().map(|(tools, _)| (tools, false)).collect();
-                        match find(&others, &["other_tool"], &plain, budget) {
+                        match find(&others, &["other_tool"], &plain, steps) {
                             Search::Found(tool) => tool,
                             Search::Empty if never.iter().all(|(_, servers)| servers.is_everything()) => {
                                 return Search::Empty;

@@ -6,9 +6,7 @@ use std::collections::{HashSet, VecDeque};
 use thoth_policy::outline::Piece;
 
 use crate::language::{Language, MAX_NAME, NICE, Search};
-
-/// Comparisons of one character that cost a step.
-const COMPARISONS: u64 = 16;
+use crate::steps::Steps;
 
 /// A list of globs: where it begins in all of them, where those that exclude begin, and where it ends.
 type ListRange = (usize, usize, usize);
@@ -27,12 +25,13 @@ struct State {
     settled: Vec<u16>,
 }
 
-/// How far a glob is: whether it matches what was read, and what is known whatever follows.
+/// How far a glob is: whether it matches what was read, what is known whatever follows, and whether it still matters.
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
     accepts: bool,
     forever: bool,
     alive: bool,
+    idle: bool,
 }
 
 impl Progress {
@@ -48,7 +47,7 @@ impl Progress {
 }
 
 impl<'l> Automaton<'l> {
-    pub(crate) fn new(languages: &[(&'l Language, bool)]) -> Self {
+    pub(crate) fn new(languages: &[(&'l Language, bool)], steps: &Steps) -> Self {
         let mut globs: Vec<&[Piece]> = Vec::new();
         let mut wanted = Vec::new();
         for (language, inside) in languages {
@@ -62,11 +61,15 @@ impl<'l> Automaton<'l> {
             }
             wanted.push((*inside, lists));
         }
+        steps.pay(4 * (globs.len() + wanted.len()));
         Self { globs, wanted }
     }
 
-    /// Looks for a name that passes `fits`. Takes its steps from `budget`.
-    pub(crate) fn search(&self, fits: &dyn Fn(&str) -> bool, budget: &mut u64) -> Search<String> {
+    /// Looks for a name that passes `fits`.
+    pub(crate) fn search(&self, fits: &dyn Fn(&str) -> bool, steps: &Steps) -> Search<String> {
+        if steps.are_spent() {
+            return Search::Unknown;
+        }
         let start = (0_u32..).zip(&self.globs).map(|(glob, _)| (glob, 0_u16)).collect();
         let Some(start) = self.settle(State { at: start, settled: Vec::new() }) else { return Search::Empty };
         // The start is not among the states that were seen: the empty name is none, and one that leads back here is.
@@ -74,13 +77,15 @@ impl<'l> Automaton<'l> {
         let mut queue: VecDeque<(State, String)> = VecDeque::from([(start, String::new())]);
         let mut passed_over = false;
         while let Some((state, name)) = queue.pop_front() {
+            let breadth: usize = state.at.iter().map(|(glob, position)| self.ranges(*glob, *position)).sum();
+            // Each range has two edges, and between two of them a letter is looked for.
+            steps.pay(8 * breadth);
             let letters = self.alphabet(&state);
-            let cost = 1 + ((state.at.len() + self.globs.len()) * (letters.len() + 1)) as u64 / COMPARISONS;
-            if *budget < cost || name.len() > MAX_NAME {
-                *budget = budget.saturating_sub(cost);
+            let of_letter = 1 + breadth + 2 * state.at.len() + self.globs.len() + self.wanted.len() + name.len() / 16;
+            steps.pay(of_letter * (letters.len() + 1));
+            if steps.are_spent() || name.len() > MAX_NAME {
                 return Search::Unknown;
             }
-            *budget -= cost;
             if !name.is_empty() && self.accepts(&state) {
                 if fits(&name) {
                     return Search::Found(name);
@@ -102,6 +107,13 @@ impl<'l> Automaton<'l> {
 
     fn piece(&self, glob: u32, position: u16) -> Option<&'l Piece> {
         self.globs.get(glob as usize)?.get(usize::from(position))
+    }
+
+    fn ranges(&self, glob: u32, position: u16) -> usize {
+        match self.piece(glob, position) {
+            Some(Piece::Class { ranges, .. }) => 1 + ranges.len(),
+            _ => 1,
+        }
     }
 
     /// One character for each way in which the state can go on.
@@ -167,10 +179,10 @@ impl<'l> Automaton<'l> {
         }
         at.sort_unstable();
         at.dedup();
-        let progress = self.progress(&at);
-        let mut idle: Vec<(usize, usize)> = Vec::new();
+        let mut progress = self.progress(&at);
+        let before = settled.len();
         for (number, (inside, lists)) in (0_u16..).zip(&self.wanted) {
-            let done = settled.contains(&number);
+            let done = settled.get(..before).is_some_and(|settled| settled.binary_search(&number).is_ok());
             let known = if done { Some(*inside) } else { known(lists, &progress) };
             match known {
                 Some(truth) if truth != *inside => return None,
@@ -178,7 +190,9 @@ impl<'l> Automaton<'l> {
                     if !done {
                         settled.push(number);
                     }
-                    idle.extend(lists.iter().map(|(first, _, end)| (*first, *end)));
+                    for (first, _, end) in lists {
+                        progress.get_mut(*first..*end).unwrap_or_default().iter_mut().for_each(|glob| glob.idle = true);
+                    }
                 }
                 None => {}
             }
@@ -186,9 +200,9 @@ impl<'l> Automaton<'l> {
         settled.sort_unstable();
         at.retain(|(glob, position)| {
             let glob_number = *glob as usize;
-            let forever = progress.get(glob_number).is_some_and(|progress| progress.forever);
+            let Progress { forever, idle, .. } = progress.get(glob_number).copied().unwrap_or_default();
             let last = self.globs.get(glob_number).is_some_and(|pieces| usize::from(*position) + 1 >= pieces.len());
-            (!forever || last) && !idle.iter().any(|(first, end)| (*first..*end).contains(&glob_number))
+            (!forever || last) && !idle
         });
         Some(State { at, settled })
     }
@@ -214,7 +228,7 @@ impl<'l> Automaton<'l> {
                 let (any, none) = parts(list, &progress);
                 (any.is_empty() || any.iter().any(|glob| glob.accepts)) && !none.iter().any(|glob| glob.accepts)
             };
-            state.settled.contains(&number) || lists.iter().any(now) == *inside
+            state.settled.binary_search(&number).is_ok() || lists.iter().any(now) == *inside
         })
     }
 }

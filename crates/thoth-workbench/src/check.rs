@@ -33,6 +33,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was not decided, one line each.
     pub undecided: Vec<String>,
+    /// Steps that it took.
+    pub steps: u64,
 }
 
 impl Report {
@@ -50,7 +52,7 @@ impl Report {
 }
 
 /// Steps for all questions about one policy.
-const BUDGET: u64 = 2_000_000;
+const BUDGET: u64 = 48_000_000;
 
 /// Checks a policy.
 #[must_use]
@@ -69,15 +71,18 @@ pub fn check(policy: &Policy, options: &CheckOptions) -> Report {
     }
     checker.overlaps(&mut space);
     checker.defaults(&mut space);
-    checker.tools(&mut space);
+    checker.tools(&space);
     checker.loader();
+    if space.steps.are_spent() {
+        checker.undecided.push("the steps that a check may take are used up".to_owned());
+    }
     let line = |finding: &Finding| {
         let place = finding.place.as_ref();
         let file = place.and_then(|place| policy.files().iter().position(|file| *file == place.file));
         (file, place.map(|place| (place.line, place.column)), finding.kind)
     };
     checker.findings.sort_by_key(line);
-    Report { findings: checker.findings, undecided: checker.undecided }
+    Report { findings: checker.findings, undecided: checker.undecided, steps: space.steps.taken() }
 }
 
 struct Checker<'p> {
@@ -94,8 +99,8 @@ impl Checker<'_> {
     }
 
     /// A finding with a call, which the policy must answer as claimed; otherwise the question stays open.
-    fn add_with(&mut self, finding: Finding, call: Call, claimed: impl Fn(Approval) -> bool) {
-        match call.decided_by(self.policy) {
+    fn add_with(&mut self, space: &Space<'_>, finding: Finding, call: Call, claimed: impl Fn(Approval) -> bool) {
+        match answer(space, &call) {
             Some(answer) if claimed(answer) => {
                 self.findings.push(Finding { witness: Some((call, answer)), ..finding });
             }
@@ -125,7 +130,7 @@ impl Checker<'_> {
         let deciding = self.matters(space, at);
         let Some(rule) = space.rule(at) else { return };
         if rule.is_for_every_call() {
-            self.catch_all(rule, sample);
+            self.catch_all(space, rule, sample);
         }
         if let Some(deciding) = deciding {
             self.bypasses(space, at, &deciding);
@@ -135,13 +140,13 @@ impl Checker<'_> {
     fn unreachable(&mut self, space: &mut Space<'_>, at: RuleRef) {
         let any = Goal { source: None, below: None, or_default: false };
         let region = space.region_of(&[(at, Wish::Applies)]);
-        let undecided = space.seek(&any, region).found;
+        let Outcome { found, unknown, .. } = space.seek(&any, region);
         let Some(rule) = space.rule(at) else { return };
         let name = rule.name();
         let expired = rule.outline.info().expires.filter(|end| *end <= self.options.from);
         let (message, remedy) = match expired {
             Some(end) => (format!("rule `{name}` expired at {end}"), "remove it, or change `expires`"),
-            None if undecided.is_some() => (
+            None if found.is_some() || unknown => (
                 format!("no call surely matches rule `{name}`; only calls that cannot be decided count"),
                 "its conditions contradict each other or its `match`: change or remove it",
             ),
@@ -153,7 +158,7 @@ impl Checker<'_> {
         self.add(rule, FindingKind::Unreachable, Severity::Warning, message, remedy);
     }
 
-    fn catch_all(&mut self, rule: &Rule<'_>, sample: Call) {
+    fn catch_all(&mut self, space: &Space<'_>, rule: &Rule<'_>, sample: Call) {
         let name = rule.name();
         let (default, _) = self.policy.default_answer();
         let strictest = self.policy.evaluation() == thoth_policy::Evaluation::Strictest;
@@ -176,7 +181,7 @@ impl Checker<'_> {
         };
         // The loader says the same without a call.
         let finding = self.finding(rule, FindingKind::CatchAll, severity, message, remedy);
-        self.add_with(finding, sample, |_| true);
+        self.add_with(space, finding, sample, |_| true);
     }
 
     fn finding(
@@ -221,7 +226,7 @@ impl Checker<'_> {
             remedy: "write `defaults: {approval: approve}` or `block`, and name what may run".to_owned(),
         };
         match found {
-            Some((call, _)) => self.add_with(finding, call, |answer| answer == Approval::Auto),
+            Some((call, _)) => self.add_with(space, finding, call, |answer| answer == Approval::Auto),
             None if unknown => self.open(None, FindingKind::AllowByDefault),
             None => {}
         }
@@ -252,6 +257,11 @@ impl Checker<'_> {
         }
         self.findings.extend(more);
     }
+}
+
+/// What the policy answers, if there are steps left to ask it.
+fn answer(space: &Space<'_>, call: &Call) -> Option<Approval> {
+    space.answers(call, &space.steps)?.first().copied()
 }
 
 fn related(space: &Space<'_>, rules: impl IntoIterator<Item = RuleRef>) -> Vec<Related> {

@@ -12,6 +12,7 @@ use crate::goal::{Goal, Source, View, Why};
 use crate::model::{Facts, RuleRef, Side, Space};
 use crate::region::{Region, Wish};
 use crate::search::Next;
+use crate::steps::Steps;
 
 /// What decides a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct Comparison {
     pub other_demands: Vec<String>,
     /// Whether something was not decided in the time there is: there may be more differences.
     pub approximated: bool,
+    /// Steps that it took.
+    pub steps: u64,
 }
 
 impl Comparison {
@@ -81,7 +84,7 @@ impl Comparison {
 }
 
 /// Steps for one comparison.
-const BUDGET: u64 = 2_000_000;
+const BUDGET: u64 = 48_000_000;
 
 type Class = (Why, Why);
 
@@ -95,16 +98,16 @@ pub fn diff(old: &Policy, new: &Policy, from: Timestamp) -> Comparison {
     for (strict, loose) in [(0, 1), (1, 0)] {
         for (goal, region) in questions(&space, strict, loose) {
             let Some((below, limit)) = goal.below else { continue };
-            let outcome = space.seek_all(&goal, Some(region), &mut |space, call, facts| {
-                let (answer, why) = space.verdict(below, facts);
-                if !note(space, call, facts, &mut classes) {
+            let outcome = space.seek_all(&goal, Some(region), &mut |space, call, facts, steps| {
+                let reason = space.verdict(below, facts, steps);
+                if !note(space, call, facts, &mut classes, steps) {
                     approximated = true;
                 }
-                let mut ways = space.other_reasons(below, limit, answer, why);
+                let mut ways = space.other_reasons(below, limit, reason, steps);
                 let above = View::whole(strict);
-                let (answer, why) = space.verdict(above, facts);
+                let (answer, why) = space.verdict(above, facts, steps);
                 if answer > limit {
-                    ways.extend(space.less_strict(above, answer, why));
+                    ways.extend(space.less_strict(above, answer, why, steps));
                 }
                 Next::Look(ways)
             });
@@ -118,14 +121,17 @@ pub fn diff(old: &Policy, new: &Policy, from: Timestamp) -> Comparison {
     });
     let sections = old.other_sections().into_iter().zip(new.other_sections());
     let other_sections = sections.filter(|((_, one), (_, other))| one != other).map(|((name, _), _)| name).collect();
-    Comparison { changes, other_sections, other_demands: other_demands(&space), approximated }
+    let (other_demands, all) = other_demands(&space);
+    approximated |= !all;
+    Comparison { changes, other_sections, other_demands, approximated, steps: space.steps.taken() }
 }
 
 /// Adds the class of a call, once both policies have confirmed it.
-fn note(space: &Space<'_>, call: &Call, facts: &[Facts], classes: &mut BTreeMap<Class, Change>) -> bool {
-    let ((old, old_why), (new, new_why)) = (space.verdict(View::whole(0), facts), space.verdict(View::whole(1), facts));
+fn note(space: &Space<'_>, call: &Call, facts: &[Facts], classes: &mut BTreeMap<Class, Change>, steps: &Steps) -> bool {
+    let (old, old_why) = space.verdict(View::whole(0), facts, steps);
+    let (new, new_why) = space.verdict(View::whole(1), facts, steps);
     let [one, other] = &*space.sides else { return false };
-    if call.decided_by(one.policy) != Some(old) || call.decided_by(other.policy) != Some(new) {
+    if space.answers(call, steps).as_deref() != Some(&[old, new]) {
         return false;
     }
     classes.entry((old_why, new_why)).or_insert_with(|| Change {

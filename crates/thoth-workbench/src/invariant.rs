@@ -36,7 +36,7 @@ pub enum Answer {
 }
 
 /// Steps for one invariant.
-const BUDGET: u64 = 2_000_000;
+const BUDGET: u64 = 48_000_000;
 
 /// Decides an invariant over all calls from `from` on: rules, defaults and lists of tools; the session has no intent, and
 /// limits and inspections are left out. A counterexample has been evaluated.

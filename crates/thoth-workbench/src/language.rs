@@ -7,6 +7,7 @@ use thoth_policy::outline::{Piece, TextMatch};
 
 use crate::any_case::beyond_ascii;
 use crate::automaton::Automaton;
+use crate::steps::{Steps, of_name};
 
 /// A set of names: those that one of its lists matches.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub(crate) struct GlobList {
     pub(crate) none: Vec<Box<[Piece]>>,
     by_name: ByName,
     none_by_name: ByName,
+    weight: usize,
 }
 
 /// Globs by what it takes to try them: long lists are mostly names that are written out.
@@ -44,6 +46,11 @@ impl ByName {
             }
         }
         own
+    }
+
+    /// Pieces that are held against a name.
+    fn weight(&self, globs: &[Box<[Piece]>]) -> usize {
+        1 + self.others.iter().filter_map(|at| globs.get(*at)).map(|glob| glob.len()).sum::<usize>()
     }
 
     fn one_takes(&self, globs: &[Box<[Piece]>], name: &str) -> bool {
@@ -81,13 +88,24 @@ impl Language {
         one_has(&self.lists, name)
     }
 
+    /// What it takes to ask whether it has a name.
+    pub(crate) fn weight(&self) -> usize {
+        1 + self.lists.iter().map(|list| list.weight).sum::<usize>()
+    }
+
+    /// How many globs there are in it.
+    fn len(&self) -> usize {
+        self.lists.iter().map(|list| 1 + list.any.len() + list.none.len()).sum()
+    }
+
     /// All of its names, if they are written out.
-    fn written_out(&self) -> Option<Vec<String>> {
+    fn written_out(&self, steps: &Steps) -> Option<Vec<String>> {
         let [list] = &*self.lists else { return None };
         if list.any.is_empty() {
             return None;
         }
         let names: Option<Vec<String>> = list.any.iter().map(|glob| text_of(glob)).collect();
+        steps.pay(names.as_ref().map(Vec::len).unwrap_or_default() * self.weight());
         names.map(|names| names.into_iter().filter(|name| self.has(name)).collect())
     }
 
@@ -111,7 +129,8 @@ fn one_has(lists: &[GlobList], name: &str) -> bool {
 impl GlobList {
     pub(crate) fn new(any: Vec<Box<[Piece]>>, none: Vec<Box<[Piece]>>) -> Self {
         let (by_name, none_by_name) = (ByName::of(&any), ByName::of(&none));
-        Self { any, none, by_name, none_by_name }
+        let weight = by_name.weight(&any) + none_by_name.weight(&none);
+        Self { any, none, by_name, none_by_name, weight }
     }
 
     fn of(text: &TextMatch, change: fn(Vec<Piece>) -> Vec<Piece>) -> Self {
@@ -201,37 +220,31 @@ fn caseless(pieces: Vec<Piece>) -> Vec<Piece> {
         .collect()
 }
 
-/// Whether a glob matches a name: by sets of positions, without going back.
+/// Whether a glob matches a name. Only the last star may have taken too little: where the rest does not fit, it takes one
+/// character more.
 fn takes(glob: &[Piece], name: &str) -> bool {
-    let mut at = vec![false; glob.len() + 1];
-    if let Some(start) = at.first_mut() {
-        *start = true;
-    }
-    pass_stars(glob, &mut at);
-    for c in name.chars() {
-        let mut next = vec![false; at.len()];
-        for (position, piece) in glob.iter().enumerate() {
-            if !at.get(position).copied().unwrap_or_default() || !piece.takes(c) {
-                continue;
-            }
-            let target = if *piece == Piece::Star { position } else { position + 1 };
-            if let Some(slot) = next.get_mut(target) {
-                *slot = true;
-            }
+    let (mut at, mut rest) = (0, name.chars());
+    let mut last_star = None;
+    loop {
+        if glob.get(at) == Some(&Piece::Star) {
+            at += 1;
+            last_star = Some((at, rest.clone()));
+            continue;
         }
-        pass_stars(glob, &mut next);
-        at = next;
-    }
-    at.last().copied().unwrap_or_default()
-}
-
-fn pass_stars(glob: &[Piece], at: &mut [bool]) {
-    for (position, piece) in glob.iter().enumerate() {
-        if *piece == Piece::Star
-            && at.get(position) == Some(&true)
-            && let Some(next) = at.get_mut(position + 1)
-        {
-            *next = true;
+        let mut ahead = rest.clone();
+        match (glob.get(at), ahead.next()) {
+            (None, None) => return true,
+            (Some(piece), Some(c)) if piece.takes(c) => {
+                at += 1;
+                rest = ahead;
+            }
+            _ => {
+                let Some((after, from)) = &mut last_star else { return false };
+                if from.next().is_none() {
+                    return false;
+                }
+                (at, rest) = (*after, from.clone());
+            }
         }
     }
 }
@@ -254,28 +267,36 @@ pub(crate) const NICE: &str = "xyzabcdefghijklmnopqrstuvw0123456789_-ABCDEFGHIJK
 pub(crate) const MAX_NAME: usize = 4096;
 
 /// Looks for a name that lies in the languages that are wanted and in none of the others. It is not empty, and passes
-/// `fits`. Takes its steps from `budget`.
+/// `fits`.
 pub(crate) fn find(
     wanted: &[(&Language, bool)],
     preferred: &[&str],
     fits: &dyn Fn(&str) -> bool,
-    budget: &mut u64,
+    steps: &Steps,
 ) -> Search<String> {
-    let lies_there = |name: &str| wanted.iter().all(|(language, inside)| language.has(name) == *inside);
+    let lies_there = |name: &str| {
+        wanted.iter().all(|(language, inside)| {
+            steps.pay(language.weight() * of_name(name));
+            !steps.are_spent() && language.has(name) == *inside
+        })
+    };
     let good = |name: &str| !name.is_empty() && lies_there(name) && fits(name);
+    steps.pay(wanted.iter().map(|(language, _)| language.len()).sum());
+    if steps.are_spent() {
+        return Search::Unknown;
+    }
     let written: Option<Vec<String>> = wanted
         .iter()
         .filter(|(_, inside)| *inside)
-        .filter_map(|(language, _)| language.written_out())
+        .filter_map(|(language, _)| language.written_out(steps))
         .min_by_key(Vec::len);
     if let Some(names) = written {
-        *budget = budget.saturating_sub(names.len() as u64);
         if let Some(name) = names.iter().find(|name| good(name)) {
             return Search::Found(name.clone());
         }
         // A name that only does not fit may be called all the same.
         let passed_over = names.iter().any(|name| !name.is_empty() && lies_there(name));
-        return if passed_over { Search::Unknown } else { Search::Empty };
+        return if passed_over || steps.are_spent() { Search::Unknown } else { Search::Empty };
     }
     let positive = wanted.iter().filter(|(_, inside)| *inside);
     let samples = positive.flat_map(|(language, _)| language.samples());
@@ -284,8 +305,20 @@ pub(crate) fn find(
     if let Some(name) = easy.find(|name| good(name)) {
         return Search::Found(name);
     }
-    let found = Automaton::new(wanted).search(&good, budget);
-    let (Search::Empty, Some(around)) = (&found, beyond_ascii(wanted)) else { return found };
+    let found = Automaton::new(wanted, steps).search(&good, steps);
+    if found != Search::Empty {
+        return found;
+    }
+    let globs = |whether: bool| -> usize {
+        let any_case = wanted.iter().filter(|(language, inside)| language.any_case && *inside == whether);
+        any_case.map(|(language, _)| language.len()).sum()
+    };
+    // Each of these is compared with each of those.
+    steps.pay(globs(true) * globs(false));
+    if steps.are_spent() {
+        return Search::Unknown;
+    }
+    let Some(around) = beyond_ascii(wanted) else { return found };
     let around: Vec<(&Language, bool)> = around.iter().map(|(language, inside)| (language, *inside)).collect();
-    Automaton::new(&around).search(&good, budget)
+    Automaton::new(&around, steps).search(&good, steps)
 }

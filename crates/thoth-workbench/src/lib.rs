@@ -22,6 +22,7 @@ mod region;
 pub mod replay;
 mod report;
 mod search;
+mod steps;
 mod times;
 mod tools;
 

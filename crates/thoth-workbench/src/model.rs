@@ -12,6 +12,7 @@ use crate::call::Call;
 use crate::language::Search;
 use crate::names::{LanguageId, Names, Whose};
 use crate::region::{Literal, Region, Wish};
+use crate::steps::{Steps, Weight, of_name, of_reading};
 use crate::times::{Moments, Timed, Times};
 
 /// A rule of one of the policies.
@@ -46,9 +47,18 @@ pub(crate) struct Rule<'p> {
     pub(crate) overridden_by: Vec<usize>,
     /// Whether the other side has the same rule, and order and overrides make no difference.
     pub(crate) shared: bool,
+    /// Globs that are held against a call.
+    globs: usize,
+    /// Conditions that are.
+    weight: Weight,
 }
 
 impl Rule<'_> {
+    /// What it takes to hold it against a call.
+    pub(crate) fn weight_for(&self, call: &Call) -> usize {
+        self.globs * (of_name(&call.tool) + of_name(&call.server)) + self.weight.on(&call.arguments)
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.outline.info().name
     }
@@ -119,12 +129,13 @@ pub(crate) struct Space<'p> {
     pub(crate) atoms: Atoms<'p>,
     pub(crate) times: Times,
     pub(crate) sides: Vec<Side<'p>>,
-    /// Steps that are left for all questions together.
-    pub(crate) budget: u64,
+    /// For all questions together.
+    pub(crate) steps: Steps,
 }
 
 impl<'p> Space<'p> {
     pub(crate) fn new(policies: &[&'p Policy], from: Timestamp, budget: u64) -> Self {
+        let steps = Steps::at_most(budget);
         let mut names = Names::default();
         let mut atoms = Atoms::default();
         let outlines: Vec<Vec<RuleOutline<'p>>> = policies.iter().map(|policy| policy.rule_outlines()).collect();
@@ -135,7 +146,7 @@ impl<'p> Space<'p> {
             .zip(outlines)
             .map(|(policy, outlines)| side(policy, outlines, &mut names, &mut atoms, &times))
             .collect();
-        let mut space = Self { names, atoms, times, sides, budget };
+        let mut space = Self { names, atoms, times, sides, steps };
         space.mark_shared();
         space
     }
@@ -174,11 +185,16 @@ impl<'p> Space<'p> {
         all
     }
 
-    /// All ways in which a call can fail a rule, each without the ones before it; an error is such a way or is not.
-    pub(crate) fn escapes(&self, rule: &Rule<'_>, error_escapes: bool) -> Vec<Vec<Literal>> {
+    /// All ways in which a call can fail a rule, each without the ones before it; an error is such a way or is not. Some
+    /// are missing once the steps are spent.
+    pub(crate) fn escapes(&self, rule: &Rule<'_>, error_escapes: bool, steps: &Steps) -> Vec<Vec<Literal>> {
         let mut ways: Vec<Vec<Literal>> = Vec::new();
         let mut stays: Vec<Literal> = Vec::new();
         let mut single = |leaves: Literal, remains: Literal| {
+            steps.pay(2 + stays.len());
+            if steps.are_spent() {
+                return;
+            }
             let mut way = stays.clone();
             way.push(leaves);
             ways.push(way);
@@ -197,6 +213,7 @@ impl<'p> Space<'p> {
             single(agent(false, error_escapes), agent(true, !error_escapes));
         }
         if let Some(moments) = &rule.moments {
+            steps.pay(moments.len());
             let other = self.times.always().without(moments);
             single(Literal::During(other), Literal::During(moments.clone()));
         }
@@ -205,6 +222,10 @@ impl<'p> Space<'p> {
             single(Literal::Outcome(*atom, outcomes), Literal::Outcome(*atom, outcomes.other()));
         }
         for except in &rule.except {
+            steps.pay(3 + stays.len());
+            if steps.are_spent() {
+                break;
+            }
             let mut way = stays.clone();
             way.extend(inside(except, error_escapes));
             ways.push(way);
@@ -213,14 +234,13 @@ impl<'p> Space<'p> {
     }
 
     /// A call of the region.
-    pub(crate) fn model(&mut self, region: &Region, budget: &mut u64) -> Search<Call> {
+    pub(crate) fn model(&mut self, region: &Region, steps: &Steps) -> Search<Call> {
+        steps.pay(region.moments.len());
         let Some(moment) = region.moments.first() else {
             return if self.times.complete { Search::Empty } else { Search::Unknown };
         };
         let mut unknown = false;
-        let mut found = |names: &mut Names, whose, wish: &[(LanguageId, bool)], budget: &mut u64| match names
-            .find(whose, wish, budget)
-        {
+        let mut found = |names: &mut Names, whose, wish: &[(LanguageId, bool)]| match names.find(whose, wish, steps) {
             Search::Found(name) => Some(name),
             Search::Empty => None,
             Search::Unknown => {
@@ -228,11 +248,11 @@ impl<'p> Space<'p> {
                 None
             }
         };
-        let tool = found(&mut self.names, Whose::Tool, &region.tool, budget);
-        let server = tool.is_some().then(|| found(&mut self.names, Whose::Server, &region.server, budget)).flatten();
+        let tool = found(&mut self.names, Whose::Tool, &region.tool);
+        let server = tool.is_some().then(|| found(&mut self.names, Whose::Server, &region.server)).flatten();
         let agent = match (&region.agents.known, region.agents.unknown) {
             (_, true) => Some(None),
-            (Some(wish), false) => found(&mut self.names, Whose::Agent, wish, budget).map(Some),
+            (Some(wish), false) => found(&mut self.names, Whose::Agent, wish).map(Some),
             (None, false) => None,
         };
         let (Some(tool), Some(server), Some(agent)) = (tool, server, agent) else {
@@ -248,11 +268,12 @@ impl<'p> Space<'p> {
             earlier: Vec::new(),
             labels: HarmClasses::NONE,
         };
-        self.atoms.complete(&region.wanted, call, budget)
+        self.atoms.complete(&region.wanted, call, steps)
     }
 
     /// What rules and lists of each side say of a call.
-    pub(crate) fn facts(&self, call: &Call) -> Vec<Facts> {
+    pub(crate) fn facts(&self, call: &Call, steps: &Steps) -> Vec<Facts> {
+        steps.pay(of_reading(&call.arguments));
         let mut candidates = Vec::new();
         let all = call.with_query(|query| {
             self.sides
@@ -263,6 +284,7 @@ impl<'p> Space<'p> {
                     let mut applied: Vec<(usize, bool)> = known
                         .filter_map(|index| {
                             let rule = side.rules.get(index)?;
+                            steps.pay(rule.weight_for(call));
                             match rule.outline.holds(&call.tool, query) {
                                 Truth::True => Some((index, false)),
                                 Truth::Error if rule.approval > Approval::Auto => Some((index, true)),
@@ -271,8 +293,10 @@ impl<'p> Space<'p> {
                         })
                         .collect();
                     applied.sort_unstable();
-                    let answers =
-                        |list: &ToolsList<'_>| self.names.has(list.language, &call.tool) == list.outline.named;
+                    let answers = |list: &ToolsList<'_>| {
+                        steps.pay(self.names.weight(list.language) * of_name(&call.tool));
+                        self.names.has(list.language, &call.tool) == list.outline.named
+                    };
                     let lists = side.lists.iter().enumerate().filter(|(_, list)| answers(list));
                     Facts { applied, lists: lists.map(|(index, _)| index).collect() }
                 })
@@ -281,10 +305,21 @@ impl<'p> Space<'p> {
         all.unwrap_or_default()
     }
 
-    /// How one rule comes out.
-    pub(crate) fn outcome(&self, at: RuleRef, call: &Call) -> Truth {
-        let holds = |rule: &Rule<'_>| call.with_query(|query| rule.outline.holds(&call.tool, query));
-        self.rule(at).and_then(holds).unwrap_or(Truth::Error)
+    /// What the policies answer, and what it takes to ask them. `None` once the steps are spent.
+    pub(crate) fn answers(&self, call: &Call, steps: &Steps) -> Option<Vec<Approval>> {
+        let mut candidates = Vec::new();
+        let mut answer = |side: &Side<'p>| {
+            side.policy.rule_candidates(&call.tool, &call.server, &mut candidates);
+            let known = candidates.iter().filter_map(|id| side.rules.get(*side.by_id.get(id)?));
+            let rules: Vec<&Rule<'p>> = known.collect();
+            let overriding = rules.iter().filter(|rule| !rule.overrides.is_empty()).count();
+            let lists = side.lists.iter().map(|list| self.names.weight(list.language) * of_name(&call.tool));
+            let rules_for = rules.iter().map(|rule| rule.weight_for(call));
+            steps.pay(of_reading(&call.arguments) + overriding * rules.len());
+            steps.pay(rules_for.chain(lists).sum());
+            if steps.are_spent() { None } else { call.decided_by(side.policy) }
+        };
+        self.sides.iter().map(&mut answer).collect()
     }
 }
 
@@ -294,6 +329,13 @@ pub(crate) fn inside(block: &Block, or_unknown: bool) -> Vec<Literal> {
     let server = block.server.map(|language| Literal::Server(language, true));
     let agent = block.agent.map(|language| Literal::Agent { language, inside: true, or_unknown });
     tool.into_iter().chain(server).chain(agent).collect()
+}
+
+/// How many globs a rule has.
+fn globs(outline: &RuleOutline<'_>) -> usize {
+    let globs = |text: &TextMatch| text.any.len() + text.none.len();
+    let of_block = |block: &MatchBlock| 1 + globs(&block.tool) + globs(&block.server) + globs(&block.agent);
+    [outline.matcher()].into_iter().chain(outline.except()).map(of_block).sum()
 }
 
 fn timed<'p>(outline: &RuleOutline<'p>) -> Vec<Timed<'p>> {
@@ -329,6 +371,8 @@ fn side<'p>(
             overrides: outline.overrides().iter().filter_map(|id| by_id.get(id).copied()).collect(),
             overridden_by: Vec::new(),
             shared: false,
+            globs: globs(&outline),
+            weight: outline.conditions().iter().map(crate::arguments::weight).sum(),
             outline,
         });
     }

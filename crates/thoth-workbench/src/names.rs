@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use thoth_policy::outline::{TextMatch, reads_as};
 
 use crate::language::{Language, Search, find};
+use crate::steps::Steps;
 
 /// A language of a [`Names`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,12 +63,19 @@ impl Names {
         id
     }
 
+    /// What it takes to ask whether a language has a name.
+    pub(crate) fn weight(&self, id: LanguageId) -> usize {
+        self.languages.get(id.0 as usize).map(Language::weight).unwrap_or_default()
+    }
+
     pub(crate) fn has(&self, id: LanguageId, name: &str) -> bool {
         self.languages.get(id.0 as usize).is_some_and(|language| language.has(name))
     }
 
     /// A name that lies in each language that is wanted and in none of the others.
-    pub(crate) fn find(&mut self, whose: Whose, wish: &[(LanguageId, bool)], budget: &mut u64) -> Search<String> {
+    pub(crate) fn find(&mut self, whose: Whose, wish: &[(LanguageId, bool)], steps: &Steps) -> Search<String> {
+        // Sorted, compared, and looked up.
+        steps.pay(8 * (1 + wish.len()));
         let mut wish = wish.to_vec();
         wish.sort_unstable();
         wish.dedup();
@@ -81,10 +89,11 @@ impl Names {
         let languages: Vec<(&Language, bool)> =
             key.1.iter().filter_map(|(id, inside)| Some((self.languages.get(id.0 as usize)?, *inside))).collect();
         let fits = |name: &str| whose != Whose::Tool || reads_as(name) == name;
-        let found = find(&languages, whose.preferred(), &fits, budget);
+        let found = find(&languages, whose.preferred(), &fits, steps);
         /// What a long question remembers.
         const MOST: usize = 200_000;
-        if self.found.len() < MOST {
+        // What was left open for want of steps may be found with more.
+        if self.found.len() < MOST && !steps.are_spent() {
             self.found.insert(key, found.clone());
         }
         found

@@ -66,6 +66,13 @@ impl Region {
         }
     }
 
+    /// How much there is in it.
+    pub(crate) fn len(&self) -> usize {
+        let agents = self.agents.known.as_ref().map(Vec::len).unwrap_or_default();
+        let names = self.tool.len() + self.server.len() + agents;
+        8 + names + 2 * self.wanted.len() + self.must.len() + self.moments.len() / 8
+    }
+
     /// Requires one thing more. `false`: there is no such call.
     pub(crate) fn require(&mut self, literal: &Literal) -> bool {
         match literal {

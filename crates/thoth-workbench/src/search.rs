@@ -8,6 +8,7 @@ use crate::goal::{Goal, Judgement, Towards, Way};
 use crate::language::Search;
 use crate::model::{Facts, RuleRef, Space};
 use crate::region::{Region, Wish};
+use crate::steps::Steps;
 
 /// What a search came to.
 #[derive(Debug, Default)]
@@ -28,11 +29,11 @@ pub(crate) enum Next {
     Look(Vec<Way>),
 }
 
-/// Steps for one question.
-const MOST_STEPS: u64 = 20_000;
+/// Is asked about a call that reaches the goal.
+type OnFound<'f> = dyn FnMut(&Space<'_>, &Call, &[Facts], &Steps) -> Next + 'f;
 
-/// Rules and conditions that are looked at for one step.
-const LOOKED_AT: u64 = 16;
+/// Steps for one question.
+const MOST_STEPS: u64 = 1_500_000;
 
 impl Space<'_> {
     /// A region that must have these rules come out so.
@@ -52,27 +53,22 @@ impl Space<'_> {
 
     /// Looks for one call in the region.
     pub(crate) fn seek(&mut self, goal: &Goal, region: Option<Region>) -> Outcome {
-        self.seek_all(goal, region, &mut |_, _, _| Next::Stop)
+        self.seek_all(goal, region, &mut |_, _, _, _| Next::Stop)
     }
 
     /// Looks for calls in the region, and asks after each what is left to look for.
-    pub(crate) fn seek_all(
-        &mut self,
-        goal: &Goal,
-        region: Option<Region>,
-        on_found: &mut dyn FnMut(&Self, &Call, &[Facts]) -> Next,
-    ) -> Outcome {
+    pub(crate) fn seek_all(&mut self, goal: &Goal, region: Option<Region>, on_found: &mut OnFound<'_>) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut left = MOST_STEPS.min(self.budget);
-        let allowed = left;
+        let steps = self.steps.part(MOST_STEPS);
         let mut open: Vec<Region> = region.into_iter().collect();
         while let Some(region) = open.pop() {
-            if left == 0 {
+            // What was left out for want of steps is not among those that are open.
+            if steps.are_spent() {
                 outcome.unknown = true;
                 break;
             }
-            left -= 1;
-            let call = match self.model(&region, &mut left) {
+            steps.pay(1);
+            let call = match self.model(&region, &steps) {
                 Search::Found(call) => call,
                 Search::Empty => continue,
                 Search::Unknown => {
@@ -80,23 +76,20 @@ impl Space<'_> {
                     continue;
                 }
             };
-            let wishes = region.must.iter().map(|(at, wish)| self.towards(*at, *wish, &call));
-            match wishes.into_iter().find(|towards| !matches!(towards, Towards::There)) {
-                Some(Towards::Ways(ways)) => {
-                    self.branch(&region, ways, &mut open, &mut left);
+            match self.towards_all(&region.must, &call, &steps) {
+                Towards::There => {}
+                Towards::Ways(ways) => {
+                    self.branch(&region, ways, &mut open, &steps);
                     continue;
                 }
-                Some(_) => {
+                Towards::Lost => {
                     outcome.unknown = true;
                     continue;
                 }
-                None => {}
             }
-            let facts = self.facts(&call);
-            let applied: usize = facts.iter().map(|facts| facts.applied.len()).sum();
-            left = left.saturating_sub((region.wanted.len() + applied) as u64 / LOOKED_AT);
-            match self.judge(goal, &facts) {
-                Judgement::Reached => match on_found(self, &call, &facts) {
+            let facts = self.facts(&call, &steps);
+            match self.judge(goal, &facts, &steps) {
+                Judgement::Reached => match on_found(self, &call, &facts, &steps) {
                     Next::Stop => {
                         outcome.found = Some((call, facts));
                         break;
@@ -107,23 +100,30 @@ impl Space<'_> {
                             !way.literals.is_empty() || way.must.is_none_or(|must| !region.must.contains(&must))
                         });
                         outcome.found.get_or_insert((call, facts));
-                        self.branch(&region, ways, &mut open, &mut left);
+                        self.branch(&region, ways, &mut open, &steps);
                     }
                 },
                 Judgement::Missed(ways, by) => {
                     outcome.in_the_way.extend(by);
-                    self.branch(&region, ways, &mut open, &mut left);
+                    self.branch(&region, ways, &mut open, &steps);
                 }
             }
         }
-        self.budget = self.budget.saturating_sub(allowed - left);
+        // Ways, too, are left out for want of steps.
+        outcome.unknown |= steps.are_spent();
+        self.steps.pay_for(&steps);
         outcome
     }
 
-    /// The parts of the region on each way; the first way is looked at first.
-    fn branch(&self, region: &Region, ways: Vec<Way>, open: &mut Vec<Region>, left: &mut u64) {
+    /// The parts of the region on each way; the first way is looked at first. Some are missing once the steps are spent.
+    fn branch(&self, region: &Region, ways: Vec<Way>, open: &mut Vec<Region>, steps: &Steps) {
         for way in ways.into_iter().rev() {
-            *left = left.saturating_sub(1);
+            let rule = way.must.and_then(|(at, _)| self.rule(at));
+            let more = way.literals.len() + rule.map(|rule| 4 + rule.atoms.len()).unwrap_or_default();
+            steps.pay(region.len() * (1 + more / 8) + 4 * more);
+            if steps.are_spent() {
+                return;
+            }
             let mut part = region.clone();
             let possible = way.literals.iter().all(|literal| part.require(literal))
                 && way.must.is_none_or(|(at, wish)| self.add_rule(&mut part, at, wish));

@@ -6,10 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use jiff::civil::Time;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
-use thoth_policy::Truth;
 use thoth_policy::outline::Window;
 
 /// A set of moments.
@@ -23,6 +22,11 @@ impl Moments {
 
     pub(crate) fn without(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&*other.0).map(|(a, b)| a & !b).collect())
+    }
+
+    /// How many words it takes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(crate) fn first(&self) -> Option<usize> {
@@ -40,10 +44,10 @@ pub(crate) enum Timed<'p> {
 }
 
 impl Timed<'_> {
-    fn holds(&self, at: Timestamp) -> bool {
+    fn zone(&self) -> Option<(String, &TimeZone)> {
         match self {
-            Self::Window(window) => window.holds(at) == Truth::True,
-            Self::Until(end) => at < *end,
+            Self::Window(window) => Some((format!("{:?}", window.zone.iana_name()), &window.zone)),
+            Self::Until(_) => None,
         }
     }
 
@@ -67,25 +71,39 @@ pub(crate) struct Times {
     pub(crate) complete: bool,
 }
 
-/// How often something timed is evaluated, at most.
-const MOST_EVALUATIONS: usize = 20_000_000;
+/// How often something timed is evaluated, and how often a time is told in another zone, at most.
+const MOST_EVALUATIONS: usize = 8_000_000;
+const MOST_CONVERSIONS: usize = 400_000;
 
 impl Times {
     pub(crate) fn new(from: Timestamp, timed: &[Timed<'_>]) -> Self {
         let mut distinct: Vec<(String, &Timed<'_>)> = timed.iter().map(|timed| (timed.key(), timed)).collect();
         distinct.sort_by(|(one, _), (other, _)| one.cmp(other));
         distinct.dedup_by(|(one, _), (other, _)| one == other);
-        let most = MOST_EVALUATIONS / distinct.len().max(1);
+        let mut zones: Vec<(String, &TimeZone)> = distinct.iter().filter_map(|(_, timed)| timed.zone()).collect();
+        zones.sort_by(|(one, _), (other, _)| one.cmp(other));
+        zones.dedup_by(|(one, _), (other, _)| one == other);
+        let zone_of = |timed: &Timed<'_>| {
+            let own = timed.zone()?.0;
+            zones.binary_search_by(|(zone, _)| zone.cmp(&own)).ok()
+        };
+        let zone_of: Vec<Option<usize>> = distinct.iter().map(|(_, timed)| zone_of(timed)).collect();
+        let most = (MOST_EVALUATIONS / distinct.len().max(1)).min(MOST_CONVERSIONS / zones.len().max(1));
         let (candidates, complete) = candidates(from, &distinct, most);
         let mut seen: HashMap<Box<[u64]>, ()> = HashMap::new();
         let mut rows: Vec<Box<[u64]>> = Vec::new();
         let mut moments = Vec::new();
         for at in candidates {
             let mut row = vec![0_u64; distinct.len().div_ceil(64)];
-            for (index, (_, timed)) in distinct.iter().enumerate() {
-                if timed.holds(at)
-                    && let Some(word) = row.get_mut(index / 64)
-                {
+            let local: Vec<DateTime> = zones.iter().map(|(_, zone)| zone.to_datetime(at)).collect();
+            for (index, ((_, timed), zone)) in distinct.iter().zip(&zone_of).enumerate() {
+                let holds = match timed {
+                    Timed::Window(window) => {
+                        zone.and_then(|zone| local.get(zone)).is_some_and(|local| window.holds_locally(*local))
+                    }
+                    Timed::Until(end) => at < *end,
+                };
+                if holds && let Some(word) = row.get_mut(index / 64) {
                     *word |= 1 << (index % 64);
                 }
             }
@@ -161,20 +179,24 @@ fn candidates(from: Timestamp, timed: &[(String, &Timed<'_>)], most: usize) -> (
         1 => 16,
         _ => 373,
     };
+    let mut left = most;
     let mut all = starts.clone();
-    for start in starts {
-        for (zone, times) in zones.values() {
-            let first = zone.to_datetime(start).date();
-            for day in 0..days {
-                let Ok(date) = first.checked_add(day.days()) else { continue };
-                for time in times {
-                    if all.len() >= most {
-                        return (all, false);
-                    }
-                    let at = zone.to_timestamp(date.to_datetime(*time));
-                    all.extend(at.into_iter().filter(|at| *at >= from));
-                }
+    for (zone, times) in zones.values() {
+        let mut dates: BTreeSet<Date> = BTreeSet::new();
+        for start in &starts {
+            let first = zone.to_datetime(*start).date();
+            dates.extend((0..days).filter_map(|day| first.checked_add(day.days()).ok()));
+            if dates.len() >= left {
+                return (all, false);
             }
+        }
+        for (date, time) in dates.iter().flat_map(|date| times.iter().map(move |time| (date, time))) {
+            if left == 0 {
+                return (all, false);
+            }
+            left -= 1;
+            let at = zone.to_timestamp(date.to_datetime(*time));
+            all.extend(at.into_iter().filter(|at| *at >= from));
         }
     }
     (all, true)

@@ -20,7 +20,7 @@ struct Elements<'q> {
 
 impl Question<'_> {
     /// Lists, and whether these are all that matter.
-    pub(super) fn arrays(&self, budget: &mut u64) -> (Vec<Slot>, bool) {
+    pub(super) fn arrays(&self) -> (Vec<Slot>, bool) {
         let elements = self.elements();
         let possible =
             |(_, test, wanted): &(_, &Test, Outcomes)| !wanted.and(on_lists(test, elements.decided)).is_none();
@@ -29,9 +29,9 @@ impl Question<'_> {
         }
         let mut complete = !self.tests.iter().any(|(_, test, _)| looks_at_the_whole(test));
         let mut mixed = Vec::new();
-        complete &= self.differing(&elements, &mut mixed, budget);
+        complete &= self.differing(&elements, &mut mixed);
         let mut lists: Vec<Vec<String>> = vec![Vec::new(), vec!["1".to_owned()]];
-        match self.some_text(&|index, wanted| self.decided(index, wanted), &elements.forbidden, budget) {
+        match self.some_text(&|index, wanted| self.decided(index, wanted), &elements.forbidden) {
             // A list of which something is decided has elements, and there are none for it.
             Search::Empty if elements.decided => return (Vec::new(), true),
             Search::Found(text) => {
@@ -53,6 +53,10 @@ impl Question<'_> {
         lists.push(mixed.clone());
         let literals: Vec<String> = self.literals().into_iter().map(Literal::show).collect();
         for literal in &literals {
+            self.steps.pay(2 + mixed.len());
+            if self.steps.are_spent() {
+                return (Vec::new(), false);
+            }
             lists.push(vec![literal.clone()]);
             lists.push([&*mixed, std::slice::from_ref(literal)].concat());
         }
@@ -93,7 +97,7 @@ impl Question<'_> {
     }
 
     /// Texts that agree on what is to be decided and differ where nothing is. Whether all that there are were found.
-    fn differing(&self, elements: &Elements<'_>, mixed: &mut Vec<String>, budget: &mut u64) -> bool {
+    fn differing(&self, elements: &Elements<'_>, mixed: &mut Vec<String>) -> bool {
         let mut complete = true;
         for (at, (_, test, wanted)) in self.tests.iter().enumerate() {
             let choices: &[Outcomes] = match (wanted.has(Truth::True), wanted.has(Truth::False)) {
@@ -105,7 +109,7 @@ impl Question<'_> {
             };
             for choice in choices {
                 let narrowed = |index: usize, wanted| if index == at { *choice } else { self.decided(index, wanted) };
-                match self.some_text(&narrowed, &elements.forbidden, budget) {
+                match self.some_text(&narrowed, &elements.forbidden) {
                     Search::Found(text) => mixed.push(quoted(&text)),
                     Search::Empty => {}
                     Search::Unknown => complete = false,
@@ -128,6 +132,10 @@ impl Question<'_> {
                 for list in lists.iter().filter(|list| list.len() <= size) {
                     let mut list = list.clone();
                     let filling = list.first().cloned().unwrap_or_else(|| "1".to_owned());
+                    self.steps.pay(size);
+                    if self.steps.are_spent() {
+                        return slots;
+                    }
                     list.resize(size, filling);
                     slots.push(slot(&list));
                 }

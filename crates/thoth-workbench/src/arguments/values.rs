@@ -15,18 +15,22 @@ use super::Outcomes;
 use super::decimals::telling;
 use super::document::{Slot, can_be_built, document};
 use crate::language::{GlobList, Language, Search, find as find_text};
+use crate::steps::{Steps, Weight, of_reading, of_text};
 
 /// How many values are kept of one argument.
 const MOST_SLOTS: usize = 10;
 
 /// All tests of one argument and what is wanted of each.
 pub(super) struct Question<'c> {
+    pub(super) steps: &'c Steps,
+    weight: Weight,
     path: &'c ArgumentPath,
     pub(super) tests: Vec<(&'c Condition, &'c Test, Outcomes)>,
 }
 
-/// Values for which all conditions, which are about one argument, come out as wanted; the most telling first.
-pub(super) fn find(conditions: &[(&Condition, Outcomes)], budget: &mut u64) -> Search<Vec<Slot>> {
+/// Values for which all conditions, which are about one argument, come out as wanted; the most telling first. Together
+/// the conditions have this weight.
+pub(super) fn find(conditions: &[(&Condition, Outcomes)], weight: Weight, steps: &Steps) -> Search<Vec<Slot>> {
     let tests: Vec<_> = conditions
         .iter()
         .filter_map(|(condition, wanted)| match condition {
@@ -39,7 +43,8 @@ pub(super) fn find(conditions: &[(&Condition, Outcomes)], budget: &mut u64) -> S
         _ => None,
     });
     let Some(path) = path else { return Search::Empty };
-    let question = Question { path, tests };
+    let question = Question { steps, weight, path, tests };
+    steps.pay(8 * weight.once);
     // What is not put together may come out as nothing else does.
     let mut complete = can_be_built(path);
     let mut found: Vec<Slot> = Vec::new();
@@ -54,13 +59,13 @@ pub(super) fn find(conditions: &[(&Condition, Outcomes)], budget: &mut u64) -> S
     let (numbers, all) = question.numbers();
     complete &= all;
     add(&question, numbers, 2, &mut found);
-    match question.text(budget) {
+    match question.text() {
         Search::Found(slots) => add(&question, slots, 2, &mut found),
         Search::Empty => {}
         Search::Unknown => complete = false,
     }
     add(&question, ["true", "false"].map(|text| Slot::Value(text.to_owned())).to_vec(), 1, &mut found);
-    let (arrays, all) = question.arrays(budget);
+    let (arrays, all) = question.arrays();
     complete &= all;
     add(&question, arrays, 1, &mut found);
     let (objects, all) = question.objects();
@@ -68,9 +73,8 @@ pub(super) fn find(conditions: &[(&Condition, Outcomes)], budget: &mut u64) -> S
     add(&question, objects, 2, &mut found);
     let odd = vec![Slot::Value("null".to_owned()), Slot::Missing, Slot::Twice];
     add(&question, odd, 3, &mut found);
-    *budget = budget.saturating_sub(8);
     if found.is_empty() {
-        return if complete { Search::Empty } else { Search::Unknown };
+        return if complete && !steps.are_spent() { Search::Empty } else { Search::Unknown };
     }
     // A value about which something is known shows more than one that is missing.
     found.sort_by_cached_key(|slot| {
@@ -86,6 +90,10 @@ impl Question<'_> {
     pub(super) fn outcomes(&self, slot: &Slot) -> Vec<Truth> {
         let Some(text) = document(&[(self.path, slot)], &[]) else { return Vec::new() };
         let mut tape = Tape::new();
+        self.steps.pay(32 + of_reading(&text) + self.weight.on(&text));
+        if self.steps.are_spent() {
+            return Vec::new();
+        }
         let Ok(value) = tape.parse(text.as_bytes(), &Limits::default()) else { return Vec::new() };
         let query = Query { arguments: Arguments::new(Some(value)), ..Query::new("", "") };
         self.tests.iter().map(|(condition, _, _)| condition.holds("", &query)).collect()
@@ -119,7 +127,7 @@ impl Question<'_> {
     }
 
     /// Texts: those that the tests name and some like them, and one that an automaton finds.
-    fn text(&self, budget: &mut u64) -> Search<Vec<Slot>> {
+    fn text(&self) -> Search<Vec<Slot>> {
         let slots = |texts: Vec<String>| texts.into_iter().map(|text| Slot::Value(quoted(&text))).collect::<Vec<_>>();
         let named = self.named_texts();
         let good: Vec<String> =
@@ -127,7 +135,7 @@ impl Question<'_> {
         if !good.is_empty() {
             return Search::Found(slots(good));
         }
-        match self.some_text(&|_, wanted| wanted, &[], budget) {
+        match self.some_text(&|_, wanted| wanted, &[]) {
             Search::Found(text) => Search::Found(slots(vec![text])),
             Search::Empty => Search::Empty,
             Search::Unknown => Search::Unknown,
@@ -139,8 +147,11 @@ impl Question<'_> {
         &self,
         narrowed: &dyn Fn(usize, Outcomes) -> Outcomes,
         forbidden: &[&str],
-        budget: &mut u64,
     ) -> Search<String> {
+        self.steps.pay(8 * self.weight.once + forbidden.len());
+        if self.steps.are_spent() {
+            return Search::Unknown;
+        }
         let exact = |text: &&str| -> Box<[Piece]> { text.chars().map(Piece::Literal).collect() };
         let none: Vec<Box<[Piece]>> = forbidden.iter().map(exact).collect();
         let mut languages = vec![(Language::of_lists(vec![GlobList::new(Vec::new(), none)]), true)];
@@ -180,16 +191,17 @@ impl Question<'_> {
                 return Search::Found(text);
             }
             // Without what cannot be looked into: if even that is empty, so is the whole.
-            if find_text(&wanted, &["x"], &|_| true, budget) == Search::Empty {
+            if find_text(&wanted, &["x"], &|_| true, self.steps) == Search::Empty {
                 return Search::Empty;
             }
             /// Texts are tried one by one, each at the cost of all tests.
-            const MOST_STEPS: u64 = 500;
-            let mut few = MOST_STEPS.min(*budget);
-            let found = find_text(&wanted, &["x"], &fits, &mut few);
+            const MOST_STEPS: u64 = 20_000;
+            let few = self.steps.part(MOST_STEPS);
+            let found = find_text(&wanted, &["x"], &fits, &few);
+            self.steps.pay_for(&few);
             return if let Search::Found(_) = found { found } else { Search::Unknown };
         }
-        find_text(&wanted, &["x"], &fits, budget)
+        find_text(&wanted, &["x"], &fits, self.steps)
     }
 
     /// Texts that the tests themselves suggest.
@@ -205,6 +217,10 @@ impl Question<'_> {
             }
         }
         for (_, test, _) in &self.tests {
+            if self.steps.are_spent() {
+                break;
+            }
+            let before = texts.len();
             match test {
                 Test::Pattern(pattern) => texts.extend(example(pattern.as_str())),
                 Test::Under(_, shown) => {
@@ -233,6 +249,7 @@ impl Question<'_> {
                 }
                 _ => {}
             }
+            self.steps.pay(texts.iter().skip(before).map(|text| of_text(text)).sum());
         }
         texts.push("x".to_owned());
         texts.push(String::new());

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use thoth_policy::outline::{ArgumentPath, Condition, Test};
 use thoth_types::Approval;
 
-use super::Checker;
+use super::{Checker, answer};
 use crate::call::Call;
 use crate::finding::{FindingKind, Severity};
 use crate::model::{Rule, RuleRef, Space};
@@ -30,13 +30,13 @@ impl Checker<'_> {
     pub(super) fn bypasses(&mut self, space: &Space<'_>, at: RuleRef, sample: &Call) {
         let Some(rule) = space.rule(at) else { return };
         if rule.approval == Approval::Auto {
-            self.unanchored(rule, sample);
+            self.unanchored(space, rule, sample);
         } else if rule.block.tool.is_some() {
-            self.evaded(rule, sample);
+            self.evaded(space, rule, sample);
         }
     }
 
-    fn evaded(&mut self, rule: &Rule<'_>, sample: &Call) {
+    fn evaded(&mut self, space: &Space<'_>, rule: &Rule<'_>, sample: &Call) {
         let tool = &sample.tool;
         let look_alike = tool.chars().position(|c| LOOK_ALIKES.iter().any(|(plain, _)| *plain == c)).map(|position| {
             let other = |c: char| LOOK_ALIKES.iter().find(|(plain, _)| *plain == c).map_or(c, |(_, other)| *other);
@@ -51,7 +51,7 @@ impl Checker<'_> {
                 continue;
             }
             let call = Call { tool: name, ..sample.clone() };
-            let Some(answer) = call.decided_by(self.policy).filter(|answer| *answer < rule.approval) else { continue };
+            let Some(answer) = answer(space, &call).filter(|answer| *answer < rule.approval) else { continue };
             done = Some(kind);
             let severity = if answer == Approval::Auto { Severity::Warning } else { Severity::Note };
             let what = if kind == FindingKind::CaseBypass {
@@ -70,11 +70,11 @@ impl Checker<'_> {
                 "make `defaults` as strict, and name the tools that may run"
             };
             let finding = self.finding(rule, kind, severity, message, remedy);
-            self.add_with(finding, call, |own| own == answer);
+            self.add_with(space, finding, call, |own| own == answer);
         }
     }
 
-    fn unanchored(&mut self, rule: &Rule<'_>, sample: &Call) {
+    fn unanchored(&mut self, space: &Space<'_>, rule: &Rule<'_>, sample: &Call) {
         for condition in rule.outline.conditions() {
             let Condition::Argument { path, test: Test::Pattern(pattern) } = condition else { continue };
             if is_anchored(pattern.as_str()) {
@@ -82,7 +82,7 @@ impl Checker<'_> {
             }
             let Some(arguments) = surrounded(&sample.arguments, path) else { continue };
             let call = Call { arguments, ..sample.clone() };
-            if call.decided_by(self.policy) != Some(Approval::Auto) {
+            if answer(space, &call) != Some(Approval::Auto) {
                 continue;
             }
             let message = format!(
@@ -93,7 +93,7 @@ impl Checker<'_> {
             );
             let remedy = "anchor the expression: begin it with `^` and end it with `$`";
             let finding = self.finding(rule, FindingKind::UnanchoredPattern, Severity::Warning, message, remedy);
-            self.add_with(finding, call, |answer| answer == Approval::Auto);
+            self.add_with(space, finding, call, |answer| answer == Approval::Auto);
         }
     }
 }

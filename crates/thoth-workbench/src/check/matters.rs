@@ -133,6 +133,10 @@ fn changes_something(space: &mut Space<'_>, at: RuleRef) -> Answers {
         }
     }
     for (goal, musts) in questions {
+        if space.steps.are_spent() {
+            answers.unknown = true;
+            break;
+        }
         let region = space.region_of(&musts);
         answers.take(space.seek(&goal, region));
         if answers.found.is_some() {

@@ -6,39 +6,51 @@ use thoth_policy::outline::{ArgumentPath, Condition, Literal, Test};
 use super::Checker;
 use crate::finding::{FindingKind, Severity};
 use crate::model::{Rule, Space};
+use crate::steps::{Steps, of_text};
 use crate::tools::KnownTool;
 
 /// A schema's references are followed no deeper than this.
 const MAX_DEPTH: u32 = 32;
 
+/// Steps for all rules and tools.
+const MOST_STEPS: u64 = 16_000_000;
+
 impl Checker<'_> {
-    pub(super) fn tools(&mut self, space: &mut Space<'_>) {
+    pub(super) fn tools(&mut self, space: &Space<'_>) {
         let Some(known) = &self.options.tools else { return };
         let known = &known.0;
         let Some(side) = space.sides.first() else { return };
+        let steps = Steps::at_most(MOST_STEPS);
         for rule in &side.rules {
             let matcher = rule.outline.matcher();
             let fits = |tool: &&KnownTool| {
                 matcher.tool.matches(&tool.name)
                     && tool.server.as_ref().is_none_or(|server| matcher.server.matches(server))
             };
+            steps.pay(known.len() * (2 + matcher.tool.any.len() + matcher.tool.none.len()));
+            if steps.are_spent() {
+                break;
+            }
             let matched: Vec<&KnownTool> = known.iter().filter(fits).collect();
             if matched.is_empty() {
-                self.unknown_tool(rule, known);
+                self.unknown_tool(rule, known, &steps);
                 continue;
             }
             for condition in rule.outline.conditions() {
                 if let Condition::Argument { path, test } = condition {
-                    self.argument(rule, path, test, condition, &matched);
+                    self.argument(rule, (path, test, condition), &matched, &steps);
                 }
             }
         }
+        if steps.are_spent() {
+            self.undecided.push("the tools: not all rules were held against all of them".to_owned());
+        }
     }
 
-    fn unknown_tool(&mut self, rule: &Rule<'_>, known: &[KnownTool]) {
+    fn unknown_tool(&mut self, rule: &Rule<'_>, known: &[KnownTool], steps: &Steps) {
         let name = rule.name();
         let written = rule.outline.matcher().tool.any.iter().filter_map(|glob| glob.exact());
-        let near = written.filter_map(|written| nearest(written, known.iter().map(|tool| &*tool.name))).next();
+        let near = written.filter_map(|written| nearest(written, known.iter().map(|tool| &*tool.name), steps)).next();
         let by_server = known.iter().any(|tool| rule.outline.matcher().tool.matches(&tool.name));
         let message = if by_server {
             format!("rule `{name}` matches no known tool: its tools are not on its servers")
@@ -55,12 +67,15 @@ impl Checker<'_> {
     fn argument(
         &mut self,
         rule: &Rule<'_>,
-        path: &ArgumentPath,
-        test: &Test,
-        condition: &Condition,
+        (path, test, condition): (&ArgumentPath, &Test, &Condition),
         matched: &[&KnownTool],
+        steps: &Steps,
     ) {
-        let places: Vec<Place<'_>> = matched.iter().map(|tool| find(tool, path)).collect();
+        let places: Vec<Place<'_>> = matched.iter().map(|tool| find(tool, path, steps)).collect();
+        // Where schemas were not looked at to their end, nothing is missing.
+        if steps.are_spent() {
+            return;
+        }
         if places.iter().any(|place| matches!(place, Place::Open)) {
             return;
         }
@@ -78,7 +93,7 @@ impl Checker<'_> {
                 Place::Missing { step, known } => Some((*step, known)),
                 _ => None,
             });
-            let near = names.filter_map(|(step, known)| nearest(step, known.iter().copied())).next();
+            let near = names.filter_map(|(step, known)| nearest(step, known.iter().copied(), steps)).next();
             let tools = matched.first().map(|tool| format!("`{}`", tool.name)).unwrap_or_default();
             let more = if matched.len() > 1 { format!(" and {} more", matched.len() - 1) } else { String::new() };
             let message =
@@ -90,8 +105,11 @@ impl Checker<'_> {
             self.add(rule, FindingKind::UnknownArgument, Severity::Warning, message, &remedy);
             return;
         }
-        let good = |schema: &&Json| possible(test, schema);
+        let good = |schema: &&Json| possible(test, schema, steps);
         if there.iter().any(|(_, schemas)| schemas.is_empty() || schemas.iter().any(good)) {
+            return;
+        }
+        if steps.are_spent() {
             return;
         }
         let (tool, schemas) = there.first().cloned().unwrap_or_default();
@@ -117,17 +135,18 @@ enum Place<'s> {
     Open,
 }
 
-fn find<'s>(tool: &'s KnownTool, path: &'s ArgumentPath) -> Place<'s> {
+fn find<'s>(tool: &'s KnownTool, path: &'s ArgumentPath, steps: &Steps) -> Place<'s> {
     let mut at = vec![&tool.schema];
     for step in &path.steps {
         let mut next = Vec::new();
         let mut names = Vec::new();
         let mut open = true;
-        for schema in at.iter().flat_map(|schema| branches(&tool.schema, schema, 0)) {
+        for schema in at.iter().flat_map(|schema| branches(&tool.schema, schema, 0, steps)) {
             match &step.name {
                 Some(name) => {
                     if let Some(properties) = schema.get("properties").and_then(Json::as_object) {
                         open = false;
+                        steps.pay(properties.len());
                         names.extend(properties.keys().map(String::as_str));
                         next.extend(properties.get(&**name));
                     }
@@ -148,19 +167,20 @@ fn find<'s>(tool: &'s KnownTool, path: &'s ArgumentPath) -> Place<'s> {
         }
         at = next;
     }
-    Place::There(at.into_iter().flat_map(|schema| branches(&tool.schema, schema, 0)).collect())
+    Place::There(at.into_iter().flat_map(|schema| branches(&tool.schema, schema, 0, steps)).collect())
 }
 
-/// A schema and what it is made of.
-fn branches<'s>(root: &'s Json, schema: &'s Json, depth: u32) -> Vec<&'s Json> {
-    if depth > MAX_DEPTH {
+/// A schema and what it is made of. Not all of it once the steps are spent.
+fn branches<'s>(root: &'s Json, schema: &'s Json, depth: u32, steps: &Steps) -> Vec<&'s Json> {
+    steps.pay(8);
+    if depth > MAX_DEPTH || steps.are_spent() {
         return Vec::new();
     }
     if let Some(pointer) = schema.get("$ref").and_then(Json::as_str).and_then(|text| text.strip_prefix('#')) {
-        return root.pointer(pointer).map(|schema| branches(root, schema, depth + 1)).unwrap_or_default();
+        return root.pointer(pointer).map(|schema| branches(root, schema, depth + 1, steps)).unwrap_or_default();
     }
     let parts = ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
-    let inner: Vec<&Json> = parts.flat_map(|part| branches(root, part, depth + 1)).collect();
+    let inner: Vec<&Json> = parts.flat_map(|part| branches(root, part, depth + 1, steps)).collect();
     if inner.is_empty() {
         vec![schema]
     } else {
@@ -192,7 +212,7 @@ fn describe(schema: &Json) -> String {
 }
 
 /// Whether the test can come out true or false for some value of the schema; what the schema does not say is possible.
-fn possible(test: &Test, schema: &Json) -> bool {
+fn possible(test: &Test, schema: &Json, steps: &Steps) -> bool {
     let types = types(schema);
     let has = |wanted: &[&str]| types.is_empty() || types.iter().any(|own| wanted.contains(own));
     let literal = |own: &Literal| match own {
@@ -203,8 +223,14 @@ fn possible(test: &Test, schema: &Json) -> bool {
         Literal::List(_) => has(&["array"]),
         Literal::Map(_) => has(&["object"]),
     };
-    let among =
-        |own: &Literal| values(schema).is_none_or(|values| values.iter().any(|value| value.to_string() == own.show()));
+    let among = |own: &Literal| {
+        let Some(values) = values(schema) else { return true };
+        let own = own.show();
+        values.iter().any(|value| {
+            steps.pay(4 * of_text(&own));
+            !steps.are_spent() && value.to_string() == own
+        })
+    };
     match test {
         Test::Equals(own) => literal(own) && among(own),
         Test::In(own) => own.iter().any(|own| literal(own) && among(own)),
@@ -220,11 +246,15 @@ fn possible(test: &Test, schema: &Json) -> bool {
 }
 
 /// The known name that is most like the given one, if any is close.
-fn nearest<'k>(found: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+fn nearest<'k>(found: &str, known: impl Iterator<Item = &'k str>, steps: &Steps) -> Option<&'k str> {
     /// Below this Jaro-Winkler similarity a suggestion would puzzle more than help.
     const CLOSE: f64 = 0.8;
     let lower = found.to_lowercase();
     known
+        .take_while(|word| {
+            steps.pay(8 + found.len().min(word.len()) * found.len().max(word.len()) / 8);
+            !steps.are_spent()
+        })
         .map(|word| (strsim::jaro_winkler(&lower, &word.to_lowercase()), word))
         .filter(|(likeness, _)| *likeness >= CLOSE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
