@@ -98,15 +98,37 @@ impl Node {
 
 /// A collection under construction.
 struct Open {
-    node: Node,
+    at: At,
     anchor: usize,
     key: Option<Key>,
+    kind: Kind,
+    /// Where its own begin among the items or entries of all that are open.
+    first: usize,
+    /// The keys of a mapping with many of them.
     seen: HashSet<Arc<str>>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    List,
+    Map,
+}
+
+/// How many keys are compared one by one with a new one.
+const FEW_KEYS: usize = 16;
+
+/// How many different keys are kept at hand.
+const KEYS_AT_HAND: usize = 128;
+
+/// What is in the collections that are open lies behind each other and is moved out when one ends, so that every
+/// collection is as large as it must be and none grows.
 struct Builder<'f> {
     file: &'f Arc<File>,
     open: Vec<Open>,
+    items: Vec<Node>,
+    entries: Vec<(Key, Node)>,
+    /// Texts of keys: files repeat them.
+    keys: Vec<Arc<str>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
     alias_nodes: usize,
@@ -121,7 +143,17 @@ pub(crate) fn parse(file: &Arc<File>) -> Result<Option<Node>, Fail> {
     options.set_emit_comments(false);
     options.flow_nesting_limit = MAX_DEPTH;
     options.block_nesting_limit = MAX_DEPTH;
-    let mut builder = Builder { file, open: Vec::new(), anchors: HashMap::new(), nodes: 0, alias_nodes: 0, root: None };
+    let mut builder = Builder {
+        file,
+        open: Vec::new(),
+        items: Vec::new(),
+        entries: Vec::new(),
+        keys: vec![Arc::from(""); KEYS_AT_HAND],
+        anchors: HashMap::new(),
+        nodes: 0,
+        alias_nodes: 0,
+        root: None,
+    };
     let mut documents = 0;
     for next in Parser::new_from_str_with_options(&file.text, options) {
         let (event, span) = next.map_err(|error| syntax(file, &error))?;
@@ -147,8 +179,8 @@ pub(crate) fn parse(file: &Arc<File>) -> Result<Option<Node>, Fail> {
                 let _ = anchor;
                 return Err(builder.fail(at, "a YAML tag, which policies do not use").into());
             }
-            Event::SequenceStart(_, anchor, _) => builder.start(at, Content::List(Vec::new()), anchor)?,
-            Event::MappingStart(_, anchor, _) => builder.start(at, Content::Map(Vec::new()), anchor)?,
+            Event::SequenceStart(_, anchor, _) => builder.start(at, Kind::List, anchor)?,
+            Event::MappingStart(_, anchor, _) => builder.start(at, Kind::Map, anchor)?,
             Event::SequenceEnd | Event::MappingEnd => builder.end(at)?,
             Event::Alias(id) => builder.alias(at, id)?,
             _ => {}
@@ -200,18 +232,31 @@ impl Builder<'_> {
 
     /// Whether the next node is a mapping's key.
     fn wants_key(&self) -> bool {
-        self.open.last().is_some_and(|open| matches!(open.node.content, Content::Map(_)) && open.key.is_none())
+        self.open.last().is_some_and(|open| open.kind == Kind::Map && open.key.is_none())
     }
 
     fn scalar(&mut self, at: At, text: &str, plain: bool, anchor: usize) -> Result<(), Fail> {
         self.count(at, 1)?;
-        let text: Arc<str> = Arc::from(text);
         if self.wants_key() {
+            let text = self.key_text(text);
             return self.key(at, text, plain);
         }
+        let text: Arc<str> = Arc::from(text);
         let node = Node { at, content: Content::Scalar { text, plain } };
         self.anchored(anchor, &node)?;
         self.place(node)
+    }
+
+    fn key_text(&mut self, text: &str) -> Arc<str> {
+        let bytes = text.as_bytes();
+        let middle = bytes.get(bytes.len() / 2).copied().unwrap_or_default();
+        let (first, last) = (bytes.first().copied().unwrap_or_default(), bytes.last().copied().unwrap_or_default());
+        let place = bytes.len() + 7 * usize::from(first) + 31 * usize::from(middle) + 5 * usize::from(last);
+        let Some(at_hand) = self.keys.get_mut(place % KEYS_AT_HAND) else { return Arc::from(text) };
+        if **at_hand != *text {
+            *at_hand = Arc::from(text);
+        }
+        Arc::clone(at_hand)
     }
 
     fn key(&mut self, at: At, text: Arc<str>, plain: bool) -> Result<(), Fail> {
@@ -219,11 +264,18 @@ impl Builder<'_> {
             return Err(self.fail(at, "a YAML merge key, which policies do not use").help("write the keys out").into());
         }
         let Some(open) = self.open.last_mut() else { return Ok(()) };
-        if !open.seen.insert(Arc::clone(&text)) {
-            let first = match &open.node.content {
-                Content::Map(entries) => entries.iter().find(|(key, _)| key.text == text).map(|(key, _)| key.at),
-                _ => None,
-            };
+        let own = self.entries.get(open.first..).unwrap_or_default();
+        let same = |(key, _): &&(Key, Node)| key.text == text;
+        let is_new = if own.len() < FEW_KEYS {
+            !own.iter().any(|entry| same(&entry))
+        } else {
+            if open.seen.is_empty() {
+                open.seen.extend(own.iter().map(|(key, _)| Arc::clone(&key.text)));
+            }
+            open.seen.insert(Arc::clone(&text))
+        };
+        if !is_new {
+            let first = own.iter().find(same).map(|(key, _)| key.at);
             let mut diagnostic =
                 Diagnostic::new(DiagnosticCode::DuplicateKey, self.file, at, format!("duplicate key `{text}`"));
             if let Some(first) = first {
@@ -235,7 +287,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn start(&mut self, at: At, content: Content, anchor: usize) -> Result<(), Fail> {
+    fn start(&mut self, at: At, kind: Kind, anchor: usize) -> Result<(), Fail> {
         self.count(at, 1)?;
         if self.wants_key() {
             return Err(self.fail(at, "a list or mapping as a key").into());
@@ -243,19 +295,25 @@ impl Builder<'_> {
         if self.open.len() >= MAX_DEPTH {
             return Err(self.fail(at, format!("nested deeper than {MAX_DEPTH} levels")).into());
         }
-        self.open.push(Open { node: Node { at, content }, anchor, key: None, seen: HashSet::new() });
+        let first = if kind == Kind::Map { self.entries.len() } else { self.items.len() };
+        self.open.push(Open { at, anchor, key: None, kind, first, seen: HashSet::new() });
         Ok(())
     }
 
     fn end(&mut self, at: At) -> Result<(), Fail> {
-        let Some(mut open) = self.open.pop() else { return Ok(()) };
+        let Some(open) = self.open.pop() else { return Ok(()) };
+        let content = match open.kind {
+            Kind::List => Content::List(self.items.drain(open.first..).collect()),
+            Kind::Map => Content::Map(self.entries.drain(open.first..).collect()),
+        };
+        let mut node = Node { at: open.at, content };
         // Block collections end where the next thing begins; a message should point at their first line only.
-        let closes_later = self.file.text.get(open.node.at.start..at.end).is_some_and(|text| text.contains('\n'));
+        let closes_later = self.file.text.get(node.at.start..at.end).is_some_and(|text| text.contains('\n'));
         if !closes_later {
-            open.node.at.end = at.end.max(open.node.at.end);
+            node.at.end = at.end.max(node.at.end);
         }
-        self.anchored(open.anchor, &open.node)?;
-        self.place(open.node)
+        self.anchored(open.anchor, &node)?;
+        self.place(node)
     }
 
     fn anchored(&mut self, anchor: usize, node: &Node) -> Result<(), Fail> {
@@ -293,13 +351,10 @@ impl Builder<'_> {
     fn place(&mut self, node: Node) -> Result<(), Fail> {
         match self.open.last_mut() {
             None => self.root = Some(node),
-            Some(open) => match &mut open.node.content {
-                Content::List(items) => items.push(node),
-                Content::Map(entries) => match open.key.take() {
-                    Some(key) => entries.push((key, node)),
-                    None => return Err(self.fail(node.at, "a value without a key").into()),
-                },
-                Content::Scalar { .. } => {}
+            Some(Open { kind: Kind::List, .. }) => self.items.push(node),
+            Some(open) => match open.key.take() {
+                Some(key) => self.entries.push((key, node)),
+                None => return Err(self.fail(node.at, "a value without a key").into()),
             },
         }
         Ok(())

@@ -174,3 +174,19 @@ fn the_first_error_in_one_line() {
     assert!(first.chars().count() == 301 && first.ends_with("éé…"), "{first}");
     assert_eq!(load("gone", &Sources::new()).expect_err("must not load").first(), "no such file `gone`");
 }
+
+/// Defends that no key counts twice, however many there are: few are compared, many are looked up.
+#[test]
+fn duplicate_keys_among_many() {
+    for count in [2, 15, 16, 17, 18, 200] {
+        for again in [0, count / 2, count - 1] {
+            let keys = |extra: &str| -> String {
+                (0..count).map(|key| format!("x-{key}: {{a: [1, {{b: 2}}]}}\n")).chain([extra.to_owned()]).collect()
+            };
+            let good = format!("defaults: {{approval: block}}\n{}", keys(""));
+            assert!(load("p", &Sources::one("p", good)).is_ok(), "{count}");
+            let text = format!("defaults: {{approval: block}}\n{}", keys(&format!("x-{again}: 1\n")));
+            assert!(render(&text).contains(&format!("duplicate key `x-{again}`")), "{count} {again}");
+        }
+    }
+}

@@ -38,8 +38,9 @@ const KEYS: [&str; 22] = [
 
 impl Reader<'_> {
     pub(crate) fn conditions(&mut self, node: &Node) -> Vec<Condition> {
-        let mut conditions = Vec::new();
         let fields = self.fields(node, "`conditions`", &KEYS);
+        // Most keys are one condition: then nothing is moved on the way into the rule.
+        let mut conditions = Vec::with_capacity(fields.len());
         conditions.extend(self.window(&fields));
         for (key, value) in fields {
             let what = format!("`{}`", key.text);

@@ -223,7 +223,15 @@ impl Reader<'_> {
                 self.error(DiagnosticCode::DuplicateKey, key.at, message);
             }
             seen.push(meaning);
-            let globs = self.globs(value, &format!("`{}`", key.text));
+            let what = match &*key.text {
+                "tool" => "`tool`",
+                "server" => "`server`",
+                "agent" => "`agent`",
+                "type" => "`type`",
+                "target" => "`target`",
+                _ => "`method`",
+            };
+            let globs = self.globs(value, what);
             match meaning {
                 "tool" => block.tool = globs,
                 "server" => block.server = globs,
