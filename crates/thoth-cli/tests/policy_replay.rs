@@ -142,7 +142,7 @@ fn only_what_verifies_is_replayed() {
     let words = ["policy", "replay", "ledger", "--policy", "policy.yaml"];
     let (code, out, err) = thoth(folder, &words);
     assert_eq!(code, Some(0), "{err}");
-    assert!(out.starts_with("replayed   1 calls of 1 sessions\nledger     ledger (verified, "), "{out}");
+    assert!(out.starts_with("replayed   1 call of 1 session\nledger     ledger (verified, "), "{out}");
     let entries = fs::read_dir(folder.join("ledger/tile/entries/000.p")).unwrap().next().unwrap().unwrap().path();
     let damaged = String::from_utf8_lossy(&fs::read(&entries).unwrap()).replace("/tmp/a", "/tmp/b");
     fs::write(&entries, damaged).unwrap();

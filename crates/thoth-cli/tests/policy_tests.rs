@@ -234,6 +234,15 @@ fn fmt_lays_files_out() {
     let answer = policy(folder, &["fmt", "p.yaml", "broken.yaml"]);
     assert_eq!((answer.code, answer.stdout.as_str(), read("p.yaml").as_str()), (3, "", untidy));
     assert!(answer.stderr.contains("broken.yaml:1:4"), "{}", answer.stderr);
+    for (wrong, place) in
+        [("defaults: {}\nrulez:  []\n", "wrong.yaml:2:1"), ("tests:  []\ntest: []\n", "wrong.yaml:2:1")]
+    {
+        fs::write(folder.join("wrong.yaml"), wrong).unwrap();
+        let answer = policy(folder, &["fmt", "wrong.yaml"]);
+        assert_eq!((answer.code, read("wrong.yaml").as_str()), (3, wrong), "{}", answer.stdout);
+        assert!(answer.stderr.contains("unknown key") && answer.stderr.contains(place), "{}", answer.stderr);
+    }
+    fs::remove_file(folder.join("wrong.yaml")).unwrap();
     let answer = policy(folder, &["fmt", "link.yaml"]);
     assert_eq!((answer.code, answer.stdout.as_str(), read("p.yaml").as_str()), (0, "changed link.yaml\n", tidy));
     assert!(folder.join("link.yaml").is_symlink());

@@ -33,6 +33,15 @@ fn git(folder: &Path, words: &[&str]) {
     assert_eq!(code, 0, "git {words:?}: {said}");
 }
 
+/// What `first-match` has no meaning for.
+const OVERRIDING: &str = "\
+# Two rules.
+defaults: {approval: block}
+rules:
+  - {name: a, match: {tool: a}, approval: auto, override: b}
+  - {name: b, match: {tool: a}, approval: block}
+";
+
 fn first_match() -> String {
     GUIDE.replace("version: \"1\"", "version: \"1\"\nevaluation: first-match")
 }
@@ -47,11 +56,15 @@ fn exit_codes_say_what_was_found() {
     fs::write(folder.join("bad.yaml"), "rule: []\n").unwrap();
     fs::write(folder.join("other.yaml"), format!("{GUIDE}integrity: {{on_change: ask}}\n")).unwrap();
     fs::write(folder.join("tools.json"), r#"{"tools": [{"name": "read_fil"}]}"#).unwrap();
+    fs::write(folder.join("page.json"), r#"{"tools": [], "nextCursor": "2"}"#).unwrap();
+    fs::write(folder.join("override.yaml"), OVERRIDING).unwrap();
     for (words, expected, told) in [
         ("policy check strict.yaml", 0, "valid strict.yaml"),
         ("policy check first.yaml", 5, "read_file on prod-filesystem"),
         ("policy check strict.yaml --tools tools.json", 5, "did you mean `read_fil`?"),
         ("policy check strict.yaml --tools bad.yaml", 2, "does not list tools"),
+        ("policy check strict.yaml --tools page.json", 5, "`tools` has a `nextCursor`"),
+        ("policy migrate override.yaml", 3, "override.yaml:4:59"),
         ("policy check bad.yaml", 3, "unknown key"),
         ("policy diff strict.yaml strict.yaml", 0, "every call gets the same answer"),
         ("policy diff first.yaml strict.yaml", 1, "stricter"),
@@ -151,4 +164,19 @@ fn revisions_of_a_repository_are_compared() {
         err.contains("git says: invalid object name 'HEAD~7'") && err.contains("hint: name a file, or a revision"),
         "{err}"
     );
+}
+
+/// Defends what migrating says and writes: places are those of the file, and lines end as they did.
+#[test]
+fn migrating_keeps_places_and_line_ends() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    let text = "# c\r\ndefaults: {approval: block}\r\nrules:\r\n  - {name: a, match: {tool: \"a*\"}, approval: auto}\r\n  \
+                - {name: b, match: {tool: ab}, approval: block}\r\n";
+    fs::write(folder.join("p.yaml"), text).unwrap();
+    let (code, out, err) = thoth(folder, "policy migrate p.yaml --output new.yaml");
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains("(p.yaml:4:5)") && out.contains("(p.yaml:5:5)"), "{out}");
+    let written = fs::read_to_string(folder.join("new.yaml")).unwrap();
+    assert_eq!(written, text.replacen("defaults", "evaluation: strictest\r\ndefaults", 1));
 }

@@ -28,6 +28,15 @@ pub fn read<T>(
     if reader.errors.is_empty() { Ok(taken) } else { Err(LoadError { diagnostics: reader.errors }) }
 }
 
+/// Everything that is wrong with one file of a policy, on its own: the files that it includes are not looked at, nor what
+/// only all of them together show.
+///
+/// # Errors
+/// What is wrong, each with its place.
+pub fn check_policy(name: &str, bytes: Vec<u8>) -> Result<(), LoadError> {
+    read(name, bytes, |reader, root| drop(reader.document(root)))
+}
+
 /// The pieces in which one YAML file was written, with its comments, and its text. The file is one that can be read.
 ///
 /// # Errors

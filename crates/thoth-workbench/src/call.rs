@@ -100,6 +100,30 @@ impl Call {
     }
 }
 
+impl Call {
+    /// For a person: long texts are shortened, and the time is left out where none of the policies looks at the clock.
+    #[must_use]
+    pub fn shown(&self, timed: bool) -> String {
+        let mut shown = self.clone();
+        let earlier = shown.earlier.iter_mut().flat_map(|earlier| [&mut earlier.tool, &mut earlier.server]);
+        let texts = [&mut shown.tool, &mut shown.server, &mut shown.arguments];
+        for text in texts.into_iter().chain(&mut shown.agent).chain(earlier) {
+            *text = shortened(text);
+        }
+        if timed { format!("{shown} at {}", self.at) } else { shown.to_string() }
+    }
+}
+
+/// The beginning of a text that nobody would read to its end, and how long it is.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 300;
+    const KEPT: usize = 200;
+    if text.len() <= MOST {
+        return text.to_owned();
+    }
+    format!("{}… ({} bytes)", text.get(..text.floor_char_boundary(KEPT)).unwrap_or_default(), text.len())
+}
+
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.tool, self.server)?;

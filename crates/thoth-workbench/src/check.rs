@@ -7,7 +7,7 @@ use thoth_types::{Approval, Place};
 use crate::call::Call;
 use crate::finding::{Finding, FindingKind, Related, Severity};
 use crate::goal::{Goal, Source, View};
-use crate::model::{Rule, RuleRef, Side, Space};
+use crate::model::{Rule, RuleRef, Side, Space, is_timed};
 use crate::region::Wish;
 use crate::search::Outcome;
 use crate::tools::KnownTools;
@@ -33,6 +33,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was not decided, one line each.
     pub undecided: Vec<String>,
+    /// Whether the policy looks at the clock: calls are told with their time then.
+    pub timed: bool,
     /// Steps that it took.
     pub steps: u64,
 }
@@ -82,7 +84,12 @@ pub fn check(policy: &Policy, options: &CheckOptions) -> Report {
         (file, place.map(|place| (place.line, place.column)), finding.kind)
     };
     checker.findings.sort_by_key(line);
-    Report { findings: checker.findings, undecided: checker.undecided, steps: space.steps.taken() }
+    Report {
+        findings: checker.findings,
+        undecided: checker.undecided,
+        timed: is_timed(policy),
+        steps: space.steps.taken(),
+    }
 }
 
 struct Checker<'p> {

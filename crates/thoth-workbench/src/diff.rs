@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use thoth_policy::Policy;
-use thoth_types::{Approval, Place};
+use thoth_types::{Approval, Place, RiskLevel};
 
 use crate::call::Call;
 use crate::demands::other_demands;
 use crate::goal::{Goal, Source, View, Why};
-use crate::model::{Facts, RuleRef, Side, Space};
+use crate::model::{Facts, RuleRef, Side, Space, is_timed};
 use crate::region::{Region, Wish};
 use crate::search::Next;
 use crate::steps::Steps;
@@ -59,6 +59,10 @@ pub struct Comparison {
     pub other_demands: Vec<String>,
     /// Whether something was not decided in the time there is: there may be more differences.
     pub approximated: bool,
+    /// `defaults` and rules whose risk is another, which changes no answer: what it is about, what it was and what it is.
+    pub other_risks: Vec<(String, RiskLevel, RiskLevel)>,
+    /// Whether a policy looks at the clock: calls are told with their time then.
+    pub timed: bool,
     /// Steps that it took.
     pub steps: u64,
 }
@@ -123,7 +127,27 @@ pub fn diff(old: &Policy, new: &Policy, from: Timestamp) -> Comparison {
     let other_sections = sections.filter(|((_, one), (_, other))| one != other).map(|((name, _), _)| name).collect();
     let (other_demands, all) = other_demands(&space);
     approximated |= !all;
-    Comparison { changes, other_sections, other_demands, approximated, steps: space.steps.taken() }
+    Comparison {
+        changes,
+        other_sections,
+        other_demands,
+        approximated,
+        other_risks: other_risks(old, new),
+        timed: [old, new].into_iter().any(is_timed),
+        steps: space.steps.taken(),
+    }
+}
+
+/// What both policies have, and give another risk: `defaults`, and rules of one name.
+fn other_risks(old: &Policy, new: &Policy) -> Vec<(String, RiskLevel, RiskLevel)> {
+    let risks = |policy: &Policy| -> BTreeMap<String, RiskLevel> {
+        let rules =
+            policy.rule_outlines().into_iter().map(|rule| (format!("rule `{}`", rule.info().name), rule.info().risk));
+        rules.chain([("`defaults`".to_owned(), policy.default_answer().1)]).collect()
+    };
+    let after = risks(new);
+    let both = risks(old).into_iter().filter_map(|(what, before)| Some((*after.get(&what)?, what, before)));
+    both.filter(|(after, _, before)| after != before).map(|(after, what, before)| (what, before, after)).collect()
 }
 
 /// Adds the class of a call, once both policies have confirmed it.

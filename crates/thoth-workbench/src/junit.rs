@@ -47,7 +47,7 @@ fn suite(run: &Run, out: &mut String) {
     for invariant in &run.invariants {
         let came = match &invariant.held {
             Held::Holds => Came::Passed,
-            Held::Violated(call) => Came::Failed("the invariant does not hold".to_owned(), call),
+            Held::Violated(call) => Came::Failed("the invariant does not hold".to_owned(), &call.whole),
             Held::Unknown(why) => Came::Failed("it could not be told whether the invariant holds".to_owned(), why),
         };
         rows.push((&invariant.name, &invariant.place, came));

@@ -67,6 +67,22 @@ pub fn lay_out(name: &str, bytes: &[u8]) -> Result<String, LayoutError> {
     Ok(text)
 }
 
+/// Whether the file is a policy or a test file: nobody is told that a file is in order that nothing would load.
+///
+/// # Errors
+/// What is wrong with it, as what it looks like.
+pub fn known(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
+    let tests = document::read(name, bytes.to_vec(), |_, root| {
+        let Some(Content::Map(entries)) = root.map(|root| &root.content) else { return false };
+        entries.iter().any(|(key, _)| matches!(&*key.text, "tests" | "invariants"))
+    })?;
+    if tests {
+        crate::suite::read(name, bytes.to_vec()).map(drop)
+    } else {
+        document::check_policy(name, bytes.to_vec())
+    }
+}
+
 fn arrange(name: &str, bytes: &[u8]) -> Result<String, LayoutError> {
     let (text, pieces) = document::pieces(name, bytes.to_vec()).map_err(LayoutError::Invalid)?;
     Ok(write::write(&tree::build(name, &text, pieces)?))

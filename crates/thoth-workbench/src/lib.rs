@@ -18,6 +18,7 @@ mod language;
 mod migrate;
 mod model;
 mod names;
+mod nearest;
 mod region;
 pub mod replay;
 mod report;
@@ -31,7 +32,7 @@ pub use check::{CheckOptions, Report, check};
 pub use diff::{Change, Comparison, Decider, diff};
 pub use finding::{Finding, FindingKind, Related, Severity};
 pub use invariant::{Answer, Invariant, decide};
-pub use migrate::with_evaluation;
+pub use migrate::{in_place, with_evaluation};
 pub use report::{Paint, Tone, changes_json, changes_text, errors_sarif, findings_json, findings_text, sarif};
 pub use tools::{KnownTool, KnownTools, ToolsError};
 

@@ -338,6 +338,11 @@ fn globs(outline: &RuleOutline<'_>) -> usize {
     [outline.matcher()].into_iter().chain(outline.except()).map(of_block).sum()
 }
 
+/// Whether some rule looks at the clock.
+pub(crate) fn is_timed(policy: &Policy) -> bool {
+    policy.rule_outlines().iter().any(|outline| !timed(outline).is_empty())
+}
+
 fn timed<'p>(outline: &RuleOutline<'p>) -> Vec<Timed<'p>> {
     let windows = outline.conditions().iter().filter_map(|condition| match condition {
         Condition::When(window) => Some(Timed::Window(window)),

@@ -49,7 +49,7 @@ pub fn findings_text(report: &Report, paint: Paint<'_>) -> String {
         if let Some((call, answer)) = &finding.witness {
             out.push_str(&format!(
                 "  call  {}  {}\n",
-                harmless(&call.to_string()),
+                harmless(&call.shown(report.timed)),
                 paint(tone_of(*answer), answer.as_str())
             ));
         }
@@ -58,17 +58,23 @@ pub fn findings_text(report: &Report, paint: Paint<'_>) -> String {
         }
     }
     if let Some(more) = report.findings.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
-        out.push_str(&format!("… and {more} more findings; `--json` has up to 1,000\n"));
+        out.push_str(&format!("… and {more} more; `--json` has up to 1,000\n"));
     }
     if !report.is_exact() {
         out.push_str(&paint(Tone::Care, "approximated"));
-        out.push_str(&format!(": {} questions were not decided\n", report.undecided.len()));
+        let were = if report.undecided.len() == 1 { "was" } else { "were" };
+        out.push_str(&format!(": {} {were} not decided\n", counted(report.undecided.len(), "question")));
         const MOST: usize = 5;
         for open in report.undecided.iter().take(MOST) {
             out.push_str(&format!("  {}\n", harmless(open)));
         }
     }
     out
+}
+
+/// A number, and what there is so many of.
+pub(crate) fn counted(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 const fn tone_of(answer: Approval) -> Tone {
@@ -89,7 +95,7 @@ pub fn changes_text(comparison: &Comparison, paint: Paint<'_>) -> String {
         out.push_str(&format!("{word}  {answers}\n"));
         out.push_str(&format!("  was   {}\n", decider(&change.old_decider, paint)));
         out.push_str(&format!("  is    {}\n", decider(&change.new_decider, paint)));
-        out.push_str(&format!("  call  {}\n", harmless(&change.witness.to_string())));
+        out.push_str(&format!("  call  {}\n", harmless(&change.witness.shown(comparison.timed))));
     }
     if let Some(more) = comparison.changes.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0) {
         out.push_str(&format!("… and {more} more; `--json` has up to 1,000\n"));
@@ -103,6 +109,10 @@ pub fn changes_text(comparison: &Comparison, paint: Paint<'_>) -> String {
     for rule in &comparison.other_demands {
         let rule = harmless(rule);
         out.push_str(&format!("{}  rule `{rule}` asks other people, or of other calls\n", paint(Tone::Care, "other")));
+    }
+    for (what, before, after) in &comparison.other_risks {
+        let what = harmless(what);
+        out.push_str(&format!("{}  {what} has risk `{after}`, had `{before}`\n", paint(Tone::Care, "risk ")));
     }
     if comparison.approximated {
         out.push_str(&paint(Tone::Care, "approximated"));
@@ -131,6 +141,9 @@ pub fn changes_json(comparison: &Comparison) -> Json {
         "changes_total": comparison.changes.len(),
         "other_sections": comparison.other_sections,
         "other_demands": comparison.other_demands,
+        "other_risks": comparison.other_risks.iter().map(|(what, before, after)| {
+            json!({"what": what, "old": before.as_str(), "new": after.as_str()})
+        }).collect::<Vec<_>>(),
     })
 }
 

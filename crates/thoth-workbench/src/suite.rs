@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thoth_types::{Approval, HarmClasses, Place, ReasonCode, RiskLevel};
 
-pub use invariant::{Held, Invariant};
+pub use invariant::{Counterexample, Held, Invariant};
 pub(crate) use read::ANSWERS;
 pub use read::{MAX_CASES, read};
 pub use report::{Line, Report};

@@ -15,7 +15,12 @@ pub struct KnownTool {
 
 /// All tools that are known.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct KnownTools(pub Vec<KnownTool>);
+pub struct KnownTools {
+    /// The tools.
+    pub tools: Vec<KnownTool>,
+    /// The lists of which there are more pages, which are not here.
+    pub cut_short: Vec<String>,
+}
 
 /// Why a text does not list tools.
 #[derive(Debug, thiserror::Error)]
@@ -40,26 +45,34 @@ pub enum ToolsError {
 }
 
 impl KnownTools {
-    /// Reads the result of `tools/list`, a whole answer with such a `result`, or `{"servers": {NAME: {"tools": [...]}}}`.
+    /// Reads the result of `tools/list`, a whole answer with such a `result`, or `{"servers": {NAME: {"tools": [...]}}}`;
+    /// where there are both `tools` and `servers`, the tools of both.
     ///
     /// # Errors
     /// When the text has another shape.
     pub fn parse(text: &str) -> Result<Self, ToolsError> {
         let whole: Json = serde_json::from_str(text)?;
         let whole = whole.get("result").unwrap_or(&whole);
-        let mut tools = Vec::new();
-        if let Some(servers) = whole.get("servers").and_then(Json::as_object) {
-            for (server, own) in servers {
-                let list = format!("`servers.{server}.tools`");
-                read(own.get("tools").unwrap_or(own), Some(server), &list, &mut tools)?;
-            }
-        } else if let Some(own) = whole.get("tools") {
-            read(own, None, "`tools`", &mut tools)?;
-        } else {
+        let mut known = Self::default();
+        let (servers, own) = (whole.get("servers").and_then(Json::as_object), whole.get("tools"));
+        if servers.is_none() && own.is_none() {
             return Err(ToolsError::NoTools);
         }
-        Ok(Self(tools))
+        for (server, own) in servers.into_iter().flatten() {
+            let list = format!("`servers.{server}.tools`");
+            read(own.get("tools").unwrap_or(own), Some(server), &list, &mut known.tools)?;
+            known.cut_short.extend(has_more(own).then_some(list));
+        }
+        if let Some(own) = own {
+            read(own, None, "`tools`", &mut known.tools)?;
+            known.cut_short.extend(has_more(whole).then(|| "`tools`".to_owned()));
+        }
+        Ok(known)
     }
+}
+
+fn has_more(page: &Json) -> bool {
+    page.get("nextCursor").is_some_and(|cursor| !cursor.is_null())
 }
 
 fn read(list: &Json, server: Option<&str>, what: &str, into: &mut Vec<KnownTool>) -> Result<(), ToolsError> {

@@ -89,3 +89,24 @@ fn who_is_asked_depends_on_the_order_where_the_first_match_decides() {
         assert!(!(expected && comparison.is_equal()), "{what}");
     }
 }
+
+/// Defends that another risk is told, and is neither stricter nor looser.
+#[test]
+fn other_risks_are_told() {
+    let policy = |risk: &str, more: &str| {
+        let text = format!(
+            "defaults: {{approval: block}}\nrules: [{{name: a, match: {{tool: a}}, approval: auto, risk_level: {risk}}}{more}]\n"
+        );
+        load("p", &Sources::one("p", text)).unwrap()
+    };
+    let more = ", {name: b, match: {tool: b}, approval: block, risk_level: low}";
+    let (old, new) = (policy("low", ""), policy("high", more));
+    let comparison = diff(&old, &new, Timestamp::UNIX_EPOCH);
+    assert!(comparison.is_equal() && !comparison.is_looser(), "{comparison:?}");
+    let text = thoth_workbench::changes_text(&comparison, &|_, word| word.to_owned());
+    assert_eq!(text, "risk   rule `a` has risk `high`, had `low`\nequal  every call gets the same answer\n");
+    let json = thoth_workbench::changes_json(&comparison);
+    assert_eq!(json["other_risks"], serde_json::json!([{"what": "rule `a`", "old": "low", "new": "high"}]));
+    let same = diff(&old, &old, Timestamp::UNIX_EPOCH);
+    assert!(same.other_risks.is_empty());
+}

@@ -2,7 +2,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use thoth_policy::{Sources, load};
-use thoth_workbench::{CheckOptions, KnownTools, Report, check};
+use thoth_workbench::{CheckOptions, KnownTools, Report, Tone, check, findings_text};
 
 fn report(text: &str, tools: Option<&str>) -> Report {
     let policy = load("p", &Sources::one("p", text)).unwrap_or_else(|error| panic!("{}\n{text}", error.render(false)));
@@ -165,6 +165,47 @@ fn rules_are_held_against_the_tools() {
         (r#"{"result": {"tools": [{"name": "a"}, {}]}}"#, "tool 2 of `tools` has no `name`"),
     ] {
         assert_eq!(KnownTools::parse(text).unwrap_err().to_string(), error, "{text}");
+    }
+}
+
+/// Defends that no tool is left out without a word: both forms count, and further pages are missed.
+#[test]
+fn all_tools_of_a_file_count() {
+    for (text, tools, cut_short) in [
+        (r#"{"tools": [{"name": "a"}], "servers": {"s": {"tools": [{"name": "b"}]}}}"#, "s:b -:a", ""),
+        (r#"{"tools": [{"name": "a"}], "nextCursor": "2"}"#, "-:a", "`tools`"),
+        (r#"{"result": {"tools": [{"name": "a"}], "nextCursor": null}}"#, "-:a", ""),
+        (r#"{"servers": {"s": {"tools": [], "nextCursor": "x"}, "t": [{"name": "b"}]}}"#, "t:b", "`servers.s.tools`"),
+    ] {
+        let known = KnownTools::parse(text).unwrap();
+        let shown = known.tools.iter().map(|tool| format!("{}:{}", tool.server.as_deref().unwrap_or("-"), tool.name));
+        assert_eq!(shown.collect::<Vec<_>>().join(" "), tools, "{text}");
+        assert_eq!(known.cut_short.join(" "), cut_short, "{text}");
+        let report = report("defaults: {approval: block}\n", Some(text));
+        assert_eq!(report.is_exact(), cut_short.is_empty(), "{:?}", report.undecided);
+    }
+}
+
+/// Defends what a person is shown of a call: when, where a policy looks at the clock, and no more than can be read; a
+/// script has the whole.
+#[test]
+fn calls_are_shown_as_far_as_they_matter() {
+    let plain = |_: Tone, word: &str| word.to_owned();
+    for (conditions, shown, whole) in [
+        ("weekdays: [sat]", "x on default at 2026-03-07T00:00:00Z  auto", 0),
+        ("param_eq: {n: 1}", "x on default {\"n\":1}  auto", 0),
+        ("size: {s: {gt: 50000}}", "… (50009 bytes)  auto", 50_001),
+    ] {
+        let text = format!(
+            "defaults: {{approval: block}}\nrules: [{{match: {{}}, approval: auto, conditions: {{{conditions}}}}}, \
+             {{match: {{tool: x}}, approval: approve}}]\n"
+        );
+        let report = report(&text, None);
+        let text = findings_text(&report, &plain);
+        let witness = report.findings.iter().find_map(|finding| finding.witness.as_ref()).unwrap();
+        assert!(text.contains(shown.trim_end_matches("  auto")), "{conditions}: {text}");
+        assert!(text.lines().all(|line| line.len() < 1_000), "{conditions}");
+        assert!(witness.0.to_json()["arguments"].to_string().len() >= whole, "{conditions}");
     }
 }
 

@@ -6,7 +6,7 @@ use thoth_policy::{Policy, Sources};
 use thoth_workbench::coverage::Coverage;
 use thoth_workbench::junit::junit;
 use thoth_workbench::mutate::{Mutant, mutate};
-use thoth_workbench::suite::{self, Held, Report, Run, Suite};
+use thoth_workbench::suite::{self, Counterexample, Held, Report, Run, Suite};
 
 const GUIDE: &str = include_str!("../../thoth-policy/tests/policies/guide.yaml");
 
@@ -29,7 +29,10 @@ impl Tested {
         let mut coverage = Coverage::new(&policy);
         let decide: suite::Decide<'_> = &|_, invariant| match &*invariant.name {
             "known" => Held::Holds,
-            "broken" => Held::Violated("read_file @ prod".to_owned()),
+            "broken" => Held::Violated(Counterexample {
+                whole: "read_file @ prod".to_owned(),
+                shown: "read_file @ prod".to_owned(),
+            }),
             _ => Held::Unknown("too large".to_owned()),
         };
         let inspect: suite::Inspect<'_> = &|_, _| Vec::new();
@@ -130,7 +133,7 @@ invariants:
     let tested = Tested::new(GUIDE, tests);
     assert!(!tested.passed());
     assert_snapshot!(tested.shown(false), @r#"
-    failed t.yaml: 1 passed, 3 failed, 1 invariants hold, 1 invariants do not hold, 1 invariants could not be told
+    failed t.yaml: 1 passed, 3 failed, 1 invariant holds, 1 invariant does not hold, 1 invariant could not be told
       failed all of it  t.yaml:4:5
         approval     expected auto, found block
         risk         expected low, found critical
@@ -221,6 +224,11 @@ fn mistakes_in_test_files_are_told() {
             "t:1:9: a call that names no tool (write `call: {tool: read_file}`)",
         ),
         ("tests: [{call: {tool: ''}, expect: auto}]", "t:1:23: `tool` is empty"),
+        ("policy: 5\ntests: [{call: {tool: t}, expect: auto}]", "t:1:9: `policy` wants a text, not `5`: quote a name"),
+        (
+            "policy: true\ntests: [{call: {tool: t}, expect: auto}]",
+            "t:1:9: `policy` wants a text, not `true`: quote a name",
+        ),
         (
             "tests: [{call: {tool: t}}]",
             "t:1:9: a test that expects nothing (write `expect: auto`, `expect: approve` or `expect: block`)",
@@ -403,6 +411,7 @@ invariants:
     assert_eq!(held[0], &Held::Holds);
     let Held::Violated(call) = held[1] else { panic!("{held:?}") };
     // `delete_file` is blocked; any other such name is asked for.
+    let call = &call.whole;
     assert!(
         call.starts_with("delete_") && !call.starts_with("delete_file ") && call.ends_with("gets `approve`"),
         "{call}"
@@ -414,4 +423,26 @@ invariants:
         .collect();
     let expected = ["dropped", "block becomes auto", "block becomes approve"];
     assert_eq!(noticed, expected.map(|change| (format!("prod_fs_block: {change}"), true)));
+}
+
+/// A name that no rule has is a slip, and one that a rule has is not; one of a thing is one.
+#[test]
+fn expected_rules_that_do_not_exist_are_told() {
+    let rules = "rules: [{name: read_all, match: {tool: r}, approval: auto}, {name: other, match: {tool: o}, approval: auto}]\n\
+                 defaults: {approval: block}\n";
+    for (expected, told) in [
+        ("{rule: read_al}", Some("found `read_all` (no rule is called `read_al`; did you mean `read_all`?)")),
+        ("{rule: nothing_like_it}", Some("found `read_all` (no rule is called `nothing_like_it`)")),
+        ("{rule: other}", Some("expected `other`, found `read_all`\n")),
+        ("{matched: [read_al]}", Some("(no rule is called `read_al`; did you mean `read_all`?)")),
+        ("{rule: read_all}", None),
+    ] {
+        let tests = format!(
+            "tests: [{{call: {{tool: r}}, expect: {expected}}}]\ninvariants: [{{name: known, never: {{effect: auto}}}}]"
+        );
+        let shown = format!("{}\n", Tested::new(rules, &tests).shown(false));
+        assert!(told.is_none_or(|told| shown.contains(told)), "{expected}: {shown}");
+        assert_eq!(shown.contains("failed"), told.is_some(), "{shown}");
+        assert!(shown.contains("1 invariant holds"), "{shown}");
+    }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use thoth_policy::Policy;
 use thoth_shell::exit::{Code, Failure, Outcome, finish};
-use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, fields, line, styled};
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, fields, line, note, styled};
 use thoth_workbench::{CheckOptions, KnownTools, Report, Tone, errors_sarif, findings_json, findings_text, sarif};
 
 use super::{findings, invalid};
@@ -21,11 +21,12 @@ Examples:
   thoth policy check policy.yaml
   thoth policy check policy.yaml --tools tools.json --json
 
-Exit codes: 0 valid, nothing to look after; 3 invalid; 5 valid, with warnings.")]
+Exit codes: 0 valid, nothing to look after; 2 a wrong command line, or --tools names a file that lists no tools; 3
+invalid; 5 valid, with warnings.")]
 pub(crate) struct CheckArgs {
     /// The policy file
     pub(crate) file: PathBuf,
-    /// The tools that there are: a result of `tools/list`, or {"servers": {NAME: {"tools": [...]}}}
+    /// The tools that there are: a result of `tools/list` with all pages, or {"servers": {NAME: {"tools": [...]}}}
     #[arg(long, value_name = "FILE")]
     pub(crate) tools: Option<PathBuf>,
     /// When calls come, such as 2026-11-20T22:00:00Z, and later; the default is now
@@ -61,7 +62,11 @@ fn checked(arguments: &CheckArgs, name: &str, policy: &Policy) -> Outcome {
             fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read `{shown}`: {error}")))?;
         KnownTools::parse(&text).map_err(|error| Failure::usage(format!("`{shown}` does not list tools: {error}")))
     });
-    let options = CheckOptions { from: super::moment(arguments.at.as_deref())?, tools: tools.transpose()? };
+    let tools = tools.transpose()?;
+    for list in tools.iter().flat_map(|tools| &tools.cut_short) {
+        note(format_args!("{list} has a `nextCursor`: not all tools are in it"));
+    }
+    let options = CheckOptions { from: super::moment(arguments.at.as_deref())?, tools };
     let report = thoth_workbench::check(policy, &options);
     if arguments.sarif {
         line(sarif(&report))?;

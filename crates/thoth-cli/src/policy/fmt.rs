@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use thoth_policy::Source as _;
 use thoth_shell::exit::{Code, Failure, Outcome};
 use thoth_shell::terminal::{CARE, GOOD, line, styled};
-use thoth_workbench::layout::{LayoutError, lay_out};
+use thoth_workbench::layout::{LayoutError, known, lay_out};
 
 use super::findings;
 use crate::policy_files::PolicyFiles;
@@ -44,6 +44,7 @@ pub(super) fn run(arguments: FmtArgs) -> Outcome {
             .read(&name, None)
             .map_err(|error| Failure::new(Code::InvalidPolicy, format!("nothing is laid out: {error}")))?;
         let text = lay_out(&name, &source.bytes).map_err(|error| refused(&error))?;
+        known(&name, &source.bytes).map_err(|error| refused(&LayoutError::Invalid(error)))?;
         if text.as_bytes() != source.bytes {
             changes.push((file, source.bytes, text));
         }

@@ -52,7 +52,9 @@ pub(super) fn migrate(arguments: &MigrateArgs) -> Outcome {
         })
     };
     let strictest = thoth_workbench::with_evaluation(&text, "strictest");
-    let (old, new) = (read(thoth_workbench::with_evaluation(&text, "first-match"))?, read(strictest.clone())?);
+    let in_place = |word| read(thoth_workbench::in_place(&text, word));
+    let (old, new) = (in_place("first-match")?, in_place("strictest")?);
+    read(strictest.clone())?;
     let comparison = thoth_workbench::diff(&old, &new, super::moment(arguments.at.as_deref())?);
     line(changes_text(&comparison, &painted).trim_end())?;
     if let Some(output) = &arguments.output {

@@ -20,6 +20,9 @@ The ledger is verified first; one that does not verify is not replayed. Each cal
 session had called before it. Arguments that the ledger does not have are not guessed: where they matter, the result is
 unknown.
 
+Exit codes: 0 replayed, whatever the policy answers; 1 the ledger or the policy cannot be read; 2 a wrong command line; 3
+the policy is invalid; 4 the ledger does not verify.
+
 Examples:
   thoth policy replay --policy stricter.yaml
   thoth policy replay ./ledger --policy b.yaml --examples 10
@@ -106,7 +109,10 @@ fn show(
     };
     let events = report.size + report.pending;
     let mut rows = vec![
-        ("replayed", format!("{} calls of {sessions} sessions", summary.total())),
+        ("replayed", {
+            let said = |count: u64, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+            format!("{} of {}", said(summary.total(), "call"), said(sessions as u64, "session"))
+        }),
         ("ledger", format!("{} {}", dir.display(), styled(DIM, format_args!("(verified, {events} events)")))),
         ("policy", format!("{} {}", policy.digest(), styled(DIM, format_args!("({file})")))),
     ];

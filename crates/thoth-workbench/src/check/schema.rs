@@ -18,7 +18,11 @@ const MOST_STEPS: u64 = 16_000_000;
 impl Checker<'_> {
     pub(super) fn tools(&mut self, space: &Space<'_>) {
         let Some(known) = &self.options.tools else { return };
-        let known = &known.0;
+        for list in &known.cut_short {
+            self.undecided
+                .push(format!("{list} goes on after its `nextCursor`: what is said of unknown tools may be wrong"));
+        }
+        let known = &known.tools;
         let Some(side) = space.sides.first() else { return };
         let steps = Steps::at_most(MOST_STEPS);
         for rule in &side.rules {
@@ -245,18 +249,11 @@ fn possible(test: &Test, schema: &Json, steps: &Steps) -> bool {
     }
 }
 
-/// The known name that is most like the given one, if any is close.
+/// The known name that is most like the given one, as far as there are steps to look for it.
 fn nearest<'k>(found: &str, known: impl Iterator<Item = &'k str>, steps: &Steps) -> Option<&'k str> {
-    /// Below this Jaro-Winkler similarity a suggestion would puzzle more than help.
-    const CLOSE: f64 = 0.8;
-    let lower = found.to_lowercase();
-    known
-        .take_while(|word| {
-            steps.pay(8 + found.len().min(word.len()) * found.len().max(word.len()) / 8);
-            !steps.are_spent()
-        })
-        .map(|word| (strsim::jaro_winkler(&lower, &word.to_lowercase()), word))
-        .filter(|(likeness, _)| *likeness >= CLOSE)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, word)| word)
+    let paid = known.take_while(|word| {
+        steps.pay(8 + found.len().min(word.len()) * found.len().max(word.len()) / 8);
+        !steps.are_spent()
+    });
+    crate::nearest::nearest(found, paid)
 }

@@ -38,7 +38,7 @@ pub fn sarif(report: &Report) -> Json {
         .map(|open| json!({"level": "warning", "message": {"text": format!("not decided: {open}")}}))
         .collect();
     let results: Vec<Json> =
-        report.findings.iter().take(super::MOST_WRITTEN).map(|finding| result(finding, &kinds)).collect();
+        report.findings.iter().take(super::MOST_WRITTEN).map(|finding| result(finding, &kinds, report.timed)).collect();
     log(&rules, &notes, &results)
 }
 
@@ -71,7 +71,7 @@ pub fn errors_sarif(error: &LoadError) -> Json {
             })
         })
         .collect();
-    let more = (more > 0).then(|| json!({"level": "warning", "message": {"text": format!("{more} more errors")}}));
+    let more = (more > 0).then(|| json!({"level": "warning", "message": {"text": format!("{more} more {}", if more == 1 { "error" } else { "errors" })}}));
     log(&rules, more.as_slice(), &results)
 }
 
@@ -92,10 +92,11 @@ fn log(rules: &[Json], notes: &[Json], results: &[Json]) -> Json {
     })
 }
 
-fn result(finding: &Finding, kinds: &[FindingKind]) -> Json {
+fn result(finding: &Finding, kinds: &[FindingKind], timed: bool) -> Json {
     let witness = finding.witness.as_ref();
     let shown =
-        witness.map(|(call, answer)| format!(" Such a call: {call}; it is answered `{answer}`.")).unwrap_or_default();
+        witness.map(|(call, answer)| format!(" Such a call: {}; it is answered `{answer}`.", call.shown(timed)));
+    let shown = shown.unwrap_or_default();
     let related: Vec<Json> = finding
         .related
         .iter()

@@ -98,10 +98,8 @@ fn reader_suite(reader: &mut Reader<'_>, name: &str, root: Option<&Node>) -> Sui
                     suite.name = Arc::clone(text);
                 }
             }
-            "policy" => suite.policy = reader.text(value, "`policy`").cloned(),
-            "description" => {
-                reader.text(value, "`description`");
-            }
+            "policy" => suite.policy = file_name(reader, value),
+            "description" => drop(reader.text(value, "`description`").cloned()),
             "tests" => {
                 for item in items(reader, value, "`tests`") {
                     any = true;
@@ -122,6 +120,15 @@ fn reader_suite(reader: &mut Reader<'_>, name: &str, root: Option<&Node>) -> Sui
         reader.error_help(DiagnosticCode::BadValue, root.at, "a test file without tests".to_owned(), help);
     }
     suite
+}
+
+/// A text, and nothing that only looks like one.
+fn file_name(reader: &mut Reader<'_>, node: &Node) -> Option<Arc<str>> {
+    let text = reader.text(node, "`policy`")?;
+    if !reader.json(node)?.starts_with('"') {
+        reader.error(DiagnosticCode::WrongType, node.at, format!("`policy` wants a text, not `{text}`: quote a name"));
+    }
+    Some(Arc::clone(text))
 }
 
 fn items<'n>(reader: &mut Reader<'_>, node: &'n Node, what: &str) -> &'n [Node] {

@@ -8,7 +8,7 @@ use thoth_types::display::harmless;
 use super::{CaseResult, Held, Run, Verdict};
 use crate::coverage::{Coverage, RuleCoverage};
 use crate::mutate::Mutant;
-use crate::report::Tone;
+use crate::report::{Tone, counted};
 
 /// One line for a person: a word that a terminal may colour, and the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,16 +80,16 @@ impl Counts {
 
     fn show(&self) -> String {
         let all = [
-            (self.passed, "passed"),
-            (self.failed, "failed"),
-            (self.skipped, "skipped"),
-            (self.hold, "invariants hold"),
-            (self.violated, "invariants do not hold"),
-            (self.unknown, "invariants could not be told"),
+            (self.passed, "passed", "passed"),
+            (self.failed, "failed", "failed"),
+            (self.skipped, "skipped", "skipped"),
+            (self.hold, "invariant holds", "invariants hold"),
+            (self.violated, "invariant does not hold", "invariants do not hold"),
+            (self.unknown, "invariant could not be told", "invariants could not be told"),
         ];
-        let said: Vec<String> =
-            all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-        said.join(", ")
+        let said = all.iter().filter(|(count, ..)| *count > 0);
+        let said = said.map(|(count, one, several)| format!("{count} {}", if *count == 1 { one } else { several }));
+        said.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -119,7 +119,7 @@ impl Report<'_> {
             for invariant in &run.invariants {
                 let (word, why) = match &invariant.held {
                     Held::Holds => continue,
-                    Held::Violated(call) => ("  violated", call),
+                    Held::Violated(call) => ("  violated", &call.shown),
                     Held::Unknown(why) => ("  unknown", why),
                 };
                 let text = format!("{}  {}", harmless(&invariant.name), invariant.place);
@@ -208,9 +208,10 @@ fn case_lines(case: &CaseResult, lines: &mut Vec<Line>) {
 fn coverage_lines(coverage: &Coverage, lines: &mut Vec<Line>) {
     let ((decided, rules), (seen, outcomes)) = (coverage.decisions(), coverage.outcomes());
     let full = decided == rules && seen == outcomes;
-    let mut text = format!("{decided} of {rules} rules decide a test");
+    let decides = if decided == 1 { "decides" } else { "decide" };
+    let mut text = format!("{decided} of {} {decides} a test", counted(rules, "rule"));
     if outcomes > 0 {
-        text.push_str(&format!(", {seen} of {outcomes} outcomes of conditions seen"));
+        text.push_str(&format!(", {seen} of {} of conditions seen", counted(outcomes, "outcome")));
     }
     if coverage.defaults == 0 {
         text.push_str("; no test reaches the defaults");
@@ -246,7 +247,8 @@ fn mutant_lines(mutants: &[Mutant], lines: &mut Vec<Line>) {
         (false, _) => Tone::Bad,
     };
     let noticed = mutants.len() - unnoticed.len();
-    let text = format!("{noticed} of {} changes of rules are noticed", mutants.len());
+    let are = if noticed == 1 { "is" } else { "are" };
+    let text = format!("{noticed} of {} of rules {are} noticed", counted(mutants.len(), "change"));
     lines.push(Line { tone, word: "mutants", text });
     shortened(bad.into_iter().map(show).collect(), Tone::Bad, "  unnoticed", lines);
     let text = |mutant: &Mutant| format!("{} (or no call needs it)", show(mutant));
@@ -289,7 +291,7 @@ fn run_json(run: &Run) -> Json {
     let invariants = run.invariants.iter().map(|invariant| {
         let (held, why) = match &invariant.held {
             Held::Holds => ("holds", None),
-            Held::Violated(call) => ("violated", Some(call)),
+            Held::Violated(call) => ("violated", Some(&call.whole)),
             Held::Unknown(why) => ("unknown", Some(why)),
         };
         json!({"name": invariant.name, "span": place_json(&invariant.place), "verdict": held, "detail": why})

@@ -126,6 +126,7 @@ fn run_case(policy: &Policy, case: &Case, inspect: Inspect<'_>, coverage: &mut C
     let timed = traces.iter().filter(fits).find(|trace| trace.timed).map(|trace| Arc::clone(&trace.rule));
     result.reached = traces.iter().filter(fits).map(|trace| Arc::clone(&trace.rule)).collect();
     let mut mismatches = differences(&case.expected, &answer);
+    say_what_is_no_rule(policy, &case.expected, &mut mismatches);
     if let (None, Some(rule)) = (case.call.at, timed) {
         // Whatever was assumed here would make the test pass or fail on another day.
         mismatches = vec![Mismatch {
@@ -196,6 +197,23 @@ impl History for Past<'_> {
     }
 }
 
+/// A rule that is expected and does not exist was probably meant otherwise.
+fn say_what_is_no_rule(policy: &Policy, expected: &Expected, mismatches: &mut [Mismatch]) {
+    let names = || policy.rule_table().map(|(_, rule)| &*rule.name);
+    for mismatch in mismatches {
+        let wanted: Vec<&Arc<str>> = match mismatch.what {
+            "rule" => expected.rule.iter().flatten().collect(),
+            "matched" => expected.matched.iter().filter(|rule| ***rule == *mismatch.expected).collect(),
+            _ => Vec::new(),
+        };
+        let Some(unknown) = wanted.into_iter().find(|wanted| !names().any(|name| *name == ***wanted)) else { continue };
+        let near = crate::nearest::nearest(unknown, names())
+            .map(|near| format!("; did you mean `{near}`?"))
+            .unwrap_or_default();
+        mismatch.found.push_str(&format!(" (no rule is called `{unknown}`{near})"));
+    }
+}
+
 fn differences(expected: &Expected, answer: &Explanation) -> Vec<Mismatch> {
     let mut all = Vec::new();
     let mut check = |what, holds: bool, expected: &dyn std::fmt::Display, found: &dyn std::fmt::Display| {
@@ -239,7 +257,8 @@ impl std::fmt::Display for Call {
             write!(f, " at {at}")?;
         }
         if !self.history.is_empty() {
-            write!(f, " after {} calls", self.history.iter().map(|call| call.times).fold(0, u64::saturating_add))?;
+            let before = self.history.iter().map(|call| call.times).fold(0, u64::saturating_add);
+            write!(f, " after {before} {}", if before == 1 { "call" } else { "calls" })?;
         }
         if !self.labels.is_empty() {
             write!(f, " in a session with {}", self.labels)?;
