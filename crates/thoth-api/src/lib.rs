@@ -1,9 +1,10 @@
-//! The HTTP contract; for now what every connection shares: the TLS settings, the HTTPS client, and the probe that
-//! tells a person what is wrong with a connection.
+//! The HTTP contract: what enforcers and their clients say to each other ([`contract`]), and what every connection shares:
+//! the TLS settings, the HTTPS client, and the probe that tells a person what is wrong with a connection.
 //!
-//! It reads no environment variables and no files: whoever has them hands over their texts. It knows no route yet.
+//! It reads no environment variables, no files and no clock: whoever has them hands over their texts.
 
 mod client;
+pub mod contract;
 mod exchange;
 mod fault;
 mod probe;
