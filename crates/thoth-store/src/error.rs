@@ -1,4 +1,4 @@
-//! What can go wrong with the file of holds, and what to do about it.
+//! What can go wrong with a file, and what to do about it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use thoth_gate::{HoldsError, PinsError};
 
-/// Why the file of holds could not be read or written.
+use crate::server::ServerError;
+
+/// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder or the file could not be reached.
@@ -20,15 +22,18 @@ pub enum StoreError {
         source: io::Error,
     },
     /// It is no plain file, or one that others can write to.
-    #[error("`{}` is {what}; remove it, and a new file is begun: whatever is held is then asked again", path.display())]
+    #[error(
+        "`{}` is {what}; remove it, and a new file is begun: whatever is held is then asked again, and keys of a server \
+         are made anew", path.display()
+    )]
     Unfit {
         /// The file.
         path: PathBuf,
         /// What it is.
         what: &'static str,
     },
-    /// It is a database of something else.
-    #[error("`{}` is no file of held calls; move it away, and a new one is begun", path.display())]
+    /// It is a database of something else, or none.
+    #[error("`{}` is another kind of file; move it away, and a new one is begun", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -48,8 +53,8 @@ pub enum StoreError {
     },
     /// It is not what it was written as.
     #[error(
-        "`{}` is damaged: {what}; end every `thoth`, move it away with its -wal and -shm files, and a new one is begun: \
-         whatever is held is then asked again", path.display()
+        "`{}` is damaged: {what}; end every `thoth` and `thothd`, move it away with its -wal and -shm files, and a new \
+         one is begun: whatever is held is then asked again, and keys of a server are made anew", path.display()
     )]
     Damaged {
         /// The file.
@@ -140,6 +145,8 @@ pub(crate) enum Fault {
     Holds(HoldsError),
     /// Not the file's fault either.
     Pins(PinsError),
+    /// Nor this.
+    Server(ServerError),
 }
 
 impl From<rusqlite::Error> for Fault {
@@ -166,6 +173,12 @@ impl From<PinsError> for Fault {
     }
 }
 
+impl From<ServerError> for Fault {
+    fn from(error: ServerError) -> Self {
+        Self::Server(error)
+    }
+}
+
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -174,6 +187,7 @@ impl std::fmt::Display for Fault {
             Self::Store(error) => error.fmt(f),
             Self::Holds(error) => error.fmt(f),
             Self::Pins(error) => error.fmt(f),
+            Self::Server(error) => error.fmt(f),
         }
     }
 }
@@ -193,7 +207,7 @@ impl Fault {
             Self::Sqlite(source) => Ok(StoreError::of(path, source)),
             Self::Damaged(what) => Ok(StoreError::Damaged { path: path.to_owned(), what }),
             Self::Store(error) => Ok(error),
-            other @ (Self::Holds(_) | Self::Pins(_)) => Err(other),
+            other @ (Self::Holds(_) | Self::Pins(_) | Self::Server(_)) => Err(other),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Opening the file of holds: private, of our kind, and safe for several processes.
+//! Opening a file: private, of our kind, and safe for several processes.
 
 use std::fs::{self, File, Metadata};
 use std::io::ErrorKind;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Fault, StoreError};
-use crate::schema;
+use crate::schema::{self, Schema};
 
 /// `3.51.3`: the first with the repair of a race between the reset of the log of changes and a checkpoint.
 const OLDEST_LIBRARY: i32 = 3_051_003;
@@ -25,11 +25,13 @@ pub(crate) struct Settings {
     pub(crate) patience: Duration,
     /// The most pages that the file may have.
     pub(crate) max_pages: Option<u32>,
+    /// What kind of file it is.
+    pub(crate) schema: &'static Schema,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { patience: Duration::from_secs(5), max_pages: None }
+        Self { patience: Duration::from_secs(5), max_pages: None, schema: &schema::HOLDS }
     }
 }
 
@@ -153,9 +155,9 @@ fn connect(place: &Place, settings: Settings) -> Result<Connection, Fault> {
          PRAGMA checkpoint_fullfsync = ON; PRAGMA journal_size_limit = 1048576;",
     )?;
     // In one look: between two, another process may begin the file.
-    schema::refuse_strangers(&*connection.transaction()?, &place.path)?;
+    schema::refuse_strangers(&*connection.transaction()?, settings.schema, &place.path)?;
     use_log(&connection, settings.patience)?;
-    schema::bring_up_to_date(&mut connection, &place.path)?;
+    schema::bring_up_to_date(&mut connection, settings.schema, &place.path)?;
     if place.in_use && place.bytes <= MAX_CHECKED_BYTES {
         let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if found != "ok" {

@@ -1,4 +1,5 @@
-//! What the gate remembers beyond a process: held calls, grants and counts of violations, in one SQLite file.
+//! What the gate remembers beyond a process: held calls, grants and counts of violations, in one SQLite file; and what a
+//! server remembers beside it, keys and events, in another ([`server`]).
 //!
 //! Every change is one of the gate's own transitions, run inside a transaction: this crate decides nothing. It is also
 //! how the command line reaches the gate's `Desk` without importing the gate.
@@ -25,6 +26,7 @@ mod pins;
 mod room;
 mod rows;
 mod schema;
+pub mod server;
 mod store;
 #[cfg(test)]
 mod tests;

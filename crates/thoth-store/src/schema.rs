@@ -1,4 +1,4 @@
-//! The tables, and how a file of an older version comes to have them.
+//! The tables of each kind of file, and how a file of an older version comes to have them.
 
 use std::path::Path;
 
@@ -6,10 +6,19 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::{Fault, StoreError};
 
-/// `Thot`: marks the file as ours.
-const APPLICATION_ID: i64 = 0x5468_6f74;
+/// One kind of file.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    /// Marks files of this kind.
+    pub(crate) application_id: i64,
+    /// What leads from each format to the next; the first begins an empty file. Never changed once released.
+    pub(crate) migrations: &'static [&'static str],
+}
 
-/// What leads from each format to the next; the first begins an empty file. Never changed once released.
+/// The file of holds, grants and pins: `Thot`.
+pub(crate) const HOLDS: Schema = Schema { application_id: 0x5468_6f74, migrations: MIGRATIONS };
+
+/// Those of the file of holds.
 pub(crate) const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE holds (
@@ -94,40 +103,42 @@ CREATE TABLE binaries (
 ",
 ];
 
-/// The format of files that this version writes.
-fn newest() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+impl Schema {
+    /// The format of files that this version writes.
+    fn newest(&self) -> i64 {
+        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
+    }
 }
 
 /// Looks whether the file is ours and not too new, before anything is written to it.
-pub(crate) fn refuse_strangers(connection: &Connection, path: &Path) -> Result<(), Fault> {
+pub(crate) fn refuse_strangers(connection: &Connection, schema: &Schema, path: &Path) -> Result<(), Fault> {
     let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let is_new = application == 0 && format == 0 && tables == 0;
-    if !is_new && (application != APPLICATION_ID || format <= 0) {
+    if !is_new && (application != schema.application_id || format <= 0) {
         return Err(StoreError::Foreign { path: path.to_owned() }.into());
     }
-    if format > newest() {
-        return Err(StoreError::Newer { path: path.to_owned(), found: format, known: newest() }.into());
+    if format > schema.newest() {
+        return Err(StoreError::Newer { path: path.to_owned(), found: format, known: schema.newest() }.into());
     }
     Ok(())
 }
 
 /// Runs the migrations that the file has not seen, all or none.
-pub(crate) fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), Fault> {
+pub(crate) fn bring_up_to_date(connection: &mut Connection, schema: &Schema, path: &Path) -> Result<(), Fault> {
     let format = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-    if format(connection)? == newest() {
+    if format(connection)? == schema.newest() {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been quicker.
-    refuse_strangers(&transaction, path)?;
+    refuse_strangers(&transaction, schema, path)?;
     let seen = usize::try_from(format(&transaction)?).unwrap_or(usize::MAX);
-    for migration in MIGRATIONS.iter().skip(seen) {
+    for migration in schema.migrations.iter().skip(seen) {
         transaction.execute_batch(migration)?;
     }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", newest())?;
+    transaction.pragma_update(None, "application_id", schema.application_id)?;
+    transaction.pragma_update(None, "user_version", schema.newest())?;
     Ok(transaction.commit()?)
 }

@@ -45,6 +45,6 @@ impl Scene {
 /// An empty database in memory, of our format.
 fn in_memory() -> Connection {
     let mut connection = Connection::open_in_memory().unwrap();
-    schema::bring_up_to_date(&mut connection, Path::new("memory")).unwrap();
+    schema::bring_up_to_date(&mut connection, &schema::HOLDS, Path::new("memory")).unwrap();
     connection
 }

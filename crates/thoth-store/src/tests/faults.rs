@@ -83,18 +83,18 @@ fn the_table_of_files_that_are_not_ours() {
             },
             "second name",
         ),
-        ("text", |s| fs::write(s.path(), "held calls: none\n".repeat(100)).unwrap(), "is no file of held calls"),
+        ("text", |s| fs::write(s.path(), "held calls: none\n".repeat(100)).unwrap(), "is another kind of file"),
         (
             "another program's database",
             |s| s.raw().execute_batch("CREATE TABLE t (x)").unwrap(),
-            "is no file of held calls",
+            "is another kind of file",
         ),
         (
             "another program's empty database",
             |s| {
                 s.raw().execute_batch("PRAGMA application_id = 7; PRAGMA user_version = 1; VACUUM").unwrap();
             },
-            "is no file of held calls",
+            "is another kind of file",
         ),
         (
             "a newer version's",

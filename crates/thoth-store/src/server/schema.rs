@@ -1,0 +1,55 @@
+//! The tables of a server's file.
+
+use crate::schema::Schema;
+
+/// The file of keys and events: `Thtd`.
+pub(super) const SERVER: Schema = Schema { application_id: 0x5468_7464, migrations: MIGRATIONS };
+
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE keys (
+    -- In the order in which they were made.
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    -- The SHA-256 of its text, which is kept nowhere.
+    digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+    name TEXT,
+    scope_level TEXT NOT NULL,
+    scope_target TEXT,
+    -- Words with commas between.
+    permissions TEXT NOT NULL,
+    reason TEXT,
+    -- Times are nanoseconds since 1970.
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER,
+    last_used_at INTEGER
+) STRICT;
+CREATE INDEX keys_of_tenant ON keys (tenant, number);
+
+CREATE TABLE events (
+    -- In the order in which they came; never used again.
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    session TEXT NOT NULL,
+    agent TEXT,
+    tool TEXT,
+    kind TEXT NOT NULL,
+    occurred_at INTEGER,
+    received_at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (tenant, id)
+) STRICT;
+CREATE INDEX events_of_tenant ON events (tenant, number);
+CREATE INDEX events_of_session ON events (tenant, session, number);
+CREATE INDEX events_of_agent ON events (tenant, agent, number);
+CREATE INDEX events_of_tool ON events (tenant, tool, number);
+CREATE INDEX events_of_kind ON events (tenant, kind, number);
+
+-- How much the events of each tenant say.
+CREATE TABLE tenants (
+    tenant TEXT PRIMARY KEY,
+    event_bytes INTEGER NOT NULL CHECK (event_bytes >= 0)
+) STRICT;
+"];
