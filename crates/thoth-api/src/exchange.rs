@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::{Client, Method, RequestBuilder, Url};
 
 use crate::client::Timeouts;
 use crate::fault::{HttpError, plain};
@@ -64,6 +64,55 @@ impl Exchange {
         limit: u64,
         within: Duration,
     ) -> Result<Reply, HttpError> {
+        let request = self.inner.post(self.url.clone()).body(body);
+        Self::send(request, self.url.clone(), headers, limit, within).await
+    }
+
+    /// Does the same with another method, and at an address below the one that this is for: these segments are added to
+    /// its path, whatever characters they have, and these pairs are its query.
+    ///
+    /// # Errors
+    /// As for [`Self::post`].
+    pub(crate) async fn ask(
+        &self,
+        (method, path, query): (Method, &[&str], &[(String, String)]),
+        headers: &[(String, String)],
+        body: Option<Vec<u8>>,
+        limit: u64,
+        within: Duration,
+    ) -> Result<Reply, HttpError> {
+        let url = self.below(path, query)?;
+        let mut request = self.inner.request(method, url.clone());
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        Self::send(request, url, headers, limit, within).await
+    }
+
+    fn below(&self, path: &[&str], query: &[(String, String)]) -> Result<Url, HttpError> {
+        let mut url = self.url.clone();
+        // A segment of dots would lead upwards, also where it is escaped.
+        let leads_away = path.iter().any(|segment| matches!(*segment, "" | "." | ".."));
+        match url.path_segments_mut() {
+            Ok(mut segments) if !leads_away => {
+                segments.pop_if_empty().extend(path);
+            }
+            _ => return Err(HttpError::Setup(format!("`{}` has no such path", plain(&self.url)))),
+        }
+        url.set_query(None);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(url)
+    }
+
+    async fn send(
+        request: RequestBuilder,
+        url: Url,
+        headers: &[(String, String)],
+        limit: u64,
+        within: Duration,
+    ) -> Result<Reply, HttpError> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes());
@@ -74,9 +123,9 @@ impl Exchange {
             value.set_sensitive(true);
             map.insert(name, value);
         }
-        let request = self.inner.post(self.url.clone()).headers(map).body(body).timeout(within);
-        let answer = request.send().await.map_err(|error| HttpError::from_reqwest(&error, &self.url))?;
-        Ok(Reply { answer, url: self.url.clone(), left: limit, limit })
+        let answer = request.headers(map).timeout(within).send().await;
+        let answer = answer.map_err(|error| HttpError::from_reqwest(&error, &url))?;
+        Ok(Reply { answer, url, left: limit, limit })
     }
 }
 
@@ -91,6 +140,11 @@ impl Reply {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.answer.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// What was asked for, without what may be secret in it.
+    pub(crate) fn address(&self) -> String {
+        plain(&self.url)
     }
 
     /// The next piece, or nothing when the answer is complete.

@@ -8,6 +8,7 @@ pub mod contract;
 mod exchange;
 mod fault;
 mod probe;
+mod remote;
 mod tls;
 mod verifier;
 
@@ -15,5 +16,6 @@ pub use client::{Body, Client, Timeouts};
 pub use exchange::{Exchange, Reply};
 pub use fault::HttpError;
 pub use probe::{Finding, Reachability, Step, Verdict, probe};
+pub use remote::{Administration, Enforcer, RemoteError};
 pub use reqwest::Url;
 pub use tls::{CaBundle, Pin, TlsSettingError, TlsSettings};

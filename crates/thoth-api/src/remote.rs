@@ -1,0 +1,272 @@
+//! The typed clients: an enforcer that decides, and the administration of one tenant. Each request is one question and one
+//! answer, in bounded time and size; nothing is asked twice, because nobody but the caller knows whether it may be.
+
+use std::time::Duration;
+
+use reqwest::{Method, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::client::Timeouts;
+use crate::contract::fault::Told;
+use crate::contract::key::ApiKey;
+use crate::contract::list::List;
+use crate::contract::{Json, Unreadable, approval, enforce, event, explain, hold, key, read};
+use crate::exchange::{Exchange, Reply};
+use crate::fault::HttpError;
+use crate::tls::TlsSettings;
+
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER: u64 = 16 << 20;
+
+/// A question without a usable answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    /// No answer came.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The server says no, or that it cannot.
+    #[error("{url} answered with status {status}{}", in_words(.told))]
+    Refused {
+        /// What was asked for.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the server says.
+        told: Told,
+        /// In how many seconds to ask again.
+        retry_after: Option<u64>,
+    },
+    /// The answer is not what the contract says.
+    #[error("the answer of {url} is not what the contract says: {error}")]
+    Unreadable {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        error: Unreadable,
+    },
+    /// The answer is for another call.
+    #[error(transparent)]
+    Mismatch(#[from] enforce::Mismatch),
+    /// The question cannot be written.
+    #[error("the request cannot be written as JSON")]
+    Unwritable,
+}
+
+/// What the server said, as the end of a sentence.
+fn in_words(told: &Told) -> String {
+    match (&told.code, &told.message) {
+        (Some(code), Some(message)) => format!(" ({code}): {message}"),
+        (None, Some(text)) | (Some(text), None) => format!(": {text}"),
+        (None, None) => String::new(),
+    }
+}
+
+impl RemoteError {
+    /// The HTTP status, where the server answered with one of refusal.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+/// A server, a key for it, and how long an answer may take.
+#[derive(Debug, Clone)]
+struct Remote {
+    exchange: Exchange,
+    key: ApiKey,
+    within: Duration,
+}
+
+impl Remote {
+    fn new(url: Url, key: ApiKey, tls: &TlsSettings, within: Duration) -> Result<Self, HttpError> {
+        let timeouts = Timeouts { connect: within.min(Timeouts::default().connect), idle: within };
+        Ok(Self { exchange: Exchange::new(url, tls, timeouts)?, key, within })
+    }
+
+    async fn ask<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(String, String)],
+        body: Option<&Q>,
+        within: Duration,
+    ) -> Result<A, RemoteError> {
+        let bearer = Zeroizing::new(format!("Bearer {}", self.key.expose_secret()));
+        let mut headers = vec![
+            ("authorization".to_owned(), bearer.to_string()),
+            ("accept".to_owned(), "application/json".to_owned()),
+        ];
+        let body = body.map(serde_json::to_vec).transpose().map_err(|_| RemoteError::Unwritable)?;
+        if body.is_some() {
+            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        }
+        let mut reply = self.exchange.ask((method, path, query), &headers, body, MAX_ANSWER, within).await?;
+        let answer = whole(&mut reply).await?;
+        let status = reply.status();
+        if !(200..300).contains(&status) {
+            let retry_after = reply.header("retry-after").and_then(|text| text.trim().parse().ok());
+            return Err(RemoteError::Refused { url: reply.address(), status, told: Told::read(&answer), retry_after });
+        }
+        // An answer without a body says no more than that it was done.
+        let answer: &[u8] = if answer.is_empty() { b"null" } else { &answer };
+        read(answer).map_err(|error| RemoteError::Unreadable { url: reply.address(), error })
+    }
+
+    async fn get<A: DeserializeOwned>(&self, path: &[&str], query: &impl Serialize) -> Result<A, RemoteError> {
+        let query = pairs(query)?;
+        self.ask(Method::GET, path, &query, None::<&()>, self.within).await
+    }
+
+    async fn post<A: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<A, RemoteError> {
+        self.ask(Method::POST, path, &[], Some(body), self.within).await
+    }
+}
+
+async fn whole(reply: &mut Reply) -> Result<Zeroizing<Vec<u8>>, HttpError> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    while let Some(chunk) = reply.chunk().await? {
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// What a server told of something that it has done: where it told something else, it has done it all the same.
+fn told<A: DeserializeOwned>(answer: &Json) -> Option<A> {
+    read(answer.text().as_bytes()).ok()
+}
+
+/// The members of a query as pairs; what is absent is left out.
+fn pairs(query: &impl Serialize) -> Result<Vec<(String, String)>, RemoteError> {
+    let Ok(Value::Object(members)) = serde_json::to_value(query) else { return Err(RemoteError::Unwritable) };
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    Ok(members.into_iter().map(|(name, value)| (name, text(value))).collect())
+}
+
+/// An enforcer: it decides about calls.
+#[derive(Debug, Clone)]
+pub struct Enforcer(Remote);
+
+impl Enforcer {
+    /// The enforcer at an address, asked with a key; an answer may take this long.
+    ///
+    /// # Errors
+    /// When the address is neither https nor on this machine, or the settings cannot be used.
+    pub fn new(url: Url, key: ApiKey, tls: &TlsSettings, within: Duration) -> Result<Self, HttpError> {
+        Remote::new(url, key, tls, within).map(Self)
+    }
+
+    /// Asks about a call. An answer that names another call is an error.
+    ///
+    /// # Errors
+    /// When there is no usable answer: the call must not be made then.
+    pub async fn decide(&self, request: &enforce::Request) -> Result<enforce::Envelope, RemoteError> {
+        let envelope: enforce::Envelope = self.0.post(&["v1", "enforce"], request).await?;
+        envelope.answers(request)?;
+        Ok(envelope)
+    }
+
+    /// Asks where a held call stands, and lets the server wait for news for so many seconds.
+    ///
+    /// # Errors
+    /// When there is no usable answer; status 404 means that there is no such hold.
+    pub async fn hold(&self, token: &str, wait: Option<u64>) -> Result<hold::Status, RemoteError> {
+        let query = pairs(&hold::Poll { wait })?;
+        let within = self.0.within.saturating_add(Duration::from_secs(wait.unwrap_or_default()));
+        self.0.ask(Method::GET, &["v1", "enforce", "hold", token], &query, None::<&()>, within).await
+    }
+
+    /// Asks for words about a refusal.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn explain(&self, request: &explain::Request) -> Result<explain::Explanation, RemoteError> {
+        self.0.post(&["v1", "explain"], request).await
+    }
+
+    /// Tells what happened.
+    ///
+    /// # Errors
+    /// When the events may not have been taken. The same events can be sent again: each is kept once, by its id.
+    pub async fn tell(&self, events: &[event::Event]) -> Result<event::Receipt, RemoteError> {
+        self.0.post(&["v1", "events", "batch"], &events).await
+    }
+}
+
+/// The administration of one tenant.
+#[derive(Debug, Clone)]
+pub struct Administration {
+    remote: Remote,
+    tenant: String,
+}
+
+impl Administration {
+    /// The administration at an address of one tenant, with a key; an answer may take this long.
+    ///
+    /// # Errors
+    /// When the address is neither https nor on this machine, or the settings cannot be used.
+    pub fn new(url: Url, tenant: String, key: ApiKey, tls: &TlsSettings, within: Duration) -> Result<Self, HttpError> {
+        Ok(Self { remote: Remote::new(url, key, tls, within)?, tenant })
+    }
+
+    /// All keys.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn keys(&self) -> Result<key::Keys, RemoteError> {
+        self.remote.get(&[&self.tenant, "thoth", "api-keys"], &serde_json::Map::new()).await
+    }
+
+    /// Makes a key. Its text is in the answer, and nowhere else.
+    ///
+    /// # Errors
+    /// When there is no usable answer; the key may have been made all the same.
+    pub async fn create_key(&self, create: &key::Create) -> Result<key::Created, RemoteError> {
+        self.remote.post(&[&self.tenant, "thoth", "api-keys"], create).await
+    }
+
+    /// Takes a key back. What became of it, where the server says so.
+    ///
+    /// # Errors
+    /// When there is no usable answer; status 404 means that there is no such key.
+    pub async fn revoke_key(&self, id: &str) -> Result<Option<key::Row>, RemoteError> {
+        let path = [&self.tenant, "thoth", "api-keys", id];
+        Ok(told(&self.remote.ask(Method::DELETE, &path, &[], None::<&()>, self.remote.within).await?))
+    }
+
+    /// Held calls.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn approvals(&self, query: &approval::Query) -> Result<List<approval::Approval>, RemoteError> {
+        self.remote.get(&[&self.tenant, "thoth", "approvals"], query).await
+    }
+
+    /// Answers a held call. Where it stands then, where the server says so.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn resolve(
+        &self,
+        token: &str,
+        answer: &approval::Resolve,
+    ) -> Result<Option<approval::Approval>, RemoteError> {
+        Ok(told(&self.remote.post(&[&self.tenant, "thoth", "approvals", token, "resolve"], answer).await?))
+    }
+
+    /// What clients told.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn events(&self, query: &event::Query) -> Result<List<event::Event>, RemoteError> {
+        self.remote.get(&[&self.tenant, "thoth", "events"], query).await
+    }
+}
