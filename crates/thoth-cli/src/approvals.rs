@@ -8,7 +8,6 @@ mod list;
 pub(crate) mod notifier;
 mod page;
 pub(crate) mod person;
-pub(crate) mod safe;
 mod show;
 pub(crate) mod store;
 pub(crate) mod times;

@@ -10,9 +10,9 @@ use thoth_survey::Collected;
 use thoth_survey::fingerprints::{self, Change, ItemPrint, ServerPrint, What, read_baseline};
 use thoth_survey::missed::Missed;
 
-use crate::approvals::safe::{cell, columns};
 use crate::scan::target::TargetArgs;
 use crate::scan::{CHANGED, PARTIAL};
+use thoth_shell::cells::{cell, columns};
 use thoth_shell::exit::{Failure, Outcome, finish};
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
 

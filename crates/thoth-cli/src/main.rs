@@ -9,7 +9,6 @@ mod audit;
 mod checkup;
 mod cli;
 mod clients;
-mod command_line;
 mod demo;
 mod doctor;
 mod fingerprint;
@@ -35,10 +34,11 @@ mod wrap_config;
 use std::process::ExitCode;
 
 use crate::cli::Command;
+use thoth_shell::command_line;
 use thoth_shell::exit::Failure;
 
 fn main() -> ExitCode {
-    let cli = command_line::read();
+    let cli = command_line::read::<cli::Cli>();
     let outcome = match cli.command {
         Command::Run(arguments) => run::run(*arguments),
         Command::Policy(command) => policy::run(command),

@@ -13,9 +13,9 @@ use thoth_endpoint::settings::table::keys;
 use thoth_types::Redacted;
 
 use crate::profile;
-use crate::settings::{self, Content, KeyFile};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::home::Home;
+use thoth_shell::key_file::{self, Content, KeyFile};
 use thoth_shell::terminal::{harmless_text, line, note};
 
 /// The longest key, in bytes.
@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: SetApiKeyArgs) -> Outcome {
 /// What stands in the file beside the key, to be kept; in an empty one, what stands in a new one.
 fn others(path: &Path) -> Result<Map<String, Value>, Failure> {
     let hint = "repair the file, or move it away; nothing was changed";
-    let file = settings::read_key_file(path).map_err(|problem| Failure::failed(problem).hint(hint))?;
+    let file = key_file::read(path).map_err(|problem| Failure::failed(problem).hint(hint))?;
     match file.map(|KeyFile { content, .. }| content) {
         None | Some(Content::Nothing) => Ok(Map::from_iter([("key_id".to_owned(), Value::from(profile::key_id()))])),
         Some(Content::Object(others)) => Ok(others),

@@ -1,6 +1,5 @@
 //! The settings of this machine: reads the files, the environment and the system, and leaves the rest to the rules.
 
-mod key_file;
 mod machine;
 mod managed_file;
 mod show;
@@ -17,9 +16,9 @@ use thoth_types::Redacted;
 
 use thoth_shell::exit::{Code, Failure};
 use thoth_shell::home::Home;
+use thoth_shell::key_file::{self, KeyFile};
 use thoth_shell::terminal::{harmless_text, note};
 
-pub(crate) use key_file::{Content, KeyFile, read as read_key_file};
 pub(crate) use machine::host_name;
 pub(crate) use show::show;
 pub(crate) use tls::tls;

@@ -6,7 +6,7 @@
 use thoth_types::display;
 use thoth_types::json::{Kind, Limits, Tape, Value};
 
-use super::safe::{broken, cell, columns, cut, first, oddities};
+use thoth_shell::cells::{broken, cell, columns, cut, first, oddities};
 
 /// How much is shown of one value, and of all, where not everything is asked for; in bytes.
 const VALUE_BYTES: usize = 16 * 1024;

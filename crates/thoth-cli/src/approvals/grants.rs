@@ -17,10 +17,10 @@ use thoth_shell::terminal::{CARE, DIM, GOOD, harmless_text, json_line, line, sty
 
 use super::json::GrantJson;
 use super::person::Person;
-use super::safe::wrapped;
 use super::store::{Store, failed};
 use super::times::{between, clock, length};
 use super::width;
+use thoth_shell::cells::wrapped;
 
 /// How many digits of a grant's name people are shown.
 const SHORT: usize = "grant_".len() + 8;

@@ -14,10 +14,10 @@ use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, json_line, line, styled};
 use super::arguments::{is_odd, one_line};
 use super::json::HoldJson;
 use super::page::risk_style;
-use super::safe::{cell, columns, oddities};
 use super::store::Store;
 use super::times::between;
 use super::width;
+use thoth_shell::cells::{cell, columns, oddities};
 
 /// The widest cell of a name.
 const WIDEST: usize = 24;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use thoth_proxy::{News, Notifier};
 use thoth_types::display::name;
 
-use super::safe::{cut, first};
+use thoth_shell::cells::{cut, first};
 
 /// Where desktops say how their services are reached.
 const ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";

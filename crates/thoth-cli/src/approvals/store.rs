@@ -148,7 +148,7 @@ impl OpenDesk {
 }
 
 fn candidate(hold: &Hold) -> String {
-    let tool = super::safe::cell(&hold.tool, 40);
+    let tool = thoth_shell::cells::cell(&hold.tool, 40);
     format!("{}  {}  {tool}", hold.token, hold.state_at(Timestamp::now()).as_str())
 }
 

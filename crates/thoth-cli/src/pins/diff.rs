@@ -9,9 +9,9 @@ use similar::{ChangeTag, TextDiff};
 use thoth_scan::fingerprint::{FieldChange, FieldText};
 use thoth_store::Pin;
 
-use crate::approvals::safe::{cell, oddities, wrapped};
 use crate::approvals::times::clock;
 use crate::approvals::{USUAL_WIDTH, width};
+use thoth_shell::cells::{cell, oddities, wrapped};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, line, styled};
 

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use thoth_store::{Pin, Pins as _};
 use thoth_types::{PinState, ServerName};
 
-use crate::approvals::safe::{cell, columns, cut, oddities};
 use crate::approvals::times::between;
 use crate::approvals::width;
+use thoth_shell::cells::{cell, columns, cut, oddities};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, line, styled};
 

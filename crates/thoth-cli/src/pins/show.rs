@@ -8,9 +8,9 @@ use thoth_scan::fingerprint::{FieldText, diff};
 use thoth_store::{Pin, Version};
 use thoth_types::Severity;
 
-use crate::approvals::safe::{cell, oddities, wrapped};
 use crate::approvals::times::clock;
 use crate::approvals::{USUAL_WIDTH, width};
+use thoth_shell::cells::{cell, oddities, wrapped};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, CARE, DIM, line, styled};
 

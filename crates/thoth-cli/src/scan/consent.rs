@@ -9,8 +9,8 @@ use thoth_survey::missed::Missed;
 use thoth_survey::visits::{Job, Way};
 use thoth_types::display::{harmless, name, quoted};
 
-use crate::approvals::safe::cut;
 use crate::approvals::width;
+use thoth_shell::cells::cut;
 use thoth_shell::exit::Failure;
 
 /// How wide a command is shown where nothing limits the line.

@@ -6,7 +6,7 @@ use thoth_survey::findings::{Outcome, Reported};
 use thoth_survey::markdown::plural;
 use thoth_types::display::{name, quoted};
 
-use crate::approvals::safe::{broken, cell, columns, cut};
+use thoth_shell::cells::{broken, cell, columns, cut};
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, styled};
 
 /// The widest cell of a name.

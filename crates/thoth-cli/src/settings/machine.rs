@@ -26,7 +26,7 @@ fn machine_id() -> Option<String> {
 }
 
 fn short_file(path: &str) -> Option<String> {
-    let bytes = super::key_file::regular(std::path::Path::new(path), MAX_ID_FILE).ok()??.0;
+    let bytes = thoth_shell::key_file::regular(std::path::Path::new(path), MAX_ID_FILE).ok()??.0;
     String::from_utf8(bytes).ok()
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use thoth_api::{CaBundle, TlsSettings};
 use thoth_endpoint::settings::{Resolved, Tls};
 
-use super::key_file::regular;
 use thoth_shell::exit::Failure;
+use thoth_shell::key_file::regular;
 use thoth_shell::terminal::harmless_text;
 
 /// The largest file with certificates, in bytes; a system's whole list has about 250 kB.

@@ -12,7 +12,7 @@ use thoth_types::display::name;
 use crate::approvals::arguments::Extent;
 use crate::approvals::list::is_strange;
 use crate::approvals::page::{self, PageLine};
-use crate::approvals::safe::cut;
+use thoth_shell::cells::cut;
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD};
 
 /// How long a hold that is over stays, how long a new one is marked, and how long a message stands.

@@ -8,8 +8,8 @@ use ratatui::style::{Color, Modifier, Style};
 
 use super::state::{Drawn, Row, State};
 use crate::approvals::page::{self, Detail};
-use crate::approvals::safe::{broken, cell, columns, cut};
 use crate::approvals::times::between;
+use thoth_shell::cells::{broken, cell, columns, cut};
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD};
 
 /// From this width on all columns are shown.

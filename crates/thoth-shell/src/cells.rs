@@ -1,4 +1,4 @@
-//! Texts of a held call on a terminal: as [`thoth_types::display`] writes them, and no wider than there is room. A line
+//! Texts from outside on a terminal: as [`thoth_types::display`] writes them, and no wider than there is room. A line
 //! that a terminal breaks by itself would go on at the left edge, where our own words stand.
 
 use thoth_types::display::unmistakable;
@@ -11,7 +11,8 @@ const WRITTEN_OUT: &str = "what is written as \\u{…} cannot be seen, moves oth
 const RUNS_LEFT: &str = "right-to-left letters, which a terminal may show in another order";
 
 /// How many columns a harmless text takes at most: where terminals disagree, the wider one counts.
-pub(crate) fn columns(text: &str) -> usize {
+#[must_use]
+pub fn columns(text: &str) -> usize {
     text.chars().map(wide).sum()
 }
 
@@ -20,7 +21,8 @@ fn wide(c: char) -> usize {
 }
 
 /// A text in a column of a table: no wider than this, and no spaces in it that draw columns of their own.
-pub(crate) fn cell(text: &str, width: usize) -> String {
+#[must_use]
+pub fn cell(text: &str, width: usize) -> String {
     let mut blank = true;
     let visible = |c: char| {
         let c = if c == ' ' && blank { '\u{b7}' } else { c };
@@ -31,7 +33,8 @@ pub(crate) fn cell(text: &str, width: usize) -> String {
 }
 
 /// A harmless text, cut to this width.
-pub(crate) fn cut(text: &str, width: usize) -> String {
+#[must_use]
+pub fn cut(text: &str, width: usize) -> String {
     if columns(first(text, width + 1)) <= width {
         return text.to_owned();
     }
@@ -48,7 +51,8 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 }
 
 /// A harmless text in lines that are no wider than this, if an escape is not wider itself.
-pub(crate) fn broken(text: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn broken(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let (mut line, mut used) = (String::new(), 0);
     for unit in Units(text) {
@@ -65,12 +69,13 @@ pub(crate) fn broken(text: &str, width: usize) -> Vec<String> {
 }
 
 /// A text from outside as lines that are no wider than this.
-pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     broken(&unmistakable(text), width)
 }
 
 /// What in a text is to be looked at twice.
-pub(crate) fn oddities(text: &str) -> impl Iterator<Item = &'static str> {
+pub fn oddities(text: &str) -> impl Iterator<Item = &'static str> {
     let visible = text.replace(['\n', '\t'], " ");
     let written_out = (unmistakable(&visible) != visible).then_some(WRITTEN_OUT);
     written_out.into_iter().chain(visible.contains(runs_left).then_some(RUNS_LEFT))
@@ -83,7 +88,8 @@ fn runs_left(c: char) -> bool {
 }
 
 /// The first characters of a text.
-pub(crate) fn first(text: &str, count: usize) -> &str {
+#[must_use]
+pub fn first(text: &str, count: usize) -> &str {
     text.char_indices().nth(count).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 

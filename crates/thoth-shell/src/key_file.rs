@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 use serde_json::{Map, Value};
 use thoth_types::Redacted;
 
-use thoth_shell::terminal::harmless_text;
+use crate::terminal::harmless_text;
 
 /// Never to wait when opening.
 const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
@@ -17,16 +17,17 @@ const NONBLOCK: i32 = OFlags::NONBLOCK.bits().cast_signed();
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// A file with a key, read.
-pub(crate) struct KeyFile {
+#[derive(Debug)]
+pub struct KeyFile {
     /// The key; none where the file has an empty one.
-    pub(crate) key: Option<Redacted<String>>,
+    pub key: Option<Redacted<String>>,
     /// What it is apart from the key.
-    pub(crate) content: Content,
+    pub content: Content,
 }
 
 /// What a file with a key is, and what stands in it beside the key.
 #[derive(Debug)]
-pub(crate) enum Content {
+pub enum Content {
     /// It is empty.
     Nothing,
     /// A JSON object, with these other members.
@@ -35,8 +36,11 @@ pub(crate) enum Content {
     Bare,
 }
 
-/// Reads such a file; none where there is none. The problem never has any of the content in it.
-pub(crate) fn read(path: &Path) -> Result<Option<KeyFile>, String> {
+/// Reads such a file; none where there is none.
+///
+/// # Errors
+/// What is wrong with it; never with any of the content in it.
+pub fn read(path: &Path) -> Result<Option<KeyFile>, String> {
     let shown = harmless_text(&path.display().to_string());
     let unreadable = |error: io::Error| format!("cannot read `{shown}`: {error}");
     let Some((bytes, complete)) = regular(path, MAX_BYTES).map_err(unreadable)? else { return Ok(None) };
@@ -64,7 +68,10 @@ pub(crate) fn read(path: &Path) -> Result<Option<KeyFile>, String> {
 }
 
 /// The bytes of a regular file, and whether these are all; none where there is no file. A pipe is an error, not a wait.
-pub(super) fn regular(path: &Path, limit: u64) -> io::Result<Option<(Vec<u8>, bool)>> {
+///
+/// # Errors
+/// When it cannot be read, or is no regular file.
+pub fn regular(path: &Path, limit: u64) -> io::Result<Option<(Vec<u8>, bool)>> {
     let mut file = match File::options().read(true).custom_flags(NONBLOCK).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

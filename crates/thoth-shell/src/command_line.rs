@@ -1,14 +1,14 @@
 //! The command line, read; what the parser repeats of it in its messages cannot talk to the terminal.
 
-use clap::Parser as _;
+use clap::Parser;
 use clap::error::{ContextKind, ContextValue, Error};
 
-use crate::cli::Cli;
-use thoth_shell::terminal::harmless_text;
+use crate::terminal::harmless_text;
 
 /// The command line of this process. Where it is wrong, or asks for help, the process ends.
-pub(crate) fn read() -> Cli {
-    Cli::try_parse().unwrap_or_else(|error| harmless(error).exit())
+#[must_use]
+pub fn read<C: Parser>() -> C {
+    C::try_parse().unwrap_or_else(|error| harmless(error).exit())
 }
 
 /// The same error, in which what was written is escaped.
@@ -38,7 +38,36 @@ fn escaped(kind: ContextKind, value: &ContextValue) -> Option<ContextValue> {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Subcommand, ValueEnum};
+
     use super::*;
+
+    #[derive(Debug, Parser)]
+    #[command(name = "thoth")]
+    struct Cli {
+        #[command(subcommand)]
+        _command: Command,
+    }
+
+    #[derive(Debug, Subcommand)]
+    enum Command {
+        Run {
+            #[arg(long = "session-intent", value_parser = |text: &str| if text.contains('\t') { Err("it has a tab") } else { Ok(text.to_owned()) })]
+            _session_intent: Option<String>,
+            #[arg(long = "enforcement-mode")]
+            _enforcement_mode: Option<Mode>,
+            #[arg(long = "tenant-id")]
+            _tenant_id: Option<String>,
+            #[arg(last = true)]
+            _command: Vec<String>,
+        },
+        Health,
+    }
+
+    #[derive(Debug, Clone, Copy, ValueEnum)]
+    enum Mode {
+        Block,
+    }
 
     /// Defends: no argument makes a line of its own on the terminal, or colours one.
     #[test]
