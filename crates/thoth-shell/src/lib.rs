@@ -7,4 +7,5 @@ pub mod config_file;
 pub mod exit;
 pub mod home;
 pub mod key_file;
+pub mod policy_files;
 pub mod terminal;
