@@ -21,7 +21,7 @@ use crate::stage::approval::{Approvals, Asking, Came};
 use crate::stage::inspection::Edited;
 use crate::stage::mode::{Ruling, is_violation};
 use crate::stage::shadow::Shadow;
-use crate::verdict::Refused;
+use crate::verdict::{Grounds, Refused};
 
 /// A decided call: the ruling, and everything that its records need.
 #[derive(Debug)]
@@ -345,6 +345,20 @@ impl Decided<'_> {
             arguments_digest: Arc::clone(&self.arguments_digest),
             listed: self.call.listed,
             admitted_at: now,
+        }
+    }
+
+    /// Why it goes out.
+    pub(crate) fn grounds(&self) -> Grounds {
+        let decisive = self.decisive();
+        Grounds {
+            decision: self.word(),
+            reason: decisive.map(|f| f.detail.to_string()).unwrap_or_default(),
+            reason_code: decisive.map_or(ReasonCode::DefaultAuto, |f| f.code),
+            rule: decisive.and_then(|f| f.rule.clone()),
+            place: decisive.and_then(|f| f.place.clone()),
+            risk_score: self.risk.score(),
+            matched: self.matched.clone(),
         }
     }
 

@@ -79,8 +79,11 @@ pub struct Hold {
     pub requester: Requester,
     /// What is called.
     pub tool: Arc<str>,
-    /// The arguments exactly as the client wrote them; `{}` when there were none.
+    /// The arguments exactly as the client wrote them; `{}` when there were none. Where something was taken out of them:
+    /// what would go out.
     pub arguments: Arc<[u8]>,
+    /// Whether something was taken out of them.
+    pub modified: bool,
     /// What else the client sent with it, for people: an object in JSON, or empty.
     pub also_sent: Arc<str>,
     /// The call's id in the ledger.

@@ -48,4 +48,4 @@ pub use session::{GateSession, SessionLabels};
 pub use settle::ResultFound;
 pub use stage::approval::Random;
 pub use stage::foresee;
-pub use verdict::{Answer, Refused};
+pub use verdict::{Answer, Grounds, Refused};

@@ -21,7 +21,7 @@ use crate::record;
 use crate::session::GateSession;
 use crate::stage;
 use crate::stage::approval::{Approvals, Came, Random};
-use crate::verdict::{Answer, Refused};
+use crate::verdict::{Answer, Grounds, Refused};
 
 /// Frames of one read, in order: decided, but not yet permitted.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub struct Round<'g, 'f> {
     leaves: Leaves,
     passing: Vec<(Cow<'f, [u8]>, Vec<Ticket>)>,
     deeds: Vec<Deed>,
+    grounds: Vec<Grounds>,
 }
 
 /// A committed round.
@@ -41,6 +42,8 @@ pub struct Committed<'f> {
     pub permits: Vec<Permit<'f>>,
     /// Calls that were decided ALLOW but may not go out because their evidence could not be written.
     pub withheld: Vec<Refused>,
+    /// In sessions that tell: why each call was admitted, in order; nothing if they were withheld.
+    pub grounds: Vec<Grounds>,
     /// Why the evidence could not be written, if it could not. Refusals of this round are unrecorded then, too.
     pub error: Option<EvidenceError>,
 }
@@ -50,7 +53,15 @@ impl<'g, 'f> Round<'g, 'f> {
         let mut leaves = std::mem::take(&mut session.leaves);
         leaves.clear();
         session.past.settle();
-        Self { gate, standing: gate.standing.load(), session, leaves, passing: Vec::new(), deeds: Vec::new() }
+        Self {
+            gate,
+            standing: gate.standing.load(),
+            session,
+            leaves,
+            passing: Vec::new(),
+            deeds: Vec::new(),
+            grounds: Vec::new(),
+        }
     }
 
     /// Lets a message through that is not a call: nothing is decided about it, and it keeps its place in the order.
@@ -166,7 +177,7 @@ impl<'g, 'f> Round<'g, 'f> {
     /// call goes out. If the process dies in between, the approval is lost, and the call must be approved again. If the
     /// record cannot be written, the approval is given back.
     pub fn commit(self) -> Committed<'f> {
-        let Self { gate, session, mut leaves, passing, deeds, .. } = self;
+        let Self { gate, session, mut leaves, passing, deeds, grounds, .. } = self;
         let written = if leaves.is_empty() { Ok(()) } else { gate.append(&leaves) };
         leaves.clear();
         session.leaves = leaves;
@@ -180,7 +191,12 @@ impl<'g, 'f> Round<'g, 'f> {
                 deed.undo(gate, session);
             }
         }
-        stage::evidence::run(written, passing)
+        let recorded = written.is_ok();
+        let mut committed = stage::evidence::run(written, passing);
+        if recorded {
+            committed.grounds = grounds;
+        }
+        committed
     }
 
     fn record_admitted(&mut self, decided: &Decided<'_>, now: Moment) -> Ticket {
@@ -199,6 +215,9 @@ impl<'g, 'f> Round<'g, 'f> {
                 violation: decided.violation,
                 approval: decided.asking.as_ref().and_then(|asking| asking.used()),
             }));
+        }
+        if self.session.tells {
+            self.grounds.push(decided.grounds());
         }
         decided.ticket(now)
     }

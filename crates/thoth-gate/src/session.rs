@@ -30,6 +30,7 @@ pub struct GateSession {
     pub(crate) preflight: Preflight,
     pub(crate) random: [u8; 8],
     pub(crate) calls: u64,
+    pub(crate) tells: bool,
     pub(crate) past: Past,
     pub(crate) labels: SessionLabels,
     pub(crate) asked: Asked,
@@ -50,6 +51,7 @@ impl GateSession {
             preflight: Preflight::default(),
             random,
             calls: 0,
+            tells: false,
             past: Past::default(),
             labels: SessionLabels::default(),
             asked: Asked::default(),
@@ -64,6 +66,21 @@ impl GateSession {
     #[must_use]
     pub fn requested_by(mut self, requester: Requester) -> Self {
         self.requester = requester;
+        self
+    }
+
+    /// The same, whose calls are numbered after `last`: for a session that may have been here before and was forgotten, so
+    /// that no two of its calls have one id.
+    #[must_use]
+    pub const fn numbered_after(mut self, last: u64) -> Self {
+        self.calls = last;
+        self
+    }
+
+    /// The same, whose rounds also tell why calls were admitted ([`crate::Committed::grounds`]).
+    #[must_use]
+    pub const fn telling(mut self) -> Self {
+        self.tells = true;
         self
     }
 

@@ -14,6 +14,25 @@ pub enum Answer {
     Refused(Box<Refused>),
 }
 
+/// Why a call goes out, for whoever has to tell.
+#[derive(Debug, Clone)]
+pub struct Grounds {
+    /// `ALLOW`, or `MODIFY` where something was taken out.
+    pub decision: Decision,
+    /// The reason, for a person.
+    pub reason: String,
+    /// The reason's stable code.
+    pub reason_code: ReasonCode,
+    /// The deciding rule, by name.
+    pub rule: Option<Arc<str>>,
+    /// Where the deciding rule stands.
+    pub place: Option<Place>,
+    /// 0 to 100.
+    pub risk_score: u8,
+    /// The policy's rules that matched, by name.
+    pub matched: Vec<Arc<str>>,
+}
+
 /// Why a call does not go out, with all that the caller is told.
 #[derive(Debug, Clone)]
 pub struct Refused {

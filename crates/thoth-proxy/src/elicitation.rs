@@ -330,6 +330,7 @@ mod tests {
             call_id: "c".into(),
             trace_id: "t".into(),
             also_sent: "".into(),
+            modified: false,
             arguments_digest: "d".into(),
             why: Why {
                 reason: "deletions need a person".to_owned(),

@@ -41,6 +41,9 @@ pub(crate) struct HoldDocument {
     /// Absent in documents of before, and where there is nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     also_sent: String,
+    /// Absent in documents of before, and where it is not so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    modified: bool,
     call_id: String,
     trace_id: String,
     arguments_digest: String,
@@ -180,6 +183,7 @@ impl HoldDocument {
             tool,
             arguments: _,
             also_sent,
+            modified,
             call_id,
             trace_id,
             arguments_digest,
@@ -197,6 +201,7 @@ impl HoldDocument {
             requester: RequesterDocument::of(requester),
             tool: tool.to_string(),
             also_sent: also_sent.to_string(),
+            modified: *modified,
             call_id: call_id.to_string(),
             trace_id: trace_id.to_string(),
             arguments_digest: arguments_digest.to_string(),
@@ -218,6 +223,7 @@ impl HoldDocument {
             tool: self.tool.into(),
             arguments: columns.arguments.into(),
             also_sent: self.also_sent.into(),
+            modified: self.modified,
             call_id: self.call_id.into(),
             trace_id: self.trace_id.into(),
             arguments_digest: self.arguments_digest.into(),

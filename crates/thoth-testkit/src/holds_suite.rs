@@ -102,6 +102,7 @@ impl HeldCall {
             call_id: format!("call-{token}").into(),
             trace_id: "trace".into(),
             also_sent: "".into(),
+            modified: false,
             arguments_digest: "digest".into(),
             why: Why {
                 reason: "asks".to_owned(),

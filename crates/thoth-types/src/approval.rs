@@ -35,6 +35,8 @@ words! {
         Ticket => "ticket",
         /// A desktop notification.
         Notification => "notification",
+        /// The server's HTTP interface, with a key that may answer.
+        Api => "api",
     }
 }
 
@@ -78,7 +80,11 @@ impl ProcessRef {
     }
 }
 
-/// On whose behalf a held call is made: fixed for the session, told by the operating system.
+/// The number of an account that no machine has: of whoever asks over the network.
+const REMOTE: u32 = u32::MAX;
+
+/// On whose behalf a held call is made: fixed for the session, told by the operating system, or, for calls over the network,
+/// by the key that they came with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requester {
     /// The account under which the sidecar runs.
@@ -91,7 +97,21 @@ pub struct Requester {
     pub client: Option<ProcessRef>,
 }
 
-/// Who answers a hold, as the operating system tells.
+impl Requester {
+    /// Whoever asks over the network, with a key of this name.
+    #[must_use]
+    pub const fn remote(key: Arc<str>, user: Option<UserId>) -> Self {
+        Self { account: key, uid: REMOTE, user, client: None }
+    }
+
+    /// Whether the call came over the network: then nobody sits at its machine, as far as is known here.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        self.uid == REMOTE
+    }
+}
+
+/// Who answers a hold, as the operating system tells, or the key that the answer came with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approver {
     /// The account.
@@ -103,11 +123,12 @@ pub struct Approver {
 /// One kind of approver that a policy names. Groups are spelled out when the policy is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ApproverRule {
-    /// Whoever sits at the machine: the account of the sidecar, in a terminal or in the client's dialogue.
+    /// Whoever sits at the machine: the account of the sidecar, in a terminal or in the client's dialogue. Of a call over
+    /// the network: any key that may answer.
     LocalUser,
-    /// The same, in a terminal only.
+    /// The same, in a terminal only. Of a call over the network: any key that may answer.
     LocalTerminal,
-    /// This account of the machine, in a terminal.
+    /// This account of the machine, in a terminal. Of a call over the network: the key of this name that may answer.
     Account(Arc<str>),
 }
 
@@ -194,6 +215,9 @@ impl Requirement {
     /// # Errors
     /// Says why it would not.
     pub fn entitles(&self, vote: &Vote, requester: &Requester) -> Result<(), Unentitled> {
+        if vote.channel == Channel::Api {
+            return self.entitles_key(&vote.approver.account, requester);
+        }
         let local = vote.approver.uid == requester.uid;
         if local && !self.requester_may_approve {
             return Err(Unentitled::IsRequester);
@@ -222,6 +246,24 @@ impl Requirement {
             return Err(Unentitled::OutOfSight);
         }
         Ok(())
+    }
+
+    /// The same for an answer over the network, which no terminal can prove: it counts for calls that came that way, too.
+    /// Whether the key may answer at all is for whoever took the answer to know.
+    fn entitles_key(&self, key: &str, requester: &Requester) -> Result<(), Unentitled> {
+        if !requester.is_remote() {
+            return Err(Unentitled::NotAnApprover);
+        }
+        let asks = *key == *requester.account || requester.user.as_ref().is_some_and(|user| user.as_str() == key);
+        if asks && !self.requester_may_approve {
+            return Err(Unentitled::IsRequester);
+        }
+        let admits = |rule: &ApproverRule| match rule {
+            ApproverRule::LocalUser | ApproverRule::LocalTerminal => true,
+            ApproverRule::Account(account) => **account == *key,
+        };
+        let admitted = !self.approvers.is_empty() && self.approvers.iter().all(|list| list.iter().any(admits));
+        if admitted { Ok(()) } else { Err(Unentitled::NotAnApprover) }
     }
 
     /// Whether the client's own dialogue can complete an approval: only then is it asked.
@@ -441,6 +483,35 @@ mod tests {
             let requirement = Requirement::default();
             assert_eq!(requirement.entitles(&vote, &requester), expected, "{vote:?} {requester:?}");
             assert_eq!(requirement.is_met_by(&[vote], &requester), expected.is_ok());
+        }
+    }
+
+    /// Defends invariant 5: a key answers calls that came over the network, and no others; nobody at a machine answers
+    /// those unless named.
+    #[test]
+    fn keys_answer_calls_over_the_network() {
+        use ApproverRule::{Account, LocalUser};
+        use Unentitled::{IsRequester, NotAnApprover};
+        let remote = Requester::remote("agents".into(), Some("dev@example.com".parse().unwrap()));
+        let base = Requirement::default();
+        let of = |rule: ApproverRule| Requirement { approvers: vec![vec![rule]], ..Requirement::default() };
+        let apart = Requirement { requester_may_approve: false, ..of(LocalUser) };
+        let key = |name| vote(name, 7, Channel::Api);
+        let cases = [
+            (&base, key("ops"), &remote, Ok(())),
+            (&base, key("ops"), &requester(), Err(NotAnApprover)),
+            (&base, vote("root", u32::MAX, Channel::Client), &remote, Err(NotAnApprover)),
+            (&base, vote("root", 0, Channel::Terminal), &remote, Err(NotAnApprover)),
+            (&of(Account("alice".into())), key("alice"), &remote, Ok(())),
+            (&of(Account("alice".into())), key("ops"), &remote, Err(NotAnApprover)),
+            (&of(Account("root".into())), key("root"), &requester(), Err(NotAnApprover)),
+            (&apart, key("dev@example.com"), &remote, Err(IsRequester)),
+            (&apart, key("agents"), &remote, Err(IsRequester)),
+            (&apart, key("ops"), &remote, Ok(())),
+            (&Requirement { approvers: Vec::new(), ..Requirement::default() }, key("ops"), &remote, Err(NotAnApprover)),
+        ];
+        for (requirement, vote, asker, expected) in cases {
+            assert_eq!(requirement.entitles(&vote, asker), expected, "{requirement:?} {vote:?} {asker:?}");
         }
     }
 

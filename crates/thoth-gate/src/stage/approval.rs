@@ -190,6 +190,7 @@ fn consult(
             requester: session.requester.clone(),
             tool: Arc::clone(&decided.tool),
             arguments: decided.call.arguments.raw().into(),
+            modified: decided.modified,
             also_sent: to_show(&decided.call.also_sent),
             call_id: Arc::clone(&decided.call_id),
             trace_id: Arc::clone(&decided.trace_id),

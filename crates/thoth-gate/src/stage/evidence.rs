@@ -15,6 +15,7 @@ pub(crate) fn run(written: Result<(), EvidenceError>, passing: Vec<(Cow<'_, [u8]
         Ok(()) => Committed {
             permits: passing.into_iter().map(|(frame, tickets)| Permit::mint(frame, tickets)).collect(),
             withheld: Vec::new(),
+            grounds: Vec::new(),
             error: None,
         },
         Err(error) => {
@@ -22,6 +23,7 @@ pub(crate) fn run(written: Result<(), EvidenceError>, passing: Vec<(Cow<'_, [u8]
             Committed {
                 permits: others.into_iter().map(|(frame, none)| Permit::mint(frame, none)).collect(),
                 withheld: calls.into_iter().flat_map(|(_, tickets)| tickets).map(withhold).collect(),
+                grounds: Vec::new(),
                 error: Some(error),
             }
         }
