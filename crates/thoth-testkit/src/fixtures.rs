@@ -72,6 +72,14 @@ impl Fixtures {
         present(self.installed.join(format!("python-{sdk}")).join("bin").join("python"))
     }
 
+    /// The interpreter with the published client of the enforcer.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn python_client(&self) -> Result<PathBuf, FixtureError> {
+        present(self.installed.join("python-client").join("bin").join("python"))
+    }
+
     /// The folder to start the everything-server example of the Python SDK in.
     ///
     /// # Errors

@@ -43,9 +43,21 @@ const HOUSE: &[Row] = &[
         may_import: &["thoth-types", "thoth-endpoint", "thoth-scan", "thoth-api", "thoth-proxy"],
     },
     Row { name: "thoth-workbench", may_import: &["thoth-types", "thoth-policy"] },
-    Row { name: "thoth-shell", may_import: &["thoth-types", "thoth-endpoint"] },
+    Row { name: "thoth-shell", may_import: &["thoth-types", "thoth-policy", "thoth-endpoint"] },
     Row { name: "thoth-store", may_import: &["thoth-types", "thoth-audit", "thoth-gate"] },
     Row { name: "thoth-update", may_import: &["thoth-types", "thoth-audit", "thoth-api"] },
+    Row {
+        name: "thoth-server",
+        may_import: &[
+            "thoth-types",
+            "thoth-policy",
+            "thoth-audit",
+            "thoth-gate",
+            "thoth-api",
+            "thoth-store",
+            "thoth-shell",
+        ],
+    },
     Row {
         name: "thoth-cli",
         may_import: &[

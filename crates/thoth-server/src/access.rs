@@ -1,0 +1,170 @@
+//! What a key may do, and for whom.
+
+use std::sync::Arc;
+
+use thoth_api::contract::fault::Code;
+use thoth_api::contract::key::{Permission, Permissions, ScopeLevel};
+
+use crate::fault::Fault;
+use crate::tenant::Tenant;
+
+/// A key that was found, without the key itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) name: Option<String>,
+    pub(crate) level: ScopeLevel,
+    /// The fleet, machine or agent.
+    pub(crate) target: Option<String>,
+    pub(crate) permissions: Permissions,
+    pub(crate) expired: bool,
+}
+
+/// What a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// To have calls decided.
+    Execute,
+    /// To send events.
+    Tell,
+    /// To look at everything of the tenant.
+    Look,
+    /// To answer held calls and to make keys.
+    Govern,
+}
+
+impl Key {
+    /// Whether the key is still good, and may do this.
+    pub(crate) fn may(&self, need: Need) -> Result<(), Fault> {
+        if self.expired {
+            return Err(Fault::new(Code::KeyExpired, "the API key has expired"));
+        }
+        let permission = match need {
+            Need::Execute => Permission::Execute,
+            Need::Look => Permission::Read,
+            Need::Tell | Need::Govern => Permission::Write,
+        };
+        if !self.permissions.has(permission) {
+            return Err(Fault::forbidden(format!("the API key has not the permission `{permission}`")));
+        }
+        if matches!(need, Need::Execute | Need::Tell) {
+            return Ok(());
+        }
+        if self.level != ScopeLevel::Organization {
+            return Err(Fault::forbidden("this takes an API key for the organization, and this one is for less"));
+        }
+        // INVARIANT (the governed side cannot loosen its governance): agents have such keys, and could answer themselves.
+        if need == Need::Govern && self.permissions.has(Permission::Execute) {
+            return Err(Fault::forbidden(
+                "an API key that may have calls decided may neither answer them nor change keys; use one without `execute`",
+            ));
+        }
+        Ok(())
+    }
+
+    /// By what a person knows it.
+    pub(crate) fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id)
+    }
+
+    /// Whether it speaks for this agent on this machine of this fleet.
+    fn covers(&self, agent: &str, endpoint: Option<&str>, fleet: Option<&str>) -> bool {
+        let target = self.target.as_deref();
+        match self.level {
+            ScopeLevel::Organization => true,
+            ScopeLevel::Agent => target == Some(agent),
+            ScopeLevel::Endpoint => target.is_some() && target == endpoint,
+            ScopeLevel::Fleet => target.is_some() && target == fleet,
+        }
+    }
+}
+
+/// A request that may go on: who asks, and of which tenant.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) key: Arc<Key>,
+}
+
+impl Access {
+    pub(crate) fn covers(&self, agent: &str, endpoint: Option<&str>, fleet: Option<&str>) -> bool {
+        self.key.covers(agent, endpoint, fleet)
+    }
+
+    /// Refuses what the key does not speak for.
+    pub(crate) fn speaks_for(
+        &self,
+        tenant: &str,
+        agent: &str,
+        endpoint: Option<&str>,
+        fleet: Option<&str>,
+    ) -> Result<(), Fault> {
+        if tenant != self.tenant.id.as_str() {
+            return Err(Fault::forbidden("the API key is of another tenant"));
+        }
+        if !self.covers(agent, endpoint, fleet) {
+            return Err(Fault::forbidden(format!("the API key is for another {}", self.key.level)));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(level: ScopeLevel, target: Option<&str>, permissions: &[Permission]) -> Key {
+        Key {
+            id: "key_1".to_owned(),
+            name: None,
+            level,
+            target: target.map(str::to_owned),
+            permissions: permissions.iter().copied().collect(),
+            expired: false,
+        }
+    }
+
+    /// Defends invariant 6: what a key may do, over all needs.
+    #[test]
+    fn the_table_of_permissions() {
+        use Need::{Execute, Govern, Look, Tell};
+        use Permission::{Execute as E, Read as R, Write as W};
+        use ScopeLevel::{Agent, Organization};
+        let cases: [(ScopeLevel, &[Permission], &[Need]); 6] = [
+            (Organization, &[E], &[Execute]),
+            (Organization, &[R, W], &[Tell, Look, Govern]),
+            (Organization, &[R, W, E], &[Execute, Tell, Look]),
+            (Organization, &[W], &[Tell, Govern]),
+            (Agent, &[R, W, E], &[Execute, Tell]),
+            (Agent, &[W], &[Tell]),
+        ];
+        for (level, permissions, may) in cases {
+            let target = (level == Agent).then_some("bot");
+            for need in [Execute, Tell, Look, Govern] {
+                let found = key(level, target, permissions).may(need);
+                assert_eq!(found.is_ok(), may.contains(&need), "{level} {permissions:?} {need:?}");
+            }
+        }
+        let expired = Key { expired: true, ..key(Organization, None, &[E]) };
+        assert_eq!(expired.may(Execute).map_err(|fault| fault.code), Err(Code::KeyExpired));
+    }
+
+    #[test]
+    fn a_key_speaks_for_its_own_only() {
+        use ScopeLevel::{Agent, Endpoint, Fleet, Organization};
+        for (level, target, agent, endpoint, fleet, expected) in [
+            (Organization, None, "a", None, None, true),
+            (Agent, Some("a"), "a", None, None, true),
+            (Agent, Some("a"), "b", None, None, false),
+            (Agent, None, "", None, None, false),
+            (Endpoint, Some("e"), "a", Some("e"), None, true),
+            (Endpoint, Some("e"), "a", None, None, false),
+            (Endpoint, None, "a", None, None, false),
+            (Fleet, Some("f"), "a", None, Some("f"), true),
+            (Fleet, Some("f"), "a", Some("f"), None, false),
+            (Fleet, None, "a", None, None, false),
+        ] {
+            assert_eq!(key(level, target, &[]).covers(agent, endpoint, fleet), expected, "{level} {target:?} {agent}");
+        }
+    }
+}

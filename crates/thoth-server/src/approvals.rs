@@ -1,0 +1,119 @@
+//! `GET /{tenant}/thoth/approvals` and `POST …/approvals/{token}/resolve`: held calls, and people's answers to them, in
+//! the ledger before they count.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use thoth_api::contract::approval::{Answer, Approval, Query, Resolve, State};
+use thoth_api::contract::fault::Code;
+use thoth_api::contract::list::List;
+use thoth_api::contract::{Json, read};
+use thoth_gate::HoldsError;
+use thoth_gate::hold::{Hold, HoldState, VoteError};
+use thoth_types::{Approver, Channel, HoldToken, Vote};
+
+use crate::access::{Access, Key};
+use crate::clock;
+use crate::enforce::unreadable;
+use crate::fault::Fault;
+use crate::hold::instant;
+
+/// How many are on a page where nothing is said, and at most.
+const PAGE: u32 = 50;
+const LARGEST_PAGE: u32 = 200;
+/// The longest reason that is kept, in characters.
+const MAX_REASON: usize = 500;
+
+/// Held calls, newest first. Blocks on the disk.
+pub(crate) fn list(access: &Access, query: Query) -> Result<List<Approval>, Fault> {
+    let holds = access.tenant.gate.desk().holds().list().map_err(Fault::unavailable)?;
+    let now = clock::now().wall;
+    let wanted = |hold: &&Hold| query.status.is_none_or(|status| status == state_of(hold.state_at(now)));
+    let matching: Vec<&Hold> = holds.iter().filter(wanted).collect();
+    let size = query.per_page.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+    let skipped = u64::from(query.page.unwrap_or(1).max(1) - 1) * u64::from(size);
+    let page = matching.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).take(size as usize);
+    let mut list = List::complete(page.map(|hold| row(hold)).collect());
+    list.total = u64::try_from(matching.len()).ok();
+    Ok(list)
+}
+
+/// Takes an answer. Blocks on the disk.
+pub(crate) fn resolve(access: &Access, token: &str, body: &[u8]) -> Result<Approval, Fault> {
+    let unknown = || Fault::not_found("there is no such held call");
+    let token = HoldToken::parse(token).ok_or_else(unknown)?;
+    let Resolve { decision, reason } = read(body).map_err(|error| unreadable(&error))?;
+    let vote = vote(&access.key, decision == Answer::Approve, reason.as_deref());
+    let answered = access.tenant.gate.desk().vote(&token, &vote).map_err(|error| match error {
+        HoldsError::Unknown(_) => unknown(),
+        HoldsError::Vote(VoteError::Closed(state)) => {
+            Fault::new(Code::Conflict, format!("it is {} already", state.as_str()))
+        }
+        HoldsError::Vote(VoteError::Unentitled(why)) => Fault::forbidden(why.to_string()),
+        error => Fault::unavailable(error),
+    })?;
+    access.tenant.tell_answered();
+    Ok(row(&answered))
+}
+
+fn vote(key: &Key, approves: bool, reason: Option<&str>) -> Vote {
+    let mut origin = format!("key {}", key.id);
+    if let Some(reason) = reason {
+        origin.push_str("; reason: ");
+        origin.extend(reason.chars().filter(|c| !c.is_control()).take(MAX_REASON));
+    }
+    Vote {
+        approver: Approver { account: Arc::from(key.label()), uid: number(&key.id) },
+        approves,
+        channel: Channel::Api,
+        origin,
+        at: clock::now().wall,
+        line: Vec::new(),
+    }
+}
+
+/// Tells keys apart where several must agree, as numbers tell accounts apart. Two keys of one number count as one, which
+/// is the strict side. Never that of whoever asks over the network.
+fn number(id: &str) -> u32 {
+    let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
+    let [a, b, c, d, ..] = digest;
+    u32::from_be_bytes([a, b, c, d]) >> 1
+}
+
+const fn state_of(state: HoldState) -> State {
+    match state {
+        HoldState::Pending => State::Pending,
+        HoldState::Approved => State::Approved,
+        HoldState::Denied => State::Denied,
+        HoldState::Expired => State::Expired,
+        HoldState::Spent => State::Spent,
+    }
+}
+
+fn row(hold: &Hold) -> Approval {
+    let id = |text: &dyn std::fmt::Display| text.to_string();
+    let latest = hold.votes.last();
+    let given = hold.votes.iter().filter(|vote| vote.approves).count();
+    // Long after a call is over its arguments are deleted.
+    let arguments = Some(&*hold.arguments).filter(|arguments| !arguments.is_empty());
+    Approval {
+        id: hold.token.to_string(),
+        status: state_of(hold.state_at(clock::now().wall)),
+        tool_name: hold.tool.to_string(),
+        agent_id: hold.caller.agent.as_ref().map(|agent| id(agent)),
+        session_id: Some(hold.caller.session.to_string()),
+        user_id: hold.caller.user.as_ref().map(|user| id(user)),
+        reason: Some(hold.why.reason.clone()),
+        decision_reason_code: Some(hold.why.reason_code.to_string()),
+        matched_rule_ids: hold.why.rule.iter().map(ToString::to_string).collect(),
+        risk_score: Some(f64::from(hold.why.risk.score())),
+        tool_args: arguments.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(|text| Json::new(text.to_owned())),
+        arguments_digest: Some(hold.arguments_digest.to_string()),
+        approvals_required: Some(u32::from(hold.requirement.quorum.max(1))),
+        approvals_given: u32::try_from(given).ok(),
+        created_at: Some(instant(hold.created_at)),
+        expires_at: Some(instant(hold.ends_at)),
+        resolved_by: latest.map(|vote| vote.approver.account.to_string()),
+        resolved_at: latest.map(|vote| instant(vote.at)),
+    }
+}

@@ -1,0 +1,178 @@
+//! One call through the tenant's gate. It blocks on the disk: it runs on threads that may.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use thoth_gate::{Answer, GateSession, Grounds, Refused, Round};
+use thoth_policy::ScopeList;
+use thoth_types::json::{Limits, Tape};
+use thoth_types::{Arguments, Caller, Decision, Listed, ReasonCode, Requester, RiskLevel, ToolCall};
+
+use crate::clock;
+use crate::random;
+use crate::sessions::SessionKey;
+use crate::tenant::Tenant;
+
+/// A call as the gate gets it.
+#[derive(Debug)]
+pub(crate) struct Wanted<'w> {
+    pub(crate) caller: Caller,
+    pub(crate) requester: Requester,
+    pub(crate) tool: &'w str,
+    /// The exact bytes of the arguments; nothing where there are none.
+    pub(crate) arguments: Option<&'w [u8]>,
+    /// An object in its canonical form, or empty.
+    pub(crate) also_sent: &'w [u8],
+    /// The held call that it is made for.
+    pub(crate) retry_of: Option<String>,
+}
+
+/// What the gate says.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It may run.
+    Admitted(Box<Admitted>),
+    /// It may not.
+    Refused(Box<Refused>),
+}
+
+/// An admitted call. Its record is in the ledger.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) grounds: Grounds,
+    pub(crate) call_id: String,
+    /// The arguments as they may be used.
+    pub(crate) arguments: Vec<u8>,
+}
+
+/// Why the gate was not asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unasked {
+    /// The request is not one that can be decided.
+    #[error("{0}")]
+    Bad(String),
+    /// Something here does not work.
+    #[error("{0}")]
+    Failed(&'static str),
+}
+
+/// Decides a call. `still` is asked once nobody else decides in this session any more, and may call it off.
+pub(crate) fn decide<E: From<Unasked>>(
+    tenant: &Tenant,
+    wanted: Wanted<'_>,
+    still: impl FnOnce() -> Result<(), E>,
+) -> Result<Verdict, E> {
+    let Wanted { caller, requester, tool, arguments, also_sent, retry_of } = wanted;
+    tenant.look(&caller);
+    let key = SessionKey::of(&caller, &requester);
+    let session = tenant.sessions.get(key, || begin(caller, requester))?;
+    // A panic while it was used may have left it half-changed: it decides nothing any more.
+    let mut session = session.lock().map_err(|_| Unasked::Failed("the session broke; begin another one"))?;
+    still()?;
+    let mut tape = Tape::new();
+    let parsed = arguments
+        .map(|bytes| tape.parse(bytes, &Limits { max_bytes: bytes.len(), ..Limits::default() }))
+        .transpose()
+        .map_err(|_| Unasked::Bad("`tool_args` is nested too deeply, or names a member twice".to_owned()))?;
+    if parsed.is_some_and(|value| !value.is_object() && !value.is_null()) {
+        return Err(Unasked::Bad("`tool_args` is no object".to_owned()).into());
+    }
+    let call = ToolCall {
+        tool: Cow::Borrowed(tool),
+        arguments: Arguments::new(parsed),
+        listed: Listed::Unknown,
+        integrity: None,
+        retry_of,
+        task: false,
+        also_sent: also_sent.into(),
+    };
+    let frame = arguments.filter(|_| call.arguments.value().is_some()).unwrap_or(b"{}");
+    let mut round = tenant.gate.round(&mut session);
+    let answer = round.admit(&call, Cow::Borrowed(frame), &random::sixteen, clock::now());
+    Ok(conclude(round, answer, tool))
+}
+
+/// Writes the evidence; without it nothing is admitted, and nobody is told of a hold that they could not answer.
+fn conclude(round: Round<'_, '_>, answer: Answer, tool: &str) -> Verdict {
+    let mut committed = round.commit();
+    if committed.error.is_some() {
+        let refused = committed.withheld.pop().unwrap_or_else(|| unrecorded(tool, answer));
+        return Verdict::Refused(Box::new(refused));
+    }
+    match (answer, committed.permits.pop(), committed.grounds.pop()) {
+        (Answer::Refused(refused), ..) => Verdict::Refused(refused),
+        (Answer::Admitted, Some(permit), Some(grounds)) => {
+            let call_id = permit.tickets().first().map(|ticket| ticket.call_id().to_owned()).unwrap_or_default();
+            Verdict::Admitted(Box::new(Admitted { grounds, call_id, arguments: permit.spend().into_owned() }))
+        }
+        (answer @ Answer::Admitted, ..) => Verdict::Refused(Box::new(unrecorded(tool, answer))),
+    }
+}
+
+fn unrecorded(tool: &str, answer: Answer) -> Refused {
+    let (trace_id, call_id) = match answer {
+        Answer::Refused(refused) => (refused.trace_id, refused.call_id),
+        Answer::Admitted => (Arc::from(""), Arc::from("")),
+    };
+    Refused {
+        decision: Decision::Block,
+        tool: Arc::from(tool),
+        reason: "the call could not be recorded in the ledger, and unrecorded calls do not go out".to_owned(),
+        reason_code: ReasonCode::EvidenceUnavailable,
+        rule: None,
+        place: None,
+        risk_score: RiskLevel::Critical.score(),
+        trace_id,
+        call_id,
+        hold: None,
+        retry_after_seconds: None,
+        findings: Vec::new(),
+    }
+}
+
+fn begin(caller: Caller, requester: Requester) -> Result<GateSession, Unasked> {
+    let scope = ScopeList::new(&caller.approved_scope)
+        .map_err(|_| Unasked::Bad("`approved_scope` has an entry that is no glob".to_owned()))?;
+    let random = random::eight().ok_or(Unasked::Failed("the system has no randomness"))?;
+    // The time is greater than the number of any call of a session of this name before.
+    let last = u64::try_from(clock::now().wall.as_microsecond()).unwrap_or_default();
+    Ok(GateSession::new(caller, scope, random).requested_by(requester).numbered_after(last).telling())
+}
+
+/// The mode that satisfies both: what the caller asks for may only tighten what the server demands. Neither of `step_up`
+/// and `progressive` is stricter than the other in every case, so that together they are `block`.
+pub(crate) const fn strictest(floor: thoth_types::Mode, asked: thoth_types::Mode) -> thoth_types::Mode {
+    use thoth_types::Mode::{Block, Observe, Progressive, StepUp};
+    match (floor, asked) {
+        (Observe, other) | (other, Observe) => other,
+        (StepUp, StepUp) => StepUp,
+        (Progressive, Progressive) => Progressive,
+        _ => Block,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use thoth_types::Mode;
+
+    use super::*;
+
+    /// Defends invariant 6: whoever calls cannot loosen the mode.
+    #[test]
+    fn modes_only_tighten() {
+        use Mode::{Block, Observe, Progressive, StepUp};
+        let cases = [
+            (Observe, Observe, Observe),
+            (Observe, StepUp, StepUp),
+            (StepUp, Observe, StepUp),
+            (StepUp, Progressive, Block),
+            (Progressive, StepUp, Block),
+            (Progressive, Progressive, Progressive),
+            (Block, Observe, Block),
+            (Observe, Block, Block),
+        ];
+        for (floor, asked, expected) in cases {
+            assert_eq!(strictest(floor, asked), expected, "{floor} {asked}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Keys: found by their digest, made, listed and taken back. The key itself is seen once, when it is made.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use thoth_api::contract::key::{ApiKey, Create, CreateError, Created, Keys, Permission, Permissions, Row, ScopeLevel};
+use thoth_api::contract::read;
+use thoth_store::server::{Key as Stored, KeyState, ServerError, ServerStore};
+
+use crate::access::{Access, Key};
+use crate::app::App;
+use crate::clock;
+use crate::enforce::unreadable;
+use crate::fault::Fault;
+use crate::hold::instant;
+use crate::random;
+use crate::tenants::TenantName;
+
+/// The longest name, target or reason, in bytes.
+const MAX_TEXT: usize = 256;
+
+/// Why no key was made.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// It makes no sense.
+    #[error(transparent)]
+    Senseless(#[from] CreateError),
+    /// A text is too long or a person could not read it.
+    #[error("`{0}` is longer than {MAX_TEXT} bytes, or has control characters")]
+    Text(&'static str),
+    /// It would end after the end of time.
+    #[error("`ttl_seconds` is too large")]
+    Endless,
+    /// The system has no randomness.
+    #[error("the system has no randomness")]
+    NoRandomness,
+    /// It could not be kept.
+    #[error(transparent)]
+    Store(#[from] ServerError),
+}
+
+/// The store of a data directory.
+pub(crate) fn store(data: &Path) -> ServerStore {
+    ServerStore::new(data.join("thothd.db"))
+}
+
+/// The key of this digest, and whose it is; none that was taken back.
+pub(crate) fn find(store: &ServerStore, digest: &[u8; 32], now: Timestamp) -> Result<Option<(String, Key)>, Fault> {
+    let Some(stored) = store.key_by_digest(digest).map_err(Fault::unavailable)? else { return Ok(None) };
+    let state = stored.state_at(now);
+    if state == KeyState::Revoked {
+        return Ok(None);
+    }
+    let key = Key {
+        expired: state == KeyState::Expired,
+        level: level(&stored)?,
+        permissions: permissions(&stored)?,
+        id: stored.id.clone(),
+        name: stored.name.clone(),
+        target: stored.scope_target.clone(),
+    };
+    if !key.expired {
+        store.key_was_used(&stored, now).map_err(Fault::unavailable)?;
+    }
+    Ok(Some((stored.tenant, key)))
+}
+
+/// Makes the first key of a tenant, in the data directory itself: nobody has one yet to ask the server with.
+///
+/// # Errors
+/// If it makes no sense or cannot be kept.
+pub fn create_key(data: &Path, tenant: &TenantName, wanted: &Create) -> Result<Created, KeyError> {
+    make(&store(data), tenant.as_str(), wanted)
+}
+
+/// `POST /{tenant}/thoth/api-keys`. Blocks on the disk.
+pub(crate) fn create(app: &App, access: &Access, body: &[u8]) -> Result<Created, Fault> {
+    let wanted: Create = read(body).map_err(|error| unreadable(&error))?;
+    make(&app.store, access.tenant.id.as_str(), &wanted).map_err(|error| match error {
+        KeyError::Store(ServerError::Store(_)) | KeyError::NoRandomness => Fault::unavailable(error),
+        error => Fault::bad(error.to_string()),
+    })
+}
+
+/// `GET /{tenant}/thoth/api-keys`. Blocks on the disk.
+pub(crate) fn list(app: &App, access: &Access) -> Result<Keys, Fault> {
+    let stored = app.store.keys(access.tenant.id.as_str()).map_err(Fault::unavailable)?;
+    let api_keys = stored.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+    let total = u64::try_from(api_keys.len()).unwrap_or(u64::MAX);
+    Ok(Keys { api_keys, total })
+}
+
+/// `DELETE /{tenant}/thoth/api-keys/{id}`. Blocks on the disk.
+pub(crate) fn revoke(app: &App, access: &Access, id: &str) -> Result<(), Fault> {
+    let found = app.store.revoke_key(access.tenant.id.as_str(), id, clock::now().wall).map_err(Fault::unavailable)?;
+    found.map(drop).ok_or_else(|| Fault::not_found("there is no such key"))
+}
+
+fn make(store: &ServerStore, tenant: &str, wanted: &Create) -> Result<Created, KeyError> {
+    wanted.check()?;
+    let texts =
+        [("name", &wanted.name), ("scope_target_id", &wanted.scope_target_id), ("jit_reason", &wanted.jit_reason)];
+    for (field, text) in texts {
+        if text.as_ref().is_some_and(|text| text.len() > MAX_TEXT || text.chars().any(char::is_control)) {
+            return Err(KeyError::Text(field));
+        }
+    }
+    let now = clock::now().wall;
+    let lasting = wanted.ttl_seconds.map(|seconds| {
+        let seconds = i64::try_from(seconds).map_err(|_| KeyError::Endless)?;
+        now.checked_add(SignedDuration::from_secs(seconds)).map_err(|_| KeyError::Endless)
+    });
+    let id = random::eight().ok_or(KeyError::NoRandomness)?;
+    let api_key = ApiKey::from_random(random::thirty_two().ok_or(KeyError::NoRandomness)?, wanted.scope_level);
+    let stored = Stored {
+        id: format!("key_{:016x}", u64::from_be_bytes(id)),
+        tenant: tenant.to_owned(),
+        name: wanted.name.clone(),
+        scope_level: wanted.scope_level.to_string(),
+        scope_target: wanted.scope_target_id.clone(),
+        permissions: wanted.permissions.0.iter().map(ToString::to_string).collect(),
+        reason: wanted.jit_reason.clone(),
+        created_at: now,
+        expires_at: lasting.transpose()?,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    store.add_key(&stored, &api_key.digest())?;
+    Ok(Created { api_key, row: described(&stored, wanted.scope_level, wanted.permissions.clone()) })
+}
+
+fn row(stored: &Stored) -> Result<Row, Fault> {
+    Ok(described(stored, level(stored)?, permissions(stored)?))
+}
+
+fn described(stored: &Stored, scope_level: ScopeLevel, permissions: Permissions) -> Row {
+    Row {
+        id: stored.id.clone(),
+        name: stored.name.clone(),
+        scope_level,
+        scope_target_id: stored.scope_target.clone(),
+        permissions,
+        created_at: Some(instant(stored.created_at)),
+        expires_at: stored.expires_at.map(instant),
+        revoked_at: stored.revoked_at.map(instant),
+        last_used_at: stored.last_used_at.map(instant),
+        jit_reason: stored.reason.clone(),
+    }
+}
+
+/// A word that nobody knows is damage, and opens nothing.
+fn level(stored: &Stored) -> Result<ScopeLevel, Fault> {
+    ScopeLevel::parse(&stored.scope_level).ok_or_else(|| damaged(stored))
+}
+
+fn permissions(stored: &Stored) -> Result<Permissions, Fault> {
+    let words = stored.permissions.iter().map(|word| Permission::parse(word).ok_or_else(|| damaged(stored)));
+    words.collect()
+}
+
+fn damaged(stored: &Stored) -> Fault {
+    Fault::broken(format!("the key {} is written down in words that are not known", stored.id))
+}

@@ -1,0 +1,31 @@
+//! The enforcer over HTTP: who asks is told by their key, each call goes through the gate of its tenant, and the answer is
+//! in the words of the contract.
+//!
+//! It decides nothing itself and runs no call. Each tenant has its own folder, holds and ledger. Whatever waits for the
+//! disk runs on threads that may wait.
+
+mod access;
+mod app;
+mod approvals;
+mod auth;
+mod clock;
+mod decide;
+mod enforce;
+mod events;
+mod explain;
+mod fault;
+mod hold;
+mod keys;
+mod limits;
+pub mod listen;
+mod random;
+mod refusals;
+mod routes;
+mod sessions;
+mod tenant;
+mod tenants;
+
+pub use app::{Options, Server};
+pub use keys::{KeyError, create_key};
+pub use limits::Rates;
+pub use tenants::{NoTenantName, TenantName};

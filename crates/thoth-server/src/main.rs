@@ -1,0 +1,269 @@
+//! `thothd`: flags, the data directory, signals. What it serves is in the library.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use thoth_api::contract::key::{Create, Permission, ScopeLevel};
+use thoth_server::{KeyError, Options, Rates, TenantName, listen};
+use thoth_shell::exit::{Code, Failure, Outcome};
+use thoth_shell::home::{Care, Home, private, write_new};
+use thoth_shell::terminal::{line, note};
+use thoth_types::Mode;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done; `serve` was told to stop
+  1    something could not be done
+  2    wrong command line
+
+Files live in `--data`, by default `$THOTH_HOME/thothd` or `~/.thoth/thothd`.";
+
+/// The enforcer: decides the calls of agents over HTTP, keeps those that wait for a person, and takes in their events.
+#[derive(Debug, Parser)]
+#[command(name = "thothd", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves until SIGTERM or SIGINT
+    Serve(Box<ServeArgs>),
+    /// Makes keys beside the server: the first one has to come from somewhere
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Makes a key and shows it, once
+    Create(Box<CreateArgs>),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("scope").required(true),
+    after_help = "\
+A key with `execute` is for agents: it may neither answer held calls nor change keys.
+
+Examples:
+  thothd keys create --tenant acme --name ops --organization --permission read --permission write
+  thothd keys create --tenant acme --agent-id billing-bot --permission execute --permission write"
+)]
+struct CreateArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Whose key
+    #[arg(long, value_name = "NAME")]
+    tenant: TenantName,
+    /// What people call it; `approvers: [user:NAME]` in a policy means it
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// For all of the tenant
+    #[arg(long, group = "scope", visible_alias = "organisation")]
+    organization: bool,
+    /// For one agent
+    #[arg(long, group = "scope", value_name = "ID")]
+    agent_id: Option<String>,
+    /// For one machine
+    #[arg(long, group = "scope", value_name = "ID")]
+    endpoint_id: Option<String>,
+    /// For the machines of one fleet
+    #[arg(long, group = "scope", value_name = "ID")]
+    fleet_id: Option<String>,
+    /// What it may do: read, write or execute; repeat for several
+    #[arg(long = "permission", required = true, value_name = "WORD", value_parser = permission)]
+    permissions: Vec<Permission>,
+    /// How long it lives; for good unless given
+    #[arg(long, value_name = "N")]
+    ttl_seconds: Option<u64>,
+}
+
+fn permission(word: &str) -> Result<Permission, String> {
+    Permission::parse(word).ok_or_else(|| "it is none of read, write, execute".to_owned())
+}
+
+fn create_key(arguments: CreateArgs) -> Outcome {
+    let data = data(arguments.data)?;
+    let targets = [
+        (ScopeLevel::Agent, arguments.agent_id),
+        (ScopeLevel::Endpoint, arguments.endpoint_id),
+        (ScopeLevel::Fleet, arguments.fleet_id),
+    ];
+    let target = targets.into_iter().find_map(|(level, id)| id.map(|id| (level, Some(id))));
+    let (scope_level, scope_target_id) = target.unwrap_or((ScopeLevel::Organization, None));
+    let wanted = Create {
+        name: arguments.name,
+        scope_level,
+        scope_target_id,
+        permissions: arguments.permissions.into_iter().collect(),
+        ttl_seconds: arguments.ttl_seconds,
+        jit_reason: None,
+    };
+    let made = thoth_server::create_key(&data, &arguments.tenant, &wanted).map_err(|error| {
+        let code =
+            if matches!(error, KeyError::Store(_) | KeyError::NoRandomness) { Code::Failed } else { Code::Usage };
+        Failure::new(code, error)
+    })?;
+    note(format_args!("{}: this is shown once; keep it where only its user can read it", made.row.id));
+    line(made.api_key.expose_secret())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Debug, Args)]
+struct DataArgs {
+    /// Where everything is kept
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Where to listen; other machines are listened to with TLS only
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+    /// The policy of all tenants; `policy.yaml` in the data directory unless given
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The certificate and those above it, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// What is done about violations at least; a client may ask for a stricter mode, never for a looser one
+    #[arg(long, value_enum, default_value_t = ModeArg::Block)]
+    enforcement_mode: ModeArg,
+    /// Calls that a tenant may have decided per minute
+    #[arg(long, value_name = "N", default_value_t = Rates::default().enforce)]
+    enforce_per_minute: NonZeroU32,
+    /// Batches of events that a tenant may send per minute
+    #[arg(long, value_name = "N", default_value_t = Rates::default().events)]
+    events_per_minute: NonZeroU32,
+    /// Questions about held calls that a tenant may ask per minute
+    #[arg(long, value_name = "N", default_value_t = Rates::default().polls)]
+    polls_per_minute: NonZeroU32,
+    /// Other requests of a tenant per minute: lists, answers, keys
+    #[arg(long, value_name = "N", default_value_t = Rates::default().governance)]
+    governance_per_minute: NonZeroU32,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ModeArg {
+    /// Evaluate and record, never interrupt
+    #[value(alias = "shadow")]
+    Observe,
+    /// A violation asks a person
+    #[value(name = "step_up", alias = "step-up")]
+    StepUp,
+    /// The first violation warns, the second asks, the third blocks
+    Progressive,
+    /// A violation blocks
+    Block,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Observe => Self::Observe,
+            ModeArg::StepUp => Self::StepUp,
+            ModeArg::Progressive => Self::Progressive,
+            ModeArg::Block => Self::Block,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(arguments) => serve(*arguments),
+        Command::Keys(KeysCommand::Create(arguments)) => create_key(*arguments),
+    };
+    outcome.unwrap_or_else(|failure| failure.report())
+}
+
+/// The data directory, private.
+fn data(arguments: DataArgs) -> Result<PathBuf, Failure> {
+    let (path, care) = match arguments.data {
+        Some(path) => (path, Care::Refuse),
+        None => (Home::open()?.path().join("thothd"), Care::Repair),
+    };
+    let path = std::path::absolute(&path).map_err(|error| Failure::failed(format!("--data: {error}")))?;
+    private(&path, care)?;
+    Ok(path)
+}
+
+fn serve(arguments: ServeArgs) -> Outcome {
+    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => Some(listen::tls(certificate, key).map_err(Failure::failed)?),
+        _ => None,
+    };
+    if tls.is_none() && listen::needs_tls(&arguments.listen) {
+        return Err(Failure::usage(format!(
+            "`{}` can be reached by other machines, and there is no TLS",
+            arguments.listen
+        ))
+        .hint("give --tls-cert and --tls-key, or listen at 127.0.0.1 behind a proxy that speaks TLS"));
+    }
+    let data = data(arguments.data)?;
+    let policy = match arguments.policy {
+        Some(policy) => policy,
+        None => starter(&data)?,
+    };
+    let options = Options {
+        data,
+        policy,
+        mode: arguments.enforcement_mode.into(),
+        rates: Rates {
+            enforce: arguments.enforce_per_minute,
+            events: arguments.events_per_minute,
+            polls: arguments.polls_per_minute,
+            governance: arguments.governance_per_minute,
+        },
+    };
+    let failed = |what: &str, error: &dyn std::fmt::Display| Failure::failed(format!("cannot {what}: {error}"));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| failed("begin", &error))?;
+    runtime.block_on(async move {
+        let mut terminate = signal(SignalKind::terminate()).map_err(|error| failed("wait for signals", &error))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| failed("wait for signals", &error))?;
+        let address = arguments.listen;
+        let listener =
+            TcpListener::bind(address).await.map_err(|error| failed(&format!("listen at `{address}`"), &error))?;
+        let address = listener.local_addr().map_err(|error| failed("tell the address", &error))?;
+        let server = thoth_server::Server::new(options);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        // Scripts that let the system choose a port read it here.
+        line(format_args!("listening at {scheme}://{address}"))?;
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            note("stopping");
+        };
+        server.serve(listener, tls, stop).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The policy in the data directory, written there if it is not.
+fn starter(data: &std::path::Path) -> Result<PathBuf, Failure> {
+    let path = data.join("policy.yaml");
+    let written = write_new(&path, thoth_policy::STARTER)
+        .map_err(|error| Failure::failed(format!("cannot write `{}`: {error}", path.display())))?;
+    if written {
+        note(format_args!(
+            "wrote a starter policy to {}: it allows reading, asks before writing, and blocks deleting",
+            path.display()
+        ));
+    }
+    Ok(path)
+}

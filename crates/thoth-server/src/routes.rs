@@ -1,0 +1,270 @@
+//! What is served where, and what every request goes through: its key, its limit, its size, its time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thoth_api::contract::fault::{self, Code};
+use thoth_api::contract::hold::{LONGEST_WAIT_SECONDS, Poll};
+use thoth_shell::terminal::note;
+use tokio::time::Instant;
+
+use crate::access::{Access, Need};
+use crate::app::App;
+use crate::auth;
+use crate::fault::Fault;
+use crate::limits::{Kind, Standing};
+use crate::{approvals, enforce, events, explain, hold, keys, random};
+
+/// The largest body.
+const MAX_BODY: usize = 1024 * 1024;
+/// How long a request may take, beside what it asks to wait.
+const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Everything that is served.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/v1/enforce", post(enforce_route))
+        .route("/v1/enforce/hold/{token}", get(poll_route))
+        .route("/v1/explain", post(explain_route))
+        .route("/v1/events/batch", post(events_route))
+        .route("/{tenant}/thoth/approvals", get(approvals_route))
+        .route("/{tenant}/thoth/approvals/{token}/resolve", post(resolve_route))
+        .route("/{tenant}/thoth/api-keys", get(keys_route).post(create_key_route))
+        .route("/{tenant}/thoth/api-keys/{id}", delete(revoke_key_route))
+        .route("/{tenant}/thoth/events", get(event_list_route))
+        .fallback(async || Fault::not_found("nothing is served at this address"))
+        .method_not_allowed_fallback(async || {
+            Fault::new(Code::MethodNotAllowed, "this address does not take this method")
+        })
+        .layer(from_fn(frame))
+        .with_state(app)
+}
+
+type Served = State<Arc<App>>;
+
+async fn ready(State(app): Served) -> Result<&'static str, Fault> {
+    blocking(move || app.ready().map(|()| "ready\n")).await
+}
+
+async fn enforce_route(State(app): Served, request: Request) -> Response {
+    entry(app, request, (Need::Execute, Kind::Enforce), None, |access, _, body| enforce::run(&access, &body).map(json))
+        .await
+}
+
+async fn explain_route(State(app): Served, request: Request) -> Response {
+    entry(app, request, (Need::Execute, Kind::Explain), None, |access, _, body| explain::run(&access, &body).map(json))
+        .await
+}
+
+async fn events_route(State(app): Served, request: Request) -> Response {
+    entry(app, request, (Need::Tell, Kind::Events), None, |access, app, body| {
+        events::take(&app, &access, &body).map(|receipt| (StatusCode::ACCEPTED, json(receipt)).into_response())
+    })
+    .await
+}
+
+async fn poll_route(State(app): Served, Path(token): Path<String>, request: Request) -> Response {
+    let poll = query::<Poll>(request.uri());
+    let admitted = match admit(Arc::clone(&app), request, (Need::Execute, Kind::Poll), None).await {
+        Ok(admitted) => admitted,
+        Err(turned) => return turned.into_response(),
+    };
+    let access = admitted.access.clone();
+    let work = async move {
+        let wait = poll?.wait.unwrap_or(0).min(LONGEST_WAIT_SECONDS);
+        // Before the first look, so that no answer falls in between.
+        let mut answers = access.tenant.answers();
+        let deadline = Instant::now() + Duration::from_secs(wait);
+        while Instant::now() < deadline {
+            let (access, token) = (access.clone(), token.clone());
+            if blocking(move || Ok(hold::has_news(&access, &token))).await? {
+                break;
+            }
+            let next = deadline.min(Instant::now() + hold::LOOK_EVERY);
+            // Another process may take an answer, too, and tells nobody here.
+            drop(tokio::time::timeout_at(next, answers.changed()).await);
+        }
+        blocking(move || hold::run(&access, &token).map(json)).await
+    };
+    admitted.finish(work.await)
+}
+
+async fn approvals_route(State(app): Served, Path(tenant): Path<String>, request: Request) -> Response {
+    let asked = query(request.uri());
+    entry(app, request, (Need::Look, Kind::Governance), Some(tenant), |access, _, _| {
+        approvals::list(&access, asked?).map(json)
+    })
+    .await
+}
+
+async fn resolve_route(
+    State(app): Served,
+    Path((tenant, token)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    entry(app, request, (Need::Govern, Kind::Governance), Some(tenant), move |access, _, body| {
+        approvals::resolve(&access, &token, &body).map(json)
+    })
+    .await
+}
+
+async fn keys_route(State(app): Served, Path(tenant): Path<String>, request: Request) -> Response {
+    entry(app, request, (Need::Look, Kind::Governance), Some(tenant), |access, app, _| {
+        keys::list(&app, &access).map(json)
+    })
+    .await
+}
+
+async fn create_key_route(State(app): Served, Path(tenant): Path<String>, request: Request) -> Response {
+    entry(app, request, (Need::Govern, Kind::Governance), Some(tenant), |access, app, body| {
+        keys::create(&app, &access, &body).map(|made| (StatusCode::CREATED, json(made)).into_response())
+    })
+    .await
+}
+
+async fn revoke_key_route(
+    State(app): Served,
+    Path((tenant, id)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    entry(app, request, (Need::Govern, Kind::Governance), Some(tenant), move |access, app, _| {
+        keys::revoke(&app, &access, &id).map(|()| StatusCode::NO_CONTENT.into_response())
+    })
+    .await
+}
+
+async fn event_list_route(State(app): Served, Path(tenant): Path<String>, request: Request) -> Response {
+    let asked = query(request.uri());
+    entry(app, request, (Need::Look, Kind::Governance), Some(tenant), |access, app, _| {
+        events::list(&app, &access, &asked?).map(json)
+    })
+    .await
+}
+
+/// A request that may go on, and its body.
+struct Admitted {
+    access: Access,
+    standing: Standing,
+    body: Bytes,
+}
+
+/// A request that may not, and how it stands to its limit where that is known.
+struct Turned(Fault, Option<Standing>);
+
+impl Admitted {
+    fn finish(&self, answer: Result<Response, Fault>) -> Response {
+        let mut response = answer.into_response();
+        self.standing.tell(response.headers_mut());
+        response
+    }
+}
+
+impl IntoResponse for Turned {
+    fn into_response(self) -> Response {
+        let mut response = self.0.into_response();
+        if let Some(standing) = self.1 {
+            standing.tell(response.headers_mut());
+        }
+        response
+    }
+}
+
+/// The way of a request whose work blocks on the disk.
+async fn entry(
+    app: Arc<App>,
+    request: Request,
+    wants: (Need, Kind),
+    tenant: Option<String>,
+    work: impl FnOnce(Access, Arc<App>, Bytes) -> Result<Response, Fault> + Send + 'static,
+) -> Response {
+    match admit(Arc::clone(&app), request, wants, tenant).await {
+        Err(turned) => turned.into_response(),
+        Ok(admitted) => {
+            let (access, body) = (admitted.access.clone(), admitted.body.clone());
+            admitted.finish(blocking(move || work(access, app, body)).await)
+        }
+    }
+}
+
+/// Who asks, whether they may, and whether it is not too much or too often. Nothing of the body is read before.
+async fn admit(
+    app: Arc<App>,
+    request: Request,
+    (need, kind): (Need, Kind),
+    tenant: Option<String>,
+) -> Result<Admitted, Turned> {
+    let (parts, body) = request.into_parts();
+    let credential = auth::credential(&parts.headers).map_err(|fault| Turned(fault, None))?;
+    let access = blocking(move || app.access(&credential, need, tenant.as_deref())).await;
+    let access = access.map_err(|fault| Turned(fault, None))?;
+    let standing = access.tenant.limits.take(kind).map_err(|standing| {
+        let message = "too many requests of this tenant in this minute; `Retry-After` says when one more passes";
+        Turned(Fault::new(Code::RateLimited, message), Some(standing))
+    })?;
+    // Whoever breaks off in the middle of a body does not read this.
+    let too_large = |_| Fault::new(Code::PayloadTooLarge, format!("the body is longer than {MAX_BODY} bytes"));
+    let body = to_bytes(body, MAX_BODY).await.map_err(|error| Turned(too_large(error), Some(standing)))?;
+    Ok(Admitted { access, standing, body })
+}
+
+/// Runs what waits for the disk where that holds up nobody else.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(_) => Err(Fault::broken("a thread failed")),
+    }
+}
+
+fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Fault> {
+    let read = Query::<T>::try_from_uri(uri).map(|Query(query)| query);
+    read.map_err(|_| Fault::bad("the query cannot be read: see the documentation for its members and their words"))
+}
+
+fn json(value: impl Serialize) -> Response {
+    match serde_json::to_vec(&value) {
+        Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+        Err(error) => Fault::broken(error).into_response(),
+    }
+}
+
+/// Around everything: the request's id, its time, and the bodies of errors.
+async fn frame(request: Request, next: Next) -> Response {
+    let id = random::eight()
+        .map_or_else(|| "req_unnamed".to_owned(), |bytes| format!("req_{:016x}", u64::from_be_bytes(bytes)));
+    let waits = query::<Poll>(request.uri()).ok().and_then(|poll| poll.wait).unwrap_or(0).min(LONGEST_WAIT_SECONDS);
+    let patience = PATIENCE + Duration::from_secs(waits);
+    let mut response = match tokio::time::timeout(patience, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Fault::new(Code::Timeout, "the request took too long").into_response(),
+    };
+    if let Some(Fault { code, message, cause }) = response.extensions_mut().remove::<Fault>() {
+        if let Some(cause) = cause {
+            note(format_args!("{id}: {code}: {cause}"));
+        }
+        let body = json(fault::Fault::new(code, message, id.clone()));
+        let (mut parts, _) = response.into_parts();
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        parts.headers.remove(header::CONTENT_LENGTH);
+        response = Response::from_parts(parts, body.into_body());
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! One tenant: its gate, its holds, its ledger, its sessions and its limits.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use thoth_audit::{ContentMode, EventType, Ledger, LedgerKeys, LedgerOptions};
+use thoth_gate::{Gate, Incident, Standing};
+use thoth_shell::home::{Care, private};
+use thoth_shell::policy_files::PolicyFiles;
+use thoth_shell::terminal::note;
+use thoth_store::SqliteHolds;
+use thoth_types::{Caller, Mode, TenantId};
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::limits::{Limits, Rates};
+use crate::refusals::Refusals;
+use crate::sessions::{MAX_SESSIONS, Sessions};
+
+/// The name of the server that policies see of calls that come over HTTP: no MCP server stands behind them.
+pub(crate) const SERVER: &str = "sdk";
+
+/// What is the same for all tenants.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) policy: PathBuf,
+    pub(crate) mode: Mode,
+    pub(crate) rates: Rates,
+}
+
+/// A tenant cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct OpenError(pub(crate) String);
+
+/// One tenant.
+#[derive(Debug)]
+pub(crate) struct Tenant {
+    pub(crate) id: TenantId,
+    pub(crate) gate: Gate,
+    pub(crate) sessions: Sessions,
+    pub(crate) limits: Limits,
+    pub(crate) refusals: Refusals,
+    /// What the server demands at least of every session.
+    pub(crate) mode: Mode,
+    ledger: Arc<Ledger>,
+    policy: Mutex<PolicyFiles>,
+    answered: watch::Sender<u64>,
+}
+
+impl Tenant {
+    /// Opens it, and creates what is missing.
+    pub(crate) fn open(id: TenantId, folder: &Path, settings: &Settings) -> Result<Self, OpenError> {
+        let failed = |error: &dyn std::fmt::Display| OpenError(format!("the tenant `{id}` cannot be opened: {error}"));
+        private(folder, Care::Refuse).map_err(|error| failed(&error.message()))?;
+        let directory = folder.join("ledger");
+        let keys = LedgerKeys::load_or_create(&folder.join("keys"), &directory).map_err(|error| failed(&error))?;
+        let ledger = Ledger::open(&directory, &keys, LedgerOptions::default()).map_err(|error| failed(&error))?;
+        let ledger = Arc::new(ledger);
+        let records = std::path::absolute(&directory).unwrap_or(directory);
+        let holds = Arc::new(SqliteHolds::new(folder.join("state.db"), records));
+        let mut files = PolicyFiles::new(settings.policy.clone());
+        let standing = standing(&mut files);
+        let evidence = Arc::clone(&ledger);
+        let gate = Gate::new(standing, evidence, ContentMode::Redacted, keys.content_key().clone()).with_holds(holds);
+        Ok(Self {
+            id,
+            gate,
+            sessions: Sessions::new(MAX_SESSIONS),
+            limits: Limits::new(settings.rates),
+            refusals: Refusals::default(),
+            mode: settings.mode,
+            ledger,
+            policy: Mutex::new(files),
+            answered: watch::Sender::new(0),
+        })
+    }
+
+    /// Puts a policy in force that has changed on disk, on behalf of `caller`. A bad file keeps the one that is in force.
+    pub(crate) fn look(&self, caller: &Caller) {
+        let mut files = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        if !files.changed() {
+            return;
+        }
+        let detail = match files.load() {
+            Ok(policy) => {
+                self.gate.replace(Standing::Valid(Box::new(policy)));
+                format!("the policy file changed; now in force: {}", self.gate.policy_digest())
+            }
+            Err(problem) => {
+                note(format_args!("tenant {}: the changed policy is not valid\n{}", self.id, problem.rendered()));
+                "the policy file changed but is not valid; the previous one stays in force".to_owned()
+            }
+        };
+        note(format_args!("tenant {}: {detail}", self.id));
+        let incident = Incident { kind: EventType::PolicyLoaded, detail: &detail, refusal: None };
+        if let Err(error) = self.gate.note(caller, &incident, clock::now()) {
+            note(format_args!("tenant {}: {error}", self.id));
+        }
+    }
+
+    /// Somebody answered a held call.
+    pub(crate) fn tell_answered(&self) {
+        self.answered.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Notices when somebody answers a held call through this process.
+    pub(crate) fn answers(&self) -> watch::Receiver<u64> {
+        self.answered.subscribe()
+    }
+
+    /// Notes which holds have ended, and what the ledger complains about.
+    pub(crate) fn upkeep(&self) {
+        if let Err(error) = self.gate.desk().sweep(clock::now().wall) {
+            note(format_args!("tenant {}: it could not be recorded which held calls have ended: {error}", self.id));
+        }
+        if let Some(problem) = self.gate.take_problem() {
+            note(format_args!("tenant {}: the ledger needs attention: {problem}", self.id));
+        }
+    }
+
+    /// Brings the ledger up to date, at the end.
+    pub(crate) fn close(&self) {
+        if let Err(error) = self.ledger.close() {
+            note(format_args!("tenant {}: the ledger was not brought up to date: {error}", self.id));
+        }
+    }
+}
+
+/// An invalid policy is not an absent one: it refuses every call.
+fn standing(files: &mut PolicyFiles) -> Standing {
+    match files.load() {
+        Ok(policy) => Standing::Valid(Box::new(policy)),
+        Err(problem) => {
+            note(format_args!("invalid policy; every call is refused until it is fixed\n{}", problem.rendered()));
+            // Whoever calls does not keep the policy, and the place tells of the server's folders.
+            Standing::Invalid { reason: "the server's policy is invalid; its own messages say where".to_owned() }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The server is killed in the middle: what was answered stays, and nothing passes twice.
+
+use std::thread;
+
+use serde_json::{Value, json};
+use thoth_testkit::independent_verifier::verify_ledger;
+
+use super::thothd::{Client, Thothd};
+use super::{POLICY, keys, raised};
+
+fn question(number: u32) -> Value {
+    json!({
+        "agent_id": "bot", "tenant_id": "acme", "user_id": "dev@example.com", "session_id": format!("s{number}"),
+        "approved_scope": [], "enforcement_mode": "block", "session_tool_calls": [], "tool_name": "write_file",
+        "tool_args": { "number": number }, "enforcement_trace_id": "t", "action_attestation_id": "a",
+    })
+}
+
+fn poll(site: &Thothd, key: &str, hold: &str) -> Value {
+    site.ask("GET", &format!("/v1/enforce/hold/{hold}"), key, None).body
+}
+
+/// A hold survives the server, and so does its answer; the approval lets one call through, whoever asks how often.
+#[test]
+fn a_hold_survives_kill_9_and_its_approval_is_used_once() {
+    let mut site = Thothd::start(POLICY, &["--polls-per-minute", "1000"]);
+    let (key, person) = keys(&site);
+    let held = site.ask("POST", "/v1/enforce", &key, Some(&question(1)));
+    assert_eq!(held.body["decision"], "STEP_UP", "{held:?}");
+    assert_eq!((&held.body["enforcement_trace_id"], &held.body["action_attestation_id"]), (&json!("t"), &json!("a")));
+    let hold = held.body["hold_token"].as_str().expect("a hold").to_owned();
+    site.kill();
+    site.again();
+    assert_eq!(poll(&site, &key, &hold)["resolved"], false, "it waits on");
+    assert_eq!(site.resolve(&person, &hold, "approve").status, 200);
+    site.kill();
+    site.again();
+    let resolutions: Vec<Value> = thread::scope(|scope| {
+        let ask = || poll(&site, &key, &hold)["resolution"].clone();
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|one| one.join().expect("an answer")).collect()
+    });
+    let allowed = resolutions.iter().filter(|one| **one == "ALLOW").count();
+    assert_eq!(allowed, 1, "{resolutions:?}");
+    site.kill();
+    site.again();
+    assert_eq!(poll(&site, &key, &hold)["resolution"], "BLOCK");
+    let listed = site.ask("GET", "/acme/thoth/approvals", &person, None).body;
+    assert_eq!((&listed["total"], &listed["data"][0]["status"]), (&json!(1), &json!("spent")), "{listed}");
+}
+
+/// The client's own waiting survives it, too, and the ledger has all of it and verifies.
+#[test]
+fn the_published_client_behind_the_gate_waits_through_a_restart() {
+    let mut site = Thothd::start(POLICY, &[]);
+    let (key, person) = keys(&site);
+    let mut client = Client::start(&site, &key);
+    client.send(&json!({ "tool": "write_file", "args": { "path": "/a" } }));
+    let hold = client.waits_for();
+    site.kill();
+    site.again();
+    assert_eq!(site.resolve(&person, &hold, "approve").status, 200);
+    assert_eq!(client.told(), json!({ "returned": { "path": "/a" }, "ran": 1 }));
+    let told = client.call("delete_file", &json!({}));
+    assert_eq!(raised(&told, "decision_reason_code"), "rule_block");
+    site.stop();
+    let ledger = site.data().join("tenants/acme/ledger");
+    let events = verify_ledger(&ledger).expect("a ledger that verifies").leaves;
+    let has = |kind: &str| {
+        let word = format!(r#""eventType":"{kind}""#);
+        events.iter().filter(|leaf| String::from_utf8_lossy(leaf).contains(&word)).count()
+    };
+    for (kind, times) in
+        [("HOLD_CREATED", 1), ("HOLD_RESOLVED", 1), ("HOLD_SPENT", 1), ("TOOL_CALL_PRE", 3), ("TOOL_CALL_BLOCK", 1)]
+    {
+        assert_eq!(has(kind), times, "{kind}");
+    }
+}
