@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ use thoth_api::contract::key::{Create, Permission, ScopeLevel};
 use thoth_server::{KeyError, Options, Rates, TenantName, listen};
 use thoth_shell::exit::{Code, Failure, Outcome};
 use thoth_shell::home::{Care, Home, private, write_new};
-use thoth_shell::terminal::{line, note};
+use thoth_shell::terminal::{harmless_text, line, note, quoted};
 use thoth_types::Mode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -197,6 +198,12 @@ fn data(arguments: DataArgs) -> Result<PathBuf, Failure> {
     };
     let path = std::path::absolute(&path).map_err(|error| Failure::failed(format!("--data: {error}")))?;
     private(&path, care)?;
+    let mode = std::fs::metadata(&path).map_err(Failure::failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let shown = harmless_text(&path.to_string_lossy());
+        return Err(Failure::failed(format!("others can get into `{shown}` (mode {mode:o})"))
+            .hint(format!("run `chmod go= {}`, or use another directory", quoted(&shown))));
+    }
     Ok(path)
 }
 

@@ -1,6 +1,7 @@
 //! Where the server listens, and how: TLS for other machines, and answers that are not cut off when it stops.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -50,10 +51,26 @@ async fn answers_come_over_tls() {
     serving.await.unwrap();
 }
 
+/// Keys and what agents do are nobody else's.
+#[test]
+fn a_folder_that_others_can_get_into_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o750)).unwrap();
+    for arguments in [
+        &["serve", "--data"][..],
+        &["keys", "create", "--tenant", "a", "--organization", "--permission", "read", "--data"],
+    ] {
+        let run = Command::new(env!("CARGO_BIN_EXE_thothd")).args(arguments).arg(folder.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.code() == Some(1) && said.contains("chmod go="), "{said}");
+    }
+}
+
 /// Nothing goes over a network in the clear, and half of a pair of files is not TLS.
 #[test]
 fn other_machines_are_listened_to_with_tls_only() {
     let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
     certificate(folder.path());
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (cert, key, policy) = (file("cert.pem"), file("key.pem"), file("policy.yaml"));

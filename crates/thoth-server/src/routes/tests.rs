@@ -294,6 +294,30 @@ async fn a_poll_waits_for_the_answer() {
     assert!(began.elapsed() < Duration::from_secs(20), "it waited for its whole time");
 }
 
+/// Defends invariant 5: a changed policy holds for the next call, one that is not valid changes nothing, and where there
+/// never was a valid one everything is refused.
+#[tokio::test]
+async fn a_changed_policy_holds_at_once() {
+    let world = World::new(Rates::default());
+    let file = world.data.path().join("policy.yaml");
+    let key = world.key("acme", None, &[Permission::Execute], None);
+    let later = world.key("later", None, &[Permission::Execute], None);
+    let ask = async |key: &str, tenant: &str| {
+        let mut question = question("read");
+        question["tenant_id"] = json!(tenant);
+        let body = world.ask("POST", "/v1/enforce", Some(key), question.to_string()).await.body;
+        body["decision_reason_code"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(ask(&key, "acme").await, "default_auto");
+    std::fs::write(&file, POLICY.replace("auto", "block")).unwrap();
+    assert_eq!(ask(&key, "acme").await, "default_block");
+    std::fs::write(&file, "version: 7").unwrap();
+    assert_eq!(ask(&key, "acme").await, "default_block");
+    assert_eq!(ask(&later, "later").await, "policy_invalid", "it begins now");
+    std::fs::write(&file, POLICY).unwrap();
+    assert_eq!([ask(&key, "acme").await, ask(&later, "later").await], ["default_auto", "default_auto"]);
+}
+
 /// Where several must agree, they are several: of keys of these names, each once.
 #[tokio::test]
 async fn a_quorum_of_keys() {

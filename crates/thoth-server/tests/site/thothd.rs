@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
@@ -31,7 +32,7 @@ pub(crate) struct Reply {
 impl Thothd {
     /// Starts one under this policy, with these further arguments.
     pub(crate) fn start(policy: &str, arguments: &[&str]) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        let data = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o700)).tempdir().unwrap();
         std::fs::write(data.path().join("policy.yaml"), policy).unwrap();
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         let (child, address) = spawn(&data, &arguments, "127.0.0.1:0");
