@@ -91,9 +91,9 @@ pub(crate) fn list(app: &App, access: &Access) -> Result<Keys, Fault> {
 }
 
 /// `DELETE /{tenant}/thoth/api-keys/{id}`. Blocks on the disk.
-pub(crate) fn revoke(app: &App, access: &Access, id: &str) -> Result<(), Fault> {
+pub(crate) fn revoke(app: &App, access: &Access, id: &str) -> Result<Row, Fault> {
     let found = app.store.revoke_key(access.tenant.id.as_str(), id, clock::now().wall).map_err(Fault::unavailable)?;
-    found.map(drop).ok_or_else(|| Fault::not_found("there is no such key"))
+    row(&found.ok_or_else(|| Fault::not_found("there is no such key"))?)
 }
 
 fn make(store: &ServerStore, tenant: &str, wanted: &Create) -> Result<Created, KeyError> {

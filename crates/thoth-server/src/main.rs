@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use thoth_api::contract::key::{Create, Permission, ScopeLevel};
 use thoth_server::{KeyError, Options, Rates, TenantName, listen};
+use thoth_shell::command_line;
 use thoth_shell::exit::{Code, Failure, Outcome};
 use thoth_shell::home::{Care, Home, private, write_new};
 use thoth_shell::terminal::{harmless_text, line, note, quoted};
@@ -183,7 +184,7 @@ impl From<ModeArg> for Mode {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let outcome = match command_line::read::<Cli>().command {
         Command::Serve(arguments) => serve(*arguments),
         Command::Keys(KeysCommand::Create(arguments)) => create_key(*arguments),
     };

@@ -140,7 +140,7 @@ async fn revoke_key_route(
     request: Request,
 ) -> Response {
     entry(app, request, (Need::Govern, Kind::Governance), Some(tenant), move |access, app, _| {
-        keys::revoke(&app, &access, &id).map(|()| StatusCode::NO_CONTENT.into_response())
+        keys::revoke(&app, &access, &id).map(json)
     })
     .await
 }

@@ -49,6 +49,68 @@ fn a_hold_survives_kill_9_and_its_approval_is_used_once() {
     assert_eq!((&listed["total"], &listed["data"][0]["status"]), (&json!(1), &json!("spent")), "{listed}");
 }
 
+/// However the same call is asked for after an approval, by polls or made again in other sessions: it passes once.
+#[test]
+fn a_crowd_uses_an_approval_once() {
+    let site = Thothd::start(POLICY, &["--polls-per-minute", "1000"]);
+    let (key, person) = keys(&site);
+    for round in 0..5 {
+        let asked = |session: u32| {
+            let mut asked = question(session);
+            asked["tool_args"] = json!({ "round": round });
+            site.ask("POST", "/v1/enforce", &key, Some(&asked)).body
+        };
+        let hold = asked(0)["hold_token"].as_str().expect("a hold").to_owned();
+        assert_eq!(site.resolve(&person, &hold, "approve").status, 200);
+        let answers: Vec<Value> = thread::scope(|scope| {
+            let polls = (0..4).map(|_| scope.spawn(|| poll(&site, &key, &hold)["resolution"].clone()));
+            let polls: Vec<_> = polls.collect();
+            let calls = (0..4).map(|number| scope.spawn(move || asked(number)["decision"].clone()));
+            let calls: Vec<_> = calls.collect();
+            polls.into_iter().chain(calls).map(|one| one.join().expect("an answer")).collect()
+        });
+        assert_eq!(answers.iter().filter(|one| **one == "ALLOW").count(), 1, "{answers:?}");
+    }
+}
+
+/// What a person approved is decided anew by the policy of then, and what was taken out of it stays out: also after the
+/// server was killed.
+#[test]
+fn an_approved_call_is_decided_anew() {
+    let policy = format!("{POLICY}inspect: {{ secrets: redact }}\n");
+    let mut site = Thothd::start(&policy, &[]);
+    let (key, person) = keys(&site);
+    let secret = format!("ghp_{}", "aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gH3jK5");
+    let hold = |number: u32| {
+        let mut asked = question(number);
+        asked["tool_args"] = json!({ "note": secret, "number": number });
+        let held = site.ask("POST", "/v1/enforce", &key, Some(&asked)).body;
+        let hold = held["hold_token"].as_str().expect("a hold").to_owned();
+        assert_eq!(site.resolve(&person, &hold, "approve").status, 200);
+        hold
+    };
+    let (first, second) = (hold(1), hold(2));
+    site.kill();
+    site.again();
+    let polled = poll(&site, &key, &first);
+    assert_eq!(
+        (&polled["resolution"], &polled["modified_tool_args"]["number"]),
+        (&json!("MODIFY"), &json!(1)),
+        "{polled}"
+    );
+    assert!(!polled.to_string().contains(&secret), "{polled}");
+    let file = site.data().join("policy.yaml");
+    std::fs::write(&file, policy.replace("approval: approve", "approval: block")).expect("a policy");
+    let polled = poll(&site, &key, &second);
+    assert_eq!(
+        (&polled["resolution"], &polled["decision_reason_code"]),
+        (&json!("BLOCK"), &json!("rule_block")),
+        "{polled}"
+    );
+    std::fs::write(&file, policy).expect("a policy");
+    assert_eq!(poll(&site, &key, &second)["resolution"], "MODIFY", "the approval was not used up");
+}
+
 /// The client's own waiting survives it, too, and the ledger has all of it and verifies.
 #[test]
 fn the_published_client_behind_the_gate_waits_through_a_restart() {
