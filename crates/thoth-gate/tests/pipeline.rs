@@ -123,6 +123,25 @@ fn call(world: &mut World, tool: &str, now: Moment) -> (Option<(Decision, Reason
     (answer.or(withheld), spent.len())
 }
 
+/// Whoever has to say why a call passes is told what its record says, and a session that was forgotten and comes back uses
+/// no id of a call twice.
+#[test]
+fn a_session_can_tell_and_count_on() {
+    let mut world = world(POLICY, Mode::Block);
+    world.session = session(Mode::Block).numbered_after(41).telling();
+    let call = named("read_file");
+    for number in [42, 43] {
+        let mut round = world.gate.round(&mut world.session);
+        assert!(matches!(round.admit(&call, b"frame\n".as_slice().into(), &random, at(0)), Answer::Admitted));
+        let mut committed = round.commit();
+        let (grounds, permit) = (committed.grounds.pop().unwrap(), committed.permits.pop().unwrap());
+        assert_eq!((grounds.decision, grounds.reason_code), (Decision::Allow, ReasonCode::RuleAuto));
+        assert_eq!(grounds.matched.first(), grounds.rule.as_ref());
+        assert_eq!(permit.tickets().first().unwrap().call_id(), format!("session-{number}"));
+        drop(permit.spend());
+    }
+}
+
 /// Invariant 3: every decision has its reason, and the record says the same as the answer.
 #[test]
 fn answers_and_records_agree() {

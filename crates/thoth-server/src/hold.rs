@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use thoth_api::contract::hold::Status;
 use thoth_gate::hold::{Hold, HoldState};
 use thoth_gate::{HoldsError, Refused};
-use thoth_types::{AgentId, Decision, EndpointId, HoldToken, ReasonCode};
+use thoth_types::{AgentId, Caller, Decision, EndpointId, HoldToken, ReasonCode};
 
 use crate::access::Access;
 use crate::clock;
-use crate::decide::{Verdict, Wanted, decide};
+use crate::decide::{Verdict, Wanted, decide, strictest};
 use crate::enforce::{decision_of, document};
 use crate::fault::Fault;
 use crate::refusals::violation_id;
@@ -86,8 +86,10 @@ fn look(access: &Access, token: &HoldToken) -> Result<Hold, Fault> {
 
 /// Puts an approved call to the gate.
 fn again(access: &Access, hold: &Hold) -> Result<Status, Stop> {
+    // The server may demand more by now than when the call was held.
+    let mode = strictest(access.tenant.mode, hold.caller.mode);
     let wanted = Wanted {
-        caller: hold.caller.clone(),
+        caller: Caller { mode, ..hold.caller.clone() },
         requester: hold.requester.clone(),
         tool: &hold.tool,
         arguments: Some(&hold.arguments),
