@@ -1,10 +1,11 @@
-//! Writing to standard output, coloured only where a person sees it.
+//! Writing to standard output, coloured only where a person sees it, and asking that person.
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, ErrorKind, IsTerminal as _, Write as _};
 
 use clap::builder::styling::{AnsiColor, Style};
+use rustix::termios::{QueueSelector, tcflush};
 
 use crate::exit::{Code, Failure};
 
@@ -76,6 +77,20 @@ pub fn fields(rows: &[(&str, String)]) -> Result<(), Failure> {
         line(format_args!("{label:width$}  {value}"))?;
     }
     Ok(())
+}
+
+/// Asks at the terminal. Only a `y` that was typed after the question is a yes.
+pub fn agrees(question: impl Display) -> Result<bool, Failure> {
+    let unread = |error: std::io::Error| Failure::failed(format!("nothing was answered: {error}"));
+    // Of no use where it fails: then what was typed before the question is taken for its answer.
+    let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
+    let mut out = std::io::stderr().lock();
+    write!(out, "{question} [y/N] ").and_then(|()| out.flush()).map_err(unread)?;
+    let mut answer = String::new();
+    if std::io::stdin().lock().read_line(&mut answer).map_err(unread)? == 0 {
+        drop(writeln!(out));
+    }
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 #[cfg(test)]

@@ -1,17 +1,15 @@
 //! `thoth approvals approve` and `deny`: a person's answer, recorded before it counts.
 
-use std::io::{BufRead as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use rustix::termios::{QueueSelector, tcflush};
 use thoth_store::{Desk, Hold, HoldState, HoldsError};
 use thoth_types::Channel;
 
 use thoth_shell::exit::{Failure, Outcome};
-use thoth_shell::terminal::{BAD, CARE, GOOD, harmless_text, line, styled};
+use thoth_shell::terminal::{self, BAD, CARE, GOOD, harmless_text, line, styled};
 
 use super::arguments::Extent;
 use super::grants::{self, Leave};
@@ -152,19 +150,10 @@ fn approve_one(store: &Store, hold: &Hold, person: &Person, yes: bool, leave: Op
     done
 }
 
-/// Asks. Only a `y` that was typed after the question is a yes.
+/// Asks.
 fn agrees(hold: &Hold, leave: Option<&Leave>) -> Result<bool, Failure> {
     let what = leave.map_or_else(String::new, |leave| format!(" {}", leave.describe(hold)));
-    let unread = |error: std::io::Error| Failure::failed(format!("nothing was answered: {error}"));
-    // Of no use where it fails: then what was typed before the question is taken for its answer.
-    let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
-    let mut out = std::io::stderr().lock();
-    write!(out, "Approve{what}? [y/N] ").and_then(|()| out.flush()).map_err(unread)?;
-    let mut answer = String::new();
-    if std::io::stdin().lock().read_line(&mut answer).map_err(unread)? == 0 {
-        drop(writeln!(out));
-    }
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    terminal::agrees(format_args!("Approve{what}?"))
 }
 
 /// Says what comes of an approval.

@@ -1,12 +1,10 @@
 //! `thoth pins approve` and `revoke`: recorded before they count.
 
-use std::io::{BufRead as _, Write as _};
 use std::process::ExitCode;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
 use clap::Args;
-use rustix::termios::{QueueSelector, tcflush};
 use thoth_audit::Ledger;
 use thoth_store::{Pin, PinDesk, SqlitePins};
 use thoth_types::{Caller, Channel, Mode, PinState, SessionId};
@@ -14,7 +12,7 @@ use thoth_types::{Caller, Channel, Mode, PinState, SessionId};
 use crate::approvals::person::Person;
 use crate::approvals::store::Store;
 use thoth_shell::exit::{Failure, Outcome};
-use thoth_shell::terminal::{BAD, GOOD, line, note, styled};
+use thoth_shell::terminal::{BAD, GOOD, agrees, line, note, styled};
 
 use super::chosen::{Chosen, failed, needs_a_look, store, title};
 use super::person::{Needs, approval, may_approve};
@@ -111,7 +109,7 @@ fn approve_one(store: &Store, pins: &SqlitePins, pin: &Pin, person: &Person, yes
             line(styled(BAD, format_args!("  ! {}", thoth_shell::terminal::harmless_text(&text))))?;
         }
     }
-    if !yes && person.channel == Channel::Terminal && !agrees()? {
+    if !yes && person.channel == Channel::Terminal && !agrees("Approve?")? {
         return Err(Failure::failed(format!("{} was not approved", title(pin))));
     }
     let open = open(store, pins, pin)?;
@@ -120,20 +118,6 @@ fn approve_one(store: &Store, pins: &SqlitePins, pin: &Pin, person: &Person, yes
     open.close();
     approved.map_err(|error| failed(&error))?;
     line(format_args!("{} {}", styled(GOOD, "approved"), title(pin)))
-}
-
-/// Asks. Only a `y` that was typed after the question is a yes.
-pub(crate) fn agrees() -> Result<bool, Failure> {
-    let unread = |error: std::io::Error| Failure::failed(format!("nothing was approved: {error}"));
-    // Of no use where it fails: then what was typed before the question is taken for its answer.
-    let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
-    let mut out = std::io::stderr().lock();
-    write!(out, "Approve? [y/N] ").and_then(|()| out.flush()).map_err(unread)?;
-    let mut answer = String::new();
-    if std::io::stdin().lock().read_line(&mut answer).map_err(unread)? == 0 {
-        drop(writeln!(out));
-    }
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// A desk, and the ledger that it writes to.

@@ -11,9 +11,9 @@ use thoth_types::json::{Limits, Tape};
 
 use crate::approvals::person::Person;
 use thoth_shell::exit::{Failure, Outcome};
-use thoth_shell::terminal::{GOOD, harmless_text, line, styled};
+use thoth_shell::terminal::{GOOD, agrees, harmless_text, line, styled};
 
-use super::answer::{OpenPins, agrees, caller};
+use super::answer::{OpenPins, caller};
 use super::chosen::{failed, store, title};
 use super::export::{Exported, ExportedPin, FORMAT};
 use super::person::{Needs, approval, may_approve};
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &ImportArgs) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     };
     line(format_args!("{} definitions from `{shown}`", pins.len()))?;
-    if !arguments.yes && person.channel == Channel::Terminal && !agrees()? {
+    if !arguments.yes && person.channel == Channel::Terminal && !agrees("Approve?")? {
         return Err(Failure::failed("nothing was imported"));
     }
     let (store, _) = store()?;

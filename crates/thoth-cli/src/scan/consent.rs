@@ -1,9 +1,8 @@
 //! Asking before programs are started that a file names: a scan is not the moment at which a cloned project gets to run
 //! its commands.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
-use rustix::termios::{QueueSelector, tcflush};
 use thoth_survey::Collected;
 use thoth_survey::missed::Missed;
 use thoth_survey::visits::{Job, Way};
@@ -12,6 +11,7 @@ use thoth_types::display::{harmless, name, quoted};
 use crate::approvals::width;
 use thoth_shell::cells::cut;
 use thoth_shell::exit::Failure;
+use thoth_shell::terminal::agrees;
 
 /// How wide a command is shown where nothing limits the line.
 const WIDTH: usize = 160;
@@ -38,22 +38,13 @@ pub(crate) fn agreed(jobs: Vec<Job>, yes: bool, collected: &mut Collected) -> Re
 }
 
 fn ask(jobs: &[Job]) -> Result<bool, Failure> {
-    let unread = |error: std::io::Error| Failure::failed(format!("nothing was started: {error}"));
     let width = width().unwrap_or(WIDTH).saturating_sub(4);
-    let mut out = std::io::stderr().lock();
     let mut text = "These will be started or connected to, to ask what they offer:\n".to_owned();
     for job in jobs {
         text.push_str(&format!("  {} ({})\n", name(&job.server), harmless(&job.origin.shown())));
         text.push_str(&format!("    {}\n", cut(&shown(&job.way), width)));
     }
-    // Of no use where it fails: then what was typed before the question is taken for its answer.
-    let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
-    write!(out, "{text}Go on? [y/N] ").and_then(|()| out.flush()).map_err(unread)?;
-    let mut answer = String::new();
-    if std::io::stdin().lock().read_line(&mut answer).map_err(unread)? == 0 {
-        drop(writeln!(out));
-    }
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    agrees(format_args!("{text}Go on?"))
 }
 
 fn shown(way: &Way) -> String {
