@@ -1,0 +1,193 @@
+//! `thothctl keys`: API keys.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use thoth_api::contract::key::{Create, Created, Permission, Row, ScopeLevel};
+use thoth_shell::exit::{Failure, Outcome};
+use thoth_shell::terminal::{harmless_text, line, note};
+use thoth_types::Redacted;
+
+use crate::connection::Server;
+use crate::table::{self, shown, time};
+
+/// `thothctl keys`
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Makes a key, and shows it this once
+    Create(CreateArgs),
+    /// Lists the keys; never the keys' texts
+    List,
+    /// Takes keys back, at once and for good
+    Revoke {
+        /// The keys' ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+}
+
+/// `thothctl keys create`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  thothctl keys create --agent-id billing-agent --permission execute --permission write --ttl-seconds 86400
+  thothctl keys create --organization --permission read --name dashboard --out dashboard.key.json")]
+pub(crate) struct CreateArgs {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// What it may do; repeat for several
+    #[arg(long = "permission", required = true, value_name = "WHAT", value_parser = permission)]
+    permissions: Vec<Permission>,
+    /// What people call it
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// How long it lives; for good where nothing is said
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    ttl_seconds: Option<u64>,
+    /// Why it is needed, for the records
+    #[arg(long, value_name = "TEXT")]
+    jit_reason: Option<String>,
+    /// Put the key into this new file, readable by you alone, instead of showing it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// For whom a key speaks: exactly one.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct ScopeArgs {
+    /// For everybody in the organisation
+    #[arg(long)]
+    organization: bool,
+    /// For the machines of one fleet
+    #[arg(long, value_name = "ID")]
+    fleet_id: Option<String>,
+    /// For one machine
+    #[arg(long, value_name = "ID")]
+    endpoint_id: Option<String>,
+    /// For one agent
+    #[arg(long, value_name = "ID")]
+    agent_id: Option<String>,
+}
+
+fn permission(text: &str) -> Result<Permission, &'static str> {
+    Permission::parse(text).ok_or("it is none of read, write, execute")
+}
+
+pub(crate) fn run(server: &Server, command: KeysCommand) -> Outcome {
+    match command {
+        KeysCommand::Create(arguments) => create(server, arguments),
+        KeysCommand::List => list(server),
+        KeysCommand::Revoke { ids } => revoke(server, &ids),
+    }
+}
+
+fn create(server: &Server, arguments: CreateArgs) -> Outcome {
+    let ScopeArgs { fleet_id, endpoint_id, agent_id, .. } = arguments.scope;
+    let targets = [(ScopeLevel::Fleet, fleet_id), (ScopeLevel::Endpoint, endpoint_id), (ScopeLevel::Agent, agent_id)];
+    let target = targets.into_iter().find_map(|(level, id)| Some((level, id?)));
+    let (scope_level, scope_target_id) =
+        target.map_or((ScopeLevel::Organization, None), |(level, id)| (level, Some(id)));
+    let create = Create {
+        name: arguments.name,
+        scope_level,
+        scope_target_id,
+        permissions: arguments.permissions.into_iter().collect(),
+        ttl_seconds: arguments.ttl_seconds,
+        jit_reason: arguments.jit_reason,
+    };
+    create.check().map_err(Failure::usage)?;
+    // Opened before the key is made: a key that nobody can keep should not be there.
+    let file = arguments.out.as_ref().map(|path| {
+        let opened = File::options().write(true).create_new(true).mode(0o600).open(path);
+        let shown = harmless_text(&path.display().to_string());
+        opened.map(|file| (file, shown.clone())).map_err(|error| {
+            Failure::failed(format!("cannot create `{shown}`: {error}")).hint("name a file that is not there yet")
+        })
+    });
+    let file = file.transpose()?;
+    let created = server.ask(async |administration| administration.create_key(&create).await).inspect_err(|_| {
+        // It is empty, and would be in the way of the next attempt.
+        drop(arguments.out.as_ref().map(std::fs::remove_file));
+    })?;
+    let Some((mut file, path)) = file else { return show(server, &created) };
+    let text = serde_json::json!({ "api_key": created.api_key.expose_secret(), "key_id": created.row.id });
+    let text = Redacted::new(format!("{text:#}\n"));
+    let written = file.write_all(text.expose_secret().as_bytes()).and_then(|()| file.sync_all());
+    written.map_err(|error| {
+        Failure::failed(format!("cannot write `{path}`: {error}")).hint(format!(
+            "the key is lost: `thothctl keys revoke {}`, and make another",
+            harmless_text(&created.row.id)
+        ))
+    })?;
+    if server.json {
+        return Server::print(&created.row);
+    }
+    line(format_args!("wrote key {} to {path}", harmless_text(&created.row.id)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(server: &Server, created: &Created) -> Outcome {
+    if server.json {
+        return Server::print(created);
+    }
+    note("the key is shown this once; nobody can look it up later");
+    line(created.api_key.expose_secret())?;
+    note(format_args!("its id is {}", harmless_text(&created.row.id)));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn state(key: &Row) -> &'static str {
+    let is_over = |end: &String| end.parse::<jiff::Timestamp>().is_ok_and(|end| end <= jiff::Timestamp::now());
+    match (&key.revoked_at, &key.expires_at) {
+        (Some(_), _) => "revoked",
+        (None, Some(end)) if is_over(end) => "expired",
+        _ => "valid",
+    }
+}
+
+fn list(server: &Server) -> Outcome {
+    let keys = server.ask(async |administration| administration.keys().await)?;
+    if server.json {
+        return Server::print(&keys);
+    }
+    if keys.api_keys.is_empty() {
+        line("there are no keys")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = keys.api_keys.iter().map(|key| {
+        let scope = match &key.scope_target_id {
+            Some(target) => format!("{} {}", key.scope_level, shown(Some(target))),
+            None => key.scope_level.to_string(),
+        };
+        [
+            shown(Some(&key.id)),
+            state(key).to_owned(),
+            scope,
+            key.permissions.to_string(),
+            shown(key.name.as_deref()),
+            time(key.created_at.as_deref()),
+            time(key.expires_at.as_deref()),
+            time(key.last_used_at.as_deref()),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    table::print(["ID", "STATE", "FOR", "MAY", "NAME", "CREATED", "EXPIRES", "LAST USED"], &rows)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn revoke(server: &Server, ids: &[String]) -> Outcome {
+    for id in ids {
+        let row = server.ask(async |administration| administration.revoke_key(id).await)?;
+        if server.json {
+            Server::print(&row.map_or_else(|| serde_json::json!({ "id": id }), |row| serde_json::json!(row)))?;
+        } else {
+            line(format_args!("revoked {}", harmless_text(id)))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,176 @@
+//! `thothctl` and the typed clients with the real server: what one side writes the other understands.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use thoth_api::contract::hold::Outcome;
+use thoth_api::contract::key::{ApiKey, Create, Permission, ScopeLevel};
+use thoth_api::contract::{enforce, event, read};
+use thoth_api::{Enforcer, RemoteError, TlsSettings, Url};
+use thoth_server::{Options, Rates, Server, create_key};
+use thoth_types::{Decision, Mode};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+
+const POLICY: &str = r#"version: "1"
+defaults: { approval: block, risk_level: low }
+rules:
+  - { name: ask, match: { tool: wire_money }, approval: approve, risk_level: high }
+"#;
+
+/// A server on a folder of its own, and two keys of the tenant `acme`.
+struct Site {
+    data: TempDir,
+    url: String,
+    stop: Option<oneshot::Sender<()>>,
+    serving: Option<JoinHandle<()>>,
+    runtime: Runtime,
+}
+
+impl Site {
+    fn start() -> Self {
+        let data = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap();
+        let policy = data.path().join("policy.yaml");
+        fs::write(&policy, POLICY).unwrap();
+        let options = Options { data: data.path().to_owned(), policy, mode: Mode::Block, rates: Rates::default() };
+        let (stop, stopped) = oneshot::channel();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = std::thread::spawn(move || {
+            let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let stop = async move { drop(stopped.await) };
+                Server::new(options).serve(listener, None, stop).await;
+            });
+        });
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        Self { data, url, stop: Some(stop), serving: Some(serving), runtime }
+    }
+
+    fn key(&self, level: ScopeLevel, target: Option<&str>, permissions: &[Permission]) -> ApiKey {
+        let wanted = Create {
+            name: None,
+            scope_level: level,
+            scope_target_id: target.map(str::to_owned),
+            permissions: permissions.iter().copied().collect(),
+            ttl_seconds: None,
+            jit_reason: None,
+        };
+        create_key(self.data.path(), &"acme".parse().unwrap(), &wanted).unwrap().api_key
+    }
+
+    fn enforcer(&self, key: ApiKey) -> Enforcer {
+        let url = Url::parse(&self.url).unwrap();
+        Enforcer::new(url, key, &TlsSettings::default(), Duration::from_secs(30)).unwrap()
+    }
+
+    fn thothctl(&self, key: &ApiKey, tenant: &str, words: &[&str]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thothctl"));
+        command.env_clear().env("THOTH_ORG_API_KEY", key.expose_secret());
+        let output = command.args(["--url", &self.url, "--tenant-id", tenant]).args(words).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), said)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // It may have ended already.
+            let _ended = stop.send(());
+        }
+        if let Some(serving) = self.serving.take() {
+            drop(serving.join());
+        }
+    }
+}
+
+fn request() -> enforce::Request {
+    read(
+        br#"{"agent_id":"bot","tenant_id":"acme","user_id":"dev@example.com","session_id":"s","tool_name":"wire_money",
+            "approved_scope":[],"enforcement_mode":"block","session_tool_calls":["wire_money"],
+            "tool_args":{"amount":100.00},"action_attestation_id":"att"}"#,
+    )
+    .unwrap()
+}
+
+/// A held call is seen, approved by a person's key and let through once; the agent's own key can approve nothing; a key
+/// that was taken back is refused from then on.
+#[test]
+fn a_held_call_from_question_to_answer() {
+    let site = Site::start();
+    let ops = site.key(ScopeLevel::Organization, None, &[Permission::Read, Permission::Write]);
+    let bot = site.key(ScopeLevel::Agent, Some("bot"), &[Permission::Execute, Permission::Write]);
+    let enforcer = site.enforcer(bot.clone());
+    let envelope = site.runtime.block_on(enforcer.decide(&request())).unwrap();
+    assert_eq!(envelope.decision(), Decision::StepUp, "{envelope:?}");
+    let token = envelope.hold_token.unwrap();
+    let outcome = || site.runtime.block_on(enforcer.hold(&token, None)).unwrap().outcome();
+    assert_eq!(outcome(), Outcome::Pending);
+
+    let (code, said) = site.thothctl(&ops, "acme", &["approvals", "list"]);
+    assert!(code == 0 && said.contains("wire_money") && said.contains("bot"), "{said}");
+    let (code, said) = site.thothctl(&ops, "acme", &["approvals", "show", &token]);
+    assert!(code == 0 && said.contains(r#"{"amount":100.00}"#), "{said}");
+    let (code, said) = site.thothctl(&bot, "acme", &["approvals", "approve", &token, "--yes"]);
+    assert!(code == 1 && said.contains("(forbidden)"), "{said}");
+    let (code, said) = site.thothctl(&ops, "beta", &["approvals", "list"]);
+    assert!(code == 1 && said.contains("(forbidden)"), "{said}");
+    assert_eq!(outcome(), Outcome::Pending);
+
+    let (code, said) = site.thothctl(&ops, "acme", &["approvals", "approve", &token, "--yes", "--reason", "known"]);
+    assert!(code == 0 && said.contains("approved"), "{said}");
+    assert_eq!(outcome(), Outcome::Resolved(Decision::Allow));
+    assert_eq!(outcome(), Outcome::Resolved(Decision::Block), "once");
+    let (code, said) = site.thothctl(&ops, "acme", &["approvals", "deny", &token]);
+    assert!(code == 1 && said.contains("(conflict)"), "{said}");
+
+    let (_, said) = site.thothctl(&ops, "acme", &["--json", "keys", "list"]);
+    let keys: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+    let id =
+        keys["api_keys"].as_array().unwrap().iter().find(|key| key["scope_level"] == "agent").unwrap()["id"].clone();
+    assert_eq!(site.thothctl(&ops, "acme", &["keys", "revoke", id.as_str().unwrap()]).0, 0);
+    let refused = site.runtime.block_on(enforcer.decide(&request())).unwrap_err();
+    assert!(matches!(refused, RemoteError::Refused { status: 401, .. }), "{refused}");
+}
+
+/// Keys that `thothctl` makes work, and what clients tell with them is listed, once.
+#[test]
+fn keys_and_events() {
+    let site = Site::start();
+    let ops = site.key(ScopeLevel::Organization, None, &[Permission::Read, Permission::Write]);
+    let out = site.data.path().join("bot.json");
+    let words = ["keys", "create", "--agent-id", "bot", "--permission", "execute", "--permission", "write", "--out"];
+    let (code, said) = site.thothctl(&ops, "acme", &[&words[..], &[out.to_str().unwrap()]].concat());
+    assert_eq!(code, 0, "{said}");
+    let file: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
+    let enforcer = site.enforcer(ApiKey::parse(file["api_key"].as_str().unwrap()).unwrap());
+    let events: Vec<event::Event> = ["one", "two"]
+        .map(|tool| {
+            let text = format!(
+                r#"{{"tenant_id":"acme","session_id":"s","agent_id":"bot","event_type":"TOOL_CALL_PRE",
+                    "tool_name":"{tool}","occurred_at":"2026-01-01T00:00:00Z"}}"#
+            );
+            read(text.as_bytes()).unwrap()
+        })
+        .into();
+    let receipt = site.runtime.block_on(enforcer.tell(&events)).unwrap();
+    assert_eq!((receipt.accepted, receipt.duplicates), (2, 0));
+    let again = site.runtime.block_on(enforcer.tell(&events)).unwrap();
+    assert_eq!((again.accepted, again.duplicates), (0, 2));
+    let (code, said) = site.thothctl(&ops, "acme", &["events", "list", "--agent-id", "bot"]);
+    let (one, two) = (said.find("one"), said.find("two"));
+    assert!(code == 0 && two.is_some() && two < one, "newest first: {said}");
+    let (_, said) = site.thothctl(&ops, "acme", &["events", "list", "--tool", "one", "--json"]);
+    let list: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+    assert_eq!(list["data"].as_array().unwrap().len(), 1, "{said}");
+}
