@@ -86,7 +86,8 @@ fn python_environment(workspace: &Workspace, name: &str, what: &'static str) -> 
     piece.ensure(|folder| {
         let python = virtual_environment(folder)?;
         // What a package says of Python is what its authors tested; the tests here say whether it works.
-        let flags = ["-m", "pip", "install", "-q", "--no-deps", "--ignore-requires-python", "--only-binary", ":all:", "-r"];
+        let flags =
+            ["-m", "pip", "install", "-q", "--no-deps", "--ignore-requires-python", "--only-binary", ":all:", "-r"];
         process::must(Command::new(python).args(flags).arg(&requirements))
     })
 }
