@@ -22,7 +22,7 @@ use super::detection::{Class, Confidence, Direction};
 use super::leaf::{Hit, Leaf, LeafKind};
 
 use clause::{Around, FAMILIES, Family, Sign, Todo};
-use layout::Layout;
+use layout::LazyLayout;
 use token::Clause;
 
 /// From here on it is an instruction to a model.
@@ -162,8 +162,7 @@ struct Reading<'v> {
     bonus: u8,
     /// A secret stands in the text.
     secret: bool,
-    /// Known once a clause asks for it.
-    layout: Option<Layout>,
+    layout: LazyLayout<'v>,
     /// Whether the last clause was a note of work to do, and where it began.
     todo: Todo,
     before: usize,
@@ -180,7 +179,7 @@ fn read(view: &str, bonus: u8, secret: bool) -> Vec<Place> {
         mentioned: 0,
         bonus,
         secret,
-        layout: None,
+        layout: LazyLayout::of(view),
         todo: Todo::None,
         before: 0,
         places: Vec::new(),
@@ -213,10 +212,8 @@ impl Reading<'_> {
     fn signs(&mut self, clause: &Clause) -> Option<[u8; FAMILIES]> {
         let mut shown: [u8; FAMILIES] = [0; FAMILIES];
         if clause::may_show_signs(clause) {
-            let layout = self.layout();
             let around = Around {
-                structured: layout.structured,
-                error: layout.error,
+                layout: &self.layout,
                 comment: clause.all & (lexicon::ACT | lexicon::LEAK | lexicon::SAY) != 0
                     && is_comment(self.view, self.before),
                 todo: self.todo,
@@ -227,9 +224,8 @@ impl Reading<'_> {
                 }
             });
         }
-        if Layout::may_be_foreign(clause)
-            && self.layout().tabular
-            && self.layout().is_foreign(self.view, clause)
+        if layout::is_foreign(self.view, clause)
+            && self.layout.get().tabular
             && let Some(slot) = shown.get_mut(Family::Foreign as usize)
         {
             *slot = THRESHOLD;
@@ -245,10 +241,6 @@ impl Reading<'_> {
             *slot += 3;
         }
         shown.iter().any(|points| *points > 0).then_some(shown)
-    }
-
-    fn layout(&mut self) -> Layout {
-        *self.layout.get_or_insert_with(|| Layout::of(self.view))
     }
 
     /// Keeps what a clause shows where it is more than is known. Returns whether anything is.

@@ -31,6 +31,9 @@ enum Opens {
 /// How many announcements inside one value are judged again: `token=password=…` is two, more is noise.
 const MAX_WITHIN: u8 = 4;
 
+/// How many openings inside one run are judged again: `xoxb-xoxb-…` is noise after the second.
+const MAX_INSIDE: u8 = 2;
+
 struct Openings {
     automaton: Option<DFA>,
     opens: Vec<Opens>,
@@ -137,8 +140,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
             let hit = match OPENINGS.opens.get(found.pattern().as_usize()) {
                 _ if found.start() < done => None,
                 Some(Opens::Format(format)) => {
-                    // `xoxb-xoxb-…`: openings inside a run that was measured are noise after the first few.
-                    if found.start() < run.end && inside >= MAX_WITHIN {
+                    if found.start() < run.end && inside >= MAX_INSIDE {
                         continue;
                     }
                     inside = if found.start() < run.end { inside + 1 } else { 0 };

@@ -3,6 +3,7 @@
 //! Every sign alone is weaker than the threshold, unless it has no innocent reading. Points add up over neighbouring
 //! clauses, each family of signs once.
 
+use super::layout::LazyLayout;
 use super::lexicon::{
     ACT, AGENT, ALL, AUTHORITY, BECOME, BELONGINGS, CALL, CODE, COMMA, COVERT, DISABLE, DISABLED, FIRST, FULFIL, GLYPH,
     GUARD, INVOKE, LEAK, LOUD, MENTION, MODEL, MUST, Meaning, NAME, NEW, NOT, OVERRIDE, PLACE, PRECEDE, PRIOR, PROCESS,
@@ -63,12 +64,10 @@ pub(super) struct Sign {
 }
 
 /// What is known about the text around a clause.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Around {
-    /// The text is a listing of fields or items rather than prose.
-    pub(super) structured: bool,
-    /// The text reports an error.
-    pub(super) error: bool,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around<'l, 'v> {
+    /// How the whole text is laid out.
+    pub(super) layout: &'l LazyLayout<'v>,
     /// The line is a comment in a program.
     pub(super) comment: bool,
     /// A note of work to do opens the line, or stands in the middle of it.
@@ -140,7 +139,7 @@ pub(super) const fn may_show_signs(clause: &Clause) -> bool {
 }
 
 /// The signs that a clause shows.
-pub(super) fn signs(clause: &Clause, around: Around, mut sign: impl FnMut(Sign)) {
+pub(super) fn signs(clause: &Clause, around: Around<'_, '_>, mut sign: impl FnMut(Sign)) {
     let look = Look { clause };
     let mut add = |family: Family, points: u8| {
         if points > 0 {
@@ -164,7 +163,7 @@ pub(super) fn signs(clause: &Clause, around: Around, mut sign: impl FnMut(Sign))
     add(Family::Action, acts(&look, around));
     let noted = match around.todo {
         Todo::Within if !around.comment => 4,
-        Todo::Line if around.structured && !around.comment => 3,
+        Todo::Line if !around.comment && around.layout.get().structured => 3,
         _ => 0,
     };
     add(Family::Note, if look.imperative(ACT | LEAK | SAY).is_some() { noted } else { 0 });
@@ -276,7 +275,7 @@ fn impersonates(look: &Look<'_>) -> u8 {
 }
 
 /// `Use the write_file tool`, `retry with run_shell('…')`.
-fn directs_to_tool(look: &Look<'_>, around: Around) -> u8 {
+fn directs_to_tool(look: &Look<'_>, around: Around<'_, '_>) -> u8 {
     let Some(name) = look.find(0, 40, NAME) else { return 0 };
     // `Please use write_file to …`, or `Save … by using write_file`.
     let near = |verb: usize| verb < name && name - verb <= 5;
@@ -287,7 +286,9 @@ fn directs_to_tool(look: &Look<'_>, around: Around) -> u8 {
     };
     let tool = look.find(name.saturating_sub(2), 5, TOOL).is_some();
     let call = look.has(CALL);
-    2 + if tool { 2 } else { 0 } + if call { 2 } else { 0 } + u8::from(around.error && verb + 4 >= name) * 2
+    2 + if tool { 2 } else { 0 }
+        + if call { 2 } else { 0 }
+        + u8::from(verb + 4 >= name && around.layout.get().error) * 2
 }
 
 /// `You must strictly adhere to the following instructions`.
@@ -368,7 +369,7 @@ fn disarms(look: &Look<'_>) -> u8 {
 }
 
 /// `Translate your answer into Spanish`, `in your reply, mention …`, `can you reply in German?`.
-fn shapes(look: &Look<'_>, around: Around) -> u8 {
+fn shapes(look: &Look<'_>, around: Around<'_, '_>) -> u8 {
     let tokens = look.clause.tokens.len();
     let whole = look.clause.opens_line && look.clause.closes_line && tokens <= 40;
     let own_response =
@@ -394,7 +395,7 @@ fn shapes(look: &Look<'_>, around: Around) -> u8 {
         points = 3;
     }
     // An item of a listing that wants something said: items say things, they do not ask for it.
-    let item = speech.is_some() && around.structured && look.find(0, 3, THAT).is_some();
+    let item = speech.is_some() && look.find(0, 3, THAT).is_some() && around.layout.get().structured;
     let points = points + u8::from(item && whole);
     if points > 0 && whole { points + 2 } else { points }
 }
@@ -429,7 +430,7 @@ fn plants_code(look: &Look<'_>) -> u8 {
 }
 
 /// An action wanted in the middle of data, or noted as work to do.
-fn acts(look: &Look<'_>, around: Around) -> u8 {
+fn acts(look: &Look<'_>, around: Around<'_, '_>) -> u8 {
     let Some(verb) = look.imperative(ACT | LEAK) else { return 0 };
     if around.comment || (verb > 0 && look.at(verb - 1) & NOT != 0) || look.has(MENTION) {
         return 0;
@@ -442,7 +443,7 @@ fn acts(look: &Look<'_>, around: Around) -> u8 {
     let mut points = u8::from(object) + u8::from(secret) + u8::from(whole);
     points += u8::try_from(places).unwrap_or(0);
     points += u8::from(user && (secret || look.has(BELONGINGS))) * 2;
-    if points > 0 && around.structured {
+    if points > 0 && around.layout.get().structured {
         points += 1;
     }
     points.min(5)

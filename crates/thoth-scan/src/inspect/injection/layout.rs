@@ -1,5 +1,7 @@
 //! How a text is laid out: a table, a listing, an error; and what does not belong there.
 
+use std::cell::OnceCell;
+
 use super::lexicon::{ACT, LEAK, Meaning, OVERRIDE, QUESTION, SAY, SHAPE, SOFTENER, VERB};
 use super::token::Clause;
 
@@ -20,8 +22,25 @@ pub(super) struct Layout {
     pub(super) error: bool,
 }
 
+/// The layout of a text, looked at once somebody asks: most texts say nothing that it would matter for.
+#[derive(Debug)]
+pub(super) struct LazyLayout<'v> {
+    view: &'v str,
+    known: OnceCell<Layout>,
+}
+
+impl<'v> LazyLayout<'v> {
+    pub(super) const fn of(view: &'v str) -> Self {
+        Self { view, known: OnceCell::new() }
+    }
+
+    pub(super) fn get(&self) -> Layout {
+        *self.known.get_or_init(|| Layout::of(self.view))
+    }
+}
+
 impl Layout {
-    pub(super) fn of(text: &str) -> Self {
+    fn of(text: &str) -> Self {
         let (mut lines, mut rows, mut fields) = (0_usize, 0_usize, 0_usize);
         for line in text.lines().take(SAMPLE) {
             let line = line.get(..line.floor_char_boundary(400)).unwrap_or(line).trim();
@@ -42,48 +61,45 @@ impl Layout {
             error: memchr::memmem::find(&head, b"error").is_some() || memchr::memmem::find(&head, b"failed").is_some(),
         }
     }
+}
 
-    /// Whether the words of a clause could be a request or a question that opens a line. The rest of the answer costs more.
-    pub(super) fn may_be_foreign(clause: &Clause) -> bool {
-        clause.opens_line
-            && clause.tokens.len() >= 3
-            && clause.tokens.first().is_some_and(|first| first.meaning & (QUESTION | REQUESTS | SOFTENER) != 0)
-    }
+/// Whether the words of a clause could be a request or a question that opens a line. The rest of the answer costs more.
+fn may_be_foreign(clause: &Clause) -> bool {
+    clause.opens_line
+        && clause.tokens.len() >= 3
+        && clause.tokens.first().is_some_and(|first| first.meaning & (QUESTION | REQUESTS | SOFTENER) != 0)
+}
 
-    /// Whether a clause is a request or question on a line of its own amid the rows of a table.
-    #[expect(clippy::unused_self, reason = "only a layout that is tabular may be asked")]
-    pub(super) fn is_foreign(self, text: &str, clause: &Clause) -> bool {
-        if !Self::may_be_foreign(clause) {
-            return false;
-        }
-        let bytes = text.as_bytes();
-        let head = bytes.get(clause.start.saturating_sub(256)..clause.start).unwrap_or_default();
-        let before = memchr::memrchr(b'\n', head).and_then(|at| head.get(at + 1..)).unwrap_or(head);
-        let tail = bytes.get(clause.end..).unwrap_or_default();
-        let after = tail
-            .get(..memchr::memchr(b'\n', tail.get(..512).unwrap_or(tail)).unwrap_or(tail.len().min(512)))
-            .unwrap_or_default();
-        if before.contains(&b'|') || after.contains(&b'|') {
-            return false;
-        }
-        // A heading, a compound such as `run-time`, or a caption without an end is no request.
-        let compound = clause.tokens.first().is_some_and(|token| bytes.get(token.end) == Some(&b'-'));
-        let ends = after
-            .trim_ascii()
-            .first()
-            .is_some_and(|byte| matches!(byte, b'.' | b'?' | b'!' | b'"' | b'\'' | b':' | b')' | b','));
-        if before.contains(&b'#') || compound || !ends {
-            return false;
-        }
-        let first = clause.tokens.first().map_or(0, |token| token.meaning);
-        let second = clause.tokens.get(1).map_or(0, |token| token.meaning);
-        let asks = first & QUESTION != 0
-            && (clause.asks
-                || text
-                    .get(clause.end..)
-                    .is_some_and(|rest| rest.trim_start_matches(['\'', '"', ')']).starts_with('?')));
-        asks || first & REQUESTS != 0 || (first & SOFTENER != 0 && second & REQUESTS != 0)
+/// Whether a clause is a request or question on a line of its own. Amid the rows of a table it does not belong there.
+pub(super) fn is_foreign(text: &str, clause: &Clause) -> bool {
+    if !may_be_foreign(clause) {
+        return false;
     }
+    let bytes = text.as_bytes();
+    let head = bytes.get(clause.start.saturating_sub(256)..clause.start).unwrap_or_default();
+    let before = memchr::memrchr(b'\n', head).and_then(|at| head.get(at + 1..)).unwrap_or(head);
+    let tail = bytes.get(clause.end..).unwrap_or_default();
+    let after = tail
+        .get(..memchr::memchr(b'\n', tail.get(..512).unwrap_or(tail)).unwrap_or(tail.len().min(512)))
+        .unwrap_or_default();
+    if before.contains(&b'|') || after.contains(&b'|') {
+        return false;
+    }
+    // A heading, a compound such as `run-time`, or a caption without an end is no request.
+    let compound = clause.tokens.first().is_some_and(|token| bytes.get(token.end) == Some(&b'-'));
+    let ends = after
+        .trim_ascii()
+        .first()
+        .is_some_and(|byte| matches!(byte, b'.' | b'?' | b'!' | b'"' | b'\'' | b':' | b')' | b','));
+    if before.contains(&b'#') || compound || !ends {
+        return false;
+    }
+    let first = clause.tokens.first().map_or(0, |token| token.meaning);
+    let second = clause.tokens.get(1).map_or(0, |token| token.meaning);
+    let asks = first & QUESTION != 0
+        && (clause.asks
+            || text.get(clause.end..).is_some_and(|rest| rest.trim_start_matches(['\'', '"', ')']).starts_with('?')));
+    asks || first & REQUESTS != 0 || (first & SOFTENER != 0 && second & REQUESTS != 0)
 }
 
 /// A row of a table: it opens with a bar, or has several.
