@@ -16,6 +16,7 @@ pub mod hold;
 pub mod key;
 pub mod list;
 mod read;
+pub mod route;
 pub mod verdict;
 mod words;
 

@@ -9,11 +9,12 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thoth_api::contract::fault::{self, Code};
 use thoth_api::contract::hold::{LONGEST_WAIT_SECONDS, Poll};
+use thoth_api::contract::route::{Method, Route};
 use thoth_shell::terminal::note;
 use tokio::time::Instant;
 
@@ -32,24 +33,37 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Everything that is served.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .route("/v1/enforce", post(enforce_route))
-        .route("/v1/enforce/hold/{token}", get(poll_route))
-        .route("/v1/explain", post(explain_route))
-        .route("/v1/events/batch", post(events_route))
-        .route("/{tenant}/thoth/approvals", get(approvals_route))
-        .route("/{tenant}/thoth/approvals/{token}/resolve", post(resolve_route))
-        .route("/{tenant}/thoth/api-keys", get(keys_route).post(create_key_route))
-        .route("/{tenant}/thoth/api-keys/{id}", delete(revoke_key_route))
-        .route("/{tenant}/thoth/events", get(event_list_route))
+    let routes = Route::ALL.iter().fold(Router::new(), |router, route| router.route(route.path(), served(*route)));
+    routes
         .fallback(async || Fault::not_found("nothing is served at this address"))
         .method_not_allowed_fallback(async || {
             Fault::new(Code::MethodNotAllowed, "this address does not take this method")
         })
         .layer(from_fn(frame))
         .with_state(app)
+}
+
+/// What answers a route.
+fn served(route: Route) -> MethodRouter<Arc<App>> {
+    let asked = match route.method() {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Delete => MethodFilter::DELETE,
+    };
+    match route {
+        Route::Healthz => on(asked, async || "ok\n"),
+        Route::Readyz => on(asked, ready),
+        Route::Enforce => on(asked, enforce_route),
+        Route::Poll => on(asked, poll_route),
+        Route::Explain => on(asked, explain_route),
+        Route::TellEvents => on(asked, events_route),
+        Route::ListApprovals => on(asked, approvals_route),
+        Route::ResolveApproval => on(asked, resolve_route),
+        Route::ListKeys => on(asked, keys_route),
+        Route::CreateKey => on(asked, create_key_route),
+        Route::RevokeKey => on(asked, revoke_key_route),
+        Route::ListEvents => on(asked, event_list_route),
+    }
 }
 
 type Served = State<Arc<App>>;

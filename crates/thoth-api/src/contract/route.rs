@@ -1,0 +1,91 @@
+//! What there is to ask a server, and where. It is the only list: a server serves these routes, and the published document
+//! describes them.
+
+/// How a request is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// To look.
+    Get,
+    /// To ask, tell or make.
+    Post,
+    /// To take back.
+    Delete,
+}
+
+impl Method {
+    /// Its name in HTTP.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+macro_rules! routes {
+    ($($(#[doc = $doc:literal])* $route:ident => $method:ident $path:literal),+ $(,)?) => {
+        /// One thing that there is to ask.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Route {
+            $($(#[doc = $doc])* $route),+
+        }
+
+        impl Route {
+            /// Every route.
+            pub const ALL: &'static [Self] = &[$(Self::$route),+];
+
+            /// How it is asked.
+            #[must_use]
+            pub const fn method(self) -> Method {
+                match self {
+                    $(Self::$route => Method::$method),+
+                }
+            }
+
+            /// Where it is asked; what stands in braces is filled in.
+            #[must_use]
+            pub const fn path(self) -> &'static str {
+                match self {
+                    $(Self::$route => $path),+
+                }
+            }
+
+            /// What it is, in one sentence.
+            #[must_use]
+            pub fn summary(self) -> &'static str {
+                match self {
+                    $(Self::$route => concat!($($doc),*).trim()),+
+                }
+            }
+        }
+    };
+}
+
+routes! {
+    /// Whether the process lives.
+    Healthz => Get "/healthz",
+    /// Whether the server can read and write its keys.
+    Readyz => Get "/readyz",
+    /// May this agent call this tool with these arguments?
+    Enforce => Post "/v1/enforce",
+    /// Has anybody answered a held call?
+    Poll => Get "/v1/enforce/hold/{token}",
+    /// What a refusal means, in words for people.
+    Explain => Post "/v1/explain",
+    /// Takes in what a client tells of what it did.
+    TellEvents => Post "/v1/events/batch",
+    /// Held calls, newest first.
+    ListApprovals => Get "/{tenant}/thoth/approvals",
+    /// A person's answer to a held call.
+    ResolveApproval => Post "/{tenant}/thoth/approvals/{token}/resolve",
+    /// The keys of a tenant, without the keys themselves.
+    ListKeys => Get "/{tenant}/thoth/api-keys",
+    /// Makes a key, which is shown this once.
+    CreateKey => Post "/{tenant}/thoth/api-keys",
+    /// Takes a key back.
+    RevokeKey => Delete "/{tenant}/thoth/api-keys/{id}",
+    /// What clients told.
+    ListEvents => Get "/{tenant}/thoth/events",
+}
