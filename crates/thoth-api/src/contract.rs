@@ -15,6 +15,8 @@ pub mod fault;
 pub mod hold;
 pub mod key;
 pub mod list;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod read;
 pub mod route;
 pub mod verdict;

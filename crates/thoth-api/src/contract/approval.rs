@@ -34,6 +34,7 @@ words! {
 
 /// One held call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Approval {
     /// Its token.
     #[serde(alias = "hold_token", alias = "holdToken")]
@@ -63,9 +64,11 @@ pub struct Approval {
     pub matched_rule_ids: Vec<String>,
     /// How much harm is possible, 0 to 100.
     #[serde(default, alias = "riskScore", with = "score", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 100))]
     pub risk_score: Option<f64>,
     /// The arguments, for people: it is what they agree to.
     #[serde(default, alias = "toolArgs", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub tool_args: Option<Json>,
     /// Their digest, as in the ledger.
     #[serde(default, alias = "argumentsDigest", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -92,9 +95,11 @@ pub struct Approval {
 
 /// Which are asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub struct Query {
     /// Only those that stand so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
     pub status: Option<State>,
     /// Which page, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +111,7 @@ pub struct Query {
 
 /// A person's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Resolve {
     /// Yes or no.
     pub decision: Answer,

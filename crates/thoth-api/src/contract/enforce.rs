@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thoth_types::{Decision, Mode};
 
+#[cfg(feature = "openapi")]
+use super::openapi::{DecisionWord, ModeWord};
 use super::read::{Extra, Json, list, text};
 use super::verdict::{decision_word, mode_word, score};
 
@@ -11,6 +13,7 @@ pub const ENVELOPE_VERSION: &str = "1";
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = EnforceRequest))]
 pub struct Request {
     /// The agent that calls.
     #[serde(alias = "agentId")]
@@ -32,12 +35,14 @@ pub struct Request {
     pub approved_scope: Vec<String>,
     /// How the client wants violations answered; the strictest where it says nothing.
     #[serde(default = "mode_word::strictest", alias = "enforcementMode", with = "mode_word")]
+    #[cfg_attr(feature = "openapi", schema(value_type = ModeWord))]
     pub enforcement_mode: Mode,
     /// The tools that the session has called, in order; clients append the one that is asked about.
     #[serde(default, alias = "sessionToolCalls", deserialize_with = "list")]
     pub session_tool_calls: Vec<String>,
     /// The arguments, an object.
     #[serde(default, alias = "toolArgs", alias = "arguments", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub tool_args: Option<Json>,
     /// The machine.
     #[serde(default, alias = "endpointId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -93,29 +98,37 @@ pub struct Request {
     pub model_artifact_version: Option<String>,
     /// Who the client says it is: `agent_id`, `tenant_id`, `user_id` and more.
     #[serde(default, alias = "identityBinding", skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub identity_binding: Extra,
     /// The task that the call is part of.
     #[serde(default, alias = "taskContext", skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub task_context: Extra,
     /// How the caller was authenticated.
     #[serde(default, alias = "authContext", skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub auth_context: Extra,
     /// On whose behalf.
     #[serde(default, alias = "delegationContext", skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub delegation_context: Extra,
     /// Whatever else.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub metadata: Extra,
 }
 
 /// What is answered. Made with [`Envelope::of`], so that both words for the decision agree.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(description = "What is answered."))]
 pub struct Envelope {
     /// The word that older clients read.
     #[serde(default, with = "decision_word", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = DecisionWord, required = true))]
     decision: Option<Decision>,
     /// The same word, under its newer name.
     #[serde(default, alias = "authorizationDecision", with = "decision_word", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = DecisionWord, required = true))]
     authorization_decision: Option<Decision>,
     /// The version of this shape.
     #[serde(
@@ -124,6 +137,7 @@ pub struct Envelope {
         deserialize_with = "text",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = true))]
     pub decision_envelope_version: Option<String>,
     /// Why, as a stable code.
     #[serde(default, alias = "decisionReasonCode", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -141,6 +155,7 @@ pub struct Envelope {
     pub action_classification: Option<String>,
     /// How much harm is possible, 0 to 100.
     #[serde(default, alias = "riskScore", with = "score", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 100))]
     pub risk_score: Option<f64>,
     /// How long the decision took.
     #[serde(default, alias = "latencyMs", skip_serializing_if = "Option::is_none")]
@@ -173,6 +188,7 @@ pub struct Envelope {
     pub step_up_timeout_seconds: Option<u64>,
     /// For MODIFY: the arguments to call with instead.
     #[serde(default, alias = "modifiedToolArgs", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub modified_tool_args: Option<Json>,
     /// Why they were changed.
     #[serde(default, alias = "modificationReason", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -209,18 +225,23 @@ pub struct Envelope {
     pub model_signals: Vec<String>,
     /// Parts of the score.
     #[serde(default, alias = "scoreComponents", skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub score_components: Extra,
     /// What the decision rests on.
     #[serde(default, alias = "decisionEvidence", skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub decision_evidence: Extra,
     /// The server's signature of the decision.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub receipt: Extra,
     /// The server's signature of the outcome.
     #[serde(default, alias = "terminalReceipt", skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub terminal_receipt: Extra,
     /// Whatever else.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub metadata: Extra,
 }
 

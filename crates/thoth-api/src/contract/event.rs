@@ -14,8 +14,9 @@ pub const MAX_EVENTS: usize = 1_000;
 
 /// One event. What a client sends beyond the named members is kept as it is.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Event {
-    /// Names it; see [`Event::id_within`].
+    /// Names it. Where it has none, a digest of all that it says does.
     #[serde(default, alias = "eventId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
     /// The organisation.
@@ -62,9 +63,11 @@ pub struct Event {
     pub content: Option<serde_json::Value>,
     /// What else is known of it.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub metadata: Extra,
     /// Everything else.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, serde_json::Value>))]
     pub other: Extra,
 }
 
@@ -99,6 +102,7 @@ impl Event {
 
 /// One event of a batch that is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = RefusedEvent))]
 pub struct Refused {
     /// Its place in the batch, from 0.
     pub index: usize,
@@ -156,14 +160,17 @@ impl Batch {
 
 /// What is answered to a batch, with status 202.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Receipt {
     /// How many are new and kept.
     pub accepted: usize,
     /// How many were there before.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub duplicates: usize,
     /// Those that were not taken.
     #[serde(default, deserialize_with = "list")]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub rejected: Vec<Refused>,
 }
 
@@ -179,6 +186,7 @@ words! {
 
 /// Which events are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub struct Query {
     /// Of this agent.
     #[serde(default, alias = "agentId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -209,6 +217,7 @@ pub struct Query {
     pub cursor: Option<String>,
     /// In which order; newest first where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
     pub order: Option<Order>,
     /// How many at most.
     #[serde(default, alias = "per_page", skip_serializing_if = "Option::is_none")]

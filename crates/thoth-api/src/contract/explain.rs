@@ -3,11 +3,14 @@
 use serde::{Deserialize, Serialize};
 use thoth_types::Decision;
 
+#[cfg(feature = "openapi")]
+use super::openapi::DecisionWord;
 use super::read::{list, text};
 use super::verdict::{decision_word, score};
 
 /// What is asked: the request, without its arguments, and the answer that it got.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ExplainRequest))]
 pub struct Request {
     /// The agent that calls.
     #[serde(alias = "agentId")]
@@ -43,6 +46,7 @@ pub struct Request {
     pub action_attestation_id: Option<String>,
     /// What was decided.
     #[serde(default, with = "decision_word", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<DecisionWord>))]
     pub decision: Option<Decision>,
     /// Why, as a stable code.
     #[serde(default, alias = "decisionReasonCode", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -63,6 +67,7 @@ pub struct Request {
     pub hold_token: Option<String>,
     /// How much harm is possible, 0 to 100.
     #[serde(default, alias = "riskScore", with = "score", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 100))]
     pub risk_score: Option<f64>,
     /// How long a held call can be answered.
     #[serde(default, alias = "stepUpTimeoutSeconds", skip_serializing_if = "Option::is_none")]
@@ -83,6 +88,7 @@ pub struct Request {
 
 /// What is answered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Explanation {
     /// Names the refusal.
     #[serde(alias = "violationId")]
@@ -138,5 +144,6 @@ pub struct Explanation {
     pub action_classification: Option<String>,
     /// How much harm is possible, 0 to 100.
     #[serde(default, alias = "riskScore", with = "score", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 100))]
     pub risk_score: Option<f64>,
 }

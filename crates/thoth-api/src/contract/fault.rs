@@ -58,16 +58,21 @@ impl Code {
     }
 }
 
-/// What is written.
+/// An error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Fault {
     error: Inner,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = FaultDetail, description = "What went wrong."))]
 struct Inner {
+    /// What went wrong, as a stable code.
     code: Code,
+    /// The same for people. It has nothing of what was sent.
     message: String,
+    /// Names the request in the server's own messages.
     #[serde(rename = "requestId")]
     request_id: String,
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thoth_types::Decision;
 
+#[cfg(feature = "openapi")]
+use super::openapi::DecisionWord;
 use super::read::{Json, list, text};
 use super::verdict::{decision_word, score};
 
@@ -11,6 +13,7 @@ pub const LONGEST_WAIT_SECONDS: u64 = 30;
 
 /// How a poll is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub struct Poll {
     /// How long to wait for news, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -19,18 +22,23 @@ pub struct Poll {
 
 /// Where a held call stands. Made with [`Status::pending`] or [`Status::resolved`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = HoldStatus, description = "Where a held call stands."))]
 pub struct Status {
     /// Whether it is settled; absent in answers of older servers, which look like decisions.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     resolved: bool,
     /// How it was settled.
     #[serde(default, with = "decision_word")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<DecisionWord>, required = true))]
     resolution: Option<Decision>,
     /// What older servers answer instead.
     #[serde(default, with = "decision_word", skip_serializing)]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
     decision: Option<Decision>,
     /// The same, under its newer name.
     #[serde(default, alias = "authorizationDecision", with = "decision_word", skip_serializing)]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
     authorization_decision: Option<Decision>,
     /// Names it.
     #[serde(default, alias = "holdToken", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -52,6 +60,7 @@ pub struct Status {
     pub decision_reason_code: Option<String>,
     /// How much harm is possible, 0 to 100.
     #[serde(default, alias = "riskScore", with = "score", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 100))]
     pub risk_score: Option<f64>,
     /// Names a refusal.
     #[serde(default, alias = "violationId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -75,6 +84,7 @@ pub struct Status {
     pub policy_references: Vec<String>,
     /// For MODIFY: the arguments to call with instead.
     #[serde(default, alias = "modifiedToolArgs", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub modified_tool_args: Option<Json>,
     /// Why they were changed.
     #[serde(default, alias = "modificationReason", deserialize_with = "text", skip_serializing_if = "Option::is_none")]

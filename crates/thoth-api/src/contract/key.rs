@@ -129,6 +129,7 @@ impl<'de> Deserialize<'de> for Permissions {
 
 /// What is asked for when a key is to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = KeyRequest))]
 pub struct Create {
     /// For people.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -147,6 +148,7 @@ pub struct Create {
     )]
     pub scope_target_id: Option<String>,
     /// What it may do.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Permission>))]
     pub permissions: Permissions,
     /// How long it lives; for good where nothing is said.
     #[serde(default, alias = "ttlSeconds", skip_serializing_if = "Option::is_none")]
@@ -191,6 +193,7 @@ impl Create {
 
 /// A key, without the key itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Key))]
 pub struct Row {
     /// Names it; not secret.
     #[serde(alias = "key_id", alias = "keyId")]
@@ -205,6 +208,7 @@ pub struct Row {
     #[serde(default, alias = "scopeTargetId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub scope_target_id: Option<String>,
     /// What it may do.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Permission>))]
     pub permissions: Permissions,
     /// When it was made, RFC 3339.
     #[serde(default, alias = "createdAt", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -225,9 +229,11 @@ pub struct Row {
 
 /// A key that was just made. Only here is the key itself, and only once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = CreatedKey))]
 pub struct Created {
     /// The key itself.
     #[serde(alias = "apiKey", alias = "key", alias = "plaintext", with = "plaintext")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub api_key: ApiKey,
     /// What is known of it.
     #[serde(flatten)]
@@ -236,12 +242,14 @@ pub struct Created {
 
 /// All keys of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Keys {
     /// The keys.
     #[serde(alias = "apiKeys", alias = "data")]
     pub api_keys: Vec<Row>,
     /// How many there are.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub total: u64,
 }
 

@@ -6,6 +6,7 @@ use super::read::text;
 
 /// A list, or a page of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct List<T> {
     /// What is on this page.
     #[serde(alias = "chain", alias = "packs")]

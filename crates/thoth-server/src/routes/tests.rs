@@ -13,6 +13,8 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::{Options, Rates, Server, create_key};
 
+mod document;
+
 const POLICY: &str = "version: \"1\"\ndefaults: { approval: auto }\n\
     rules: [{ name: ask, match: { tool: write }, approval: approve }, { name: no, match: { tool: rm }, approval: block }]\n";
 
