@@ -263,7 +263,12 @@ async fn frame(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => Fault::new(Code::Timeout, "the request took too long").into_response(),
     };
-    if let Some(Fault { code, message, cause }) = response.extensions_mut().remove::<Fault>() {
+    let mut fault = response.extensions_mut().remove::<Fault>();
+    if fault.is_none() && response.status() == StatusCode::BAD_REQUEST {
+        // The framework refuses it before a route sees it, in words of its own.
+        fault = Some(Fault::bad("the address is not UTF-8"));
+    }
+    if let Some(Fault { code, message, cause }) = fault {
         if let Some(cause) = cause {
             note(format_args!("{id}: {code}: {cause}"));
         }

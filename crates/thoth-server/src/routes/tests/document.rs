@@ -197,6 +197,7 @@ impl Described {
             assert_eq!(polled["resolution"], expected, "{polled}");
         }
         self.ask(Route::Poll, "/v1/enforce/hold/none", agent, Value::Null, 404).await;
+        self.ask(Route::Poll, "/v1/enforce/hold/%ff", agent, Value::Null, 400).await;
         self.ask(Route::Poll, &polls[0], agent, Value::Null, 429).await;
         let all = self.ask(Route::ListApprovals, list, admin, Value::Null, 200).await;
         assert_eq!(all["total"], 2, "{all}");
