@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
@@ -177,7 +177,7 @@ fn check(arguments: VerifyArgs) -> Outcome {
         })?),
     };
     let options = VerifyOptions { checkpoint: checkpoint.as_deref(), vkey: arguments.vkey.as_deref() };
-    match verify(&path, &options) {
+    match verified(&path, &options) {
         Ok(report) if arguments.json => line(report.to_json())?,
         Ok(report) => {
             line(format_args!("{} {}", styled(GOOD, "verified"), path.display()))?;
@@ -192,6 +192,25 @@ fn check(arguments: VerifyArgs) -> Outcome {
         Err(error) => return Err(not_verified(&path, &error)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How long an update of the ledger may take that a running session is in the middle of. It looks like one that was
+/// interrupted until it ends.
+const UPDATE: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Verifies a ledger, once no update is under way.
+#[expect(clippy::disallowed_methods, reason = "whoever updates the ledger is another process, and tells nobody")]
+fn verified(path: &Path, options: &VerifyOptions<'_>) -> Result<Report, VerifyError> {
+    let began = Instant::now();
+    loop {
+        match verify(path, options) {
+            Err(VerifyError { fault: Fault::Interrupted(_), .. }) if began.elapsed() < UPDATE => {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            result => return result,
+        }
+    }
 }
 
 /// What an interrupted update means, and what to do about it.
