@@ -98,6 +98,9 @@ const PORTS: &[&str] =
 /// An address of this machine is an everyday thing for who develops on it, unless there is more to it: a spelling that
 /// hides it, another protocol, or a port on which the machine takes orders.
 fn orders(rest: &str, odd: bool, hits: &mut [Hit]) {
+    if hits.is_empty() {
+        return;
+    }
     let authority = rest.split(['/', '?', '#', '\\', ' ', '"', '\'', '\n']).next().unwrap_or(rest);
     let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
     if odd || rest.contains('\\') || authority.contains('@') || PORTS.contains(&port) {
