@@ -5,11 +5,12 @@ use std::sync::Arc;
 use thoth_api::contract::fault::Code;
 use thoth_api::contract::key::{Permission, Permissions, ScopeLevel};
 
+use crate::app::App;
 use crate::fault::Fault;
 use crate::tenant::Tenant;
 
 /// A key that was found, without the key itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) name: Option<String>,
@@ -84,9 +85,25 @@ impl Key {
 pub(crate) struct Access {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) key: Arc<Key>,
+    pub(crate) app: Arc<App>,
+    /// By what the key is found again.
+    pub(crate) digest: [u8; 32],
+    pub(crate) need: Need,
 }
 
 impl Access {
+    /// Whether the key may still do what the request came for. Blocks on the disk.
+    ///
+    /// INVARIANT (a key that was taken back does nothing more): between a request's head and what comes of it its body
+    /// arrives, and polls and sessions wait, all for as long as the client likes. It is asked right before the effect.
+    pub(crate) fn still(&self) -> Result<(), Fault> {
+        let (owner, key) = self.app.holder(&self.digest, self.need)?;
+        if owner == self.tenant.id.as_str() && key == *self.key {
+            return Ok(());
+        }
+        Err(Fault::unauthorized("the API key was changed while the request was on its way"))
+    }
+
     pub(crate) fn covers(&self, agent: &str, endpoint: Option<&str>, fleet: Option<&str>) -> bool {
         self.key.covers(agent, endpoint, fleet)
     }

@@ -11,7 +11,7 @@ use thoth_types::Mode;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::access::{Access, Need};
+use crate::access::{Access, Key, Need};
 use crate::fault::Fault;
 use crate::limits::Rates;
 use crate::tenant::Settings;
@@ -86,17 +86,28 @@ impl Server {
 
 impl App {
     /// Who asks with this key, if they may do this, and in this tenant.
-    pub(crate) fn access(&self, credential: &ApiKey, need: Need, tenant: Option<&str>) -> Result<Access, Fault> {
-        let now = clock::now().wall;
-        let found = keys::find(&self.store, &credential.digest(), now)?;
-        let (owner, key) = found.ok_or_else(|| Fault::unauthorized("the API key is not known, or was taken back"))?;
-        key.may(need)?;
+    pub(crate) fn access(
+        self: &Arc<Self>,
+        credential: &ApiKey,
+        need: Need,
+        tenant: Option<&str>,
+    ) -> Result<Access, Fault> {
+        let digest = credential.digest();
+        let (owner, key) = self.holder(&digest, need)?;
         if tenant.is_some_and(|tenant| tenant != owner) {
             return Err(Fault::forbidden("the API key is of another tenant"));
         }
         let name: TenantName = owner.parse().map_err(Fault::broken)?;
         let tenant = self.tenants.get(&name).map_err(Fault::unavailable)?;
-        Ok(Access { tenant, key: Arc::new(key) })
+        Ok(Access { tenant, key: Arc::new(key), app: Arc::clone(self), digest, need })
+    }
+
+    /// The key of this digest as it is now, and whose it is, if it may do this.
+    pub(crate) fn holder(&self, digest: &[u8; 32], need: Need) -> Result<(String, Key), Fault> {
+        let found = keys::find(&self.store, digest, clock::now().wall)?;
+        let (owner, key) = found.ok_or_else(|| Fault::unauthorized("the API key is not known, or was taken back"))?;
+        key.may(need)?;
+        Ok((owner, key))
     }
 
     /// Whether keys can be looked up. Blocks on the disk.

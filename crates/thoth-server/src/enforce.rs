@@ -45,7 +45,7 @@ pub(crate) fn run(access: &Access, body: &[u8]) -> Result<Envelope, Fault> {
         also_sent: also_sent.as_bytes(),
         retry_of: None,
     };
-    let verdict = decide(&access.tenant, wanted, || Ok::<_, Fault>(()))?;
+    let verdict = decide(&access.tenant, wanted, || access.still())?;
     let mut envelope = match verdict {
         Verdict::Admitted(admitted) => admitted_envelope(*admitted)?,
         Verdict::Refused(refused) => refused_envelope(access, &asked, &refused),

@@ -36,6 +36,7 @@ impl From<crate::decide::Unasked> for Stop {
 /// Where the held call stands; uses an approval up. Blocks on the disk.
 pub(crate) fn run(access: &Access, token: &str) -> Result<Status, Fault> {
     let Some(token) = HoldToken::parse(token) else { return Err(unknown()) };
+    access.still()?;
     let hold = look(access, &token)?;
     match state(&hold) {
         HoldState::Pending => Ok(pending(&hold)),
@@ -96,10 +97,11 @@ fn again(access: &Access, hold: &Hold) -> Result<Status, Stop> {
         also_sent: hold.also_sent.as_bytes(),
         retry_of: Some(hold.call_id.to_string()),
     };
-    let still = || match access.tenant.gate.desk().holds().look(&hold.token) {
-        Ok(now) if state(&now) == HoldState::Approved => Ok(()),
-        Ok(_) => Err(Stop::Moved),
-        Err(error) => Err(Stop::Fault(Fault::unavailable(error))),
+    let still = || match access.still().map(|()| access.tenant.gate.desk().holds().look(&hold.token)) {
+        Ok(Ok(now)) if state(&now) == HoldState::Approved => Ok(()),
+        Ok(Ok(_)) => Err(Stop::Moved),
+        Ok(Err(error)) => Err(Stop::Fault(Fault::unavailable(error))),
+        Err(fault) => Err(Stop::Fault(fault)),
     };
     match decide(&access.tenant, wanted, still)? {
         Verdict::Admitted(admitted) => {

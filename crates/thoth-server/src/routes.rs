@@ -207,7 +207,7 @@ async fn entry(
         Err(turned) => turned.into_response(),
         Ok(admitted) => {
             let (access, body) = (admitted.access.clone(), admitted.body.clone());
-            admitted.finish(blocking(move || work(access, app, body)).await)
+            admitted.finish(blocking(move || access.still().and_then(|()| work(access, app, body))).await)
         }
     }
 }

@@ -14,6 +14,7 @@ use super::*;
 use crate::{Options, Rates, Server, create_key};
 
 mod document;
+mod trouble;
 
 const POLICY: &str = "version: \"1\"\ndefaults: { approval: auto }\n\
     rules: [{ name: ask, match: { tool: write }, approval: approve }, { name: no, match: { tool: rm }, approval: block }]\n";
