@@ -73,7 +73,8 @@ pub(crate) fn decide<E: From<Unasked>>(
     let parsed = arguments
         .map(|bytes| tape.parse(bytes, &Limits { max_bytes: bytes.len(), ..Limits::default() }))
         .transpose()
-        .map_err(|_| Unasked::Bad("`tool_args` is nested too deeply, or names a member twice".to_owned()))?;
+        // The place and what stands there are the caller's; the kind of mistake is one of a fixed list.
+        .map_err(|error| Unasked::Bad(format!("`tool_args` cannot be read: {}", error.code)))?;
     if parsed.is_some_and(|value| !value.is_object() && !value.is_null()) {
         return Err(Unasked::Bad("`tool_args` is no object".to_owned()).into());
     }
@@ -89,13 +90,14 @@ pub(crate) fn decide<E: From<Unasked>>(
     let frame = arguments.filter(|_| call.arguments.value().is_some()).unwrap_or(b"{}");
     let mut round = tenant.gate.round(&mut session);
     let answer = round.admit(&call, Cow::Borrowed(frame), &random::sixteen, clock::now());
-    Ok(conclude(round, answer, tool))
+    Ok(conclude(tenant, round, answer, tool))
 }
 
 /// Writes the evidence; without it nothing is admitted, and nobody is told of a hold that they could not answer.
-fn conclude(round: Round<'_, '_>, answer: Answer, tool: &str) -> Verdict {
+fn conclude(tenant: &Tenant, round: Round<'_, '_>, answer: Answer, tool: &str) -> Verdict {
     let mut committed = round.commit();
-    if committed.error.is_some() {
+    if let Some(error) = &committed.error {
+        tenant.complaints.say(format_args!("a call was blocked: {error}"));
         let refused = committed.withheld.pop().unwrap_or_else(|| unrecorded(tool, answer));
         return Verdict::Refused(Box::new(refused));
     }

@@ -13,7 +13,9 @@ use thoth_types::{Caller, Mode, TenantId};
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::complaints::Complaints;
 use crate::limits::{Limits, Rates};
+use crate::private_holds::PrivateHolds;
 use crate::refusals::Refusals;
 use crate::sessions::{MAX_SESSIONS, Sessions};
 
@@ -41,6 +43,8 @@ pub(crate) struct Tenant {
     pub(crate) sessions: Sessions,
     pub(crate) limits: Limits,
     pub(crate) refusals: Refusals,
+    /// What calls are blocked for that whoever runs the server can mend.
+    pub(crate) complaints: Arc<Complaints>,
     /// What the server demands at least of every session.
     pub(crate) mode: Mode,
     ledger: Arc<Ledger>,
@@ -58,7 +62,9 @@ impl Tenant {
         let ledger = Ledger::open(&directory, &keys, LedgerOptions::default()).map_err(|error| failed(&error))?;
         let ledger = Arc::new(ledger);
         let records = std::path::absolute(&directory).unwrap_or(directory);
-        let holds = Arc::new(SqliteHolds::new(folder.join("state.db"), records));
+        let complaints = Arc::new(Complaints::new(format!("tenant {id}")));
+        let holds = SqliteHolds::new(folder.join("state.db"), records);
+        let holds = Arc::new(PrivateHolds::new(holds, Arc::clone(&complaints)));
         let mut files = PolicyFiles::new(settings.policy.clone());
         let standing = standing(&mut files);
         let evidence = Arc::clone(&ledger);
@@ -69,6 +75,7 @@ impl Tenant {
             sessions: Sessions::new(MAX_SESSIONS),
             limits: Limits::new(settings.rates),
             refusals: Refusals::default(),
+            complaints,
             mode: settings.mode,
             ledger,
             policy: Mutex::new(files),
@@ -114,6 +121,7 @@ impl Tenant {
         if let Err(error) = self.gate.desk().sweep(clock::now().wall) {
             note(format_args!("tenant {}: it could not be recorded which held calls have ended: {error}", self.id));
         }
+        self.complaints.say_rest();
         if let Some(problem) = self.gate.take_problem() {
             note(format_args!("tenant {}: the ledger needs attention: {problem}", self.id));
         }

@@ -88,3 +88,24 @@ async fn a_key_that_ends_while_a_poll_waits_uses_nothing_up() {
     let left = world.ask("GET", "/acme/thoth/approvals?status=approved", Some(&admin), Body::empty()).await.body;
     assert_eq!(left["total"], 1, "{left}");
 }
+
+/// Arguments that readers disagree about are refused in words that say what is wrong with them, and do not repeat them.
+#[tokio::test]
+async fn arguments_that_cannot_be_read_are_told_apart() {
+    let world = World::new(Rates::default());
+    let key = world.key("acme", None, &[Permission::Execute], None);
+    let deep = format!("{}1{}", "[".repeat(2000), "]".repeat(2000));
+    let digits = "9".repeat(400);
+    for (value, what) in [
+        ("1e999", "number out of range"),
+        (&*digits, "number out of range"),
+        (r#""\ud800""#, "lone surrogate escape"),
+        (r#"1,"a":2"#, "duplicate key"),
+        (&*deep, "nested too deeply"),
+    ] {
+        let body = question("read").to_string().replace(r#""a":1"#, &format!(r#""a":{value}"#));
+        let reply = world.ask("POST", "/v1/enforce", Some(&key), body).await;
+        assert_fault(&reply, 400, "bad_request", what);
+        assert_eq!(reply.body["error"]["message"], format!("`tool_args` cannot be read: {what}"), "{}", &reply.body);
+    }
+}
