@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use serde_json::json;
 use thoth_api::contract::enforce::{Envelope, Request};
+use thoth_api::contract::fault::Code;
 use thoth_api::contract::{Json, Unreadable, read};
 use thoth_gate::{Grounds, Refused};
-use thoth_types::{Caller, Channel, Decision, Place, Requester};
+use thoth_types::{Caller, Channel, Decision, Place, ReasonCode, Requester, RiskLevel};
 
 use crate::access::Access;
 use crate::clock;
@@ -201,10 +202,71 @@ fn refused_envelope(access: &Access, asked: &Request, refused: &Refused) -> Enve
     envelope
 }
 
+/// The answer instead of an error that a client would take for an outage: one that is set to go on without a server must
+/// not go on because a limit was reached, which the governed agent can bring about itself, or because something here is
+/// broken. `None` for errors that say something about the request.
+pub(crate) fn instead(fault: &Fault, request: &str, retry_after: Option<u64>) -> Option<Envelope> {
+    let (decision, code) = match fault.code {
+        Code::RateLimited => (Decision::Defer, ReasonCode::RateLimited),
+        Code::Internal | Code::Unavailable | Code::Timeout => (Decision::Block, ReasonCode::EvidenceUnavailable),
+        _ => return None,
+    };
+    let mut envelope = Envelope::of(decision);
+    envelope.decision_reason_code = Some(code.to_string());
+    envelope.risk_score = Some(f64::from(RiskLevel::Critical.score()));
+    envelope.decision_evidence.0 = json_object(&[("request_id", request)]);
+    if decision == Decision::Defer {
+        envelope.defer_reason = Some(fault.message.clone());
+        envelope.defer_timeout_seconds = Some(retry_after.unwrap_or(60));
+        envelope.reason = Some(fault.message.clone());
+    } else {
+        envelope.reason = Some(format!("the call could not be decided and recorded: {}", fault.message));
+    }
+    Some(envelope)
+}
+
 fn json_object(members: &[(&str, &str)]) -> serde_json::Map<String, serde_json::Value> {
     members
         .iter()
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| ((*name).to_owned(), json!(value)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Defends invariant 5: whatever is not about the request itself is a decision, and never one that lets a call run.
+    #[test]
+    fn an_outage_is_a_decision() {
+        use Code::{
+            BadRequest, Forbidden, Internal, KeyExpired, MethodNotAllowed, NotFound, PayloadTooLarge, RateLimited,
+            Timeout, Unauthorized, Unavailable,
+        };
+        for (code, expected) in [
+            (RateLimited, Some((Decision::Defer, "rate_limited", Some(7)))),
+            (Internal, Some((Decision::Block, "evidence_unavailable", None))),
+            (Unavailable, Some((Decision::Block, "evidence_unavailable", None))),
+            (Timeout, Some((Decision::Block, "evidence_unavailable", None))),
+            (BadRequest, None),
+            (Unauthorized, None),
+            (KeyExpired, None),
+            (Forbidden, None),
+            (NotFound, None),
+            (MethodNotAllowed, None),
+            (PayloadTooLarge, None),
+        ] {
+            let cause = Some("/srv/s3cret".to_owned());
+            let fault = Fault { cause, ..Fault::new(code, "said") };
+            let envelope = instead(&fault, "req_1", Some(7));
+            let text = serde_json::to_string(&envelope).unwrap();
+            assert!(!text.contains("s3cret"), "{text}");
+            let found = envelope.as_ref().map(|envelope| {
+                let code = envelope.decision_reason_code.as_deref().unwrap();
+                (envelope.decision(), code, envelope.defer_timeout_seconds)
+            });
+            assert_eq!(found, expected, "{code}");
+        }
+    }
 }

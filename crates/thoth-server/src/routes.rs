@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Bytes, to_bytes};
+use axum::body::{Bytes, HttpBody as _, to_bytes};
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -174,6 +174,10 @@ struct Admitted {
     body: Bytes,
 }
 
+/// Marks the answer to a request whose body was read to its end.
+#[derive(Debug, Clone, Copy)]
+struct BodyRead;
+
 /// A request that may not, and how it stands to its limit where that is known.
 struct Turned(Fault, Option<Standing>);
 
@@ -181,6 +185,7 @@ impl Admitted {
     fn finish(&self, answer: Result<Response, Fault>) -> Response {
         let mut response = answer.into_response();
         self.standing.tell(response.headers_mut());
+        response.extensions_mut().insert(BodyRead);
         response
     }
 }
@@ -241,6 +246,11 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + S
     }
 }
 
+/// In how many seconds to ask again, if that was told.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()
+}
+
 fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Fault> {
     let read = Query::<T>::try_from_uri(uri).map(|Query(query)| query);
     read.map_err(|_| Fault::bad("the query cannot be read: see the documentation for its members and their words"))
@@ -258,6 +268,8 @@ async fn frame(request: Request, next: Next) -> Response {
     let id = random::eight()
         .map_or_else(|| "req_unnamed".to_owned(), |bytes| format!("req_{:016x}", u64::from_be_bytes(bytes)));
     let waits = query::<Poll>(request.uri()).ok().and_then(|poll| poll.wait).unwrap_or(0).min(LONGEST_WAIT_SECONDS);
+    let enforces = request.method() == HttpMethod::POST && request.uri().path() == Route::Enforce.path();
+    let has_body = !request.body().is_end_stream();
     let patience = PATIENCE + Duration::from_secs(waits);
     let mut response = match tokio::time::timeout(patience, next.run(request)).await {
         Ok(response) => response,
@@ -268,12 +280,24 @@ async fn frame(request: Request, next: Next) -> Response {
         // The framework refuses it before a route sees it, in words of its own.
         fault = Some(Fault::bad("the address is not UTF-8"));
     }
-    if let Some(Fault { code, message, cause }) = fault {
+    if has_body && response.extensions_mut().remove::<BodyRead>().is_none() {
+        // What is left of the body would be taken for the next request, so that the connection ends here.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(fault) = fault {
+        let envelope = if enforces { enforce::instead(&fault, &id, retry_after(response.headers())) } else { None };
+        let Fault { code, message, cause } = fault;
+        let cause = cause.or_else(|| (code == Code::Timeout).then(|| message.clone()));
         if let Some(cause) = cause {
             note(format_args!("{id}: {code}: {cause}"));
         }
-        let body = json(fault::Fault::new(code, message, id.clone()));
         let (mut parts, _) = response.into_parts();
+        let body = if let Some(envelope) = envelope {
+            parts.status = StatusCode::OK;
+            json(envelope)
+        } else {
+            json(fault::Fault::new(code, message, id.clone()))
+        };
         parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         parts.headers.remove(header::CONTENT_LENGTH);
         response = Response::from_parts(parts, body.into_body());

@@ -198,6 +198,5 @@ fn the_published_client_behind_the_gate_is_refused() {
         }
         told = client.call("read_file", &json!({}));
     }
-    let reason = raised(&told, "reason").as_str().expect("a reason");
-    assert_eq!(reason, "enforcer rejected request (status=429)", "{told}");
+    assert_eq!(raised(&told, "decision_reason_code"), "rate_limited", "{told}");
 }

@@ -158,6 +158,8 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
         Route::Healthz => Special::default(),
         Route::Readyz => Special { faults: &[Code::Internal, Code::Unavailable, Code::Timeout], ..Special::default() },
         Route::Enforce => Special {
+            description: "What is beyond the limit is answered with `DEFER`, and what cannot be decided or recorded with `BLOCK`, \
+                never with 429 or 5xx: a client that is set to go on without a server must not go on then.",
             takes: Some(schemas.add::<enforce::Request>()?),
             answers: Some(schemas.add::<enforce::Envelope>()?),
             ..may(Permission::Execute)
@@ -222,6 +224,9 @@ const WITH_A_KEY: [Code; 8] = [
     Code::Timeout,
 ];
 
+/// What is answered with a decision instead, where one is asked for.
+const DECIDED_INSTEAD: [Code; 4] = [Code::RateLimited, Code::Internal, Code::Unavailable, Code::Timeout];
+
 fn operation(route: Route, schemas: &mut Schemas) -> Result<Value, Unwritable> {
     let Special { permission, description, query, takes, answers, success, faults } = special(route, schemas)?;
     let in_path = route.path().split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
@@ -234,10 +239,17 @@ fn operation(route: Route, schemas: &mut Schemas) -> Result<Value, Unwritable> {
         None => json!({ "text/plain": { "schema": { "type": "string" } } }),
     };
     let told: &[&str] = if permission.is_some() { &[REQUEST_ID, LIMIT, REMAINING, RESET] } else { &[REQUEST_ID] };
-    let done = json!({ "description": "Done.", "headers": header_references(told), "content": content });
+    let mut headers = header_references(told);
+    if let (Route::Enforce, Some(headers)) = (route, headers.as_object_mut()) {
+        let schema = json!({ "type": "integer", "minimum": 0 });
+        let described = json!({ "description": "With `DEFER` because of the limit: in how many seconds to ask again.", "required": false, "schema": schema });
+        headers.insert(RETRY_AFTER.to_owned(), described);
+    }
+    let done = json!({ "description": "Done.", "headers": headers, "content": content });
     let everywhere: &[Code] = if permission.is_some() { &WITH_A_KEY } else { &[] };
     let mut responses: BTreeMap<String, Value> = everywhere
         .iter()
+        .filter(|code| route != Route::Enforce || !DECIDED_INSTEAD.contains(code))
         .chain(faults)
         .map(|code| {
             let status = code.status().to_string();

@@ -1,6 +1,7 @@
-//! Requests that go wrong after they were let in.
+//! Requests that go wrong after they were let in, and a server that is broken.
 
 use std::convert::Infallible;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::pin::Pin;
 use std::task::{Context, Poll as Turn};
 
@@ -87,6 +88,92 @@ async fn a_key_that_ends_while_a_poll_waits_uses_nothing_up() {
     assert_fault(&polled, 401, "unauthorized", "the poll");
     let left = world.ask("GET", "/acme/thoth/approvals?status=approved", Some(&admin), Body::empty()).await.body;
     assert_eq!(left["total"], 1, "{left}");
+}
+
+/// Defends invariant 5: a client that is set to go on without a server does not go on because the server is broken, and
+/// learns nothing of its folders.
+#[tokio::test]
+async fn a_broken_server_blocks() {
+    let folder = |world: &World| {
+        let folder = world.data.path().join("tenants/acme");
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+        folder
+    };
+    type Breaks<'b> = &'b dyn Fn(&World);
+    let cases: [(&str, Breaks<'_>, &str, &str, u16); 4] = [
+        (
+            "the ledger is a file",
+            &|world| std::fs::write(folder(world).join("ledger"), "x").unwrap(),
+            "read",
+            "evidence_unavailable",
+            503,
+        ),
+        (
+            "no tenant's folder",
+            &|world| std::fs::write(world.data.path().join("tenants"), "x").unwrap(),
+            "read",
+            "evidence_unavailable",
+            503,
+        ),
+        (
+            "no keys",
+            &|world| {
+                for file in ["thothd.db-wal", "thothd.db-shm"] {
+                    drop(std::fs::remove_file(world.data.path().join(file)));
+                }
+                std::fs::write(world.data.path().join("thothd.db"), "x".repeat(8192)).unwrap();
+            },
+            "read",
+            "evidence_unavailable",
+            503,
+        ),
+        (
+            "no holds",
+            &|world| std::fs::write(folder(world).join("state.db"), "x".repeat(8192)).unwrap(),
+            "write",
+            "approval_unavailable",
+            404,
+        ),
+    ];
+    for (about, breaks, tool, code, poll) in cases {
+        let world = World::new(Rates::default());
+        let key = world.key("acme", None, &[Permission::Execute], None);
+        breaks(&world);
+        let reply = world.ask("POST", "/v1/enforce", Some(&key), question(tool).to_string()).await;
+        assert_eq!((reply.status, &reply.body["decision"]), (200, &json!("BLOCK")), "{about}: {}", reply.body);
+        assert_eq!(reply.body["decision_reason_code"], code, "{about}: {}", reply.body);
+        let place = world.data.path().to_str().unwrap();
+        assert!(!reply.body.to_string().contains(place), "{about}: {}", reply.body);
+        // Whatever is not about letting a call run says what it is.
+        let polled = world.ask("GET", "/v1/enforce/hold/hold_0", Some(&key), Body::empty()).await;
+        assert_eq!(polled.status, poll, "{about}: {}", polled.body);
+        let keyless = world.ask("POST", "/v1/enforce", None, question(tool).to_string()).await;
+        assert_fault(&keyless, 401, "unauthorized", about);
+    }
+}
+
+/// What is left of a body would be taken for the next request: whoever keeps connections is told that this one ends.
+#[tokio::test]
+async fn an_unread_body_closes_the_connection() {
+    let world = World::new(Rates { enforce: NonZeroU32::MIN, ..Rates::default() });
+    let key = world.key("acme", None, Permission::ALL, None);
+    let good = question("read").to_string();
+    let long = "x".repeat(MAX_BODY + 1);
+    for (about, method, path, key, body, status, closes) in [
+        ("decided", "POST", "/v1/enforce", Some(&key), &*good, 200, false),
+        ("put off", "POST", "/v1/enforce", Some(&key), &*good, 200, true),
+        ("no key", "POST", "/v1/enforce", None, &*good, 401, true),
+        ("no key and no body", "POST", "/v1/enforce", None, "", 401, false),
+        ("no such method", "PATCH", "/v1/enforce", Some(&key), &*good, 405, true),
+        ("nowhere", "POST", "/v2", Some(&key), &*good, 404, true),
+        ("unreadable", "POST", "/v1/events/batch", Some(&key), "{", 400, false),
+        ("too long", "POST", "/v1/events/batch", Some(&key), &*long, 413, true),
+    ] {
+        let reply = world.ask(method, path, key.map(|key| &**key), body.to_owned()).await;
+        assert_eq!(reply.status, status, "{about}: {}", reply.body);
+        let told = reply.headers.get(header::CONNECTION).is_some_and(|value| value == "close");
+        assert_eq!(told, closes, "{about}");
+    }
 }
 
 /// Arguments that readers disagree about are refused in words that say what is wrong with them, and do not repeat them.
