@@ -250,6 +250,14 @@ impl Administration {
         self.remote.get(&[&self.tenant, "thoth", "approvals"], query).await
     }
 
+    /// One held call, whole.
+    ///
+    /// # Errors
+    /// When there is no usable answer; status 404 means that there is no such hold.
+    pub async fn approval(&self, token: &str) -> Result<approval::Approval, RemoteError> {
+        self.remote.get(&[&self.tenant, "thoth", "approvals", token], &serde_json::Map::new()).await
+    }
+
     /// Answers a held call. Where it stands then, where the server says so.
     ///
     /// # Errors

@@ -70,7 +70,7 @@ pub(crate) fn run(server: &Server, command: ApprovalsCommand) -> Outcome {
     match command {
         ApprovalsCommand::List { status } => list(server, status.0),
         ApprovalsCommand::Show { id } => {
-            let held = find(server, &id)?;
+            let held = whole(server, find(server, &id)?)?;
             if server.json {
                 return Server::print(&held);
             }
@@ -144,6 +144,14 @@ fn find(server: &Server, id: &str) -> Result<Approval, Failure> {
     }
 }
 
+/// The held call with its arguments, which a list may have left out.
+fn whole(server: &Server, held: Approval) -> Result<Approval, Failure> {
+    if held.tool_args.is_some() || held.tool_args_bytes.is_none() {
+        return Ok(held);
+    }
+    server.ask(async |administration| administration.approval(&held.id).await)
+}
+
 fn show(held: &Approval) -> Result<(), Failure> {
     let people = match (held.approvals_given, held.approvals_required) {
         (given, Some(required)) => format!("{} of {required}", given.unwrap_or_default()),
@@ -182,7 +190,7 @@ fn answer(server: &Server, decision: Answer, arguments: &AnswerArgs) -> Outcome 
     let resolve = Resolve { decision, reason: arguments.reason.clone() };
     for held in holds {
         if decision == Answer::Approve && !arguments.yes {
-            confirmed(&held)?;
+            confirmed(server, &held)?;
         }
         let now = server.ask(async |administration| administration.resolve(&held.id, &resolve).await)?;
         let status = now.as_ref().map_or("answered", |now| now.status.as_str());
@@ -200,11 +208,11 @@ fn answer(server: &Server, decision: Answer, arguments: &AnswerArgs) -> Outcome 
 }
 
 /// Shows the call and asks.
-fn confirmed(held: &Approval) -> Result<(), Failure> {
+fn confirmed(server: &Server, held: &Approval) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(Failure::usage("nobody is there to be asked").hint("say --yes to approve without being asked"));
     }
-    show(held)?;
+    show(&whole(server, held.clone())?)?;
     if agrees("Let this call through?")? {
         return Ok(());
     }

@@ -119,17 +119,26 @@ fn hold(digits: &str, status: &str) -> Value {
     })
 }
 
+/// The same in a list, which leaves its arguments out.
+fn listed(digits: &str, status: &str) -> Value {
+    let Value::Object(mut members) = hold(digits, status) else { return Value::Null };
+    members.remove("tool_args");
+    members.insert("tool_args_bytes".to_owned(), json!(5000));
+    members.into()
+}
+
 const ONE: &str = "1f0c0000000000000000000000000000";
 const OTHER: &str = "1f0d0000000000000000000000000000";
 
 fn desk() -> Server {
     Server::start(|target, _| match target {
         "GET /acme/thoth/approvals?page=1&per_page=200" => {
-            (200, json!({ "data": [hold(ONE, "pending"), hold(OTHER, "denied")], "total": 2 }))
+            (200, json!({ "data": [listed(ONE, "pending"), hold(OTHER, "denied")], "total": 2 }))
         }
         "GET /acme/thoth/approvals?page=1&per_page=200&status=pending" => {
             (200, json!({ "data": [hold(ONE, "pending")], "total": 1 }))
         }
+        target if target == format!("GET /acme/thoth/approvals/hold_{ONE}") => (200, hold(ONE, "pending")),
         target if target.ends_with("/resolve") && target.contains(OTHER) => (409, fault("conflict", "it is denied")),
         target if target.ends_with("/resolve") => (200, hold(ONE, "approved")),
         _ => (404, fault("not_found", "no such page")),

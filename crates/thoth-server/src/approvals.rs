@@ -1,5 +1,5 @@
-//! `GET /{tenant}/thoth/approvals` and `POST …/approvals/{token}/resolve`: held calls, and people's answers to them, in
-//! the ledger before they count.
+//! `GET /{tenant}/thoth/approvals`, `GET …/approvals/{token}` and `POST …/approvals/{token}/resolve`: held calls, and
+//! people's answers to them, in the ledger before they count.
 
 use std::sync::Arc;
 
@@ -21,6 +21,10 @@ use crate::hold::instant;
 /// How many are on a page where nothing is said, and at most.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 200;
+/// How many lists of one tenant are made at once: each has all held calls in memory.
+pub(crate) const LISTS_AT_ONCE: usize = 2;
+/// The longest arguments in a list, in bytes.
+const MAX_LISTED_ARGUMENTS: usize = 4 << 10;
 /// The longest reason that is kept, in characters.
 const MAX_REASON: usize = 500;
 
@@ -33,14 +37,27 @@ pub(crate) fn list(access: &Access, query: Query) -> Result<List<Approval>, Faul
     let size = query.per_page.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
     let skipped = u64::from(query.page.unwrap_or(1).max(1) - 1) * u64::from(size);
     let page = matching.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).take(size as usize);
-    let mut list = List::complete(page.map(|hold| row(hold)).collect());
+    let mut list = List::complete(page.map(|hold| row(hold, MAX_LISTED_ARGUMENTS)).collect());
     list.total = u64::try_from(matching.len()).ok();
     Ok(list)
 }
 
+/// One held call, whole. Blocks on the disk.
+pub(crate) fn show(access: &Access, token: &str) -> Result<Approval, Fault> {
+    let token = HoldToken::parse(token).ok_or_else(unknown)?;
+    let hold = access.tenant.gate.desk().holds().look(&token).map_err(|error| match error {
+        HoldsError::Unknown(_) => unknown(),
+        error => Fault::unavailable(error),
+    })?;
+    Ok(row(&hold, usize::MAX))
+}
+
+fn unknown() -> Fault {
+    Fault::not_found("there is no such held call")
+}
+
 /// Takes an answer. Blocks on the disk.
 pub(crate) fn resolve(access: &Access, token: &str, body: &[u8]) -> Result<Approval, Fault> {
-    let unknown = || Fault::not_found("there is no such held call");
     let token = HoldToken::parse(token).ok_or_else(unknown)?;
     let Resolve { decision, reason } = read(body).map_err(|error| unreadable(&error))?;
     let vote = vote(&access.key, decision == Answer::Approve, reason.as_deref());
@@ -53,7 +70,7 @@ pub(crate) fn resolve(access: &Access, token: &str, body: &[u8]) -> Result<Appro
         error => Fault::unavailable(error),
     })?;
     access.tenant.tell_answered();
-    Ok(row(&answered))
+    Ok(row(&answered, usize::MAX))
 }
 
 fn vote(key: &Key, approves: bool, reason: Option<&str>) -> Vote {
@@ -90,12 +107,14 @@ const fn state_of(state: HoldState) -> State {
     }
 }
 
-fn row(hold: &Hold) -> Approval {
+/// A held call for people, without arguments that are longer than this.
+fn row(hold: &Hold, longest: usize) -> Approval {
     let id = |text: &dyn std::fmt::Display| text.to_string();
     let latest = hold.votes.last();
     let given = hold.votes.iter().filter(|vote| vote.approves).count();
     // Long after a call is over its arguments are deleted.
     let arguments = Some(&*hold.arguments).filter(|arguments| !arguments.is_empty());
+    let shown = arguments.filter(|arguments| arguments.len() <= longest);
     Approval {
         id: hold.token.to_string(),
         status: state_of(hold.state_at(clock::now().wall)),
@@ -107,7 +126,8 @@ fn row(hold: &Hold) -> Approval {
         decision_reason_code: Some(hold.why.reason_code.to_string()),
         matched_rule_ids: hold.why.rule.iter().map(ToString::to_string).collect(),
         risk_score: Some(f64::from(hold.why.risk.score())),
-        tool_args: arguments.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(|text| Json::new(text.to_owned())),
+        tool_args: shown.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(|text| Json::new(text.to_owned())),
+        tool_args_bytes: arguments.and_then(|arguments| u64::try_from(arguments.len()).ok()),
         arguments_digest: Some(hold.arguments_digest.to_string()),
         approvals_required: Some(u32::from(hold.requirement.quorum.max(1))),
         approvals_given: u32::try_from(given).ok(),

@@ -58,6 +58,7 @@ fn served(route: Route) -> MethodRouter<Arc<App>> {
         Route::Explain => on(asked, explain_route),
         Route::TellEvents => on(asked, events_route),
         Route::ListApprovals => on(asked, approvals_route),
+        Route::ShowApproval => on(asked, approval_route),
         Route::ResolveApproval => on(asked, resolve_route),
         Route::ListKeys => on(asked, keys_route),
         Route::CreateKey => on(asked, create_key_route),
@@ -117,8 +118,32 @@ async fn poll_route(State(app): Served, Path(token): Path<String>, request: Requ
 
 async fn approvals_route(State(app): Served, Path(tenant): Path<String>, request: Request) -> Response {
     let asked = query(request.uri());
-    entry(app, request, (Need::Look, Kind::Governance), Some(tenant), |access, _, _| {
-        approvals::list(&access, asked?).map(json)
+    let admitted = match admit(app, request, (Need::Look, Kind::Governance), Some(tenant)).await {
+        Ok(admitted) => admitted,
+        Err(turned) => return turned.into_response(),
+    };
+    let access = admitted.access.clone();
+    let work = async move {
+        let asked = asked?;
+        let lists = Arc::clone(&access.tenant.lists);
+        let place = lists.acquire_owned().await.map_err(Fault::broken)?;
+        blocking(move || {
+            // Until the list is made, also where whoever asked has gone away.
+            let _place = place;
+            approvals::list(&access, asked).map(json)
+        })
+        .await
+    };
+    admitted.finish(work.await)
+}
+
+async fn approval_route(
+    State(app): Served,
+    Path((tenant, token)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    entry(app, request, (Need::Look, Kind::Governance), Some(tenant), move |access, _, _| {
+        approvals::show(&access, &token).map(json)
     })
     .await
 }

@@ -10,8 +10,9 @@ use thoth_shell::policy_files::PolicyFiles;
 use thoth_shell::terminal::note;
 use thoth_store::SqliteHolds;
 use thoth_types::{Caller, Mode, TenantId};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
+use crate::approvals::LISTS_AT_ONCE;
 use crate::clock;
 use crate::complaints::Complaints;
 use crate::limits::{Limits, Rates};
@@ -47,6 +48,8 @@ pub(crate) struct Tenant {
     pub(crate) complaints: Arc<Complaints>,
     /// What the server demands at least of every session.
     pub(crate) mode: Mode,
+    /// Places for those that list held calls.
+    pub(crate) lists: Arc<Semaphore>,
     ledger: Arc<Ledger>,
     policy: Mutex<PolicyFiles>,
     answered: watch::Sender<u64>,
@@ -77,6 +80,7 @@ impl Tenant {
             refusals: Refusals::default(),
             complaints,
             mode: settings.mode,
+            lists: Arc::new(Semaphore::new(LISTS_AT_ONCE)),
             ledger,
             policy: Mutex::new(files),
             answered: watch::Sender::new(0),

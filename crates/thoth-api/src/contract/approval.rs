@@ -1,4 +1,5 @@
-//! `GET /{tenant}/thoth/approvals` and `POST …/approvals/{token}/resolve`: held calls, and people's answers.
+//! `GET /{tenant}/thoth/approvals`, `GET …/approvals/{token}` and `POST …/approvals/{token}/resolve`: held calls, and
+//! people's answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -66,10 +67,13 @@ pub struct Approval {
     #[serde(default, alias = "riskScore", with = "score", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 100))]
     pub risk_score: Option<f64>,
-    /// The arguments, for people: it is what they agree to.
+    /// The arguments, for people: it is what they agree to. A list leaves out those of more than 4 KiB.
     #[serde(default, alias = "toolArgs", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub tool_args: Option<Json>,
+    /// How many bytes the arguments have, also where they are left out.
+    #[serde(default, alias = "toolArgsBytes", skip_serializing_if = "Option::is_none")]
+    pub tool_args_bytes: Option<u64>,
     /// Their digest, as in the ledger.
     #[serde(default, alias = "argumentsDigest", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub arguments_digest: Option<String>,

@@ -188,6 +188,11 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
             answers: Some(schemas.add_as::<List<approval::Approval>>("ApprovalList")?),
             ..may(Permission::Read)
         },
+        Route::ShowApproval => Special {
+            answers: Some(schemas.add::<approval::Approval>()?),
+            faults: &[Code::NotFound],
+            ..may(Permission::Read)
+        },
         Route::ResolveApproval => Special {
             takes: Some(schemas.add::<approval::Resolve>()?),
             answers: Some(schemas.add::<approval::Approval>()?),

@@ -78,6 +78,8 @@ routes! {
     TellEvents => Post "/v1/events/batch",
     /// Held calls, newest first.
     ListApprovals => Get "/{tenant}/thoth/approvals",
+    /// One held call, with all of its arguments.
+    ShowApproval => Get "/{tenant}/thoth/approvals/{token}",
     /// A person's answer to a held call.
     ResolveApproval => Post "/{tenant}/thoth/approvals/{token}/resolve",
     /// The keys of a tenant, without the keys themselves.

@@ -14,6 +14,7 @@ use super::*;
 use crate::{Options, Rates, Server, create_key};
 
 mod document;
+mod lists;
 mod trouble;
 
 const POLICY: &str = "version: \"1\"\ndefaults: { approval: auto }\n\
@@ -85,6 +86,7 @@ fn question(tool: &str) -> Value {
 fn routes() -> Vec<Route> {
     use Permission::{Execute, Read, Write};
     let hold = "/v1/enforce/hold/hold_00000000000000000000000000000000";
+    let show = "/acme/thoth/approvals/hold_00000000000000000000000000000000";
     let resolve = "/acme/thoth/approvals/hold_00000000000000000000000000000000/resolve";
     let event = json!([{ "tenant_id": "acme", "session_id": "s", "event_type": "TOOL_CALL_PRE", "agent_id": "bot" }]);
     let key = json!({ "scope_level": "agent", "scope_target_id": "bot", "permissions": ["execute"] });
@@ -95,6 +97,7 @@ fn routes() -> Vec<Route> {
         route("GET", hold, Execute, false, None, 404),
         route("POST", "/v1/events/batch", Write, false, Some(event), 202),
         route("GET", "/acme/thoth/approvals", Read, true, None, 200),
+        route("GET", show, Read, true, None, 404),
         route("POST", resolve, Write, true, Some(json!({ "decision": "approve" })), 404),
         route("GET", "/acme/thoth/api-keys", Read, true, None, 200),
         route("POST", "/acme/thoth/api-keys", Write, true, Some(key), 201),

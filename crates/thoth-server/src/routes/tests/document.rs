@@ -187,6 +187,7 @@ impl Described {
         self.ask(Route::Poll, &polls[0], agent, Value::Null, 200).await;
         self.ask(Route::ListApprovals, &format!("{list}?status=pending&per_page=1"), admin, Value::Null, 200).await;
         self.ask(Route::ListApprovals, &format!("{list}?status=odd"), admin, Value::Null, 400).await;
+        self.ask(Route::ShowApproval, &format!("{list}/{}", holds[0]), admin, Value::Null, 200).await;
         for (index, decision, status) in [(0, "approve", 200), (1, "deny", 200), (1, "approve", 409)] {
             let resolve = format!("{list}/{}/resolve", holds[index]);
             let answer = json!({ "decision": decision, "reason": "known" });
