@@ -105,8 +105,8 @@ pub(crate) fn list(app: &App, access: &Access, query: &Query) -> Result<List<Jso
         kind: query.event_type.as_deref(),
     };
     let found = app.store.events(access.tenant.id.as_str(), &filter, &page).map_err(Fault::unavailable)?;
-    // Newer events may always come: whoever follows goes on from the last one seen.
-    let next = if oldest_first { found.last.or(beyond) } else { found.last.filter(|_| found.more) };
+    // Newer events may always come after the last one seen. An empty page has none, so that whoever only pages ends.
+    let next = found.last.filter(|_| oldest_first || found.more);
     Ok(List {
         data: found.bodies.into_iter().map(Json::new).collect(),
         total: None,

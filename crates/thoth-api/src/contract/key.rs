@@ -80,7 +80,7 @@ words! {
     }
 }
 
-/// A set of permissions. `admin`, an older word, is all of them.
+/// A set of permissions. In what older servers list, `admin` is all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permissions(pub BTreeSet<Permission>);
 
@@ -127,6 +127,12 @@ impl<'de> Deserialize<'de> for Permissions {
     }
 }
 
+/// What is asked for is said in full: who writes `admin` means more than they know, among it `execute`, with which a key
+/// may not administer anything.
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Permissions, D::Error> {
+    Vec::<Permission>::deserialize(deserializer).map(Permissions::from_iter)
+}
+
 /// What is asked for when a key is to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = KeyRequest))]
@@ -148,6 +154,7 @@ pub struct Create {
     )]
     pub scope_target_id: Option<String>,
     /// What it may do.
+    #[serde(deserialize_with = "named")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Permission>))]
     pub permissions: Permissions,
     /// How long it lives; for good where nothing is said.

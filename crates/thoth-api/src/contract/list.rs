@@ -14,7 +14,8 @@ pub struct List<T> {
     /// How many there are in all, where that is counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
-    /// Where the next page begins, where there may be one. Of events, oldest first, always: newer ones may come.
+    /// Where the next page begins, where there may be one. Of events, oldest first, on every page but an empty one: newer
+    /// ones may come.
     #[serde(default, alias = "nextCursor", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }

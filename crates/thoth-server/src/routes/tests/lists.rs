@@ -31,3 +31,36 @@ async fn a_list_leaves_out_long_arguments() {
         assert_eq!((&shown["tool_args"], &shown["tool_args_bytes"]), (arguments, &json!(bytes)), "{token}");
     }
 }
+
+/// A pager that goes on as long as there is a cursor ends, in both orders; whoever follows keeps the last one they got.
+#[tokio::test]
+async fn pages_of_events_end() {
+    let world = World::new(Rates::default());
+    let key = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let tell = async |numbers: std::ops::Range<u32>| {
+        let event = |number| json!({ "tenant_id": "acme", "session_id": "s", "event_type": "E", "agent_id": "b", "event_id": format!("{number}") });
+        let batch: Vec<Value> = numbers.map(event).collect();
+        assert_eq!(world.ask("POST", "/v1/events/batch", Some(&key), json!(batch).to_string()).await.status, 202);
+    };
+    let page = async |order: &str, cursor: &str| {
+        let path = format!("/acme/thoth/events?limit=2&order={order}{cursor}");
+        let body = world.ask("GET", &path, Some(&key), Body::empty()).await.body;
+        let next = body["next_cursor"].as_str().map(|next| format!("&cursor={next}"));
+        (body["data"].as_array().unwrap().len(), next)
+    };
+    assert_eq!(page("oldest", "").await, (0, None));
+    tell(0..4).await;
+    let mut ends = Vec::new();
+    for order in ["newest", "oldest"] {
+        let (mut cursor, mut last, mut seen, mut pages) = (Some(String::new()), String::new(), 0, 0);
+        while let Some(at) = cursor {
+            let (length, next) = page(order, &at).await;
+            (last, cursor, seen, pages) = (at, next, seen + length, pages + 1);
+            assert!(pages < 5, "{order}: it does not end");
+        }
+        assert_eq!(seen, 4, "{order}");
+        ends.push(last);
+    }
+    tell(4..5).await;
+    assert_eq!(page("oldest", &ends[1]).await.0, 1, "a follower goes on");
+}
