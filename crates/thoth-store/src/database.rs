@@ -95,6 +95,26 @@ impl Database {
         })
     }
 
+    /// Whether the file can be written: something is, and is taken back. The file is begun if there never was one; one that
+    /// was opened here and is gone is not begun anew.
+    pub(crate) fn probe(&self) -> Result<(), Fault> {
+        let was_opened = self.lock().openings > 0;
+        let written = self.with(!was_opened, |open| {
+            let transaction = open.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute_batch("CREATE TABLE probe (bytes BLOB); INSERT INTO probe VALUES (zeroblob(8192));")?;
+            // Else it would stay in memory and tell nothing of the disk.
+            transaction.cache_flush()?;
+            transaction.rollback()?;
+            Ok(())
+        })?;
+        let gone = || StoreError::File {
+            action: "find",
+            path: self.path.clone(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        written.ok_or_else(|| gone().into())
+    }
+
     /// Another number whenever anybody has written since, or the file is another one.
     pub(crate) fn version(&self) -> Result<Option<u64>, Fault> {
         let counters = self.with(false, |open| {

@@ -204,6 +204,15 @@ impl ServerStore {
         write(&self.keys, |_| Ok(()))
     }
 
+    /// Whether the file can be read and written now: it writes to it, and takes that back. One that was opened here and was
+    /// moved away since is not begun anew.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn probe(&self) -> Result<(), ServerError> {
+        self.keys.probe().map_err(refused)
+    }
+
     /// Adds a key, known by the SHA-256 of its text.
     ///
     /// # Errors

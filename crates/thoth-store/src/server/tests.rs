@@ -351,3 +351,45 @@ fn the_file() {
     let mistaken = ServerStore::new(path("text.db")).keys("t").unwrap_err().to_string();
     assert!(mistaken.contains("another kind of file"), "{mistaken}");
 }
+
+/// Defends: whoever asks whether the file can be used hears no as soon as it is full, or gone, and yes again once it is back;
+/// asking changes nothing.
+#[test]
+fn what_a_probe_finds() {
+    let (folder, store) = store();
+    store.probe().unwrap();
+    assert!(store.add_key(&key("acme", "one"), &[1; 32]).is_ok());
+    let full = |is_full: bool| {
+        let pages = |connection: &Connection| -> i64 {
+            connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap()
+        };
+        let limit = |connection: &Connection| {
+            let most = if is_full { pages(connection) } else { 1_000_000 };
+            connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).unwrap();
+            Ok(())
+        };
+        super::read(&store.keys, limit).unwrap();
+    };
+    full(true);
+    let said = store.probe().unwrap_err().to_string();
+    assert!(said.contains("the disk is full"), "{said}");
+    full(false);
+    for _ in 0..3 {
+        store.probe().unwrap();
+    }
+    let away = folder.path().join("away");
+    fs::rename(store.path(), &away).unwrap();
+    for _ in 0..2 {
+        let said = store.probe().unwrap_err().to_string();
+        assert!(said.contains("cannot find") && !store.path().exists(), "{said}");
+        assert_eq!(store.keys("acme").unwrap(), []);
+    }
+    fs::rename(&away, store.path()).unwrap();
+    store.probe().unwrap();
+    assert_eq!(store.keys("acme").unwrap().len(), 1);
+    let tables = |connection: &Connection| {
+        let count = "SELECT count(*) FROM sqlite_schema WHERE name = 'probe'";
+        Ok(connection.query_row(count, [], |row| row.get::<_, i64>(0))?)
+    };
+    assert_eq!(super::read(&store.keys, tables).unwrap(), Some(0));
+}
