@@ -1,14 +1,18 @@
 //! The server as a whole: its keys, its tenants, its router.
 
+use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use thoth_api::contract::key::ApiKey;
+use thoth_shell::policy_files::PolicyFiles;
+use thoth_shell::terminal::note;
 use thoth_store::server::ServerStore;
 use thoth_types::Mode;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::access::{Access, Key, Need};
@@ -20,6 +24,9 @@ use crate::{clock, keys, listen, routes};
 
 /// How often it is looked which held calls have ended.
 const UPKEEP: Duration = Duration::from_secs(30);
+
+/// How much room there must be in the data directory, in bytes: some for calls, their records and events.
+const ROOM: usize = 256 << 10;
 
 /// How a server is set up.
 #[derive(Debug, Clone)]
@@ -39,6 +46,30 @@ pub struct Options {
 pub(crate) struct App {
     pub(crate) store: ServerStore,
     tenants: Tenants,
+    data: PathBuf,
+    policy: Mutex<Policy>,
+    /// Whether the server was told to stop.
+    stopping: watch::Sender<bool>,
+}
+
+/// The policy, as one sees it who only asks whether it can be used.
+#[derive(Debug)]
+struct Policy {
+    files: PolicyFiles,
+    /// What is wrong with it, for a terminal.
+    problem: Option<String>,
+}
+
+impl Policy {
+    fn new(path: PathBuf) -> Self {
+        let mut policy = Self { files: PolicyFiles::new(path), problem: None };
+        policy.look();
+        policy
+    }
+
+    fn look(&mut self) {
+        self.problem = self.files.load().err().map(|problem| problem.rendered());
+    }
 }
 
 /// A server that does not serve yet.
@@ -48,13 +79,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server on its data.
+    /// A server on its data. One whose policy cannot be used says so on standard error, and refuses every call.
     #[must_use]
     pub fn new(options: Options) -> Self {
         let Options { data, policy, mode, rates } = options;
         let store = keys::store(&data);
+        let seen = Policy::new(policy.clone());
+        if let Some(problem) = &seen.problem {
+            note(format_args!("invalid policy; every call is refused until it is fixed\n{problem}"));
+        }
         let tenants = Tenants::new(&data, Settings { policy, mode, rates });
-        Self { app: Arc::new(App { store, tenants }) }
+        let stopping = watch::Sender::new(false);
+        Self { app: Arc::new(App { store, tenants, data, policy: Mutex::new(seen), stopping }) }
     }
 
     /// Everything that it serves.
@@ -62,7 +98,7 @@ impl Server {
         routes::router(Arc::clone(&self.app))
     }
 
-    /// Serves until `stop`, and then brings the ledgers up to date.
+    /// Serves until `stop`, answers the polls that wait as they stand then, and brings the ledgers up to date.
     pub async fn serve(&self, listener: TcpListener, tls: Option<TlsAcceptor>, stop: impl Future<Output = ()>) {
         let app = Arc::clone(&self.app);
         let upkeep = tokio::spawn(async move {
@@ -74,6 +110,10 @@ impl Server {
                 }
             }
         });
+        let stop = async {
+            stop.await;
+            self.app.stopping.send_replace(true);
+        };
         listen::serve(listener, tls, self.router(), stop).await;
         upkeep.abort();
         let app = Arc::clone(&self.app);
@@ -110,8 +150,21 @@ impl App {
         Ok((owner, key))
     }
 
-    /// Whether keys can be looked up. Blocks on the disk.
+    /// Whether keys can be read and written, and calls decided. Blocks on the disk.
     pub(crate) fn ready(&self) -> Result<(), Fault> {
-        self.store.open().map_err(Fault::unavailable)
+        self.store.probe().map_err(Fault::unavailable)?;
+        // What the file of keys has of the disk already is no sign that the ledgers get any more of it.
+        let room = tempfile::tempfile_in(&self.data).and_then(|mut file| file.write_all(&[0; ROOM]));
+        room.map_err(|error| Fault::unavailable(format!("the data directory cannot be written: {error}")))?;
+        let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        if policy.files.changed() {
+            policy.look();
+        }
+        policy.problem.as_ref().map_or(Ok(()), |problem| Err(Fault::unavailable(problem)))
+    }
+
+    /// Notices when the server is told to stop.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
     }
 }

@@ -265,6 +265,10 @@ fn serve(arguments: ServeArgs) -> Outcome {
 /// The policy in the data directory, written there if it is not.
 fn starter(data: &std::path::Path) -> Result<PathBuf, Failure> {
     let path = data.join("policy.yaml");
+    // What is there is not written over, so a full disk is no reason not to start.
+    if path.symlink_metadata().is_ok() {
+        return Ok(path);
+    }
     let written = write_new(&path, thoth_policy::STARTER)
         .map_err(|error| Failure::failed(format!("cannot write `{}`: {error}", path.display())))?;
     if written {

@@ -97,19 +97,24 @@ async fn poll_route(State(app): Served, Path(token): Path<String>, request: Requ
         Err(turned) => return turned.into_response(),
     };
     let access = admitted.access.clone();
+    let mut stopping = app.stopping();
     let work = async move {
         let wait = poll?.wait.unwrap_or(0).min(LONGEST_WAIT_SECONDS);
         // Before the first look, so that no answer falls in between.
         let mut answers = access.tenant.answers();
         let deadline = Instant::now() + Duration::from_secs(wait);
-        while Instant::now() < deadline {
+        // Who waits when the server stops is to hear how the call stands, not to be cut off.
+        while Instant::now() < deadline && !*stopping.borrow() {
             let (access, token) = (access.clone(), token.clone());
             if blocking(move || Ok(hold::has_news(&access, &token))).await? {
                 break;
             }
             let next = deadline.min(Instant::now() + hold::LOOK_EVERY);
             // Another process may take an answer, too, and tells nobody here.
-            drop(tokio::time::timeout_at(next, answers.changed()).await);
+            tokio::select! {
+                looked = tokio::time::timeout_at(next, answers.changed()) => drop(looked),
+                told = stopping.changed() => drop(told),
+            }
         }
         blocking(move || hold::run(&access, &token).map(json)).await
     };

@@ -34,6 +34,7 @@ async fn answers_come_over_tls() {
     let pem = certificate(folder.path());
     let tls = listen::tls(&folder.path().join("cert.pem"), &folder.path().join("key.pem")).unwrap();
     let policy = folder.path().join("policy.yaml");
+    std::fs::write(&policy, "version: \"1\"\n").unwrap();
     let options = Options { data: folder.path().to_owned(), policy, mode: Mode::Block, rates: Rates::default() };
     let server = Server::new(options);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -66,7 +66,7 @@ macro_rules! routes {
 routes! {
     /// Whether the process lives.
     Healthz => Get "/healthz",
-    /// Whether the server can read and write its keys.
+    /// Whether the server can read and write its keys, and its policy is valid.
     Readyz => Get "/readyz",
     /// May this agent call this tool with these arguments?
     Enforce => Post "/v1/enforce",

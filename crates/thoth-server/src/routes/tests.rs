@@ -14,6 +14,7 @@ use super::*;
 use crate::{Options, Rates, Server, create_key};
 
 mod document;
+mod health;
 mod lists;
 mod trouble;
 
