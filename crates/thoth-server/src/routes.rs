@@ -135,6 +135,7 @@ async fn approvals_route(State(app): Served, Path(tenant): Path<String>, request
         blocking(move || {
             // Until the list is made, also where whoever asked has gone away.
             let _place = place;
+            access.still()?;
             approvals::list(&access, asked).map(json)
         })
         .await
