@@ -64,6 +64,9 @@ pub(crate) fn run(_: &WatchArgs) -> Outcome {
     let broken = |error: io::Error| Failure::failed(format!("the terminal cannot be used: {error}"));
     let mut screen = Screen::open().map_err(broken)?;
     let done = queue.show(&mut screen);
+    if done.is_err() {
+        screen::end_if_gone();
+    }
     drop(screen);
     done.map_err(broken)?;
     Ok(ExitCode::SUCCESS)

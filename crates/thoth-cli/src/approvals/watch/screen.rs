@@ -117,6 +117,16 @@ fn end_with_the_terminal() -> io::Result<()> {
     thread::Builder::new().name("terminal".to_owned()).spawn(wait).map(drop)
 }
 
+/// The same for whoever could not write to it any more, and knows before the thread does. Giving back a terminal that is
+/// gone would be a panic of the library.
+pub(super) fn end_if_gone() {
+    let terminal = stdin();
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut [PollFd::new(&terminal, PollFlags::empty())], Some(&now)).is_ok_and(|gone| gone > 0) {
+        drop(emulate_default_handler(SIGHUP));
+    }
+}
+
 fn take_over() -> io::Result<()> {
     enable_raw_mode()?;
     // What is pasted arrives as such, and not as keys.
