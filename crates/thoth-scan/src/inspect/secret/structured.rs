@@ -213,10 +213,13 @@ fn azure_sas(text: &str, at: Range<usize>) -> Option<Hit> {
 
 /// An Entra client secret: three characters, a digit, `Q~`, 31 to 34 characters.
 fn azure_client_secret(text: &str, at: Range<usize>) -> Option<Hit> {
+    let before = at.start.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+    if !before.is_some_and(u8::is_ascii_digit) {
+        return None;
+    }
     let head = run_back(text, at.start, Alphabet::UrlDotted, 5);
     let length = run(text, at.end, Alphabet::UrlDotted, 40);
-    let digit = at.start.checked_sub(1).and_then(|before| text.as_bytes().get(before)).is_some_and(u8::is_ascii_digit);
-    (head == 4 && digit && (31..=34).contains(&length)).then(|| {
+    (head == 4 && (31..=34).contains(&length)).then(|| {
         hit("secrets.azure_client_secret", at.start - 4..at.end + length, Confidence::High, "an Entra client secret")
     })
 }
