@@ -61,6 +61,9 @@ struct Word {
 
 /// Words longer than this are judged in parts.
 const LONGEST_WORD: usize = 64;
+/// How far behind a part of a word it is looked what the word is. Where every other character is dropped from the view,
+/// each letter is a part.
+const BEHIND: usize = 24;
 /// How many bytes the view may be ahead of the raw text.
 const MOST_GROWTH: usize = 4 * 1024;
 /// A flag of a region takes at most this many tag characters, the end included.
@@ -178,9 +181,9 @@ impl Pass<'_, '_> {
         Some(char::from(ascii))
     }
 
-    /// Whether the word at a place is Latin with look-alikes in it. Looks at each byte of a word at most twice.
+    /// Whether the word at a place is Latin with look-alikes in it. Looks at few characters behind it, and at each ahead once.
     fn judge(&self, at: usize) -> Word {
-        let behind = self.view.chars().rev().take(LONGEST_WORD).take_while(|c| fold::is_word(*c));
+        let behind = self.view.chars().rev().take(BEHIND).take_while(|c| fold::is_word(*c));
         let mut latin = behind.clone().any(|c| c.is_ascii_alphabetic());
         let mut genuine = behind.clone().any(|c| is_genuine(fold::fold(c)));
         let mut until = at;
