@@ -24,6 +24,14 @@ pub trait Evidence: Send + Sync {
     fn take_problem(&self) -> Option<EvidenceError> {
         None
     }
+
+    /// Brings what was appended into its final form, at the end. Nothing is lost without it.
+    ///
+    /// # Errors
+    /// If that was not possible; whoever opens the ledger next does it.
+    fn close(&self) -> Result<(), EvidenceError> {
+        Ok(())
+    }
 }
 
 /// Evidence could not be written.
@@ -42,5 +50,9 @@ impl Evidence for thoth_audit::Ledger {
 
     fn take_problem(&self) -> Option<EvidenceError> {
         Self::take_problem(self).map(|error| EvidenceError(Box::new(error)))
+    }
+
+    fn close(&self) -> Result<(), EvidenceError> {
+        Self::close(self).map_err(|error| EvidenceError(Box::new(error)))
     }
 }

@@ -1,6 +1,5 @@
 //! The server as a whole: its keys, its tenants, its router.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use axum::Router;
 use thoth_api::contract::key::ApiKey;
 use thoth_shell::policy_files::PolicyFiles;
 use thoth_shell::terminal::note;
-use thoth_store::server::ServerStore;
+use thoth_store::server::Records;
 use thoth_types::Mode;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,15 +17,13 @@ use tokio_rustls::TlsAcceptor;
 use crate::access::{Access, Key, Need};
 use crate::fault::Fault;
 use crate::limits::Rates;
+use crate::stores::{Files, Stores};
 use crate::tenant::Settings;
 use crate::tenants::{TenantName, Tenants};
 use crate::{clock, keys, listen, routes};
 
 /// How often it is looked which held calls have ended.
 const UPKEEP: Duration = Duration::from_secs(30);
-
-/// How much room there must be in the data directory, in bytes: some for calls, their records and events.
-const ROOM: usize = 256 << 10;
 
 /// How a server is set up.
 #[derive(Debug, Clone)]
@@ -42,14 +39,20 @@ pub struct Options {
 }
 
 /// What all requests share.
-#[derive(Debug)]
 pub(crate) struct App {
-    pub(crate) store: ServerStore,
+    /// Keys and events.
+    pub(crate) store: Arc<dyn Records>,
+    stores: Arc<dyn Stores>,
     tenants: Tenants,
-    data: PathBuf,
     policy: Mutex<Policy>,
     /// Whether the server was told to stop.
     stopping: watch::Sender<bool>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("stores", &self.stores).finish_non_exhaustive()
+    }
 }
 
 /// The policy, as one sees it who only asks whether it can be used.
@@ -83,14 +86,15 @@ impl Server {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let Options { data, policy, mode, rates } = options;
-        let store = keys::store(&data);
+        let stores: Arc<dyn Stores> = Arc::new(Files::new(&data));
         let seen = Policy::new(policy.clone());
         if let Some(problem) = &seen.problem {
             note(format_args!("invalid policy; every call is refused until it is fixed\n{problem}"));
         }
-        let tenants = Tenants::new(&data, Settings { policy, mode, rates });
+        let tenants = Tenants::new(Arc::clone(&stores), Settings { policy, mode, rates });
         let stopping = watch::Sender::new(false);
-        Self { app: Arc::new(App { store, tenants, data, policy: Mutex::new(seen), stopping }) }
+        let store = stores.records();
+        Self { app: Arc::new(App { store, stores, tenants, policy: Mutex::new(seen), stopping }) }
     }
 
     /// Everything that it serves.
@@ -144,7 +148,7 @@ impl App {
 
     /// The key of this digest as it is now, and whose it is, if it may do this.
     pub(crate) fn holder(&self, digest: &[u8; 32], need: Need) -> Result<(String, Key), Fault> {
-        let found = keys::find(&self.store, digest, clock::now().wall)?;
+        let found = keys::find(&*self.store, digest, clock::now().wall)?;
         let (owner, key) = found.ok_or_else(|| Fault::unauthorized("the API key is not known, or was taken back"))?;
         key.may(need)?;
         Ok((owner, key))
@@ -153,9 +157,7 @@ impl App {
     /// Whether keys can be read and written, and calls decided. Blocks on the disk.
     pub(crate) fn ready(&self) -> Result<(), Fault> {
         self.store.probe().map_err(Fault::unavailable)?;
-        // What the file of keys has of the disk already is no sign that the ledgers get any more of it.
-        let room = tempfile::tempfile_in(&self.data).and_then(|mut file| file.write_all(&[0; ROOM]));
-        room.map_err(|error| Fault::unavailable(format!("the data directory cannot be written: {error}")))?;
+        self.stores.ready()?;
         let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
         if policy.files.changed() {
             policy.look();

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use thoth_api::contract::key::{ApiKey, Create, CreateError, Created, Keys, Permission, Permissions, Row, ScopeLevel};
 use thoth_api::contract::read;
-use thoth_store::server::{Key as Stored, KeyState, ServerError, ServerStore};
+use thoth_store::server::{Key as Stored, KeyRecords, KeyState, ServerError};
 
 use crate::access::{Access, Key};
 use crate::app::App;
@@ -14,6 +14,7 @@ use crate::enforce::unreadable;
 use crate::fault::Fault;
 use crate::hold::instant;
 use crate::random;
+use crate::stores::{Files, Stores as _};
 use crate::tenants::TenantName;
 
 /// The longest name, target or reason, in bytes.
@@ -39,13 +40,12 @@ pub enum KeyError {
     Store(#[from] ServerError),
 }
 
-/// The store of a data directory.
-pub(crate) fn store(data: &Path) -> ServerStore {
-    ServerStore::new(data.join("thothd.db"))
-}
-
 /// The key of this digest, and whose it is; none that was taken back.
-pub(crate) fn find(store: &ServerStore, digest: &[u8; 32], now: Timestamp) -> Result<Option<(String, Key)>, Fault> {
+pub(crate) fn find(
+    store: &(impl KeyRecords + ?Sized),
+    digest: &[u8; 32],
+    now: Timestamp,
+) -> Result<Option<(String, Key)>, Fault> {
     let Some(stored) = store.key_by_digest(digest).map_err(Fault::unavailable)? else { return Ok(None) };
     let state = stored.state_at(now);
     if state == KeyState::Revoked {
@@ -70,14 +70,15 @@ pub(crate) fn find(store: &ServerStore, digest: &[u8; 32], now: Timestamp) -> Re
 /// # Errors
 /// If it makes no sense or cannot be kept.
 pub fn create_key(data: &Path, tenant: &TenantName, wanted: &Create) -> Result<Created, KeyError> {
-    make(&store(data), tenant.as_str(), wanted)
+    make(&*Files::new(data).records(), tenant.as_str(), wanted)
 }
 
 /// `POST /{tenant}/thoth/api-keys`. Blocks on the disk.
 pub(crate) fn create(app: &App, access: &Access, body: &[u8]) -> Result<Created, Fault> {
     let wanted: Create = read(body).map_err(|error| unreadable(&error))?;
-    make(&app.store, access.tenant.id.as_str(), &wanted).map_err(|error| match error {
-        KeyError::Store(ServerError::Store(_)) | KeyError::NoRandomness => Fault::unavailable(error),
+    make(&*app.store, access.tenant.id.as_str(), &wanted).map_err(|error| match error {
+        KeyError::NoRandomness => Fault::unavailable(error),
+        KeyError::Store(cause) if cause.is_outage() => Fault::unavailable(cause),
         error => Fault::bad(error.to_string()),
     })
 }
@@ -96,7 +97,7 @@ pub(crate) fn revoke(app: &App, access: &Access, id: &str) -> Result<Row, Fault>
     row(&found.ok_or_else(|| Fault::not_found("there is no such key"))?)
 }
 
-fn make(store: &ServerStore, tenant: &str, wanted: &Create) -> Result<Created, KeyError> {
+fn make(store: &(impl KeyRecords + ?Sized), tenant: &str, wanted: &Create) -> Result<Created, KeyError> {
     wanted.check()?;
     let texts =
         [("name", &wanted.name), ("scope_target_id", &wanted.scope_target_id), ("jit_reason", &wanted.jit_reason)];

@@ -24,6 +24,7 @@ mod random;
 mod refusals;
 mod routes;
 mod sessions;
+mod stores;
 mod tenant;
 mod tenants;
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thoth_gate::hold::{Consulted, Hold, Question};
 use thoth_gate::{Change, EvidenceError, Holds, HoldsError};
-use thoth_store::SqliteHolds;
 use thoth_types::{Grant, HoldToken};
 
 use crate::complaints::Complaints;
@@ -17,14 +16,13 @@ use crate::complaints::Complaints;
 struct ToldElsewhere;
 
 /// A store of holds.
-#[derive(Debug)]
 pub(crate) struct PrivateHolds {
-    inner: SqliteHolds,
+    inner: Arc<dyn Holds>,
     complaints: Arc<Complaints>,
 }
 
 impl PrivateHolds {
-    pub(crate) fn new(inner: SqliteHolds, complaints: Arc<Complaints>) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Holds>, complaints: Arc<Complaints>) -> Self {
         Self { inner, complaints }
     }
 

@@ -1,14 +1,12 @@
 //! One tenant: its gate, its holds, its ledger, its sessions and its limits.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use thoth_audit::{ContentMode, EventType, Ledger, LedgerKeys, LedgerOptions};
-use thoth_gate::{Gate, Incident, Standing};
-use thoth_shell::home::{Care, private};
+use thoth_audit::{ContentMode, EventType};
+use thoth_gate::{Evidence, Gate, Incident, Standing};
 use thoth_shell::policy_files::PolicyFiles;
 use thoth_shell::terminal::note;
-use thoth_store::SqliteHolds;
 use thoth_types::{Caller, Mode, TenantId};
 use tokio::sync::{Semaphore, watch};
 
@@ -19,6 +17,7 @@ use crate::limits::{Limits, Rates};
 use crate::private_holds::PrivateHolds;
 use crate::refusals::Refusals;
 use crate::sessions::{MAX_SESSIONS, Sessions};
+use crate::stores::TenantStores;
 
 /// The name of the server that policies see of calls that come over HTTP: no MCP server stands behind them.
 pub(crate) const SERVER: &str = "sdk";
@@ -31,13 +30,7 @@ pub(crate) struct Settings {
     pub(crate) rates: Rates,
 }
 
-/// A tenant cannot be served.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct OpenError(pub(crate) String);
-
 /// One tenant.
-#[derive(Debug)]
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) gate: Gate,
@@ -50,29 +43,28 @@ pub(crate) struct Tenant {
     pub(crate) mode: Mode,
     /// Places for those that list held calls.
     pub(crate) lists: Arc<Semaphore>,
-    ledger: Arc<Ledger>,
+    ledger: Arc<dyn Evidence>,
     policy: Mutex<PolicyFiles>,
     answered: watch::Sender<u64>,
 }
 
+impl std::fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tenant").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
 impl Tenant {
-    /// Opens it, and creates what is missing.
-    pub(crate) fn open(id: TenantId, folder: &Path, settings: &Settings) -> Result<Self, OpenError> {
-        let failed = |error: &dyn std::fmt::Display| OpenError(format!("the tenant `{id}` cannot be opened: {error}"));
-        private(folder, Care::Refuse).map_err(|error| failed(&error.message()))?;
-        let directory = folder.join("ledger");
-        let keys = LedgerKeys::load_or_create(&folder.join("keys"), &directory).map_err(|error| failed(&error))?;
-        let ledger = Ledger::open(&directory, &keys, LedgerOptions::default()).map_err(|error| failed(&error))?;
-        let ledger = Arc::new(ledger);
-        let records = std::path::absolute(&directory).unwrap_or(directory);
+    /// A tenant whose holds and ledger are kept in `stores`.
+    pub(crate) fn new(id: TenantId, stores: TenantStores, settings: &Settings) -> Self {
+        let TenantStores { holds, ledger, content_key } = stores;
         let complaints = Arc::new(Complaints::new(format!("tenant {id}")));
-        let holds = SqliteHolds::new(folder.join("state.db"), records);
         let holds = Arc::new(PrivateHolds::new(holds, Arc::clone(&complaints)));
         let mut files = PolicyFiles::new(settings.policy.clone());
         let standing = standing(&mut files);
         let evidence = Arc::clone(&ledger);
-        let gate = Gate::new(standing, evidence, ContentMode::Redacted, keys.content_key().clone()).with_holds(holds);
-        Ok(Self {
+        let gate = Gate::new(standing, evidence, ContentMode::Redacted, content_key).with_holds(holds);
+        Self {
             id,
             gate,
             sessions: Sessions::new(MAX_SESSIONS),
@@ -84,7 +76,7 @@ impl Tenant {
             ledger,
             policy: Mutex::new(files),
             answered: watch::Sender::new(0),
-        })
+        }
     }
 
     /// Puts a policy in force that has changed on disk, on behalf of `caller`. A bad file keeps the one that is in force.

@@ -1,13 +1,13 @@
-//! Tenants: each has its own folder with its own holds and ledger, so that none can see another's by construction.
+//! Tenants: each has its own holds and ledger, so that none can see another's by construction.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thoth_types::TenantId;
 
-use crate::tenant::{OpenError, Settings, Tenant};
+use crate::stores::{OpenError, Stores};
+use crate::tenant::{Settings, Tenant};
 
 /// The longest name of a tenant, as of a label of a host name.
 const MAX_NAME: usize = 63;
@@ -40,17 +40,17 @@ impl FromStr for TenantName {
     }
 }
 
-/// The tenants of a data directory. Each is opened when somebody with a key of it comes for the first time.
+/// The tenants of a server. Each is opened when somebody with a key of it comes for the first time.
 #[derive(Debug)]
 pub(crate) struct Tenants {
-    folder: PathBuf,
+    stores: Arc<dyn Stores>,
     settings: Settings,
     open: Mutex<HashMap<TenantName, Arc<Tenant>>>,
 }
 
 impl Tenants {
-    pub(crate) fn new(data: &Path, settings: Settings) -> Self {
-        Self { folder: data.join("tenants"), settings, open: Mutex::default() }
+    pub(crate) fn new(stores: Arc<dyn Stores>, settings: Settings) -> Self {
+        Self { stores, settings, open: Mutex::default() }
     }
 
     /// The tenant of this name. Only for names that a key was found for.
@@ -60,7 +60,8 @@ impl Tenants {
             return Ok(Arc::clone(tenant));
         }
         let id = TenantId::from_str(name.as_str()).map_err(|error| OpenError(error.to_string()))?;
-        let tenant = Arc::new(Tenant::open(id, &self.folder.join(name.as_str()), &self.settings)?);
+        let stores = self.stores.tenant(name)?;
+        let tenant = Arc::new(Tenant::new(id, stores, &self.settings));
         open.insert(name.clone(), Arc::clone(&tenant));
         Ok(tenant)
     }

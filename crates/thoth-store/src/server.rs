@@ -12,6 +12,7 @@
 
 mod event_rows;
 mod key_rows;
+mod records;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ use rusqlite::{Connection, Transaction};
 use crate::database::Database;
 use crate::error::{Fault, StoreError};
 use crate::file::Settings;
+
+pub use records::{EventRecords, KeyRecords, Records};
 
 /// How many keys one tenant may have, with those that were taken back or are over.
 pub const MAX_KEYS_OF_TENANT: u32 = 10_000;
@@ -44,6 +47,9 @@ pub enum ServerError {
     /// The file.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A database that is no file.
+    #[error(transparent)]
+    Database(Box<dyn std::error::Error + Send + Sync>),
     /// A tenant has all the keys that it may have.
     #[error("the tenant has {MAX_KEYS_OF_TENANT} keys, and no more are kept")]
     TooManyKeys,
@@ -53,6 +59,14 @@ pub enum ServerError {
     /// An event says too much.
     #[error("an event has at most {MAX_EVENT_BYTES} bytes, and this one has {0}")]
     EventTooLarge(usize),
+}
+
+impl ServerError {
+    /// Whether whoever asked could not have known: the file or the database, and not what was to be kept.
+    #[must_use]
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Database(_))
+    }
 }
 
 /// A key, as it is kept.
@@ -103,6 +117,12 @@ impl Key {
             (None, Some(end)) if now >= end || now < self.created_at => KeyState::Expired,
             _ => KeyState::Valid,
         }
+    }
+
+    /// Whether a use of it at `now` is worth writing down: none was within [`USE_SECONDS`] seconds.
+    #[must_use]
+    pub fn is_use_news(&self, now: Timestamp) -> bool {
+        self.last_used_at.is_none_or(|last| now.duration_since(last).as_secs().abs() >= USE_SECONDS)
     }
 }
 
@@ -195,86 +215,61 @@ impl ServerStore {
     pub fn path(&self) -> &Path {
         self.keys.path()
     }
+}
 
-    /// Opens the file, and begins it if there is none: whether it can be used at all.
-    ///
-    /// # Errors
-    /// If it cannot.
-    pub fn open(&self) -> Result<(), ServerError> {
-        write(&self.keys, |_| Ok(()))
-    }
-
-    /// Whether the file can be read and written now: it writes to it, and takes that back. One that was opened here and was
-    /// moved away since is not begun anew.
-    ///
-    /// # Errors
-    /// If it cannot.
-    pub fn probe(&self) -> Result<(), ServerError> {
-        self.keys.probe().map_err(refused)
-    }
-
-    /// Adds a key, known by the SHA-256 of its text.
-    ///
-    /// # Errors
-    /// If there is no room, or such a key, or the file cannot be written.
-    pub fn add_key(&self, key: &Key, digest: &[u8; 32]) -> Result<(), ServerError> {
+impl KeyRecords for ServerStore {
+    fn add_key(&self, key: &Key, digest: &[u8; 32]) -> Result<(), ServerError> {
         write(&self.keys, |file| key_rows::insert(file, key, digest, MAX_KEYS_OF_TENANT))
     }
 
-    /// The key whose text has this SHA-256, of whatever tenant and in whatever state.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn key_by_digest(&self, digest: &[u8; 32]) -> Result<Option<Key>, ServerError> {
+    fn key_by_digest(&self, digest: &[u8; 32]) -> Result<Option<Key>, ServerError> {
         Ok(read(&self.keys, |file| key_rows::by_digest(file, digest))?.flatten())
     }
 
-    /// All keys of a tenant, newest first, with those that are over.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    pub fn keys(&self, tenant: &str) -> Result<Vec<Key>, ServerError> {
+    fn keys(&self, tenant: &str) -> Result<Vec<Key>, ServerError> {
         Ok(read(&self.keys, |file| key_rows::of_tenant(file, tenant))?.unwrap_or_default())
     }
 
-    /// Takes a key back, once and for all. `None`: the tenant has no such key. The time of the first taking back stays.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn revoke_key(&self, tenant: &str, id: &str, now: Timestamp) -> Result<Option<Key>, ServerError> {
+    fn revoke_key(&self, tenant: &str, id: &str, now: Timestamp) -> Result<Option<Key>, ServerError> {
         write(&self.keys, |file| key_rows::revoke(file, tenant, id, now))
     }
 
-    /// Notes that a key was used, unless that was noted within the last [`USE_SECONDS`] seconds.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn key_was_used(&self, key: &Key, now: Timestamp) -> Result<(), ServerError> {
-        let is_news = key.last_used_at.is_none_or(|last| now.duration_since(last).as_secs().abs() >= USE_SECONDS);
-        if !is_news {
-            return Ok(());
-        }
-        write(&self.keys, |file| key_rows::was_used(file, &key.id, now))
+    fn key_was_used(&self, key: &Key, now: Timestamp) -> Result<(), ServerError> {
+        if key.is_use_news(now) { write(&self.keys, |file| key_rows::was_used(file, &key.id, now)) } else { Ok(()) }
     }
+}
 
-    /// Adds events of a tenant, all or none; those whose id is there already change nothing.
-    ///
-    /// # Errors
-    /// If one is too large, or the file cannot be written.
-    pub fn add_events(&self, tenant: &str, events: &[Event<'_>], now: Timestamp) -> Result<Added, ServerError> {
-        if let Some(large) = events.iter().find(|event| event.body.len() > MAX_EVENT_BYTES) {
-            return Err(ServerError::EventTooLarge(large.body.len()));
-        }
+impl EventRecords for ServerStore {
+    fn add_events(&self, tenant: &str, events: &[Event<'_>], now: Timestamp) -> Result<Added, ServerError> {
+        check_sizes(events)?;
         write(&self.events, |file| event_rows::add(file, tenant, events, MAX_EVENT_BYTES_OF_TENANT, now))
     }
 
-    /// Events of a tenant, a page of them.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    pub fn events(&self, tenant: &str, filter: &Filter<'_>, page: &Page) -> Result<Events, ServerError> {
+    fn events(&self, tenant: &str, filter: &Filter<'_>, page: &Page) -> Result<Events, ServerError> {
         let none = Events { bodies: Vec::new(), last: None, more: false };
         Ok(read(&self.events, |file| event_rows::page(file, tenant, filter, page))?.unwrap_or(none))
+    }
+}
+
+impl Records for ServerStore {
+    fn open(&self) -> Result<(), ServerError> {
+        write(&self.keys, |_| Ok(()))
+    }
+
+    /// It writes to the file, and takes that back. One that was opened here and was moved away since is not begun anew.
+    fn probe(&self) -> Result<(), ServerError> {
+        self.keys.probe().map_err(refused)
+    }
+}
+
+/// Whether each of these events is small enough to be kept.
+///
+/// # Errors
+/// If one is not.
+pub fn check_sizes(events: &[Event<'_>]) -> Result<(), ServerError> {
+    match events.iter().find(|event| event.body.len() > MAX_EVENT_BYTES) {
+        Some(large) => Err(ServerError::EventTooLarge(large.body.len())),
+        None => Ok(()),
     }
 }
 

@@ -12,8 +12,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{
-    Added, EVENT_DAYS, Event, Events, Filter, Key, KeyState, MAX_EVENT_BYTES, MAX_PAGE_BYTES, Page, ServerError,
-    ServerStore, USE_SECONDS, event_rows, key_rows, schema,
+    Added, EVENT_DAYS, Event, EventRecords as _, Events, Filter, Key, KeyRecords as _, KeyState, MAX_EVENT_BYTES,
+    MAX_PAGE_BYTES, Page, Records as _, ServerError, ServerStore, USE_SECONDS, event_rows, key_rows, schema,
 };
 use crate::error::Fault;
 use crate::{SqliteHolds, schema as schemas};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll as Turn};
 
 use hyper::body::Frame;
 use thoth_api::contract::key::Created;
-use thoth_store::server::ServerStore;
+use thoth_store::server::{KeyRecords as _, ServerStore};
 
 use super::*;
 

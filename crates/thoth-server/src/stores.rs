@@ -1,0 +1,46 @@
+//! Where a server keeps things: the one place that knows what stores are made of.
+
+mod files;
+
+use std::sync::Arc;
+
+use thoth_audit::ContentKey;
+use thoth_gate::{Evidence, Holds};
+use thoth_store::server::Records;
+
+use crate::fault::Fault;
+use crate::tenants::TenantName;
+
+pub(crate) use files::Files;
+
+/// What one tenant has.
+pub(crate) struct TenantStores {
+    pub(crate) holds: Arc<dyn Holds>,
+    pub(crate) ledger: Arc<dyn Evidence>,
+    /// Under which content is hashed.
+    pub(crate) content_key: ContentKey,
+}
+
+/// A tenant cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct OpenError(pub(crate) String);
+
+impl OpenError {
+    /// Of this tenant, for this reason.
+    pub(crate) fn of(tenant: &TenantName, reason: &dyn std::fmt::Display) -> Self {
+        Self(format!("the tenant `{}` cannot be opened: {reason}", tenant.as_str()))
+    }
+}
+
+/// A place to keep things.
+pub(crate) trait Stores: std::fmt::Debug + Send + Sync {
+    /// Keys and events of all tenants.
+    fn records(&self) -> Arc<dyn Records>;
+
+    /// The holds and the ledger of a tenant, begun if there are none.
+    fn tenant(&self, name: &TenantName) -> Result<TenantStores, OpenError>;
+
+    /// Whether there is room for more.
+    fn ready(&self) -> Result<(), Fault>;
+}
