@@ -16,6 +16,7 @@
 //! * Deleted contents are overwritten in the file. Copies can stay in its `-wal` file until that is used anew, or until the
 //!   last process closes it.
 
+pub mod bounds;
 mod call;
 mod database;
 mod error;
@@ -30,11 +31,11 @@ pub mod server;
 mod store;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub mod wire;
 
+pub use bounds::{MAX_ARGUMENT_BYTES, MAX_WAITING, MAX_WAITING_OF_AGENT};
 pub use error::StoreError;
 pub use pins::{MAX_DEFINITION_BYTES, MAX_PIN_BYTES_OF_SERVER, MAX_PINS_OF_SERVER, SqlitePins};
-pub use room::{MAX_ARGUMENT_BYTES, MAX_WAITING, MAX_WAITING_OF_AGENT};
 pub use store::SqliteHolds;
 pub use thoth_gate::hold::{Hold, HoldState, VoteError, Why};
 pub use thoth_gate::pin::{Approval, Pin, Version, state_of};

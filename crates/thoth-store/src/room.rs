@@ -1,40 +1,19 @@
-//! How much is kept, and for how long.
+//! Keeping a file within its bounds.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, named_params};
-use thoth_gate::HoldsError;
 use thoth_gate::hold::Hold;
 
+use crate::bounds::{
+    BATCH, COUNTED_EVERY, KEEP_ARGUMENTS, KEEP_HOLDS, KEEP_VIOLATIONS, MAX_ARGUMENT_BYTES, MAX_OVER,
+    MAX_VIOLATION_ROWS, Waiting,
+};
 use crate::error::Fault;
 use crate::rows::nanoseconds;
 
-/// How many calls of one agent to one server may wait for an answer.
-pub const MAX_WAITING_OF_AGENT: u32 = 256;
-/// How many calls may wait for an answer in all.
-pub const MAX_WAITING: u32 = 4_096;
-/// How many bytes of arguments the holds may have that are not over.
-pub const MAX_ARGUMENT_BYTES: i64 = 64 << 20;
-
-const SECOND: i64 = 1_000_000_000;
-const HOUR: i64 = 3_600 * SECOND;
-/// How long after its end a hold's arguments are kept.
-const KEEP_ARGUMENTS: i64 = 24 * HOUR;
-/// How long after its end a hold is kept.
-const KEEP_HOLDS: i64 = 30 * 24 * HOUR;
-/// How many holds that are over are kept.
-const MAX_OVER: i64 = 16_384;
-/// How long a violation is kept whose agent has no more of them. No policy looks further back.
-const KEEP_VIOLATIONS: i64 = 400 * 24 * HOUR;
-/// How many rows the violations of one agent may take.
-const MAX_VIOLATION_ROWS: i64 = 1_024;
-/// How many rows one call cleans up at most; more than it makes, so that the rest is worked off in time.
-const BATCH: i64 = 64;
-/// Every how many new holds those that are over are counted.
-const COUNTED_EVERY: i64 = 32;
-
 /// Says no where the hold would be one too many.
 pub(crate) fn admit(connection: &Connection, hold: &Hold, now: i64) -> Result<(), Fault> {
-    let (waiting, own, bytes): (u32, u32, i64) = connection
+    let waiting = connection
         .prepare_cached(
             "SELECT count(*) FILTER (WHERE state = 'pending'),
                     count(*) FILTER (WHERE state = 'pending' AND server = :server AND agent IS :agent),
@@ -47,24 +26,9 @@ pub(crate) fn admit(connection: &Connection, hold: &Hold, now: i64) -> Result<()
                 ":server": hold.caller.server.as_str(),
                 ":agent": hold.caller.agent.as_ref().map(|agent| agent.as_str()),
             },
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            |row| Ok(Waiting { all: row.get(0)?, own: row.get(1)?, argument_bytes: row.get(2)? }),
         )?;
-    let full = |what: String| {
-        Err(HoldsError::Full(format!("{what}; answer some with `thoth approvals`, or let them end")).into())
-    };
-    let more = i64::try_from(hold.arguments.len()).unwrap_or(i64::MAX);
-    if own >= MAX_WAITING_OF_AGENT {
-        full(format!("{own} calls of this agent to this server wait for an answer already, which is the most"))
-    } else if waiting >= MAX_WAITING {
-        full(format!("{waiting} calls wait for an answer already, which is the most"))
-    } else if bytes.saturating_add(more) > MAX_ARGUMENT_BYTES {
-        full(format!(
-            "the arguments of held calls take {bytes} bytes already, and with {more} more they would take more than \
-             the most, {MAX_ARGUMENT_BYTES}"
-        ))
-    } else {
-        Ok(())
-    }
+    Ok(waiting.admit(hold)?)
 }
 
 /// Deletes what is over and old: contents first, whole holds later, and the oldest also when there are too many.

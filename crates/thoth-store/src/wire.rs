@@ -1,4 +1,4 @@
-//! How holds and grants are written down: what no query asks for, as one JSON document each.
+//! How holds and grants are written down, in every store: what no query asks for, as one JSON document each.
 //!
 //! The documents have types of their own, so that a change of the gate's types is not silently a change of what is on
 //! disk. Reading is strict: a field or word that is not known is an error, because a guess could approve something.
@@ -16,6 +16,7 @@ use thoth_types::{
 };
 
 /// A value that has a text of its own, which reads back as the same value.
+#[derive(Debug)]
 pub(crate) struct Text<T>(pub(crate) T);
 
 impl<T: Display> Serialize for Text<T> {
@@ -32,9 +33,9 @@ impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Text<T> {
 }
 
 /// What a row says of a hold in its document.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct HoldDocument {
+pub struct HoldDocument {
     caller: CallerDocument,
     requester: RequesterDocument,
     tool: String,
@@ -55,15 +56,15 @@ pub(crate) struct HoldDocument {
 }
 
 /// What a row says of a grant in its document.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct GrantDocument {
+pub struct GrantDocument {
     requester: RequesterDocument,
     patterns: Vec<PatternDocument>,
     given: Vec<VoteDocument>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CallerDocument {
     tenant: Option<Text<TenantId>>,
@@ -77,7 +78,7 @@ struct CallerDocument {
     mode: Text<Mode>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RequesterDocument {
     account: String,
@@ -86,7 +87,7 @@ struct RequesterDocument {
     client: Option<ProcessDocument>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProcessDocument {
     id: u32,
@@ -103,7 +104,7 @@ const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WhyDocument {
     reason: String,
@@ -114,7 +115,7 @@ struct WhyDocument {
     policy_digest: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PlaceDocument {
     file: String,
@@ -122,7 +123,7 @@ struct PlaceDocument {
     column: u32,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RequirementDocument {
     approvers: Vec<Vec<ApproverDocument>>,
@@ -134,7 +135,7 @@ struct RequirementDocument {
     url: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum ApproverDocument {
     LocalUser,
@@ -142,7 +143,7 @@ enum ApproverDocument {
     Account(String),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct VoteDocument {
     account: String,
@@ -156,7 +157,7 @@ struct VoteDocument {
     line: Vec<ProcessDocument>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PatternDocument {
     argument: String,
@@ -173,7 +174,8 @@ fn value<T>(text: Option<Text<T>>) -> Option<T> {
 
 impl HoldDocument {
     /// The document of a hold.
-    pub(crate) fn of(hold: &Hold) -> Self {
+    #[must_use]
+    pub fn of(hold: &Hold) -> Self {
         // Every field is named, so that a new one is either written or left to a column, and never forgotten.
         let Hold {
             token: _,
@@ -214,7 +216,8 @@ impl HoldDocument {
     }
 
     /// The hold, together with what the columns say.
-    pub(crate) fn hold(self, columns: Columns) -> Hold {
+    #[must_use]
+    pub fn hold(self, columns: Columns) -> Hold {
         Hold {
             token: columns.token,
             binding: columns.binding,
@@ -240,18 +243,26 @@ impl HoldDocument {
 }
 
 /// What a row says of a hold outside its document.
-pub(crate) struct Columns {
-    pub(crate) token: thoth_types::HoldToken,
-    pub(crate) binding: thoth_types::Binding,
-    pub(crate) arguments: Vec<u8>,
-    pub(crate) created_at: Timestamp,
-    pub(crate) ends_at: Timestamp,
-    pub(crate) state: thoth_gate::hold::HoldState,
+#[derive(Debug)]
+pub struct Columns {
+    /// Its name.
+    pub token: thoth_types::HoldToken,
+    /// The call that it stands for.
+    pub binding: thoth_types::Binding,
+    /// What is called with.
+    pub arguments: Vec<u8>,
+    /// When the call was held.
+    pub created_at: Timestamp,
+    /// When its present state ends.
+    pub ends_at: Timestamp,
+    /// Where it stands, as written down.
+    pub state: thoth_gate::hold::HoldState,
 }
 
 impl GrantDocument {
     /// The document of a grant.
-    pub(crate) fn of(grant: &Grant) -> Self {
+    #[must_use]
+    pub fn of(grant: &Grant) -> Self {
         let Grant { id: _, scope: _, requester, patterns, given, hold: _, ends_at: _ } = grant;
         Self {
             requester: RequesterDocument::of(requester),
@@ -267,7 +278,8 @@ impl GrantDocument {
     }
 
     /// On whose behalf, for which arguments, by whom.
-    pub(crate) fn parts(self) -> (Requester, Vec<ArgumentPattern>, Vec<Vote>) {
+    #[must_use]
+    pub fn parts(self) -> (Requester, Vec<ArgumentPattern>, Vec<Vote>) {
         let pattern = |one: PatternDocument| ArgumentPattern { argument: one.argument, glob: one.glob };
         (
             self.requester.requester(),

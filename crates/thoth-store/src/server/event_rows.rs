@@ -4,11 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
 use super::{Added, EVENT_DAYS, Event, Events, Filter, MAX_PAGE, MAX_PAGE_BYTES, Page};
+use crate::bounds::CLEARED_EVENTS;
 use crate::error::Fault;
 use crate::rows::nanoseconds;
-
-/// How many old events one addition clears away at most, so that it stays quick; at least as fast as they come.
-const CLEARED: usize = 256;
 
 pub(super) fn add(
     connection: &Connection,
@@ -81,7 +79,7 @@ fn forget(
         let mut looked_at = 0;
         while let Some(row) = rows.next()? {
             let is_too_much = bytes.saturating_sub(gone) > most;
-            let is_old = row.get::<_, i64>(2)? < oldest && looked_at < CLEARED + added;
+            let is_old = row.get::<_, i64>(2)? < oldest && looked_at < CLEARED_EVENTS + added;
             if !is_too_much && !is_old {
                 break;
             }
