@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use thoth_types::json::{Limits, Tape};
 
+mod copy;
 pub(crate) mod edge;
 mod error;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod recovery;
 pub(crate) mod state;
 mod worker;
 
+pub use copy::LedgerCopy;
 pub use error::LedgerError;
 pub use files::FileError;
 pub use lines::LineError;

@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod content;
 pub mod digest;
 pub mod event;
+pub mod frontier;
 mod hex;
 mod json;
 pub mod keys;
@@ -30,8 +31,9 @@ pub use event::{
     CallFields, DecisionFields, Event, EventType, HoldFields, OutcomeFields, PinFields, RefusalFields, SessionFields,
     ShadowFields,
 };
+pub use frontier::Frontier;
 pub use keys::{KeyError, LedgerKeys};
-pub use ledger::{Durability, Leaves, Ledger, LedgerError, LedgerOptions};
+pub use ledger::{Durability, Leaves, Ledger, LedgerCopy, LedgerError, LedgerOptions};
 pub use thoth_types::json::canonical;
 pub use tile_source::{TileError, TileSource};
 pub use verify::{Report, VerifyError, VerifyOptions, verify, verify_each};
