@@ -85,8 +85,10 @@ async fn main() -> io::Result<()> {
     let ledger = data.path().join("tenants/acme/ledger");
     if ledger.exists() {
         let mut records = 0_usize;
-        let mut count = |event: &[u8]| records += usize::from(event.windows(DECISION.len()).any(|text| text == DECISION));
-        thoth_audit::verify_each(&ledger, &thoth_audit::VerifyOptions::default(), &mut count).map_err(io::Error::other)?;
+        let mut count =
+            |event: &[u8]| records += usize::from(event.windows(DECISION.len()).any(|text| text == DECISION));
+        thoth_audit::verify_each(&ledger, &thoth_audit::VerifyOptions::default(), &mut count)
+            .map_err(io::Error::other)?;
         println!("\n{answers} answers; {records} decisions in the verified ledger");
     }
     Ok(())

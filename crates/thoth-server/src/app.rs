@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use thoth_api::contract::key::ApiKey;
 use thoth_shell::policy_files::PolicyFiles;
 use thoth_shell::terminal::note;
 use thoth_store::server::Records;
@@ -15,15 +14,22 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::access::{Access, Key, Need};
+use crate::deciders::Deciders;
 use crate::fault::Fault;
 use crate::limits::Rates;
+use crate::recent_keys::Recent;
 use crate::stores::{Files, Stores};
 use crate::tenant::Settings;
+use crate::tenant::Tenant;
 use crate::tenants::{TenantName, Tenants};
 use crate::{clock, keys, listen, routes};
 
 /// How often it is looked which held calls have ended.
 const UPKEEP: Duration = Duration::from_secs(30);
+
+/// Threads that decide calls: some more than processors, since they may wait for the disk; few, since all of them want the
+/// same locks. With 256 instead of 4, two processors decide a third less.
+const DECIDERS: usize = 4;
 
 /// How a server is set up.
 #[derive(Debug, Clone)]
@@ -45,6 +51,8 @@ pub(crate) struct App {
     stores: Arc<dyn Stores>,
     tenants: Tenants,
     policy: Mutex<Policy>,
+    known: Recent<(Arc<Tenant>, Arc<Key>)>,
+    pub(crate) deciders: Deciders,
     /// Whether the server was told to stop.
     stopping: watch::Sender<bool>,
 }
@@ -83,8 +91,10 @@ pub struct Server {
 
 impl Server {
     /// A server on its data. One whose policy cannot be used says so on standard error, and refuses every call.
-    #[must_use]
-    pub fn new(options: Options) -> Self {
+    ///
+    /// # Errors
+    /// If the system has nothing to run it on.
+    pub fn new(options: Options) -> std::io::Result<Self> {
         let Options { data, policy, mode, rates } = options;
         let stores: Arc<dyn Stores> = Arc::new(Files::new(&data));
         let seen = Policy::new(policy.clone());
@@ -94,7 +104,10 @@ impl Server {
         let tenants = Tenants::new(Arc::clone(&stores), Settings { policy, mode, rates });
         let stopping = watch::Sender::new(false);
         let store = stores.records();
-        Self { app: Arc::new(App { store, stores, tenants, policy: Mutex::new(seen), stopping }) }
+        let policy = Mutex::new(seen);
+        let deciders = Deciders::new(DECIDERS)?;
+        let known = Recent::default();
+        Ok(Self { app: Arc::new(App { store, stores, tenants, policy, known, deciders, stopping }) })
     }
 
     /// Everything that it serves.
@@ -129,21 +142,35 @@ impl Server {
 }
 
 impl App {
-    /// Who asks with this key, if they may do this, and in this tenant.
+    /// Who asks with this key, if they may do this, and in this tenant. Blocks on the disk.
     pub(crate) fn access(
         self: &Arc<Self>,
-        credential: &ApiKey,
+        digest: [u8; 32],
         need: Need,
         tenant: Option<&str>,
     ) -> Result<Access, Fault> {
-        let digest = credential.digest();
         let (owner, key) = self.holder(&digest, need)?;
         if tenant.is_some_and(|tenant| tenant != owner) {
             return Err(Fault::forbidden("the API key is of another tenant"));
         }
         let name: TenantName = owner.parse().map_err(Fault::broken)?;
         let tenant = self.tenants.get(&name).map_err(Fault::unavailable)?;
-        Ok(Access { tenant, key: Arc::new(key), app: Arc::clone(self), digest, need })
+        let key = Arc::new(key);
+        self.known.put(digest, (Arc::clone(&tenant), Arc::clone(&key)), Instant::now());
+        Ok(Access { tenant, key, app: Arc::clone(self), digest, need })
+    }
+
+    /// The same without the disk, for a key that was looked up a moment ago and may do this; else `None`, and the store
+    /// has to be asked.
+    pub(crate) fn recent_access(
+        self: &Arc<Self>,
+        digest: [u8; 32],
+        need: Need,
+        tenant: Option<&str>,
+    ) -> Option<Access> {
+        let (owner, key) = self.known.get(&digest, Instant::now())?;
+        let may = key.may(need).is_ok() && tenant.is_none_or(|tenant| tenant == owner.id.as_str());
+        may.then(|| Access { tenant: owner, key, app: Arc::clone(self), digest, need })
     }
 
     /// The key of this digest as it is now, and whose it is, if it may do this.

@@ -246,7 +246,7 @@ fn serve(arguments: ServeArgs) -> Outcome {
         let listener =
             TcpListener::bind(address).await.map_err(|error| failed(&format!("listen at `{address}`"), &error))?;
         let address = listener.local_addr().map_err(|error| failed("tell the address", &error))?;
-        let server = thoth_server::Server::new(options);
+        let server = thoth_server::Server::new(options).map_err(|error| failed("begin", &error))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         // Scripts that let the system choose a port read it here.
         line(format_args!("listening at {scheme}://{address}"))?;

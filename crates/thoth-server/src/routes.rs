@@ -74,8 +74,14 @@ async fn ready(State(app): Served) -> Result<&'static str, Fault> {
 }
 
 async fn enforce_route(State(app): Served, request: Request) -> Response {
-    entry(app, request, (Need::Execute, Kind::Enforce), None, |access, _, body| enforce::run(&access, &body).map(json))
-        .await
+    let admitted = match admit(Arc::clone(&app), request, (Need::Execute, Kind::Enforce), None).await {
+        Ok(admitted) => admitted,
+        Err(turned) => return turned.into_response(),
+    };
+    let (access, body) = (admitted.access.clone(), admitted.body.clone());
+    // It looks the key up right before it decides.
+    let decided = app.deciders.run(move || enforce::run(&access, &body).map(json)).await;
+    admitted.finish(decided.unwrap_or_else(|_| Err(Fault::broken("a thread failed"))))
 }
 
 async fn explain_route(State(app): Served, request: Request) -> Response {
@@ -257,7 +263,11 @@ async fn admit(
 ) -> Result<Admitted, Turned> {
     let (parts, body) = request.into_parts();
     let credential = auth::credential(&parts.headers).map_err(|fault| Turned(fault, None))?;
-    let access = blocking(move || app.access(&credential, need, tenant.as_deref())).await;
+    let digest = credential.digest();
+    let access = match app.recent_access(digest, need, tenant.as_deref()) {
+        Some(access) => Ok(access),
+        None => blocking(move || app.access(digest, need, tenant.as_deref())).await,
+    };
     let access = access.map_err(|fault| Turned(fault, None))?;
     let standing = access.tenant.limits.take(kind).map_err(|standing| {
         let message = "too many requests of this tenant in this minute; `Retry-After` says when one more passes";

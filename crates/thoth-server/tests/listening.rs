@@ -36,7 +36,7 @@ async fn answers_come_over_tls() {
     let policy = folder.path().join("policy.yaml");
     std::fs::write(&policy, "version: \"1\"\n").unwrap();
     let options = Options { data: folder.path().to_owned(), policy, mode: Mode::Block, rates: Rates::default() };
-    let server = Server::new(options);
+    let server = Server::new(options).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();

@@ -37,7 +37,7 @@ impl World {
         let data = tempfile::tempdir().unwrap();
         let policy = data.path().join("policy.yaml");
         std::fs::write(&policy, POLICY).unwrap();
-        let server = Server::new(Options { data: data.path().to_owned(), policy, mode: Mode::Block, rates });
+        let server = Server::new(Options { data: data.path().to_owned(), policy, mode: Mode::Block, rates }).unwrap();
         Self { router: server.router(), data }
     }
 
