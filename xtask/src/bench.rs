@@ -30,7 +30,7 @@ pub(crate) struct Options {
     /// Only count instructions, and fail when a count is over its budget
     #[arg(long, conflicts_with = "only")]
     check: bool,
-    /// Passed on to the program that measures the data path; try `--help`
+    /// Passed on to the program that measures the data path or the server; try `--help`
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<String>,
 }
@@ -52,6 +52,8 @@ enum Section {
     Parse,
     /// One governed call inside the process
     Admit,
+    /// `thothd` over HTTP, beside a handler that decides nothing on the same stack
+    Enforcer,
     /// Appends to the ledger, beside plain writes
     Appends,
     /// Instructions per operation on the hot paths
@@ -59,7 +61,7 @@ enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Path,
         Self::Pinned,
         Self::Power,
@@ -67,6 +69,7 @@ impl Section {
         Self::Decisions,
         Self::Parse,
         Self::Admit,
+        Self::Enforcer,
         Self::Appends,
         Self::Instructions,
     ];
@@ -79,7 +82,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         Options { only, .. } if only.is_empty() => &Section::ALL[..],
         Options { only, .. } => only,
     };
-    let programs = Programs::build(workspace)?;
+    let programs = Programs::build(workspace, sections.contains(&Section::Enforcer))?;
     let mut good = true;
     for section in Section::ALL.iter().filter(|section| sections.contains(section)) {
         good &= measure(*section, workspace, &programs, options)?;
@@ -124,6 +127,11 @@ fn measure(section: Section, workspace: &Workspace, programs: &Programs, options
         Section::Admit => {
             heading("One governed call inside the process, without pipes and disk");
             process::must(&mut program(programs, "admit_cost", options.quick)?)?;
+        }
+        Section::Enforcer => {
+            heading("The enforcer over HTTP; client and server share the processors");
+            let mut load = program(programs, "serve_load", options.quick)?;
+            process::must(load.arg("--thothd").arg(programs.path("thothd")?).args(&options.args))?;
         }
         Section::Appends => {
             heading("Appends to the ledger");

@@ -33,9 +33,12 @@ struct Args {
     /// More arguments of `thothd serve`, as `--database-url=…`; repeat for several
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     serve: Vec<String>,
-    /// How long each row is measured
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    seconds: u64,
+    /// Each row for 2 seconds instead of 10, for a quick look
+    #[arg(long)]
+    quick: bool,
+    /// How long each row is measured instead
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
     /// Connections at once, one row each
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,32,256")]
     connections: Vec<usize>,
@@ -69,13 +72,12 @@ async fn main() -> io::Result<()> {
     command.args(["serve", "--listen", "127.0.0.1:0", "--enforce-per-minute", "4000000000", "--data"]);
     let served = Served::start("thothd", command.arg(data.path()).args(&args.serve))?;
     let floor = Served::start("nothing decided", Command::new(&here).arg("--trivial"))?;
-    println!("### Decisions over HTTP, each recorded before its answer; policy of {} rules, no TLS\n", args.rules);
-    println!("{}\n", machine());
+    println!("Each decision is recorded before its answer. Policy of {} rules, no TLS.\n", args.rules);
     println!("| connections | server | requests/s | p50 ms | p99 ms | server µs/request | resident MB |");
     println!("|---|---|---|---|---|---|---|");
     let mut answers = 0;
+    let within = Duration::from_secs(args.seconds.unwrap_or(if args.quick { 2 } else { 10 }));
     for connections in &args.connections {
-        let within = Duration::from_secs(args.seconds);
         load(&floor, *connections, within, &key).await?.print(*connections, &floor);
         let row = load(&served, *connections, within, &key).await?;
         row.print(*connections, &served);
@@ -92,15 +94,6 @@ async fn main() -> io::Result<()> {
         println!("\n{answers} answers; {records} decisions in the verified ledger");
     }
     Ok(())
-}
-
-fn machine() -> String {
-    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{}, {cores} processors, load {load} at the start", model.map_or("", |(_, model)| model.trim()))
 }
 
 /// Rules of which the call meets none but the last.

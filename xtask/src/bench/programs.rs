@@ -13,6 +13,9 @@ use crate::workspace::Workspace;
 /// The product, and everything that stands in the pipe with it.
 const IN_THE_PIPE: &[&str] = &["-p", "thoth-cli", "-p", "thoth-testkit", "--bins"];
 
+/// The server, and what measures it. Built apart from the sidecar, which needs less of the libraries that both have.
+const SERVER: &[&str] = &["-p", "thoth-server", "--bins", "--example", "serve_load"];
+
 /// What measures one crate from inside. Built apart, so that what they need cannot change how the product is built.
 const INSIDE: &[(&str, &str)] = &[
     ("thoth-policy", "decision_cost"),
@@ -26,13 +29,16 @@ const INSIDE: &[(&str, &str)] = &[
 pub(super) struct Programs(BTreeMap<String, PathBuf>);
 
 impl Programs {
-    /// Builds all of them with the release profile.
-    pub(super) fn build(workspace: &Workspace) -> Result<Self> {
+    /// Builds all of them with the release profile; those for the server only if asked to.
+    pub(super) fn build(workspace: &Workspace, server: bool) -> Result<Self> {
         report::step("build for measuring");
         let mut found = BTreeMap::new();
         build(workspace, IN_THE_PIPE, &mut found)?;
         let inside: Vec<&str> = INSIDE.iter().flat_map(|(krate, name)| ["-p", krate, "--example", name]).collect();
         build(workspace, &inside, &mut found)?;
+        if server {
+            build(workspace, SERVER, &mut found)?;
+        }
         Ok(Self(found))
     }
 
