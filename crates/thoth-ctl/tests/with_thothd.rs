@@ -49,7 +49,7 @@ impl Site {
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 let stop = async move { drop(stopped.await) };
-                Server::new(options).serve(listener, None, stop).await;
+                Server::new(options).unwrap().serve(listener, None, stop).await;
             });
         });
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
