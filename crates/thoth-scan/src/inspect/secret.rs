@@ -4,6 +4,7 @@
 //! then checked in place. Each run of token characters is looked at once, so the whole is linear.
 
 mod announced;
+mod assigned;
 mod format;
 mod placeholder;
 mod structured;
@@ -134,6 +135,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
         let mut done = 0;
         // The value of the last announcement, and how many announcements within it were judged.
         let (mut value, mut within) = (0..0, 0_u8);
+        let mut values = assigned::Values::of(leaf.text);
         let (mut run, mut inside) = (0..0, 0_u8);
         let input = Input::new(leaf.text);
         for found in automaton.try_find_overlapping_iter(input).into_iter().flatten() {
@@ -151,7 +153,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
                 Some(Opens::Structured(shape)) => shape.check(leaf.text, found.range()),
                 Some(Opens::Announcement) if found.start() < value.end && within >= MAX_WITHIN => None,
                 Some(Opens::Announcement) => {
-                    let (hit, judged) = announced::check(leaf, found.range(), settings);
+                    let (hit, judged) = announced::check(leaf, found.range(), &mut values, settings);
                     if found.start() < value.end {
                         within += 1;
                     } else {

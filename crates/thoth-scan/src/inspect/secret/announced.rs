@@ -9,6 +9,7 @@ use super::super::detection::{Class, Confidence, Direction};
 use super::super::entropy::bits_per_byte;
 use super::super::leaf::{Hit, Leaf};
 use super::super::settings::InspectSettings;
+use super::assigned::{NAME, Values, is_name};
 use super::placeholder::is_placeholder;
 
 /// Words that announce a secret, in the languages in which people write notes and configuration.
@@ -142,28 +143,27 @@ fn spread(key: &str) -> String {
     out
 }
 
+/// Looks at many bytes at once: most values have no digit, and then all of them are looked at.
+fn has_digit(value: &str) -> bool {
+    let some = |chunk: &[u8]| chunk.iter().fold(false, |some, byte| some | byte.is_ascii_digit());
+    value.as_bytes().chunks(64).any(some)
+}
+
 /// How strong a password or token is: what a person would call non-trivial.
 fn is_password(value: &str) -> bool {
-    let bytes = value.as_bytes();
-    let digit = bytes.iter().any(u8::is_ascii_digit);
-    let letter = value.chars().any(char::is_alphabetic);
-    let mark = bytes.iter().any(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'_' | b'-' | b'.' | b'/'));
-    value.len() >= 6
-        && value.len() <= 256
-        && u8::from(digit) + u8::from(letter) + u8::from(mark) >= 2
+    let letter = || value.chars().any(char::is_alphabetic);
+    let mark = || value.bytes().any(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'_' | b'-' | b'.' | b'/'));
+    (6..=256).contains(&value.len())
+        && u8::from(has_digit(value)) + u8::from(letter()) + u8::from(mark()) >= 2
         && !value.contains(' ')
 }
 
 fn is_token(value: &str, min_entropy: f64) -> bool {
-    let bytes = value.as_bytes();
-    let digit = bytes.iter().any(u8::is_ascii_digit);
-    let letter = bytes.iter().any(u8::is_ascii_alphabetic);
-    value.len() >= 16
-        && value.len() <= 4096
-        && digit
-        && letter
+    (16..=4096).contains(&value.len())
+        && has_digit(value)
+        && value.bytes().any(|byte| byte.is_ascii_alphabetic())
         && !value.contains(' ')
-        && bits_per_byte(bytes) >= min_entropy
+        && bits_per_byte(value.as_bytes()) >= min_entropy
 }
 
 /// Judges the whole value of a member whose name is sensitive.
@@ -201,94 +201,37 @@ fn hit(kind: &'static str, range: Range<usize>, confidence: Confidence) -> Hit {
     Hit { class: Class::Secrets, kind, range, confidence, message }
 }
 
-/// The longest name part and value that are looked at.
-const NAME: usize = 32;
-const VALUE: usize = 512;
-
 /// Judges what stands behind a word that announces a secret: a name may go on, then `=` or `:` or an arrow, perhaps a
 /// quote, then the value. Also says where the value stands.
-pub(super) fn check(leaf: &Leaf<'_>, word: Range<usize>, settings: &InspectSettings) -> (Option<Hit>, Range<usize>) {
-    let bytes = leaf.text.as_bytes();
-    let Some(value) = assigned(bytes, word.end) else { return (None, 0..0) };
-    let name_start = {
-        let head = bytes.get(word.start.saturating_sub(NAME)..word.start).unwrap_or_default();
-        word.start
-            - head.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count()
-    };
-    let name_end = {
-        let tail = bytes.get(word.end..).unwrap_or_default();
-        word.end
-            + tail
-                .iter()
-                .take(NAME)
-                .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-                .count()
-    };
-    let (Some(name), Some(text)) = (leaf.text.get(name_start..name_end), leaf.text.get(value.clone())) else {
-        return (None, 0..0);
-    };
-    let password = leaf.text.get(word).is_some_and(says_password);
+pub(super) fn check(
+    leaf: &Leaf<'_>,
+    word: Range<usize>,
+    values: &mut Values<'_>,
+    settings: &InspectSettings,
+) -> (Option<Hit>, Range<usize>) {
+    let Some(value) = values.behind(word.end) else { return (None, 0..0) };
+    let Some(text) = leaf.text.get(value.clone()) else { return (None, 0..0) };
+    let password = leaf.text.get(word.clone()).is_some_and(says_password);
     let strong = if password {
-        let digits = text.bytes().any(|byte| byte.is_ascii_digit());
-        is_password(text) && text.len() >= 8 && digits && text.chars().any(char::is_alphabetic)
+        text.len() >= 8 && is_password(text) && has_digit(text) && text.chars().any(char::is_alphabetic)
     } else {
         is_token(text, settings.min_entropy)
     };
-    let found = strong && !has(&TAKING_BACK, &spread(name)) && !is_placeholder(text) && !is_code(text);
+    let found =
+        strong && !has(&TAKING_BACK, &spread(name_around(leaf.text, word))) && !is_placeholder(text) && !is_code(text);
     let kind = if password { "secrets.password" } else { "secrets.named_value" };
     (found.then(|| hit(kind, value.clone(), Confidence::Medium)), value)
 }
 
-/// Where the value of an assignment stands whose name ends at or shortly after `from`.
-fn assigned(bytes: &[u8], from: usize) -> Option<Range<usize>> {
-    let mut at = from;
-    let peek = |at: usize| bytes.get(at).copied();
-    let name_end = at + NAME;
-    while at < name_end && peek(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
-        at += 1;
-    }
-    // `"name": "value"`, `name = value`, `name=>value`, `name is value`, `name：value`
-    let mut closers = 0;
-    while closers < 3 && peek(at).is_some_and(|byte| matches!(byte, b'"' | b'\'' | b'`' | b']' | b')')) {
-        at += 1;
-        closers += 1;
-    }
-    let spaces = |mut at: usize| {
-        let end = at + 8;
-        while at < end && peek(at).is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
-            at += 1;
-        }
-        at
-    };
-    at = spaces(at);
-    let rest = bytes.get(at..)?;
-    let signs: [&[u8]; 8] = [b":=", b"=>", b"==", b"->", "：".as_bytes(), b"is ", b"=", b":"];
-    let sign = signs.iter().find(|sign| rest.starts_with(sign))?;
-    if *sign == b"==" {
-        return None;
-    }
-    at = spaces(at + sign.len());
-    let quote = peek(at).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
-    if quote.is_some() {
-        at += 1;
-    }
-    let value = bytes.get(at..)?;
-    let run = value
-        .iter()
-        .take(VALUE)
-        .take_while(|byte| match quote {
-            Some(quote) => **byte != quote && **byte >= b' ',
-            None => !matches!(
-                byte,
-                b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b'"' | b'\'' | b'`' | b'<' | b'>' | b')' | b'|'
-            ),
-        })
-        .count();
-    let mut end = at + run;
-    while end > at && matches!(peek(end - 1), Some(b'.' | b':' | b'!')) {
-        end -= 1;
-    }
-    (end > at).then_some(at..end)
+/// The whole name that a word is part of.
+fn name_around(text: &str, word: Range<usize>) -> &str {
+    let in_name = |byte: &&u8| is_name(**byte);
+    let bytes = text.as_bytes();
+    let head = bytes.get(word.start.saturating_sub(NAME)..word.start).unwrap_or_default();
+    let tail = bytes.get(word.end..).unwrap_or_default();
+    let before = head.iter().rev().take_while(in_name).count();
+    let after = tail.iter().take(NAME).take_while(in_name).count();
+    text.get(word.start - before..word.end + after).unwrap_or_default()
 }
 
 /// Whether a value is a piece of a program rather than a literal: a dotted name, a call, an index.
