@@ -29,6 +29,7 @@ mod source_span;
 mod sql_abuse;
 mod ssrf;
 mod walk;
+mod words;
 
 pub use detection::{Action, Class, Confidence, Detection, Direction, Incomplete, Inspection};
 pub use redact::{NotRedactable, Redaction, redact};

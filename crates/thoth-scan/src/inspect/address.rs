@@ -1,8 +1,11 @@
 //! Network addresses in every spelling that some resolver accepts, and what they lead to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
+
+use super::words::{Words, in_lower_case};
 
 /// What a host leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,12 +34,12 @@ pub(super) struct Judged {
 pub(super) fn judge(host: &str) -> Judged {
     // Most hosts are written as they are meant.
     if host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%') {
-        return match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => judge_folded(&host.to_ascii_lowercase(), false),
-            false => judge_folded(host, false),
-        };
+        return judge_folded(&in_lower_case(host), false);
     }
     let decoded = super::percent::decode(host);
+    if decoded.text.is_ascii() {
+        return judge_folded(&in_lower_case(&decoded.text), decoded.rounds > 0);
+    }
     let folded: String = decoded
         .text
         .nfkc()
@@ -53,66 +56,93 @@ fn judge_folded(folded: &str, respelled: bool) -> Judged {
     let name = folded.strip_suffix('.').unwrap_or(folded);
     let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
     let bare = bare.split('%').next().unwrap_or(bare);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        let embedded = matches!(address, IpAddr::V6(six) if embedded_four(six).is_some());
-        return Judged { reach: reach(address), disguised: respelled || embedded };
-    }
-    if let Some(address) = lenient_four(bare) {
-        return Judged { reach: reach_four(address), disguised: true };
+    // An address opens with a digit, before which some resolvers take a plus, or has colons. Most hosts are names.
+    if bare.starts_with(|first: char| first.is_ascii_digit() || first == '+')
+        || memchr::memchr(b':', bare.as_bytes()).is_some()
+    {
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            let embedded = matches!(address, IpAddr::V6(six) if embedded_four(six).is_some());
+            return Judged { reach: reach(address), disguised: respelled || embedded };
+        }
+        if let Some(address) = lenient_four(bare) {
+            return Judged { reach: reach_four(address), disguised: true };
+        }
     }
     by_name(name, respelled)
 }
 
+/// What a name leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leads {
+    Metadata,
+    Loopback,
+    Private,
+    /// To the machine itself, though it does not look so.
+    Local,
+    /// To whatever address is written in it, or to the loopback address.
+    Echo,
+}
+
+/// Names, whether names below them lead there, too, and where that is.
+const NAMES: &[(&str, bool, Leads)] = &[
+    ("metadata.google.internal", false, Leads::Metadata),
+    ("metadata.goog", false, Leads::Metadata),
+    ("metadata", false, Leads::Metadata),
+    ("instance-data", false, Leads::Metadata),
+    ("instance-data.ec2.internal", false, Leads::Metadata),
+    ("metadata.azure.internal", false, Leads::Metadata),
+    ("metadata.azure.com", false, Leads::Metadata),
+    ("metadata.packet.net", false, Leads::Metadata),
+    ("metadata.platformequinix.com", false, Leads::Metadata),
+    ("metadata.tencentyun.com", false, Leads::Metadata),
+    ("metadata.oraclecloud.com", false, Leads::Metadata),
+    ("metadata.internal", false, Leads::Metadata),
+    ("localhost", true, Leads::Loopback),
+    ("localhost.localdomain", false, Leads::Loopback),
+    ("ip6-localhost", false, Leads::Loopback),
+    ("ip6-loopback", false, Leads::Loopback),
+    ("loopback", false, Leads::Loopback),
+    ("host.docker.internal", false, Leads::Private),
+    ("gateway.docker.internal", false, Leads::Private),
+    ("kubernetes", false, Leads::Private),
+    ("kubernetes.default", false, Leads::Private),
+    ("kubernetes.default.svc", true, Leads::Private),
+    ("cluster.local", true, Leads::Private),
+    ("localtest.me", true, Leads::Local),
+    ("lvh.me", true, Leads::Local),
+    ("vcap.me", true, Leads::Local),
+    ("lacolhost.com", true, Leads::Local),
+    ("yoogle.com", true, Leads::Local),
+    ("localho.st", true, Leads::Local),
+    ("spoofed.burpcollaborator.net", true, Leads::Local),
+    ("local.gd", true, Leads::Local),
+    ("nip.io", true, Leads::Echo),
+    ("sslip.io", true, Leads::Echo),
+    ("xip.io", true, Leads::Echo),
+    ("nip.direct", true, Leads::Echo),
+    ("backname.io", true, Leads::Echo),
+    ("rbndr.us", true, Leads::Echo),
+    ("1u.ms", true, Leads::Echo),
+    ("ip6.name", true, Leads::Echo),
+];
+
+static NAME_ENDS: LazyLock<Words> =
+    LazyLock::new(|| Words::of_ends(&NAMES.iter().map(|(name, _, _)| *name).collect::<Vec<_>>()));
+
 fn by_name(name: &str, respelled: bool) -> Judged {
-    const METADATA: &[&str] = &[
-        "metadata.google.internal",
-        "metadata.goog",
-        "metadata",
-        "instance-data",
-        "instance-data.ec2.internal",
-        "metadata.azure.internal",
-        "metadata.azure.com",
-        "metadata.packet.net",
-        "metadata.platformequinix.com",
-        "metadata.tencentyun.com",
-        "metadata.oraclecloud.com",
-        "metadata.internal",
-    ];
-    // Public names that answer with whatever address is written in them, or with the loopback address.
-    const ECHOING: &[&str] =
-        &["nip.io", "sslip.io", "xip.io", "nip.direct", "backname.io", "rbndr.us", "1u.ms", "ip6.name"];
-    const LOCAL: &[&str] = &[
-        "localtest.me",
-        "lvh.me",
-        "vcap.me",
-        "lacolhost.com",
-        "yoogle.com",
-        "localho.st",
-        "fbi.com.localhost",
-        "spoofed.burpcollaborator.net",
-        "local.gd",
-    ];
-    let below = |zone: &str| name == zone || name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'));
-    if METADATA.contains(&name) {
-        return Judged { reach: Reach::Metadata, disguised: respelled };
-    }
-    if below("localhost") || matches!(name, "localhost.localdomain" | "ip6-localhost" | "ip6-loopback" | "loopback") {
-        return Judged { reach: Reach::Loopback, disguised: respelled };
-    }
-    if matches!(name, "host.docker.internal" | "gateway.docker.internal" | "kubernetes" | "kubernetes.default")
-        || below("kubernetes.default.svc")
-        || below("cluster.local")
-    {
-        return Judged { reach: Reach::Private, disguised: respelled };
-    }
-    if LOCAL.iter().any(|zone| below(zone)) {
-        return Judged { reach: Reach::Loopback, disguised: true };
-    }
-    if ECHOING.iter().any(|zone| below(zone)) {
-        let reach = written_address(name).map_or(Reach::Private, reach_four);
-        return Judged { reach, disguised: true };
-    }
-    Judged { reach: Reach::Public, disguised: false }
+    let fits = |place: usize, before: &str| {
+        before.is_empty() || (before.ends_with('.') && NAMES.get(place).is_some_and(|(_, below, _)| *below))
+    };
+    let leads = NAME_ENDS.ends(name, fits).and_then(|place| NAMES.get(place)).map(|(_, _, leads)| *leads);
+    let (reach, disguised) = match leads {
+        None => (Reach::Public, false),
+        Some(Leads::Metadata) => (Reach::Metadata, respelled),
+        Some(Leads::Loopback) => (Reach::Loopback, respelled),
+        Some(Leads::Private) => (Reach::Private, respelled),
+        Some(Leads::Local) => (Reach::Loopback, true),
+        Some(Leads::Echo) => (written_address(name).map_or(Reach::Private, reach_four), true),
+    };
+    Judged { reach, disguised }
 }
 
 /// The address written in a name such as `app.10-0-0-1.nip.io` or `7f000001.nip.io`.
@@ -255,10 +285,18 @@ mod tests {
             ("172.32.0.1", Reach::Public, false),
             ("100.64.0.1", Reach::Private, false),
             ("1.2.3.4.5", Reach::Public, false),
+            ("+127.1", Reach::Loopback, true),
+            ("x.metadata", Reach::Public, false),
+            ("fbi.com.localhost", Reach::Loopback, false),
             ("256.1.1.1", Reach::Public, false),
             ("", Reach::Public, false),
         ] {
             assert_eq!(judge(host), Judged { reach, disguised }, "{host}");
         }
+    }
+    /// Defends the INVARIANT that the list builds.
+    #[test]
+    fn the_names_build() {
+        assert!(NAME_ENDS.is_built());
     }
 }

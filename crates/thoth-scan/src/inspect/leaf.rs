@@ -18,6 +18,9 @@ pub(super) enum LeafKind {
     Number,
 }
 
+/// The longest text that is judged as a command or as SQL: none is longer.
+const LONGEST_CODE: usize = 32 * 1024;
+
 /// One piece of text and where it came from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Leaf<'a> {
@@ -38,6 +41,11 @@ pub(super) struct Leaf<'a> {
 impl<'a> Leaf<'a> {
     pub(super) fn new(text: &'a str, key: &'a str, kind: LeafKind, role: Role, direction: Direction) -> Self {
         Self { text, key, survey: Survey::of(text), kind, role, direction }
+    }
+
+    /// What of it is judged as a command or as SQL.
+    pub(super) fn start(&self) -> &'a str {
+        self.text.get(..self.text.floor_char_boundary(LONGEST_CODE)).unwrap_or(self.text)
     }
 }
 

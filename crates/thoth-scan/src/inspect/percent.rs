@@ -11,6 +11,13 @@ pub(super) struct Decoded<'t> {
     pub(super) rounds: u8,
 }
 
+impl<'t> Decoded<'t> {
+    /// A text that is taken as it stands.
+    pub(super) const fn plain(text: &'t str) -> Self {
+        Self { text: Cow::Borrowed(text), rounds: 0 }
+    }
+}
+
 /// Nobody encodes oftener with honest intent.
 const MAX_ROUNDS: u8 = 4;
 
@@ -46,12 +53,16 @@ fn decode_once(text: &str) -> Option<String> {
     }
     // Overlong forms of the dot and the slash, which lenient servers accept and UTF-8 does not have.
     let overlong = [(&b"\xc0\xae"[..], &b"."[..]), (b"\xc0\xaf", b"/"), (b"\xc1\x9c", b"\\")];
-    for (from, to) in overlong {
-        if memchr::memmem::find(&out, from).is_some() {
+    // No text has the bytes that they open with.
+    if memchr::memchr2(0xC0, 0xC1, &out).is_some() {
+        for (from, to) in overlong {
             out = replace(&out, from, to);
         }
     }
-    changed.then(|| String::from_utf8_lossy(&out).into_owned())
+    changed.then(|| match String::from_utf8(out) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
 }
 
 fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

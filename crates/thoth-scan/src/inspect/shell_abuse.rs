@@ -7,22 +7,20 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 use super::argument_role::Role;
 use super::detection::{Class, Confidence};
 use super::leaf::{Hit, Leaf};
-
-/// The longest value that is judged: no command line is longer.
-const MAX_COMMAND: usize = 32 * 1024;
+use super::percent::Decoded;
+use super::words::Words;
 
 fn hit(leaf: &Leaf<'_>, kind: &'static str, confidence: Confidence, message: &'static str) -> Hit {
     Hit { class: Class::Shell, kind, range: 0..leaf.text.len(), confidence, message }
 }
 
-/// Judges a value.
-pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
-    let text = leaf.text.get(..leaf.text.floor_char_boundary(MAX_COMMAND)).unwrap_or(leaf.text);
+/// Judges a value, given also as it is decoded.
+pub(super) fn find(leaf: &Leaf<'_>, decoded: &Decoded<'_>, hits: &mut Vec<Hit>) {
     match leaf.role {
-        Role::Command => dangerous(leaf, text, hits),
+        Role::Command => dangerous(leaf, leaf.start(), hits),
         Role::Path | Role::Host | Role::Scalar | Role::Url | Role::Opaque | Role::Sql => {
-            smuggled(leaf, text, hits);
-            if leaf.role == Role::Path && is_option(text) {
+            smuggled(leaf, &decoded.text, hits);
+            if leaf.role == Role::Path && is_option(leaf.start()) {
                 hits.push(hit(leaf, "shell.option", Confidence::Medium, "an option where a file is expected"));
             }
         }
@@ -159,6 +157,8 @@ const COMMANDS: &[&str] = &[
     "az",
 ];
 
+static COMMAND_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(COMMANDS));
+
 /// Whether text opens with a command: a known name, or a path to a program, and then a space, an end, or an operator.
 fn opens_with_command(text: &str) -> bool {
     let text = text.trim_start();
@@ -166,22 +166,17 @@ fn opens_with_command(text: &str) -> bool {
     if word.is_empty() || word.len() > 64 {
         return false;
     }
-    let bare = word.trim_end_matches(".exe");
     let program =
-        ["/bin/", "/usr/", "/sbin/", "/tmp/", "/opt/", "/dev/shm/", "./"].iter().any(|root| word.starts_with(root));
-    program || COMMANDS.contains(&bare.to_ascii_lowercase().as_str())
+        || ["/bin/", "/usr/", "/sbin/", "/tmp/", "/opt/", "/dev/shm/", "./"].iter().any(|root| word.starts_with(root));
+    let mut bare = word;
+    while let Some(rest) = bare.strip_suffix(".exe") {
+        bare = rest;
+    }
+    COMMAND_WORDS.has_in_any_case(bare) || (word.starts_with(['/', '.']) && program())
 }
 
 /// A command smuggled into a value that is no command.
 fn smuggled(leaf: &Leaf<'_>, text: &str, hits: &mut Vec<Hit>) {
-    let bytes = text.as_bytes();
-    let decoded;
-    let text = if leaf.role == Role::Url || memchr::memchr(b'%', bytes).is_some() {
-        decoded = super::percent::decode(text);
-        decoded.text.as_ref()
-    } else {
-        text
-    };
     let message = "a command in a value that is none";
     let mut looked = 0;
     let marks = |byte: &u8| matches!(byte, b';' | b'|' | b'&' | b'$' | b'`' | b'\n' | b'\r' | b'<' | b'>');
@@ -370,6 +365,10 @@ static PATTERNS: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
 /// A dangerous command in a value that is one.
 fn dangerous(leaf: &Leaf<'_>, text: &str, hits: &mut Vec<Hit>) {
     let Some(patterns) = PATTERNS.as_ref() else { return };
+    // To know that none matches costs less than to list those that do.
+    if !patterns.is_match(text.as_bytes()) {
+        return;
+    }
     let matched = patterns.matches(text.as_bytes());
     if let Some((kind, _, message)) = matched.iter().next().and_then(|first| DANGERS.get(first)) {
         hits.push(hit(leaf, kind, Confidence::High, message));

@@ -1,5 +1,6 @@
 //! SQL smuggled into values, and statements that destroy or read what no query needs.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
@@ -8,12 +9,14 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 use super::argument_role::Role;
 use super::detection::{Class, Confidence};
 use super::leaf::{Hit, Leaf, LeafKind};
-
-/// The longest value that is judged.
-const MAX_SQL: usize = 32 * 1024;
+use super::percent::Decoded;
 
 /// The shortest words that are smuggled SQL without any sign: `1 or true`.
 const SHORTEST_WORDS: usize = 9;
+
+/// The shortest text that breaks out of a string, and the shortest without a mark that closes one: `;exec (`.
+const SHORTEST_QUOTED: usize = 4;
+const SHORTEST_PLAIN: usize = 7;
 
 /// In SQL that was asked for: what destroys data, gives rights away, or leaves the database.
 const DANGEROUS: &[(&str, &str, &str)] = &[
@@ -140,26 +143,32 @@ static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 static DANGEROUS_SET: LazyLock<Option<RegexSet>> = LazyLock::new(|| set(DANGEROUS));
 static SMUGGLED_SET: LazyLock<Option<RegexSet>> = LazyLock::new(|| set(SMUGGLED));
 
+/// The rows that match a text, in order. To know that none does costs less than to list those that do.
+fn matches(set: &RegexSet, text: &str) -> Vec<usize> {
+    if set.is_match(text.as_bytes()) { set.matches(text.as_bytes()).into_iter().collect() } else { Vec::new() }
+}
+
 fn hit(leaf: &Leaf<'_>, kind: &'static str, confidence: Confidence, message: &'static str) -> Hit {
     Hit { class: Class::Sql, kind, range: 0..leaf.text.len(), confidence, message }
 }
 
-/// Judges a value.
-pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
+/// Judges a value, given also as it is decoded.
+pub(super) fn find(leaf: &Leaf<'_>, decoded: &Decoded<'_>, hits: &mut Vec<Hit>) {
     if leaf.kind == LeafKind::Key {
         return;
     }
-    let text = leaf.text.get(..leaf.text.floor_char_boundary(MAX_SQL)).unwrap_or(leaf.text);
     match leaf.role {
-        Role::Sql => declared(leaf, text, hits),
-        Role::Path | Role::Host | Role::Scalar | Role::Opaque | Role::Url | Role::Search => smuggled(leaf, text, hits),
+        Role::Sql => declared(leaf, leaf.start(), hits),
+        Role::Path | Role::Host | Role::Scalar | Role::Opaque | Role::Url | Role::Search => {
+            smuggled(leaf, &decoded.text, hits);
+        }
         Role::Command | Role::Prose => {}
     }
 }
 
 fn declared(leaf: &Leaf<'_>, text: &str, hits: &mut Vec<Hit>) {
     let plain = without_noise(text);
-    if let Some(first) = DANGEROUS_SET.as_ref().and_then(|set| set.matches(plain.as_bytes()).iter().next())
+    if let Some(first) = DANGEROUS_SET.as_ref().and_then(|set| matches(set, &plain).first().copied())
         && let Some((kind, _, message)) = DANGEROUS.get(first)
     {
         hits.push(hit(leaf, kind, Confidence::High, message));
@@ -183,19 +192,17 @@ fn smuggled(leaf: &Leaf<'_>, text: &str, hits: &mut Vec<Hit>) {
     if leaf.survey.is_words_only() && text.len() < SHORTEST_WORDS {
         return;
     }
-    let decoded;
-    let text = if memchr::memchr(b'%', text.as_bytes()).is_some() {
-        decoded = super::percent::decode(text);
-        decoded.text.as_ref()
-    } else {
-        text
-    };
-    if text.len() < 4 || !SIGNS.as_ref().is_some_and(|signs| signs.is_match(text)) {
+    let closes = |byte: u8| matches!(byte, b'\'' | b'"' | b'`' | b')');
+    let quotes = || text.bytes().any(closes);
+    if text.len() < SHORTEST_QUOTED
+        || (text.len() < SHORTEST_PLAIN && !quotes())
+        || !SIGNS.as_ref().is_some_and(|signs| signs.is_match(text))
+    {
         return;
     }
     let plain = without_noise(text);
     let Some(set) = SMUGGLED_SET.as_ref() else { return };
-    for row in set.matches(plain.as_bytes()).iter().filter_map(|at| SMUGGLED.get(at)) {
+    for row in matches(set, &plain).into_iter().filter_map(|at| SMUGGLED.get(at)) {
         // Words to search for may be about SQL; only what breaks out of a string counts there.
         let about = leaf.role == Role::Search && !matches!(row.0, "sql.tautology" | "sql.stacked" | "sql.comment_out");
         let prose = leaf.role == Role::Search && text.split_whitespace().count() > 12;
@@ -207,7 +214,10 @@ fn smuggled(leaf: &Leaf<'_>, text: &str, hits: &mut Vec<Hit>) {
 }
 
 /// Comments in the middle of words and runs of space, which databases do not see; `+` for a space in addresses.
-fn without_noise(text: &str) -> String {
+fn without_noise(text: &str) -> Cow<'_, str> {
+    if memchr::memmem::find(text.as_bytes(), b"/*").is_none() {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("/*") {
@@ -231,7 +241,7 @@ fn without_noise(text: &str) -> String {
         rest = inner.get(end + 2..).unwrap_or_default();
     }
     out.push_str(rest);
-    out
+    Cow::Owned(out)
 }
 
 #[cfg(test)]

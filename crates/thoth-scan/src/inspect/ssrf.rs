@@ -27,8 +27,9 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
         Role::Prose | Role::Search => {}
         Role::Command => {
             // A command may speak to the machine it runs on; it has no business with metadata.
-            for at in memchr::memmem::find_iter(leaf.text.as_bytes(), b"://").take(64) {
-                let Some(rest) = leaf.text.get(at + 3..) else { continue };
+            let addresses = memchr::memchr_iter(b':', leaf.text.as_bytes())
+                .filter_map(|at| leaf.text.get(at..)?.strip_prefix("://"));
+            for rest in addresses.take(64) {
                 let judged = judge(host_of(rest));
                 if judged.reach == Reach::Metadata {
                     hits.push(hit(
@@ -50,7 +51,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
 fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut Vec<Hit>) {
     // Browsers drop these characters, so `ht\ttp:` is `http:`.
     let joined: String;
-    let broken = text.contains(['\t', '\r', '\n']);
+    let broken = memchr::memchr3(b'\t', b'\r', b'\n', text.as_bytes()).is_some();
     let text = if broken {
         joined = text.replace(['\t', '\r', '\n'], "");
         &joined

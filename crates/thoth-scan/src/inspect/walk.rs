@@ -1,16 +1,16 @@
 //! The walk over a document: every key, string and long number once, each under the detectors of its direction.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use thoth_types::json::{Kind, Limits, Tape, Value};
 
 use super::argument_role::{Role, Tool};
 use super::detection::{Class, Detection, Direction, Incomplete, Inspection};
 use super::leaf::{Hit, Leaf, LeafKind, drop_covered};
+use super::percent::Decoded;
 use super::settings::InspectSettings;
 use super::{
-    encoded, injection, mark, path_abuse, personal, preview, secret, shell_abuse, source_span, sql_abuse, ssrf,
+    encoded, injection, mark, path_abuse, percent, personal, preview, secret, shell_abuse, source_span, sql_abuse, ssrf,
 };
 
 /// The shortest key that could carry more than a name.
@@ -30,6 +30,8 @@ pub(super) struct Walk<'s> {
     /// The pointer to where the walk stands.
     pointer: String,
     hits: Vec<Hit>,
+    /// What strings that are JSON are read into.
+    spare: Tape,
     /// The roles of the keys that were met first: the items of a list have the same keys.
     roles: Vec<(Box<str>, Role)>,
     found: Vec<Detection>,
@@ -57,6 +59,7 @@ impl<'s> Walk<'s> {
             settings,
             pointer: String::new(),
             hits: Vec::new(),
+            spare: Tape::new(),
             roles: Vec::new(),
             found: Vec::new(),
             incomplete: None,
@@ -134,11 +137,18 @@ impl<'s> Walk<'s> {
 
     fn push_place(&mut self, at: usize) {
         self.pointer.push('/');
-        match u32::try_from(at).ok().and_then(|at| char::from_digit(at, 10)) {
-            Some(digit) => self.pointer.push(digit),
-            // Writing to a string cannot fail.
-            None => drop(write!(self.pointer, "{at}")),
+        // Long lists of short values are counted up faster than a number is formatted.
+        let mut digits = [b'0'; 20];
+        let (mut rest, mut from) = (at, digits.len());
+        for (place, digit) in digits.iter_mut().enumerate().rev() {
+            *digit += u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+            from = place;
+            if rest == 0 {
+                break;
+            }
         }
+        self.pointer.extend(digits.iter().skip(from).map(|digit| char::from(*digit)));
     }
 
     fn push_key(&mut self, name: &str) {
@@ -158,26 +168,37 @@ impl<'s> Walk<'s> {
 
     fn string(&mut self, value: Value<'_>, place: Place<'_>) {
         let Some(text) = value.as_str() else { return };
-        let trimmed = text.trim();
+        // Other blanks than those of ASCII are none in JSON.
+        let trimmed = text.trim_ascii();
         let braces = (trimmed.starts_with('{') && trimmed.ends_with('}'))
             || (trimmed.starts_with('[') && trimmed.ends_with(']'));
         if braces && trimmed.len() > 2 {
-            let mut tape = Tape::new();
-            let limits = Limits { max_bytes: self.settings.max_bytes, ..Limits::default() };
-            if let Ok(inner) = tape.parse(text.as_bytes(), &limits)
-                && matches!(inner.kind(), Kind::Object | Kind::Array)
-            {
-                if place.level < self.settings.max_nesting {
-                    self.inside(value, inner, place);
-                    return;
-                }
-                // Looked at as plain text, which shows everything that is not spelled in escapes.
-                if text.contains("\\u") {
-                    self.incomplete = Some(Incomplete::TooDeep);
-                }
+            let mut tape = std::mem::take(&mut self.spare);
+            let done = self.document(value, &text, &mut tape, place);
+            self.spare = tape;
+            if done {
+                return;
             }
         }
         self.leaf(value, &text, LeafKind::Text, place);
+    }
+
+    /// A string that may be JSON, read into a tape. Returns whether its values were looked at.
+    fn document(&mut self, outer: Value<'_>, text: &str, tape: &mut Tape, place: Place<'_>) -> bool {
+        let limits = Limits { max_bytes: self.settings.max_bytes, ..Limits::default() };
+        let Ok(inner) = tape.parse(text.as_bytes(), &limits) else { return false };
+        if !matches!(inner.kind(), Kind::Object | Kind::Array) {
+            return false;
+        }
+        if place.level < self.settings.max_nesting {
+            self.inside(outer, inner, place);
+            return true;
+        }
+        // Looked at as plain text, which shows everything that is not spelled in escapes.
+        if text.contains("\\u") {
+            self.incomplete = Some(Incomplete::TooDeep);
+        }
+        false
     }
 
     /// A string that is JSON: its values are looked at, and what is found is placed in the string's own bytes.
@@ -270,12 +291,32 @@ impl<'s> Walk<'s> {
 /// The shortest text that any detector reports where the text is one word.
 const SHORTEST_WORD: usize = 6;
 
-/// Whether a value is one short word in a role in which words mean nothing. Documents are full of them.
+/// Whether a value is too short to say anything in its role. Documents are full of them.
 fn says_nothing(text: &str, kind: LeafKind, role: Role) -> bool {
-    text.len() < SHORTEST_WORD
-        && kind == LeafKind::Text
-        && matches!(role, Role::Scalar | Role::Opaque | Role::Search | Role::Prose)
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    kind == LeafKind::Text && text.len() < SHORTEST_WORD && {
+        let word = matches!(role, Role::Scalar | Role::Opaque | Role::Search)
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        // An escape is one byte. A null byte means something to a path however short, and a digit alone is an address.
+        let escape = |part: &&[u8]| matches!(part, [b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+        let escapes = || text.as_bytes().windows(3).filter(escape).count();
+        let null = |byte| byte == 0 || (byte == b'0' && text.contains('%'));
+        let more = |byte: u8| null(byte) || (role == Role::Url && byte.is_ascii_digit());
+        word || text.len() - 2 * escapes() < shortest(role) && !text.bytes().any(more)
+    }
+}
+
+/// The shortest text in which a detector reports anything in a role.
+const fn shortest(role: Role) -> usize {
+    match role {
+        // Secrets and numbers.
+        Role::Prose => SHORTEST_WORD,
+        // `rm /`, `'--x`
+        Role::Command | Role::Search => 4,
+        // `;ls`, `/..`
+        Role::Scalar | Role::Opaque | Role::Sql => 3,
+        // `-x`, `::`
+        Role::Path | Role::Host | Role::Url => 2,
+    }
 }
 
 /// What only arguments can do.
@@ -283,13 +324,18 @@ fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
     if leaf.kind != LeafKind::Text {
         return;
     }
+    // Commands and prose are judged as they stand.
+    let decoded = match leaf.role {
+        Role::Command | Role::Prose => Decoded::plain(leaf.start()),
+        _ => percent::decode(leaf.start()),
+    };
     // Words in a value that names nothing climb nowhere, chain nothing and lead nowhere. They may still be SQL.
     if !(leaf.survey.is_words_only() && matches!(leaf.role, Role::Scalar | Role::Opaque)) {
-        path_abuse::find(leaf, settings, hits);
-        shell_abuse::find(leaf, hits);
+        path_abuse::find(leaf, &decoded, settings, hits);
+        shell_abuse::find(leaf, &decoded, hits);
         ssrf::find(leaf, settings, hits);
     }
-    sql_abuse::find(leaf, hits);
+    sql_abuse::find(leaf, &decoded, hits);
     encoded::find(leaf, hits);
 }
 
@@ -306,3 +352,6 @@ fn is_base64(value: Value<'_>) -> bool {
     let Some(Cow::Borrowed(text)) = value.as_str() else { return false };
     text.len() >= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
 }
+
+#[cfg(test)]
+mod tests;

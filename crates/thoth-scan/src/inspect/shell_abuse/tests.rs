@@ -7,7 +7,7 @@ use super::*;
 fn kind(role: Role, text: &str) -> Option<&'static str> {
     let leaf = Leaf::new(text, "x", LeafKind::Text, role, Direction::Arguments);
     let mut hits = Vec::new();
-    find(&leaf, &mut hits);
+    find(&leaf, &super::super::percent::decode(text), &mut hits);
     hits.first().map(|hit| hit.kind.trim_start_matches("shell."))
 }
 
@@ -57,4 +57,10 @@ fn table() {
     ] {
         assert_eq!(kind(role, text), expected, "{role:?} {text}");
     }
+}
+
+/// Defends the INVARIANT that the list builds.
+#[test]
+fn the_commands_build() {
+    assert!(COMMAND_WORDS.is_built());
 }
