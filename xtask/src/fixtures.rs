@@ -29,6 +29,12 @@ const NEEDED: &[Needed] = &[
     Needed { program: "node", probe: &["--version"], packages: &["nodejs"] },
     Needed { program: "npm", probe: &["--version"], packages: &["npm"] },
     Needed { program: "python3", probe: &["-c", "import venv, ensurepip"], packages: &["python3", "python3-venv"] },
+    // Debian keeps these out of the path.
+    Needed {
+        program: "sh",
+        probe: &["-c", "ls /usr/lib/postgresql/*/bin/initdb || command -v initdb"],
+        packages: &["postgresql"],
+    },
     Needed { program: "tar", probe: &["--version"], packages: &["tar"] },
 ];
 
