@@ -45,6 +45,7 @@ const HOUSE: &[Row] = &[
     Row { name: "thoth-workbench", may_import: &["thoth-types", "thoth-policy"] },
     Row { name: "thoth-shell", may_import: &["thoth-types", "thoth-policy", "thoth-endpoint"] },
     Row { name: "thoth-store", may_import: &["thoth-types", "thoth-audit", "thoth-gate"] },
+    Row { name: "thoth-postgres", may_import: &["thoth-types", "thoth-audit", "thoth-gate", "thoth-store"] },
     Row { name: "thoth-update", may_import: &["thoth-types", "thoth-audit", "thoth-api"] },
     Row { name: "thoth-ctl", may_import: &["thoth-types", "thoth-api", "thoth-shell"] },
     Row {
@@ -56,6 +57,7 @@ const HOUSE: &[Row] = &[
             "thoth-gate",
             "thoth-api",
             "thoth-store",
+            "thoth-postgres",
             "thoth-shell",
         ],
     },

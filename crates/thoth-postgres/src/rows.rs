@@ -1,0 +1,28 @@
+//! What columns hold, read strictly.
+
+use jiff::Timestamp;
+use thoth_types::HoldToken;
+
+use crate::error::{Fault, PostgresError};
+use crate::session::damaged;
+
+/// A time as it is written.
+pub(crate) fn nanoseconds(time: Timestamp) -> Result<i64, PostgresError> {
+    i64::try_from(time.as_nanosecond()).map_err(|_| PostgresError::Time(time))
+}
+
+/// The time that was written so.
+pub(crate) fn time(nanoseconds: i64) -> Result<Timestamp, Fault> {
+    Timestamp::from_nanosecond(i128::from(nanoseconds)).map_err(damaged)
+}
+
+/// The hex digits of a token.
+pub(crate) fn digits(token: &HoldToken) -> &str {
+    token.as_str().strip_prefix("hold_").unwrap_or(token.as_str())
+}
+
+/// The token with these digits.
+pub(crate) fn token(digits: &str) -> Result<HoldToken, Fault> {
+    HoldToken::parse(&format!("hold_{digits}"))
+        .ok_or_else(|| damaged(format!("`{}` is no name of a hold", digits.escape_debug())))
+}

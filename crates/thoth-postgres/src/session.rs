@@ -1,0 +1,140 @@
+//! Statements, one after the other, each in bounded time.
+//!
+//! They block, so that what runs between them may be anything: also the gate's own transitions, which write evidence over
+//! another connection while they have a hold.
+
+use std::future::Future;
+use std::time::Duration;
+
+use deadpool_postgres::{Client, Transaction};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use crate::error::{Fault, PostgresError};
+
+/// A parameter of a statement.
+pub(crate) type Value<'v> = &'v (dyn ToSql + Sync);
+
+/// What a lock keeps in order. Each is one lock per tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The transitions of holds.
+    Holds,
+    /// The making of keys.
+    Keys,
+    /// The taking in of events.
+    Events,
+}
+
+/// What is done over one connection.
+pub(crate) struct Session<'c> {
+    handle: &'c Handle,
+    on: On<'c>,
+    deadline: Instant,
+}
+
+enum On<'c> {
+    Client(&'c Client),
+    Transaction(&'c Transaction<'c>),
+}
+
+/// Waits for the database until `deadline`.
+pub(crate) fn wait<T, E: Into<PostgresError>>(
+    handle: &Handle,
+    deadline: Instant,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, PostgresError> {
+    handle.block_on(async {
+        match tokio::time::timeout_at(deadline, work).await {
+            Ok(done) => done.map_err(Into::into),
+            Err(_) => Err(PostgresError::Slow),
+        }
+    })
+}
+
+impl<'c> Session<'c> {
+    /// Single statements that read.
+    pub(crate) const fn reading(handle: &'c Handle, client: &'c Client, deadline: Instant) -> Self {
+        Self { handle, on: On::Client(client), deadline }
+    }
+
+    /// Statements of one transaction.
+    pub(crate) const fn writing(handle: &'c Handle, transaction: &'c Transaction<'c>, deadline: Instant) -> Self {
+        Self { handle, on: On::Transaction(transaction), deadline }
+    }
+
+    /// The rows that a statement yields.
+    pub(crate) fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, PostgresError> {
+        match self.on {
+            On::Client(client) => wait(self.handle, self.deadline, async {
+                let statement = client.prepare_cached(sql).await?;
+                client.query(&statement, values).await
+            }),
+            On::Transaction(transaction) => wait(self.handle, self.deadline, async {
+                let statement = transaction.prepare_cached(sql).await?;
+                transaction.query(&statement, values).await
+            }),
+        }
+    }
+
+    /// The only row, if there is any.
+    pub(crate) fn row(&self, sql: &str, values: &[Value<'_>]) -> Result<Option<Row>, PostgresError> {
+        Ok(self.rows(sql, values)?.into_iter().next())
+    }
+
+    /// How many rows a statement has changed.
+    pub(crate) fn change(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, PostgresError> {
+        match self.on {
+            On::Client(client) => wait(self.handle, self.deadline, async {
+                let statement = client.prepare_cached(sql).await?;
+                client.execute(&statement, values).await
+            }),
+            On::Transaction(transaction) => wait(self.handle, self.deadline, async {
+                let statement = transaction.prepare_cached(sql).await?;
+                transaction.execute(&statement, values).await
+            }),
+        }
+    }
+
+    /// Runs several statements without parameters.
+    pub(crate) fn script(&self, sql: &str) -> Result<(), PostgresError> {
+        match self.on {
+            On::Client(client) => wait(self.handle, self.deadline, client.batch_execute(sql)),
+            On::Transaction(transaction) => wait(self.handle, self.deadline, transaction.batch_execute(sql)),
+        }
+    }
+
+    /// Waits until nobody else does the same for this tenant, over all servers; until the transaction ends, nobody does.
+    ///
+    /// INVARIANT: in a transaction of `READ COMMITTED`, each later statement sees what whoever had the lock before has
+    /// committed. Rejected: `SERIALIZABLE`, which would run transitions again and with them the evidence that they write;
+    /// and a locked row, which would have every question that changes nothing wait for the disk.
+    pub(crate) fn in_order(&self, order: Order, tenant: &str) -> Result<(), PostgresError> {
+        self.rows("SELECT pg_advisory_xact_lock($1)", &[&lock_number(order, tenant)]).map(drop)
+    }
+
+    /// More time, for what waits for others on purpose.
+    pub(crate) fn until(mut self, patience: Duration) -> Self {
+        self.deadline = Instant::now() + patience;
+        self
+    }
+}
+
+/// The number of a lock. Two tenants of one number wait for each other without need, and nothing worse.
+fn lock_number(order: Order, tenant: &str) -> i64 {
+    use sha2::{Digest as _, Sha256};
+    let word = match order {
+        Order::Holds => "holds",
+        Order::Keys => "keys",
+        Order::Events => "events",
+    };
+    let digest = Sha256::digest(format!("thoth {word}\0{tenant}"));
+    digest.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+}
+
+/// A row whose column is not what we write.
+pub(crate) fn damaged(what: impl std::fmt::Display) -> Fault {
+    Fault::Postgres(PostgresError::Damaged(what.to_string()))
+}
