@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use thoth_postgres::Database;
 use thoth_shell::policy_files::PolicyFiles;
 use thoth_shell::terminal::note;
 use thoth_store::server::Records;
@@ -18,7 +19,7 @@ use crate::deciders::Deciders;
 use crate::fault::Fault;
 use crate::limits::Rates;
 use crate::recent_keys::Recent;
-use crate::stores::{Files, Stores};
+use crate::stores::{Files, Shared, Stores};
 use crate::tenant::Settings;
 use crate::tenant::Tenant;
 use crate::tenants::{TenantName, Tenants};
@@ -30,11 +31,13 @@ const UPKEEP: Duration = Duration::from_secs(30);
 /// Threads that decide calls: some more than processors, since they may wait for the disk; few, since all of them want the
 /// same locks. With 256 instead of 4, two processors decide a third less.
 const DECIDERS: usize = 4;
+/// The same on a database: they mostly wait for it, and those that wait at once share a commit.
+const SHARED_DECIDERS: usize = 32;
 
 /// How a server is set up.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where everything is kept; it exists, and nobody else can get into it.
+    /// Where everything is kept, unless it is kept in a database; it exists, and nobody else can get into it.
     pub data: PathBuf,
     /// The policy of all tenants.
     pub policy: PathBuf,
@@ -95,8 +98,20 @@ impl Server {
     /// # Errors
     /// If the system has nothing to run it on.
     pub fn new(options: Options) -> std::io::Result<Self> {
-        let Options { data, policy, mode, rates } = options;
-        let stores: Arc<dyn Stores> = Arc::new(Files::new(&data));
+        let stores = Arc::new(Files::new(&options.data));
+        Self::with(options, stores, DECIDERS)
+    }
+
+    /// A server on a database, which it may share with others; nothing is kept in its data directory.
+    ///
+    /// # Errors
+    /// If the system has nothing to run it on.
+    pub fn on(database: Arc<Database>, options: Options) -> std::io::Result<Self> {
+        Self::with(options, Arc::new(Shared::new(database)), SHARED_DECIDERS)
+    }
+
+    fn with(options: Options, stores: Arc<dyn Stores>, deciders: usize) -> std::io::Result<Self> {
+        let Options { data: _, policy, mode, rates } = options;
         let seen = Policy::new(policy.clone());
         if let Some(problem) = &seen.problem {
             note(format_args!("invalid policy; every call is refused until it is fixed\n{problem}"));
@@ -105,7 +120,7 @@ impl Server {
         let stopping = watch::Sender::new(false);
         let store = stores.records();
         let policy = Mutex::new(seen);
-        let deciders = Deciders::new(DECIDERS)?;
+        let deciders = Deciders::new(deciders)?;
         let known = Recent::default();
         Ok(Self { app: Arc::new(App { store, stores, tenants, policy, known, deciders, stopping }) })
     }

@@ -1,10 +1,12 @@
 //! Keys: found by their digest, made, listed and taken back. The key itself is seen once, when it is made.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use thoth_api::contract::key::{ApiKey, Create, CreateError, Created, Keys, Permission, Permissions, Row, ScopeLevel};
 use thoth_api::contract::read;
+use thoth_postgres::Database;
 use thoth_store::server::{Key as Stored, KeyRecords, KeyState, ServerError};
 
 use crate::access::{Access, Key};
@@ -14,7 +16,7 @@ use crate::enforce::unreadable;
 use crate::fault::Fault;
 use crate::hold::instant;
 use crate::random;
-use crate::stores::{Files, Stores as _};
+use crate::stores::{Files, Shared, Stores as _};
 use crate::tenants::TenantName;
 
 /// The longest name, target or reason, in bytes.
@@ -71,6 +73,14 @@ pub(crate) fn find(
 /// If it makes no sense or cannot be kept.
 pub fn create_key(data: &Path, tenant: &TenantName, wanted: &Create) -> Result<Created, KeyError> {
     make(&*Files::new(data).records(), tenant.as_str(), wanted)
+}
+
+/// The same in a database.
+///
+/// # Errors
+/// If it makes no sense or cannot be kept.
+pub fn create_key_in(database: Arc<Database>, tenant: &TenantName, wanted: &Create) -> Result<Created, KeyError> {
+    make(&*Shared::new(database).records(), tenant.as_str(), wanted)
 }
 
 /// `POST /{tenant}/thoth/api-keys`. Blocks on the disk.

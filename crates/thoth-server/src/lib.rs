@@ -1,8 +1,8 @@
 //! The enforcer over HTTP: who asks is told by their key, each call goes through the gate of its tenant, and the answer is
 //! in the words of the contract.
 //!
-//! It decides nothing itself and runs no call. Each tenant has its own folder, holds and ledger. Whatever waits for the
-//! disk runs on threads that may wait.
+//! It decides nothing itself and runs no call. Each tenant has its own holds and ledger. Whatever waits for the disk or a
+//! database runs on threads that may wait.
 
 mod access;
 mod app;
@@ -31,6 +31,6 @@ mod tenant;
 mod tenants;
 
 pub use app::{Options, Server};
-pub use keys::{KeyError, create_key};
+pub use keys::{KeyError, create_key, create_key_in};
 pub use limits::Rates;
 pub use tenants::{NoTenantName, TenantName};

@@ -1,14 +1,19 @@
 //! `thothd`: flags, the data directory, signals. What it serves is in the library.
 
+mod database_args;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use database_args::DatabaseArgs;
+
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use thoth_api::contract::key::{Create, Permission, ScopeLevel};
-use thoth_server::{KeyError, Options, Rates, TenantName, listen};
+use thoth_postgres::{ExportError, PostgresError};
+use thoth_server::{KeyError, Options, Rates, Server, TenantName, listen};
 use thoth_shell::command_line;
 use thoth_shell::exit::{Code, Failure, Outcome};
 use thoth_shell::home::{Care, Home, private, write_new};
@@ -22,6 +27,7 @@ Exit codes:
   0    done; `serve` was told to stop
   1    something could not be done
   2    wrong command line
+  4    a ledger does not verify
 
 Files live in `--data`, by default `$THOTH_HOME/thothd` or `~/.thoth/thothd`.";
 
@@ -40,6 +46,32 @@ enum Command {
     /// Makes keys beside the server: the first one has to come from somewhere
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Sets a database up, or brings it up to date, with a role that may create tables
+    Migrate(DatabaseArgs),
+    /// Takes evidence out of a database
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum LedgerCommand {
+    /// Checks the ledger of a tenant and writes it as a directory, which `thoth audit verify` reads
+    Export(ExportArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  thothd ledger export --tenant acme --database-url-file url acme-ledger && thoth audit verify acme-ledger")]
+struct ExportArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Whose ledger
+    #[arg(long, value_name = "NAME")]
+    tenant: TenantName,
+    /// Where to; it must be empty or not there
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +93,8 @@ Examples:
 struct CreateArgs {
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// Whose key
     #[arg(long, value_name = "NAME")]
     tenant: TenantName,
@@ -92,7 +126,7 @@ fn permission(word: &str) -> Result<Permission, String> {
 }
 
 fn create_key(arguments: CreateArgs) -> Outcome {
-    let data = data(arguments.data)?;
+    let database = arguments.database.database()?;
     let targets = [
         (ScopeLevel::Agent, arguments.agent_id),
         (ScopeLevel::Endpoint, arguments.endpoint_id),
@@ -108,7 +142,11 @@ fn create_key(arguments: CreateArgs) -> Outcome {
         ttl_seconds: arguments.ttl_seconds,
         jit_reason: None,
     };
-    let made = thoth_server::create_key(&data, &arguments.tenant, &wanted).map_err(|error| {
+    let made = match database {
+        Some(database) => thoth_server::create_key_in(database, &arguments.tenant, &wanted),
+        None => thoth_server::create_key(&data(arguments.data)?, &arguments.tenant, &wanted),
+    };
+    let made = made.map_err(|error| {
         let code =
             if matches!(error, KeyError::Store(_) | KeyError::NoRandomness) { Code::Failed } else { Code::Usage };
         Failure::new(code, error)
@@ -129,6 +167,8 @@ struct DataArgs {
 struct ServeArgs {
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// Where to listen; other machines are listened to with TLS only
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
@@ -187,8 +227,34 @@ fn main() -> ExitCode {
     let outcome = match command_line::read::<Cli>().command {
         Command::Serve(arguments) => serve(*arguments),
         Command::Keys(KeysCommand::Create(arguments)) => create_key(*arguments),
+        Command::Migrate(arguments) => migrate(&arguments),
+        Command::Ledger(LedgerCommand::Export(arguments)) => export(&arguments),
     };
     outcome.unwrap_or_else(|failure| failure.report())
+}
+
+fn migrate(arguments: &DatabaseArgs) -> Outcome {
+    let format = arguments.required()?.migrate().map_err(Failure::failed)?;
+    line(match format.before {
+        before if before == format.now => format!("the database has the format {before} already"),
+        0 => format!("the database was set up, with the format {}", format.now),
+        before => format!("the database was brought from the format {before} to {}", format.now),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(arguments: &ExportArgs) -> Outcome {
+    let database = arguments.database.required()?;
+    let exported = thoth_postgres::export(&database, arguments.tenant.as_str(), &arguments.dir).map_err(|error| {
+        let code = if matches!(error, ExportError::Postgres(PostgresError::Damaged(_))) {
+            Code::NotVerified
+        } else {
+            Code::Failed
+        };
+        Failure::new(code, error)
+    })?;
+    line(format_args!("{} events of {}", exported.size, exported.origin))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The data directory, private.
@@ -220,11 +286,21 @@ fn serve(arguments: ServeArgs) -> Outcome {
         ))
         .hint("give --tls-cert and --tls-key, or listen at 127.0.0.1 behind a proxy that speaks TLS"));
     }
-    let data = data(arguments.data)?;
-    let policy = match arguments.policy {
-        Some(policy) => policy,
-        None => starter(&data)?,
+    let database = arguments.database.database()?;
+    let (data, policy) = match (arguments.policy, &database) {
+        // Nothing else is kept there.
+        (Some(policy), Some(_)) => (PathBuf::new(), policy),
+        (Some(policy), None) => (data(arguments.data)?, policy),
+        (None, _) => {
+            let data = data(arguments.data)?;
+            let policy = starter(&data)?;
+            (data, policy)
+        }
     };
+    // Not a reason not to start: it may come back, and whoever asks is refused until then.
+    if let Some(Err(error)) = database.as_ref().map(|database| database.probe()) {
+        note(format_args!("every call is refused until this is mended: {error}"));
+    }
     let options = Options {
         data,
         policy,
@@ -246,7 +322,11 @@ fn serve(arguments: ServeArgs) -> Outcome {
         let listener =
             TcpListener::bind(address).await.map_err(|error| failed(&format!("listen at `{address}`"), &error))?;
         let address = listener.local_addr().map_err(|error| failed("tell the address", &error))?;
-        let server = thoth_server::Server::new(options).map_err(|error| failed("begin", &error))?;
+        let server = match database {
+            Some(database) => Server::on(database, options),
+            None => Server::new(options),
+        };
+        let server = server.map_err(|error| failed("begin", &error))?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         // Scripts that let the system choose a port read it here.
         line(format_args!("listening at {scheme}://{address}"))?;

@@ -1,6 +1,7 @@
 //! Where a server keeps things: the one place that knows what stores are made of.
 
 mod files;
+mod shared;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::fault::Fault;
 use crate::tenants::TenantName;
 
 pub(crate) use files::Files;
+pub(crate) use shared::Shared;
 
 /// What one tenant has.
 pub(crate) struct TenantStores {

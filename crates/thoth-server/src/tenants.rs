@@ -45,8 +45,12 @@ impl FromStr for TenantName {
 pub(crate) struct Tenants {
     stores: Arc<dyn Stores>,
     settings: Settings,
-    open: Mutex<HashMap<TenantName, Arc<Tenant>>>,
+    open: Mutex<HashMap<TenantName, Arc<Slot>>>,
 }
+
+/// The place of one tenant: while it is opened, which may take long, only those wait who ask for the same one.
+#[derive(Debug, Default)]
+struct Slot(Mutex<Option<Arc<Tenant>>>);
 
 impl Tenants {
     pub(crate) fn new(stores: Arc<dyn Stores>, settings: Settings) -> Self {
@@ -55,21 +59,27 @@ impl Tenants {
 
     /// The tenant of this name. Only for names that a key was found for.
     pub(crate) fn get(&self, name: &TenantName) -> Result<Arc<Tenant>, OpenError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tenant) = open.get(name) {
+        let slot = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(open.entry(name.clone()).or_default())
+        };
+        let mut slot = slot.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tenant) = &*slot {
             return Ok(Arc::clone(tenant));
         }
         let id = TenantId::from_str(name.as_str()).map_err(|error| OpenError(error.to_string()))?;
         let stores = self.stores.tenant(name)?;
         let tenant = Arc::new(Tenant::new(id, stores, &self.settings));
-        open.insert(name.clone(), Arc::clone(&tenant));
+        *slot = Some(Arc::clone(&tenant));
         Ok(tenant)
     }
 
     /// Those that are open.
     pub(crate) fn opened(&self) -> Vec<Arc<Tenant>> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.values().map(Arc::clone).collect()
+        // One that is just being opened has nothing to look after yet.
+        let tenant = |slot: &Arc<Slot>| slot.0.try_lock().ok().and_then(|tenant| tenant.clone());
+        open.values().filter_map(tenant).collect()
     }
 }
 

@@ -4,14 +4,14 @@
 #[path = "site/restart.rs"]
 mod restart;
 #[path = "site/thothd.rs"]
-mod thothd;
+pub(crate) mod thothd;
 #[path = "site/typed.rs"]
 mod typed;
 
 use serde_json::{Value, json};
 use thothd::{Client, Thothd};
 
-const POLICY: &str = r#"version: "1"
+pub(crate) const POLICY: &str = r#"version: "1"
 defaults: { approval: auto, risk_level: low }
 approvals: { approvers: [local_user], ttl: 15m, url: "https://approve.example/{hold}" }
 rules:
@@ -20,7 +20,7 @@ rules:
 "#;
 
 /// A key of an agent, and one of whoever answers.
-fn keys(site: &Thothd) -> (String, String) {
+pub(crate) fn keys(site: &Thothd) -> (String, String) {
     let agent = site.key("acme", &["--agent-id", "bot", "--permission", "execute", "--permission", "write"]);
     let person =
         site.key("acme", &["--name", "ops", "--organization", "--permission", "read", "--permission", "write"]);

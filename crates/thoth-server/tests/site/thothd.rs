@@ -1,4 +1,5 @@
-//! A real `thothd` on a folder of its own, plain HTTP to ask it with, and the published Python client in front of it.
+//! A real `thothd` on a folder of its own, or on a database, plain HTTP to ask it with, and the published Python client in
+//! front of it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,15 +11,26 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thoth_testkit::fixtures::Fixtures;
+use thoth_testkit::independent_verifier::verify_ledger;
+use thoth_testkit::postgres::cluster;
 
 /// Longer than anything here takes; only a test that hangs meets it.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program, for what is done with it beside serving.
+pub(crate) fn program(database: Option<&str>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thothd"));
+    command.env_remove("THOTHD_DATABASE_URL").envs(database.map(|url| ("THOTHD_DATABASE_URL", url)));
+    command
+}
 
 /// The server.
 pub(crate) struct Thothd {
     child: Child,
     address: String,
     data: TempDir,
+    /// Where it keeps everything, if not in its folder.
+    database: Option<String>,
     arguments: Vec<String>,
 }
 
@@ -30,13 +42,20 @@ pub(crate) struct Reply {
 }
 
 impl Thothd {
-    /// Starts one under this policy, with these further arguments.
+    /// Starts one under this policy, with these further arguments. The tests of `postgres.rs` are the same as others, on a
+    /// database.
     pub(crate) fn start(policy: &str, arguments: &[&str]) -> Self {
+        let on_database = env!("CARGO_CRATE_NAME") == "postgres";
+        Self::on(on_database.then(|| cluster().database()), policy, arguments)
+    }
+
+    /// Starts one that keeps everything in this database.
+    pub(crate) fn on(database: Option<String>, policy: &str, arguments: &[&str]) -> Self {
         let data = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o700)).tempdir().unwrap();
         std::fs::write(data.path().join("policy.yaml"), policy).unwrap();
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let (child, address) = spawn(&data, &arguments, "127.0.0.1:0");
-        Self { child, address, data, arguments }
+        let (child, address) = spawn(&data, database.as_deref(), &arguments, "127.0.0.1:0");
+        Self { child, address, data, database, arguments }
     }
 
     /// Kills it, as a power cut would the process.
@@ -54,7 +73,7 @@ impl Thothd {
 
     /// Starts it again on the same folder, at the same address.
     pub(crate) fn again(&mut self) {
-        (self.child, self.address) = spawn(&self.data, &self.arguments, &self.address);
+        (self.child, self.address) = spawn(&self.data, self.database.as_deref(), &self.arguments, &self.address);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -67,7 +86,7 @@ impl Thothd {
 
     /// Makes a key beside the server.
     pub(crate) fn key(&self, tenant: &str, arguments: &[&str]) -> String {
-        let made = Command::new(env!("CARGO_BIN_EXE_thothd"))
+        let made = program(self.database.as_deref())
             .args(["keys", "create", "--tenant", tenant, "--data"])
             .arg(self.data.path())
             .args(arguments)
@@ -77,24 +96,45 @@ impl Thothd {
         String::from_utf8(made.stdout).unwrap().trim().to_owned()
     }
 
+    /// The events in a tenant's ledger, in order, once the server has ended: from the ledger itself or a copy of it, which
+    /// somebody else's verifier has found good.
+    pub(crate) fn ledger(&self, tenant: &str) -> Vec<String> {
+        let copy = tempfile::tempdir().unwrap();
+        let dir = if self.database.is_some() {
+            let mut export = program(self.database.as_deref());
+            export.args(["ledger", "export", "--tenant", tenant]).arg(copy.path());
+            let exported = export.output().unwrap();
+            assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+            copy.path().to_owned()
+        } else {
+            self.data.path().join("tenants").join(tenant).join("ledger")
+        };
+        let leaves = verify_ledger(&dir).unwrap().leaves;
+        leaves.iter().map(|leaf| String::from_utf8_lossy(leaf).into_owned()).collect()
+    }
+
     /// One request.
     pub(crate) fn ask(&self, method: &str, path: &str, key: &str, body: Option<&Value>) -> Reply {
+        Self::try_ask(&self.address, method, path, key, body).expect("an answer")
+    }
+
+    /// One request to a server that may be dying.
+    pub(crate) fn try_ask(address: &str, method: &str, path: &str, key: &str, body: Option<&Value>) -> Option<Reply> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let mut stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            self.address,
             body.len()
         )
-        .unwrap();
+        .ok()?;
         let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Reply { status, body: serde_json::from_str(body).unwrap_or(Value::Null) }
+        stream.read_to_string(&mut text).ok()?;
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some(Reply { status, body: serde_json::from_str(body).unwrap_or(Value::Null) })
     }
 
     /// A person's answer to a held call.
@@ -111,8 +151,8 @@ impl Drop for Thothd {
     }
 }
 
-fn spawn(data: &TempDir, arguments: &[String], listen: &str) -> (Child, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_thothd"))
+fn spawn(data: &TempDir, database: Option<&str>, arguments: &[String], listen: &str) -> (Child, String) {
+    let mut child = program(database)
         .args(["serve", "--listen", listen, "--data"])
         .arg(data.path())
         .args(arguments)

@@ -1,0 +1,43 @@
+//! A PostgreSQL database that any number of servers share; none of them keeps anything of its own that counts.
+
+use std::sync::Arc;
+
+use thoth_postgres::{Database, PostgresHolds, PostgresLedger, PostgresRecords};
+use thoth_store::server::Records;
+
+use super::{OpenError, Stores, TenantStores};
+use crate::fault::Fault;
+use crate::tenants::TenantName;
+
+/// A database.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    database: Arc<Database>,
+}
+
+impl Shared {
+    pub(crate) const fn new(database: Arc<Database>) -> Self {
+        Self { database }
+    }
+}
+
+impl Stores for Shared {
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::new(PostgresRecords::new(Arc::clone(&self.database)))
+    }
+
+    fn tenant(&self, name: &TenantName) -> Result<TenantStores, OpenError> {
+        let ledger = PostgresLedger::open(Arc::clone(&self.database), name.as_str());
+        let ledger = ledger.map_err(|error| OpenError::of(name, &error))?;
+        Ok(TenantStores {
+            holds: Arc::new(PostgresHolds::new(Arc::clone(&self.database), name.as_str())),
+            content_key: ledger.content_key().clone(),
+            ledger: Arc::new(ledger),
+        })
+    }
+
+    /// Whether the database can be written is asked of the records.
+    fn ready(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+}

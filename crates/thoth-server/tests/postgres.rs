@@ -1,0 +1,9 @@
+//! Servers on one database: everything that a server on a folder is tested for, and what only several can do.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+#[path = "site/database.rs"]
+mod database;
+#[path = "published_sdk.rs"]
+mod published_sdk;
+#[path = "site/replicas.rs"]
+mod replicas;
