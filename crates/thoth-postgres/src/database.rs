@@ -9,6 +9,7 @@ use deadpool_postgres::{
     Client, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime as PoolRuntime, Timeouts,
 };
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_postgres::{IsolationLevel, NoTls};
 
@@ -18,8 +19,10 @@ use crate::session::{Session, wait};
 use crate::tls;
 use crate::url::DatabaseUrl;
 
-/// Connections for everything but ledgers.
+/// Connections for holds and keys.
 const CALLS: usize = 16;
+/// Connections for events. Apart, so that a flood of them keeps no key and no hold waiting.
+const EVENTS: usize = 4;
 /// Connections for ledgers. Apart, because a hold that is answered writes evidence while it has a connection of the others.
 const LEDGERS: usize = 8;
 /// How long to wait for a free connection, and for a new one.
@@ -43,8 +46,10 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 /// The groups of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Holds, keys, events.
+    /// Holds and keys.
     Calls,
+    /// Events.
+    Events,
     /// Ledgers.
     Ledgers,
 }
@@ -57,6 +62,7 @@ pub struct Database {
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
     calls: Pool,
+    events: Pool,
     ledgers: Pool,
     url: DatabaseUrl,
     /// Whether its format was found to be ours.
@@ -84,6 +90,7 @@ impl Database {
         Ok(Arc::new(Self {
             runtime: Some(runtime),
             calls: pool(url, CALLS)?,
+            events: pool(url, EVENTS)?,
             ledgers: pool(url, LEDGERS)?,
             url: url.clone(),
             current: AtomicBool::new(false),
@@ -121,9 +128,9 @@ impl Database {
     }
 
     /// Reads in single statements.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&Session<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(crate) fn read<T>(&self, lane: Lane, work: impl FnOnce(&Session<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
         self.ensure_format()?;
-        let client = self.client(Lane::Calls)?;
+        let client = self.client(lane)?;
         let deadline = Instant::now() + PATIENCE;
         let outcome = work(&Session::reading(self.handle()?, &client, deadline));
         released(client, outcome)
@@ -180,6 +187,12 @@ impl Database {
         Ok(())
     }
 
+    /// Waits for a turn that only one in this process has, as long as for a connection.
+    pub(crate) fn turn<'s>(&self, turns: &'s Semaphore) -> Result<SemaphorePermit<'s>, PostgresError> {
+        let turn = async { turns.acquire().await.map_err(|_| PostgresError::Exhausted) };
+        wait(self.handle()?, Instant::now() + PLACE, turn).map_err(|_| PostgresError::Exhausted)
+    }
+
     fn handle(&self) -> Result<&tokio::runtime::Handle, PostgresError> {
         self.runtime.as_ref().map(Runtime::handle).ok_or_else(|| PostgresError::NoThreads("they have ended".to_owned()))
     }
@@ -187,6 +200,7 @@ impl Database {
     fn client(&self, lane: Lane) -> Result<Client, PostgresError> {
         let pool = match lane {
             Lane::Calls => &self.calls,
+            Lane::Events => &self.events,
             Lane::Ledgers => &self.ledgers,
         };
         self.handle()?.block_on(pool.get()).map_err(Into::into)

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use thoth_gate::hold::{Consulted, Hold, HoldState, Question, consult_all};
 use thoth_gate::{Change, Holds, HoldsError};
 use thoth_types::{Grant, HoldToken};
+use tokio::sync::Semaphore;
 
 use crate::database::{Database, Lane};
 use crate::error::Fault;
@@ -22,6 +23,8 @@ use crate::session::{Order, Session};
 pub struct PostgresHolds {
     database: Arc<Database>,
     tenant: String,
+    /// One here at a time: whoever waits for the tenant's lock would keep a connection from everybody else.
+    turn: Semaphore,
     /// What was current when last asked.
     seen: Mutex<Option<i64>>,
 }
@@ -36,11 +39,11 @@ impl PostgresHolds {
     /// Those of `tenant`.
     #[must_use]
     pub fn new(database: Arc<Database>, tenant: &str) -> Self {
-        Self { database, tenant: tenant.to_owned(), seen: Mutex::default() }
+        Self { database, tenant: tenant.to_owned(), turn: Semaphore::new(1), seen: Mutex::default() }
     }
 
     fn read<T>(&self, work: impl FnOnce(&Session<'_>, &str) -> Result<T, Fault>) -> Result<T, HoldsError> {
-        self.database.read(|session| work(session, &self.tenant)).map_err(Fault::of_holds)
+        self.database.read(Lane::Calls, |session| work(session, &self.tenant)).map_err(Fault::of_holds)
     }
 
     fn write<T>(&self, work: impl FnOnce(&Session<'_>, &str) -> Result<T, Fault>) -> Result<T, HoldsError> {
@@ -48,7 +51,10 @@ impl PostgresHolds {
             session.in_order(Order::Holds, &self.tenant)?;
             work(session, &self.tenant)
         };
-        self.database.write(Lane::Calls, in_order).map_err(Fault::of_holds)
+        let turn = self.database.turn(&self.turn).map_err(|error| Fault::from(error).of_holds())?;
+        let written = self.database.write(Lane::Calls, in_order).map_err(Fault::of_holds);
+        drop(turn);
+        written
     }
 }
 

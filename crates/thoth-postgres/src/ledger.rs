@@ -38,14 +38,16 @@ impl PostgresLedger {
     /// If it cannot be read, or its head is not what was signed.
     pub fn open(database: Arc<Database>, tenant: &str) -> Result<Self, PostgresError> {
         let open = |database: &Database| {
-            let found = database.read(|session| rows::open(session, tenant))?;
+            let found = database.read(Lane::Ledgers, |session| rows::open(session, tenant))?;
             if found.is_none() {
                 database.write(Lane::Ledgers, |session| rows::create(session, tenant))?;
             }
-            let found =
-                found.map_or_else(|| database.read(|session| rows::open(session, tenant)), |one| Ok(Some(one)))?;
+            let found = found.map_or_else(
+                || database.read(Lane::Ledgers, |session| rows::open(session, tenant)),
+                |one| Ok(Some(one)),
+            )?;
             let ledger = found.ok_or_else(|| PostgresError::Damaged(format!("the ledger of `{tenant}` is gone")))?;
-            let head = database.read(|session| rows::head(session, tenant, &ledger, false, None))?;
+            let head = database.read(Lane::Ledgers, |session| rows::head(session, tenant, &ledger, false, None))?;
             Ok((ledger, head.checkpoint))
         };
         let (ledger, checkpoint) = open(&database).map_err(Fault::of_ledger)?;

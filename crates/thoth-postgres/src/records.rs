@@ -37,11 +37,11 @@ impl KeyRecords for PostgresRecords {
     }
 
     fn key_by_digest(&self, digest: &[u8; 32]) -> Result<Option<Key>, ServerError> {
-        self.database.read(|session| key_rows::by_digest(session, digest)).map_err(Fault::of_server)
+        self.database.read(Lane::Calls, |session| key_rows::by_digest(session, digest)).map_err(Fault::of_server)
     }
 
     fn keys(&self, tenant: &str) -> Result<Vec<Key>, ServerError> {
-        self.database.read(|session| key_rows::of_tenant(session, tenant)).map_err(Fault::of_server)
+        self.database.read(Lane::Calls, |session| key_rows::of_tenant(session, tenant)).map_err(Fault::of_server)
     }
 
     fn revoke_key(&self, tenant: &str, id: &str, now: Timestamp) -> Result<Option<Key>, ServerError> {
@@ -61,7 +61,7 @@ impl KeyRecords for PostgresRecords {
 impl EventRecords for PostgresRecords {
     fn add_events(&self, tenant: &str, events: &[Event<'_>], now: Timestamp) -> Result<Added, ServerError> {
         check_sizes(events)?;
-        let added = self.database.write(Lane::Calls, |session| {
+        let added = self.database.write(Lane::Events, |session| {
             // Whoever follows by cursor must not see a later number before an earlier one.
             session.in_order(Order::Events, tenant)?;
             event_rows::add(session, tenant, events, MAX_EVENT_BYTES_OF_TENANT, now)
@@ -70,7 +70,9 @@ impl EventRecords for PostgresRecords {
     }
 
     fn events(&self, tenant: &str, filter: &Filter<'_>, page: &Page) -> Result<Events, ServerError> {
-        self.database.read(|session| event_rows::page(session, tenant, filter, page)).map_err(Fault::of_server)
+        self.database
+            .read(Lane::Events, |session| event_rows::page(session, tenant, filter, page))
+            .map_err(Fault::of_server)
     }
 }
 
