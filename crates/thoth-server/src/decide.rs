@@ -136,8 +136,9 @@ fn begin(caller: Caller, requester: Requester) -> Result<GateSession, Unasked> {
     let scope = ScopeList::new(&caller.approved_scope)
         .map_err(|_| Unasked::Bad("`approved_scope` has an entry that is no glob".to_owned()))?;
     let random = random::eight().ok_or(Unasked::Failed("the system has no randomness"))?;
-    // The time is greater than the number of any call of a session of this name before.
-    let last = u64::try_from(clock::now().wall.as_microsecond()).unwrap_or_default();
+    // A session of this name may have been here before, or may be at another server now: far apart, so that no two calls
+    // have one number.
+    let last = random::eight().map(u64::from_be_bytes).ok_or(Unasked::Failed("the system has no randomness"))? >> 2;
     Ok(GateSession::new(caller, scope, random).requested_by(requester).numbered_after(last).telling())
 }
 

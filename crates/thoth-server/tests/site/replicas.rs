@@ -178,4 +178,9 @@ fn one_of_two_is_killed() {
             assert!(listed.contains(&format!(r#""{tool}""#)), "{tool}");
         }
     }
+    // Both had the same sessions, and began to number their calls at the same time.
+    let pre = events.iter().filter(|leaf| leaf.contains(r#""eventType":"TOOL_CALL_PRE""#));
+    let ids: Vec<_> = pre.filter_map(|leaf| leaf.split_once(r#""callId":""#)?.1.split('"').next()).collect();
+    let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert!(ids.len() >= CALLS && distinct.len() == ids.len(), "{ids:?}");
 }
