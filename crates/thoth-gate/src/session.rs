@@ -38,6 +38,7 @@ pub struct GateSession {
     pub(crate) shadow_scratch: Scratch,
     pub(crate) leaves: Leaves,
     pub(crate) requester: Requester,
+    place: i64,
 }
 
 impl GateSession {
@@ -59,7 +60,54 @@ impl GateSession {
             shadow_scratch: Scratch::default(),
             leaves: Leaves::default(),
             requester: Requester { account: Arc::from(""), uid: u32::MAX, user: None, client: None },
+            place: 0,
         }
+    }
+
+    /// How many calls were allowed in it, with those that were [recalled](Self::recall).
+    #[must_use]
+    pub const fn allowed(&self) -> u64 {
+        self.past.allowed
+    }
+
+    /// The calls that were allowed after the first `count`, oldest first, as far as they are remembered.
+    #[must_use]
+    pub fn allowed_beyond(&self, count: u64) -> Vec<(Arc<str>, Timestamp)> {
+        let new = usize::try_from(self.past.allowed.saturating_sub(count)).unwrap_or(usize::MAX);
+        let first = self.past.recent.len().saturating_sub(new);
+        self.past.recent.iter().skip(first).cloned().collect()
+    }
+
+    /// Takes in a call that was allowed in this session elsewhere, behind all that it remembers. One that did not go out
+    /// after all uses up limits, and no rule finds that it came before.
+    pub fn recall(&mut self, tool: &str, at: Timestamp, went_out: bool) {
+        let tool = self.past.intern(tool);
+        let mark = self.past.mark();
+        // Windows are counted backwards until a call is too old, so none may be older than the one before it.
+        let at = self.latest().map_or(at, |latest| at.max(latest));
+        let server = self.caller.server.clone();
+        self.past.remember(&tool, server.as_str(), at);
+        if !went_out {
+            self.past.disown(mark);
+        }
+        self.past.settle();
+    }
+
+    /// When the latest call was allowed that it remembers.
+    #[must_use]
+    pub fn latest(&self) -> Option<Timestamp> {
+        self.past.recent.back().map(|(_, at)| *at)
+    }
+
+    /// How far it has taken in what is kept of it elsewhere, in that place's own numbers; 0 at first.
+    #[must_use]
+    pub const fn place(&self) -> i64 {
+        self.place
+    }
+
+    /// Notes how far that is now.
+    pub const fn set_place(&mut self, place: i64) {
+        self.place = place;
     }
 
     /// The same on behalf of this account. Without one, no local user is known and none can approve.
@@ -248,5 +296,47 @@ impl History for Past {
 
     fn labels(&self) -> HarmClasses {
         self.labels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use thoth_types::{Caller, Mode};
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    /// Defends: what was allowed elsewhere uses up limits as if it had been here, also where the other clock is behind; and
+    /// what did not go out was called by nobody.
+    #[test]
+    fn what_was_allowed_elsewhere_counts_here() {
+        let caller = Caller {
+            tenant: None,
+            user: None,
+            endpoint: None,
+            agent: None,
+            session: "s".parse().unwrap(),
+            server: "sdk".parse().unwrap(),
+            intent: None,
+            approved_scope: Vec::new(),
+            mode: Mode::Block,
+        };
+        let mut session = GateSession::new(caller, ScopeList::default(), [1; 8]);
+        assert_eq!((session.allowed(), session.latest(), session.place()), (0, None, 0));
+        session.past.remember(&Arc::from("here"), "sdk", at(100));
+        for (tool, second, went_out) in [("there", 40, true), ("lost", 101, false), ("there", 102, true)] {
+            session.recall(tool, at(second), went_out);
+        }
+        assert_eq!((session.allowed(), session.latest()), (4, Some(at(102))));
+        assert_eq!(session.past.calls_since(RateScope::Session, "any", at(100)), 4);
+        assert_eq!(session.past.last_minute("there", at(103)).0, 2);
+        let came_before = |name: &str| session.past.called_before(&mut |tool, server| tool == name && server == "sdk");
+        assert_eq!(["here", "there", "lost"].map(came_before), [true, true, false]);
+        let beyond = session.allowed_beyond(2);
+        assert_eq!(beyond.iter().map(|(tool, _)| &**tool).collect::<Vec<_>>(), ["lost", "there"]);
+        assert_eq!(session.allowed_beyond(4), []);
     }
 }

@@ -12,6 +12,7 @@
 
 mod event_rows;
 mod key_rows;
+mod pasts;
 mod records;
 mod schema;
 
@@ -24,6 +25,7 @@ use crate::database::Database;
 use crate::error::{Fault, StoreError};
 use crate::file::Settings;
 
+pub use pasts::{PastCall, SessionPasts, SessionTurn};
 pub use records::{EventRecords, KeyRecords, Records};
 
 /// How many keys one tenant may have, with those that were taken back or are over.
