@@ -20,13 +20,19 @@ use crate::tls;
 use crate::url::DatabaseUrl;
 
 /// Connections for holds and keys.
-const CALLS: usize = 16;
+const CALLS: usize = 10;
 /// Connections for events. Apart, so that a flood of them keeps no key and no hold waiting.
-const EVENTS: usize = 4;
+const EVENTS: usize = 3;
 /// Connections for ledgers. Apart, because a hold that is answered writes evidence while it has a connection of the others.
-const LEDGERS: usize = 8;
+const LEDGERS: usize = 5;
+/// Connections for turns in sessions, one for each decision at a time. Apart for the same reason.
+const SESSIONS: usize = 12;
 /// How long to wait for a free connection, and for a new one.
 const PLACE: Duration = Duration::from_secs(5);
+/// How long it may take to see that a connection which nobody used is still good.
+const RECYCLE: Duration = Duration::from_secs(2);
+/// How long all of that may take together, however many connections turn out to be bad.
+const CONNECTION: Duration = Duration::from_secs(8);
 /// How long one transaction may take, from its begin.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a migration may take, and what waits for one of another server.
@@ -52,6 +58,8 @@ pub(crate) enum Lane {
     Events,
     /// Ledgers.
     Ledgers,
+    /// Turns in sessions.
+    Sessions,
 }
 
 /// A database that any number of servers share. It is set up, and connected to, at the first use; after a failure the next
@@ -64,6 +72,7 @@ pub struct Database {
     calls: Pool,
     events: Pool,
     ledgers: Pool,
+    sessions: Pool,
     url: DatabaseUrl,
     /// Whether its format was found to be ours.
     current: AtomicBool,
@@ -92,6 +101,7 @@ impl Database {
             calls: pool(url, CALLS)?,
             events: pool(url, EVENTS)?,
             ledgers: pool(url, LEDGERS)?,
+            sessions: pool(url, SESSIONS)?,
             url: url.clone(),
             current: AtomicBool::new(false),
         }))
@@ -170,6 +180,15 @@ impl Database {
         released(client, outcome)
     }
 
+    /// Begins a transaction that goes on after this has returned, in several steps that may have anything in between.
+    pub(crate) fn begin(&self, lane: Lane) -> Result<Turn<'_>, Fault> {
+        self.ensure_format()?;
+        let client = self.client(lane)?;
+        let turn = Turn { handle: self.handle()?, client: Some(client) };
+        turn.session().script("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")?;
+        Ok(turn)
+    }
+
     /// Looks once whether the format is ours, and makes it ours if it may.
     fn ensure_format(&self) -> Result<(), Fault> {
         if self.current.load(Ordering::Acquire) {
@@ -202,8 +221,9 @@ impl Database {
             Lane::Calls => &self.calls,
             Lane::Events => &self.events,
             Lane::Ledgers => &self.ledgers,
+            Lane::Sessions => &self.sessions,
         };
-        self.handle()?.block_on(pool.get()).map_err(Into::into)
+        wait(self.handle()?, Instant::now() + CONNECTION, pool.get())
     }
 }
 
@@ -213,6 +233,42 @@ impl Drop for Database {
             // Waiting for its threads is not allowed where this may be dropped.
             runtime.shutdown_background();
         }
+    }
+}
+
+/// A transaction that was begun. Dropping it undoes it.
+pub(crate) struct Turn<'d> {
+    handle: &'d tokio::runtime::Handle,
+    /// Gone once it has ended well.
+    client: Option<Client>,
+}
+
+impl Turn<'_> {
+    /// Statements of it, in the time of one transaction from now on.
+    pub(crate) fn session(&self) -> Session<'_> {
+        Session::within(self.handle, self.client.as_ref(), Instant::now() + PATIENCE)
+    }
+
+    /// Ends it.
+    pub(crate) fn commit(mut self) -> Result<(), PostgresError> {
+        self.session().script("COMMIT")?;
+        // Given back as it is; else dropping would close it.
+        drop(self.client.take());
+        Ok(())
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        // Whoever drops it does not wait for that.
+        self.handle.spawn(async move {
+            let undone = tokio::time::timeout(PLACE, client.batch_execute("ROLLBACK")).await;
+            if !matches!(undone, Ok(Ok(()))) {
+                // The end of the connection undoes it, too, and lets go of its locks.
+                drop(Object::take(client));
+            }
+        });
     }
 }
 
@@ -238,7 +294,7 @@ fn pool(url: &DatabaseUrl, size: usize) -> Result<Pool, PostgresError> {
     });
     Pool::builder(manager)
         .max_size(size)
-        .timeouts(Timeouts { wait: Some(PLACE), create: Some(PLACE), recycle: Some(PLACE) })
+        .timeouts(Timeouts { wait: Some(PLACE), create: Some(PLACE), recycle: Some(RECYCLE) })
         .runtime(PoolRuntime::Tokio1)
         .post_create(greet)
         .build()

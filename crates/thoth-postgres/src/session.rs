@@ -17,7 +17,7 @@ use crate::error::{Fault, PostgresError};
 /// A parameter of a statement.
 pub(crate) type Value<'v> = &'v (dyn ToSql + Sync);
 
-/// What a lock keeps in order. Each is one lock per tenant.
+/// What a lock keeps in order. Each is one lock per name: a tenant, or a session of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     /// The transitions of holds.
@@ -26,6 +26,8 @@ pub(crate) enum Order {
     Keys,
     /// The taking in of events.
     Events,
+    /// What is decided in a session.
+    Session,
 }
 
 /// What is done over one connection.
@@ -36,6 +38,7 @@ pub(crate) struct Session<'c> {
 }
 
 enum On<'c> {
+    Nothing,
     Client(&'c Client),
     Transaction(&'c Transaction<'c>),
 }
@@ -60,6 +63,11 @@ impl<'c> Session<'c> {
         Self { handle, on: On::Client(client), deadline }
     }
 
+    /// Statements over a connection that may have ended: then each is an error.
+    pub(crate) fn within(handle: &'c Handle, client: Option<&'c Client>, deadline: Instant) -> Self {
+        Self { handle, on: client.map_or(On::Nothing, On::Client), deadline }
+    }
+
     /// Statements of one transaction.
     pub(crate) const fn writing(handle: &'c Handle, transaction: &'c Transaction<'c>, deadline: Instant) -> Self {
         Self { handle, on: On::Transaction(transaction), deadline }
@@ -68,6 +76,7 @@ impl<'c> Session<'c> {
     /// The rows that a statement yields.
     pub(crate) fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, PostgresError> {
         match self.on {
+            On::Nothing => Err(gone()),
             On::Client(client) => wait(self.handle, self.deadline, async {
                 let statement = client.prepare_cached(sql).await?;
                 client.query(&statement, values).await
@@ -87,6 +96,7 @@ impl<'c> Session<'c> {
     /// How many rows a statement has changed.
     pub(crate) fn change(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, PostgresError> {
         match self.on {
+            On::Nothing => Err(gone()),
             On::Client(client) => wait(self.handle, self.deadline, async {
                 let statement = client.prepare_cached(sql).await?;
                 client.execute(&statement, values).await
@@ -101,18 +111,19 @@ impl<'c> Session<'c> {
     /// Runs several statements without parameters.
     pub(crate) fn script(&self, sql: &str) -> Result<(), PostgresError> {
         match self.on {
+            On::Nothing => Err(gone()),
             On::Client(client) => wait(self.handle, self.deadline, client.batch_execute(sql)),
             On::Transaction(transaction) => wait(self.handle, self.deadline, transaction.batch_execute(sql)),
         }
     }
 
-    /// Waits until nobody else does the same for this tenant, over all servers; until the transaction ends, nobody does.
+    /// Waits until nobody else does the same under this name, over all servers; until the transaction ends, nobody does.
     ///
     /// INVARIANT: in a transaction of `READ COMMITTED`, each later statement sees what whoever had the lock before has
     /// committed. Rejected: `SERIALIZABLE`, which would run transitions again and with them the evidence that they write;
     /// and a locked row, which would have every question that changes nothing wait for the disk.
-    pub(crate) fn in_order(&self, order: Order, tenant: &str) -> Result<(), PostgresError> {
-        self.rows("SELECT pg_advisory_xact_lock($1)", &[&lock_number(order, tenant)]).map(drop)
+    pub(crate) fn in_order(&self, order: Order, name: &str) -> Result<(), PostgresError> {
+        self.rows("SELECT pg_advisory_xact_lock($1)", &[&lock_number(order, name)]).map(drop)
     }
 
     /// More time, for what waits for others on purpose.
@@ -122,16 +133,21 @@ impl<'c> Session<'c> {
     }
 }
 
-/// The number of a lock. Two tenants of one number wait for each other without need, and nothing worse.
-fn lock_number(order: Order, tenant: &str) -> i64 {
+/// The number of a lock. Two names of one number wait for each other without need, and nothing worse.
+fn lock_number(order: Order, name: &str) -> i64 {
     use sha2::{Digest as _, Sha256};
     let word = match order {
         Order::Holds => "holds",
         Order::Keys => "keys",
         Order::Events => "events",
+        Order::Session => "session",
     };
-    let digest = Sha256::digest(format!("thoth {word}\0{tenant}"));
+    let digest = Sha256::digest(format!("thoth {word}\0{name}"));
     digest.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+}
+
+fn gone() -> PostgresError {
+    PostgresError::Lost("it was given back".to_owned())
 }
 
 /// A row whose column is not what we write.

@@ -10,6 +10,8 @@ mod failures;
 mod ledgers;
 #[path = "stores/races.rs"]
 mod races;
+#[path = "stores/turns.rs"]
+mod turns;
 
 use std::sync::Arc;
 

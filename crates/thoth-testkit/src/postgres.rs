@@ -111,6 +111,18 @@ impl Cluster {
         done(self.program("pg_ctl").args(["-w", "-m", "immediate", "-D"]).arg(self.data()).arg("stop"));
     }
 
+    /// Stops all of the server's processes where they are, or lets them go on: connections stay, and nobody answers.
+    ///
+    /// # Panics
+    /// If the server does not run.
+    pub fn freeze(&self, frozen: bool) {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let first = file.lines().next().unwrap().to_owned();
+        let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap();
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        done(Command::new("kill").arg(signal).arg(first).args(children.split_whitespace()));
+    }
+
     /// Makes an empty database: its URL.
     #[must_use]
     pub fn database(&self) -> String {

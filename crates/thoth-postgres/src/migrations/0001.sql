@@ -115,6 +115,20 @@ CREATE TABLE thoth.event_rooms (
     event_bytes BIGINT NOT NULL CHECK (event_bytes >= 0)
 ) WITH (fillfactor = 50);
 
+CREATE TABLE thoth.session_calls (
+    tenant TEXT NOT NULL,
+    -- The SHA-256 of everything that makes it another session.
+    session BYTEA NOT NULL CHECK (octet_length(session) = 32),
+    -- From 1, in the order in which they were allowed.
+    number BIGINT NOT NULL CHECK (number > 0),
+    -- UTF-8; a text could not have every byte that a name may have.
+    tool BYTEA NOT NULL,
+    at BIGINT NOT NULL,
+    went_out BOOLEAN NOT NULL,
+    PRIMARY KEY (tenant, session, number)
+);
+CREATE INDEX session_calls_at ON thoth.session_calls (tenant, at);
+
 CREATE TABLE thoth.ledgers (
     tenant TEXT PRIMARY KEY,
     -- The log's name.

@@ -104,6 +104,35 @@ fn too_many_are_turned_away() {
     HeldCall::new(2).consult(&holds, 2, None, at(1)).unwrap();
 }
 
+/// Defends: a database that does not answer any more, on any of the connections that there are, is an error in bounded time
+/// for everybody who asks; and is used again once it answers.
+#[test]
+fn a_frozen_database_keeps_nobody() {
+    let own = Cluster::start();
+    let url = own.database();
+    let database = server(&url);
+    let ask = |number: u16| {
+        let holds = PostgresHolds::new(Arc::clone(&database), &format!("tenant-{number}"));
+        HeldCall::new(1).consult(&holds, u128::from(number) + 1, None, at(0))
+    };
+    // More than one tenant, so that there are several connections at once.
+    let all = |is_good: bool| {
+        thread::scope(|scope| {
+            let ask = &ask;
+            let asked: Vec<_> = (0..16).map(|number| scope.spawn(move || ask(number))).collect();
+            for one in asked {
+                let outcome = one.join().unwrap();
+                assert_eq!(outcome.is_ok(), is_good, "{outcome:?}");
+            }
+        });
+    };
+    all(true);
+    own.freeze(true);
+    all(false);
+    own.freeze(false);
+    all(true);
+}
+
 /// Defends: something that takes connections and says nothing is an error in bounded time.
 #[test]
 fn a_silent_database_is_given_up() {
