@@ -8,10 +8,10 @@ use thoth_policy::ScopeList;
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Caller, Decision, Listed, ReasonCode, Requester, RiskLevel, ToolCall};
 
-use crate::clock;
 use crate::random;
 use crate::sessions::SessionKey;
 use crate::tenant::Tenant;
+use crate::turns::Turn;
 
 /// A call as the gate gets it.
 #[derive(Debug)]
@@ -65,9 +65,13 @@ pub(crate) fn decide<E: From<Unasked>>(
     let Wanted { caller, requester, tool, arguments, also_sent, retry_of } = wanted;
     tenant.look(&caller);
     let key = SessionKey::of(&caller, &requester);
-    let session = tenant.sessions.get(key, || begin(caller, requester))?;
+    let session = tenant.sessions.get(key.clone(), || begin(caller, requester))?;
     // A panic while it was used may have left it half-changed: it decides nothing any more.
     let mut session = session.lock().map_err(|_| Unasked::Failed("the session broke; begin another one"))?;
+    let turn = Turn::begin(tenant, &key, &mut session).map_err(|error| {
+        tenant.complaints.say(format_args!("a call was blocked: {error}"));
+        Unasked::Failed("what was called in the session before cannot be read")
+    })?;
     still()?;
     let mut tape = Tape::new();
     let parsed = arguments
@@ -88,9 +92,19 @@ pub(crate) fn decide<E: From<Unasked>>(
         also_sent: also_sent.into(),
     };
     let frame = arguments.filter(|_| call.arguments.value().is_some()).unwrap_or(b"{}");
+    let now = turn.now(&session);
     let mut round = tenant.gate.round(&mut session);
-    let answer = round.admit(&call, Cow::Borrowed(frame), &random::sixteen, clock::now());
-    Ok(conclude(tenant, round, answer, tool))
+    let answer = round.admit(&call, Cow::Borrowed(frame), &random::sixteen, now);
+    let verdict = conclude(tenant, round, answer, tool);
+    let is_admitted = matches!(verdict, Verdict::Admitted(_));
+    match (turn.end(&mut session, is_admitted), verdict) {
+        (Err(error), Verdict::Admitted(_)) => {
+            tenant.complaints.say(format_args!("a call was blocked: {error}"));
+            Ok(Verdict::Refused(Box::new(unrecorded(tool, Answer::Admitted))))
+        }
+        // A refusal allows nothing that would have to be kept.
+        (_, verdict) => Ok(verdict),
+    }
 }
 
 /// Writes the evidence; without it nothing is admitted, and nobody is told of a hold that they could not answer.

@@ -29,6 +29,7 @@ mod sessions;
 mod stores;
 mod tenant;
 mod tenants;
+mod turns;
 
 pub use app::{Options, Server};
 pub use keys::{KeyError, create_key, create_key_in};

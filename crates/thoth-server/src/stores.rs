@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use thoth_audit::ContentKey;
 use thoth_gate::{Evidence, Holds};
-use thoth_store::server::Records;
+use thoth_store::server::{Records, SessionPasts};
 
 use crate::fault::Fault;
 use crate::tenants::TenantName;
@@ -21,6 +21,8 @@ pub(crate) struct TenantStores {
     pub(crate) ledger: Arc<dyn Evidence>,
     /// Under which content is hashed.
     pub(crate) content_key: ContentKey,
+    /// What was allowed in sessions, where other servers decide in them, too.
+    pub(crate) pasts: Option<Arc<dyn SessionPasts>>,
 }
 
 /// A tenant cannot be served.

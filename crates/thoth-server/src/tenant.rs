@@ -7,6 +7,7 @@ use thoth_audit::{ContentMode, EventType};
 use thoth_gate::{Evidence, Gate, Incident, Standing};
 use thoth_shell::policy_files::PolicyFiles;
 use thoth_shell::terminal::note;
+use thoth_store::server::SessionPasts;
 use thoth_types::{Caller, Mode, TenantId};
 use tokio::sync::{Semaphore, watch};
 
@@ -43,6 +44,8 @@ pub(crate) struct Tenant {
     pub(crate) mode: Mode,
     /// Places for those that list held calls.
     pub(crate) lists: Arc<Semaphore>,
+    /// What was allowed in sessions, where other servers decide in them, too.
+    pub(crate) pasts: Option<Arc<dyn SessionPasts>>,
     ledger: Arc<dyn Evidence>,
     policy: Mutex<PolicyFiles>,
     answered: watch::Sender<u64>,
@@ -57,7 +60,7 @@ impl std::fmt::Debug for Tenant {
 impl Tenant {
     /// A tenant whose holds and ledger are kept in `stores`.
     pub(crate) fn new(id: TenantId, stores: TenantStores, settings: &Settings) -> Self {
-        let TenantStores { holds, ledger, content_key } = stores;
+        let TenantStores { holds, ledger, content_key, pasts } = stores;
         let complaints = Arc::new(Complaints::new(format!("tenant {id}")));
         let holds = Arc::new(PrivateHolds::new(holds, Arc::clone(&complaints)));
         let mut files = PolicyFiles::new(settings.policy.clone());
@@ -73,6 +76,7 @@ impl Tenant {
             complaints,
             mode: settings.mode,
             lists: Arc::new(Semaphore::new(LISTS_AT_ONCE)),
+            pasts,
             ledger,
             policy: Mutex::new(files),
             answered: watch::Sender::new(0),

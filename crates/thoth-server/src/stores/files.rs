@@ -46,6 +46,7 @@ impl Stores for Files {
             holds: Arc::new(SqliteHolds::new(folder.join("state.db"), records)),
             ledger: Arc::new(ledger),
             content_key: keys.content_key().clone(),
+            pasts: None,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use thoth_postgres::{Database, PostgresHolds, PostgresLedger, PostgresRecords};
+use thoth_postgres::{Database, PostgresHolds, PostgresLedger, PostgresPasts, PostgresRecords};
 use thoth_store::server::Records;
 
 use super::{OpenError, Stores, TenantStores};
@@ -33,6 +33,7 @@ impl Stores for Shared {
             holds: Arc::new(PostgresHolds::new(Arc::clone(&self.database), name.as_str())),
             content_key: ledger.content_key().clone(),
             ledger: Arc::new(ledger),
+            pasts: Some(Arc::new(PostgresPasts::new(Arc::clone(&self.database), name.as_str()))),
         })
     }
 

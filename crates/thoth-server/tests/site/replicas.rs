@@ -14,9 +14,13 @@ const RATES: &[&str] =
 
 /// Two servers, a key of an agent, and one of whoever answers.
 fn two() -> (Thothd, Thothd, String, String) {
+    two_under(POLICY)
+}
+
+fn two_under(policy: &str) -> (Thothd, Thothd, String, String) {
     let url = cluster().database();
-    let one = Thothd::on(Some(url.clone()), POLICY, RATES);
-    let other = Thothd::on(Some(url), POLICY, RATES);
+    let one = Thothd::on(Some(url.clone()), policy, RATES);
+    let other = Thothd::on(Some(url), policy, RATES);
     let (agent, person) = keys(&one);
     (one, other, agent, person)
 }
@@ -128,6 +132,46 @@ fn racers_on_both_use_an_approval_once() {
     let events = one.ledger("acme");
     let has = |kind: &str| events.iter().filter(|leaf| leaf.contains(&format!(r#""eventType":"{kind}""#))).count();
     assert_eq!((has("HOLD_RESOLVED"), has("HOLD_SPENT")), (ROUNDS, ROUNDS));
+}
+
+/// Defends: the budget of a session is one over all servers, whoever is asked at whatever moment, and also after both were
+/// killed; and what was called at one has been called before at the other.
+#[test]
+fn a_session_is_one_at_both() {
+    const BUDGET: usize = 7;
+    let policy = format!(
+        "{POLICY}  - {{ name: no_sending_secrets, match: {{ tool: send }}, conditions: {{ after_call: \"read_secret*\" }}, \
+         approval: block }}\ngateway: {{ max_tool_calls: {BUDGET} }}\n"
+    );
+    let (mut one, mut other, agent, _) = two_under(&policy);
+    let send = |site: &Thothd, number: usize| ask(site, &agent, &question("send", number))["decision"].clone();
+    assert_eq!([send(&one, 1), send(&other, 1)], [json!("ALLOW"), json!("ALLOW")]);
+    assert_eq!(ask(&one, &agent, &question("read_secret_1", 1))["decision"], "ALLOW");
+    assert_eq!([send(&other, 1), send(&one, 1)], [json!("BLOCK"), json!("BLOCK")]);
+    assert_eq!(send(&other, 2), "ALLOW", "another session");
+    let (one_, other_, agent_) = (&one, &other, &agent);
+    let begin = Barrier::new(12);
+    let answers: Vec<Value> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..12)
+            .map(|number| {
+                let begin = &begin;
+                scope.spawn(move || {
+                    begin.wait();
+                    let site = if number % 2 == 0 { one_ } else { other_ };
+                    ask(site, agent_, &question(&format!("read_{number}"), 1))
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let allowed = answers.iter().filter(|answer| answer["decision"] == "ALLOW").count();
+    assert_eq!(allowed, BUDGET - 3, "{answers:?}");
+    for site in [&mut one, &mut other] {
+        site.kill();
+        site.again();
+        let refused = ask(site, &agent, &question("read_file", 1));
+        assert_eq!(refused["decision_reason_code"], "budget_exhausted", "{refused}");
+    }
 }
 
 /// Defends invariant 4: one of two servers is killed in the middle of decisions; every call that either let through is in the
