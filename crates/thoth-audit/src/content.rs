@@ -10,7 +10,7 @@ use crate::json::{Object, fitting};
 use crate::redaction;
 
 /// The longest content that is kept, in bytes as written into the leaf.
-pub const MAX_CONTENT_BYTES: usize = 24 * 1024;
+pub const MAX_CONTENT_BYTES: usize = 22 * 1024;
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -30,6 +30,9 @@ const ELEMENT_CAP: usize = 160;
 const SESSION_TOOLS: usize = 16;
 /// How many matching rules, findings and scope patterns an event lists.
 const MATCHED: usize = 32;
+/// The controls that are written, and how long each may be: as long as a policy lets one be.
+const CONTROLS: usize = 16;
+const CONTROL_CAP: usize = 100;
 const FINDINGS: usize = 8;
 const SCOPES: usize = 32;
 /// How many changed fields an event lists.
@@ -188,6 +191,8 @@ pub struct DecisionFields<'a> {
     pub place: Option<&'a Place>,
     /// All matching rules; the first 32 are written.
     pub matched: &'a [Arc<str>],
+    /// The controls that those rules serve; the first 16 are written.
+    pub controls: &'a [Arc<str>],
     /// The policy that decided.
     pub policy_digest: &'a str,
     /// The digest of the hold's token.
@@ -308,6 +313,9 @@ impl Event<'_> {
             content.write(&mut o);
         }
         if let Some(d) = decision {
+            if !d.controls.is_empty() {
+                o.texts("controlIds", d.controls.iter().map(|control| &**control), CONTROLS, CONTROL_CAP);
+            }
             o.word("decision", d.decision.as_str());
         }
         o.optional("detail", self.detail, TEXT_CAP);

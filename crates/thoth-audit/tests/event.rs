@@ -112,6 +112,7 @@ fn write(parts: &Parts) -> Vec<u8> {
         rule: Some(text),
         place: Some(&place),
         matched: names,
+        controls: if pick & 1024 == 0 { names } else { &[] },
         policy_digest: text,
         hold_token_digest: Some(text),
         grant_id: (pick & 64 == 0).then_some(text),

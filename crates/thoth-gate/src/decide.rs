@@ -30,6 +30,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) ruling: Ruling,
     pub(crate) findings: Vec<Finding>,
     pub(crate) matched: Vec<Arc<str>>,
+    /// The controls that the matching rules serve.
+    pub(crate) controls: Vec<Arc<str>>,
     pub(crate) skipped: &'static [Stage],
     pub(crate) shadows: Vec<Shadow>,
     /// How conditions came out, where the record does not have the arguments as they came.
@@ -55,6 +57,7 @@ pub(crate) struct Decided<'a> {
 pub(crate) struct Judged {
     findings: Vec<Finding>,
     matched: Vec<Arc<str>>,
+    controls: Vec<Arc<str>>,
     skipped: &'static [Stage],
     shadows: Vec<Shadow>,
     conditions: Vec<(String, &'static str)>,
@@ -86,6 +89,7 @@ pub(crate) fn judge(
     let mut judged = Judged {
         findings: Vec::with_capacity(2),
         matched: Vec::new(),
+        controls: Vec::new(),
         skipped: &[],
         shadows: Vec::new(),
         conditions: Vec::new(),
@@ -139,7 +143,12 @@ pub(crate) fn judge(
         judged.shadows.extend(stage::shadow::by_policy(&other, &inspector, &facts, scratch, findings));
     }
     let rules = session.scratch.matched().iter().filter_map(|id| policy.rule(*id));
-    judged.matched.extend(rules.map(|rule| Arc::clone(&rule.name)));
+    for rule in rules {
+        judged.matched.push(Arc::clone(&rule.name));
+        judged.controls.extend(rule.controls.iter().map(Arc::clone));
+    }
+    judged.controls.sort_unstable();
+    judged.controls.dedup();
     judged
 }
 
@@ -172,7 +181,9 @@ pub(crate) fn conclude<'a>(
     approvals: Approvals<'_>,
     now: Moment,
 ) -> Decided<'a> {
-    let Judged { mut findings, matched, skipped, shadows, conditions: mut outcomes, edit, would_edit, .. } = judged;
+    let Judged {
+        mut findings, matched, controls, skipped, shadows, conditions: mut outcomes, edit, would_edit, ..
+    } = judged;
     let tool = session.past.intern(&call.tool);
     let policy = standing.policy();
     let progress = (session.caller.mode == Mode::Progressive && findings.iter().any(is_violation))
@@ -203,6 +214,7 @@ pub(crate) fn conclude<'a>(
         risk: findings.iter().map(|finding| finding.risk).max().unwrap_or(RiskLevel::Critical),
         findings,
         matched,
+        controls,
         skipped,
         shadows,
         conditions: outcomes,
@@ -359,6 +371,7 @@ impl Decided<'_> {
             place: decisive.and_then(|f| f.place.clone()),
             risk_score: self.risk.score(),
             matched: self.matched.clone(),
+            controls: self.controls.clone(),
         }
     }
 
@@ -378,6 +391,7 @@ impl Decided<'_> {
             // Waiting helps only where a limit alone stands in the way.
             retry_after_seconds: decisive.and_then(|f| f.retry_after_seconds),
             findings: self.findings.clone(),
+            controls: self.controls.clone(),
         }
     }
 }

@@ -80,6 +80,7 @@ fn decision_fields<'a>(
         rule: decisive.and_then(|f| f.rule.as_deref()),
         place: decisive.and_then(|f| f.place.as_ref()),
         matched: &decided.matched,
+        controls: &decided.controls,
         policy_digest: digest,
         hold_token_digest: hold,
         grant_id: match decided.came() {

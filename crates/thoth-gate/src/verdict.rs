@@ -31,6 +31,8 @@ pub struct Grounds {
     pub risk_score: u8,
     /// The policy's rules that matched, by name.
     pub matched: Vec<Arc<str>>,
+    /// The controls that those rules serve, as `regime:control`, sorted.
+    pub controls: Vec<Arc<str>>,
 }
 
 /// Why a call does not go out, with all that the caller is told.
@@ -60,4 +62,6 @@ pub struct Refused {
     pub retry_after_seconds: Option<u64>,
     /// Everything that the stages found.
     pub findings: Vec<Finding>,
+    /// The controls that the rules serve that matched, as `regime:control`, sorted.
+    pub controls: Vec<Arc<str>>,
 }

@@ -284,6 +284,7 @@ fn compile_rules(rules: Vec<Named>, evaluation: Evaluation, errors: &mut Vec<Dia
                 description: draft.description,
                 reason: draft.reason,
                 owner: draft.owner,
+                controls: draft.controls,
                 approval: draft.approval,
                 risk: draft.risk,
                 expires: draft.expires,

@@ -29,6 +29,8 @@ pub struct RuleInfo {
     pub reason: Option<Arc<str>>,
     /// Who answers for it.
     pub owner: Option<Arc<str>>,
+    /// The controls that it serves, as `regime:control`, sorted.
+    pub controls: Vec<Arc<str>>,
     /// What it asks for.
     pub approval: Approval,
     /// How much harm it sees.

@@ -36,6 +36,20 @@ fn a_time_that_was_a_number() {
 }
 
 #[test]
+fn a_control_without_a_regime() {
+    insta::assert_snapshot!(render("rules:\n  - match: {tool: x}\n    controls: [\"hipaa:164.502(b)\", CC6.1]\n"), @r#"
+    error[bad_value]: `CC6.1` names no control
+     --> policy.yaml:3:36
+      |
+    2 |   - match: {tool: x}
+    3 |     controls: ["hipaa:164.502(b)", CC6.1]
+      |                                    ^^^^^
+      |
+      = help: write the regime, a colon and the control, without spaces, as in `hipaa:164.502(b)`
+    "#);
+}
+
+#[test]
 fn two_rules_with_one_name() {
     insta::assert_snapshot!(render("rules:\n  - name: a\n    match: {tool: x}\n  - name: a\n    match: {tool: y}\n"), @r#"
     error[duplicate_name]: two rules are called `a`

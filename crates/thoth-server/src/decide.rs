@@ -143,6 +143,7 @@ fn unrecorded(tool: &str, answer: Answer) -> Refused {
         hold: None,
         retry_after_seconds: None,
         findings: Vec::new(),
+        controls: Vec::new(),
     }
 }
 

@@ -135,11 +135,12 @@ pub(crate) fn document(arguments: Vec<u8>) -> Result<Json, Fault> {
 
 fn admitted_envelope(admitted: Admitted) -> Result<Envelope, Fault> {
     let Admitted { grounds, call_id, arguments } = admitted;
-    let Grounds { decision, reason, reason_code, place, risk_score, matched, .. } = grounds;
+    let Grounds { decision, reason, reason_code, place, risk_score, matched, controls, .. } = grounds;
     let mut envelope = Envelope::of(decision);
     envelope.decision_reason_code = Some(reason_code.to_string());
     envelope.risk_score = Some(f64::from(risk_score));
     envelope.matched_rule_ids = matched.iter().map(ToString::to_string).collect();
+    tell_controls(&mut envelope, &controls);
     envelope.policy_references = place.iter().map(reference).collect();
     envelope.decision_evidence.0 = json_object(&[("call_id", &call_id)]);
     if decision == Decision::Modify {
@@ -148,6 +149,15 @@ fn admitted_envelope(admitted: Admitted) -> Result<Envelope, Fault> {
     }
     envelope.reason = Some(reason);
     Ok(envelope)
+}
+
+/// The controls that the matching rules serve, and the regimes that those are part of.
+fn tell_controls(envelope: &mut Envelope, controls: &[Arc<str>]) {
+    let regime = |control: &Arc<str>| control.split_once(':').map(|(regime, _)| regime.to_owned());
+    envelope.regulatory_regimes = controls.iter().filter_map(regime).collect();
+    // They are sorted by their controls, which begin with them.
+    envelope.regulatory_regimes.dedup();
+    envelope.matched_control_ids = controls.iter().map(ToString::to_string).collect();
 }
 
 /// Where a rule stands, without the folders of the server.
@@ -177,6 +187,7 @@ fn refused_envelope(access: &Access, asked: &Request, refused: &Refused) -> Enve
     rules.sort_unstable();
     rules.dedup();
     envelope.matched_rule_ids = rules;
+    tell_controls(&mut envelope, &refused.controls);
     envelope.policy_references = refused.place.iter().map(reference).collect();
     envelope.decision_evidence.0 = json_object(&[("call_id", &refused.call_id), ("trace_id", &refused.trace_id)]);
     match decision {

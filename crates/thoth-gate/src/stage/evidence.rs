@@ -44,5 +44,6 @@ fn withhold(ticket: Ticket) -> Refused {
         hold: None,
         retry_after_seconds: None,
         findings: Vec::new(),
+        controls: Vec::new(),
     }
 }

@@ -30,6 +30,7 @@ pub(crate) struct RuleDraft {
     pub(crate) description: Option<Arc<str>>,
     pub(crate) reason: Option<Arc<str>>,
     pub(crate) owner: Option<Arc<str>>,
+    pub(crate) controls: Vec<Arc<str>>,
     pub(crate) expires: Option<Timestamp>,
     pub(crate) mode: RuleMode,
     pub(crate) approval: Approval,
@@ -41,7 +42,7 @@ pub(crate) struct RuleDraft {
     pub(crate) demand: DemandDraft,
 }
 
-const RULE_KEYS: [&str; 15] = [
+const RULE_KEYS: [&str; 16] = [
     "name",
     "match",
     "approval",
@@ -51,6 +52,7 @@ const RULE_KEYS: [&str; 15] = [
     "description",
     "reason",
     "owner",
+    "controls",
     "expires",
     "mode",
     "override",
@@ -88,6 +90,7 @@ impl Reader<'_> {
             description: None,
             reason: None,
             owner: None,
+            controls: Vec::new(),
             expires: None,
             mode: RuleMode::Enforce,
             approval: Approval::Approve,
@@ -119,6 +122,7 @@ impl Reader<'_> {
                 "description" => rule.description = self.text(value, "`description`").cloned(),
                 "reason" => rule.reason = self.text(value, "`reason`").cloned(),
                 "owner" => rule.owner = self.text(value, "`owner`").cloned(),
+                "controls" => rule.controls = self.controls(value),
                 "expires" => rule.expires = self.expiry(value),
                 "mode" => rule.mode = self.rule_mode(value),
                 "override" => {
@@ -147,6 +151,34 @@ impl Reader<'_> {
             return None;
         }
         Some((Arc::clone(text), node.at))
+    }
+
+    /// What a rule serves: controls of regulations or standards, such as `hipaa:164.502(b)`.
+    fn controls(&mut self, node: &Node) -> Vec<Arc<str>> {
+        /// They stand in every record of the rule's calls.
+        const MOST: usize = 16;
+        const MAX_CONTROL: usize = 100;
+        let mut controls: Vec<Arc<str>> = Vec::new();
+        for (text, at) in self.texts(node, "`controls`") {
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            let good = text.split_once(':').is_some_and(|(regime, control)| {
+                let visible = !control.is_empty() && control.chars().all(|c| c.is_ascii_graphic());
+                !regime.is_empty() && regime.chars().all(plain) && visible
+            });
+            if good && text.len() <= MAX_CONTROL {
+                controls.push(Arc::clone(text));
+            } else {
+                let message = format!("`{text}` names no control");
+                let help = "write the regime, a colon and the control, without spaces, as in `hipaa:164.502(b)`";
+                self.error_help(DiagnosticCode::BadValue, at, message, help);
+            }
+        }
+        if controls.len() > MOST {
+            self.error(DiagnosticCode::BadValue, node.at, format!("a rule names at most {MOST} controls"));
+        }
+        controls.sort_unstable();
+        controls.dedup();
+        controls
     }
 
     pub(crate) fn approval(&mut self, node: &Node) -> Option<Approval> {

@@ -19,7 +19,8 @@ mod lists;
 mod trouble;
 
 const POLICY: &str = "version: \"1\"\ndefaults: { approval: auto }\n\
-    rules: [{ name: ask, match: { tool: write }, approval: approve }, { name: no, match: { tool: rm }, approval: block }]\n";
+    rules: [{ name: ask, match: { tool: write }, approval: approve }, { name: no, match: { tool: rm }, approval: block, \
+    controls: [\"soc2:CC6.1\", \"hipaa:164.502(b)\", \"hipaa:164.312(a)\"] }]\n";
 
 struct World {
     router: Router,
@@ -380,6 +381,33 @@ async fn a_quorum_of_keys() {
     let polled = world.ask("GET", &format!("/v1/enforce/hold/{hold}"), Some(&key), Body::empty()).await.body;
     assert_eq!(polled["resolution"], "ALLOW", "{polled}");
     assert!(polled["reason"].as_str().unwrap().contains("alice and bob"), "{polled}");
+}
+
+/// What the matching rule serves is in the answer and in the record.
+#[tokio::test]
+async fn controls_are_told_and_recorded() {
+    let world = World::new(Rates::default());
+    let key = world.key("acme", None, &[Permission::Execute], None);
+    let controls = json!(["hipaa:164.312(a)", "hipaa:164.502(b)", "soc2:CC6.1"]);
+    for (tool, controls, regimes) in [("rm", &controls, json!(["hipaa", "soc2"])), ("read", &Value::Null, Value::Null)]
+    {
+        let body = world.ask("POST", "/v1/enforce", Some(&key), question(tool).to_string()).await.body;
+        assert_eq!((&body["matched_control_ids"], &body["regulatory_regimes"]), (controls, &regimes), "{body}");
+    }
+    let mut records = thoth_audit::tail::Follower::new(&world.data.path().join("tenants/acme/ledger"), 0);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut found = Vec::new();
+    // The ledger brings its tree up to date in its own time.
+    while found.len() < 3 && Instant::now() < deadline {
+        for record in records.poll().unwrap() {
+            let record: Value = serde_json::from_slice(&record).unwrap();
+            found.push((record["toolName"].clone(), record["controlIds"].clone()));
+        }
+        tokio::task::yield_now().await;
+    }
+    // The question and the refusal are two records of the blocked call.
+    let rm = (json!("rm"), controls);
+    assert_eq!(found, [rm.clone(), rm, (json!("read"), Value::Null)]);
 }
 
 /// The limits of the policy are told as DEFER, with when to come back; the mode only tightens.

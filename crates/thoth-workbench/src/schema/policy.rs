@@ -186,6 +186,13 @@ fn rule(parts: &mut Definitions) -> Json {
             ("reason", described("Why, in words that the agent is shown", text())),
             ("description", described("For people", text())),
             ("owner", described("For people", text())),
+            (
+                "controls",
+                described(
+                    "The controls that the rule serves, as `hipaa:164.502(b)`; they stand in its records",
+                    texts(parts),
+                ),
+            ),
             ("expires", described("From when on the rule does not match: 2026-12-31 or 2026-12-31T18:00:00Z", text())),
             ("mode", described("`shadow`: asked and recorded, without effect", words(["enforce", "shadow", "off"]))),
             (
