@@ -4,6 +4,8 @@
 //! system counts it. Each decision is recorded before it is answered; at the end the ledger is verified, and has to have
 //! one record for every answer.
 
+#![expect(clippy::print_stdout, reason = "a measuring program for people")]
+
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
