@@ -22,5 +22,5 @@ pub mod route;
 pub mod verdict;
 mod words;
 
-pub use read::{Json, Unreadable, read};
+pub use read::{Extra, Json, Unreadable, read};
 pub(crate) use words::words;

@@ -18,8 +18,10 @@ use crate::exchange::{Exchange, Reply};
 use crate::fault::HttpError;
 use crate::tls::TlsSettings;
 
-/// The largest answer that is read, in bytes.
+/// The largest answer that is read, in bytes: a list of administration.
 const MAX_ANSWER: u64 = 16 << 20;
+/// The largest answer of an enforcer. It holds other arguments at most, of which a request has 1 MiB; many are read at once.
+const MAX_DECISION: u64 = 4 << 20;
 
 /// A question without a usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,12 +83,12 @@ struct Remote {
     exchange: Exchange,
     key: ApiKey,
     within: Duration,
+    largest: u64,
 }
 
 impl Remote {
-    fn new(url: Url, key: ApiKey, tls: &TlsSettings, within: Duration) -> Result<Self, HttpError> {
-        let timeouts = Timeouts { connect: within.min(Timeouts::default().connect), idle: within };
-        Ok(Self { exchange: Exchange::new(url, tls, timeouts)?, key, within })
+    fn new(url: Url, key: ApiKey, tls: &TlsSettings, timeouts: Timeouts, largest: u64) -> Result<Self, HttpError> {
+        Ok(Self { exchange: Exchange::new(url, tls, timeouts)?, key, within: timeouts.idle, largest })
     }
 
     async fn ask<Q: Serialize, A: DeserializeOwned>(
@@ -106,7 +108,7 @@ impl Remote {
         if body.is_some() {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
         }
-        let mut reply = self.exchange.ask((method, path, query), &headers, body, MAX_ANSWER, within).await?;
+        let mut reply = self.exchange.ask((method, path, query), &headers, body, self.largest, within).await?;
         let answer = whole(&mut reply).await?;
         let status = reply.status();
         if !(200..300).contains(&status) {
@@ -126,6 +128,11 @@ impl Remote {
     async fn post<A: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<A, RemoteError> {
         self.ask(Method::POST, path, &[], Some(body), self.within).await
     }
+}
+
+/// The whole of an answer may take this long, and a connection no longer than usual.
+fn patience(within: Duration) -> Timeouts {
+    Timeouts { connect: within.min(Timeouts::default().connect), idle: within }
 }
 
 async fn whole(reply: &mut Reply) -> Result<Zeroizing<Vec<u8>>, HttpError> {
@@ -161,7 +168,15 @@ impl Enforcer {
     /// # Errors
     /// When the address is neither https nor on this machine, or the settings cannot be used.
     pub fn new(url: Url, key: ApiKey, tls: &TlsSettings, within: Duration) -> Result<Self, HttpError> {
-        Remote::new(url, key, tls, within).map(Self)
+        Self::with_timeouts(url, key, tls, patience(within))
+    }
+
+    /// The same, where a connection may not take as long as the answer, which `idle` bounds as a whole.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn with_timeouts(url: Url, key: ApiKey, tls: &TlsSettings, timeouts: Timeouts) -> Result<Self, HttpError> {
+        Remote::new(url, key, tls, timeouts, MAX_DECISION).map(Self)
     }
 
     /// Asks about a call. An answer that names another call is an error.
@@ -214,7 +229,7 @@ impl Administration {
     /// # Errors
     /// When the address is neither https nor on this machine, or the settings cannot be used.
     pub fn new(url: Url, tenant: String, key: ApiKey, tls: &TlsSettings, within: Duration) -> Result<Self, HttpError> {
-        Ok(Self { remote: Remote::new(url, key, tls, within)?, tenant })
+        Ok(Self { remote: Remote::new(url, key, tls, patience(within), MAX_ANSWER)?, tenant })
     }
 
     /// All keys.

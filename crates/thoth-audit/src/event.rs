@@ -10,7 +10,7 @@ use thoth_types::{Approval, Decision, Finding, Listed, Place, ReasonCode, RiskLe
 
 mod beside;
 
-pub use beside::ShadowFields;
+pub use beside::{RemoteFields, ShadowFields};
 
 use crate::content::Content;
 use crate::json::Object;
@@ -207,6 +207,8 @@ pub struct DecisionFields<'a> {
     pub shadows: &'a [ShadowFields<'a>],
     /// How conditions came out, by their names, where the arguments are not kept as they were; the first 16 are written.
     pub conditions: &'a [(String, &'static str)],
+    /// What the enforcer said, where one was asked. Then neither a refused message nor a detail is written.
+    pub remote: Option<RemoteFields<'a>>,
 }
 
 /// A held call, or leave for calls of its kind.
@@ -318,12 +320,13 @@ impl Event<'_> {
             }
             o.word("decision", d.decision.as_str());
         }
-        o.optional("detail", self.detail, TEXT_CAP);
+        o.optional("detail", self.detail.filter(|_| !self.is_about_an_answer()), TEXT_CAP);
         if let Some(outcome) = outcome {
             o.number("durationUs", outcome.duration_us);
         }
         o.optional("endpointId", session.endpoint.as_ref().map(|id| id.as_str()), ID_CAP);
         o.word("enforcementMode", session.mode.as_str());
+        beside::write_remote(&mut o, decision.and_then(|d| d.remote.as_ref()));
         o.text("eventId", self.event_id, SHORT_CAP);
         o.word("eventType", self.event_type.as_str());
         if let Some(d) = decision {
@@ -350,12 +353,17 @@ impl Event<'_> {
         self.write_rest(o);
     }
 
+    /// Whether it tells of an enforcer's answer: all parts at once would not fit a leaf, and no event has both.
+    fn is_about_an_answer(&self) -> bool {
+        self.decision.as_ref().is_some_and(|decision| decision.remote.is_some())
+    }
+
     /// The keys from `refusal…` on.
     fn write_rest(&self, mut o: Object<'_>) {
         let call = self.call.as_ref();
         let decision = self.decision.as_ref();
         let session = self.session;
-        if let Some(refusal) = &self.refusal {
+        if let Some(refusal) = self.refusal.as_ref().filter(|_| !self.is_about_an_answer()) {
             o.number("refusalBytes", refusal.bytes);
             o.text("refusalCode", refusal.code, SHORT_CAP);
             o.word("refusalFrom", refusal.from);

@@ -28,8 +28,8 @@ pub mod verify;
 pub use content::{Content, ContentMode};
 pub use digest::{ContentKey, arguments_digest};
 pub use event::{
-    CallFields, DecisionFields, Event, EventType, HoldFields, OutcomeFields, PinFields, RefusalFields, SessionFields,
-    ShadowFields,
+    CallFields, DecisionFields, Event, EventType, HoldFields, OutcomeFields, PinFields, RefusalFields, RemoteFields,
+    SessionFields, ShadowFields,
 };
 pub use frontier::Frontier;
 pub use keys::{KeyError, LedgerKeys};

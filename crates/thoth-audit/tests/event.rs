@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use thoth_audit::{
     CallFields, Content, ContentKey, ContentMode, DecisionFields, Event, EventType, HoldFields, Leaves, OutcomeFields,
-    PinFields, RefusalFields, SessionFields, ShadowFields,
+    PinFields, RefusalFields, RemoteFields, SessionFields, ShadowFields,
 };
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Approval, Decision, Finding, Listed, Mode, Place, ReasonCode, RiskLevel, Stage};
@@ -120,6 +120,15 @@ fn write(parts: &Parts) -> Vec<u8> {
         skipped: Stage::ALL,
         shadows: if pick & 512 == 0 { &shadows } else { &[] },
         conditions: if pick & 512 == 0 { &conditions } else { &[] },
+        remote: (pick & 1024 == 0).then_some(RemoteFields {
+            attestation_id: text,
+            decision: Some(Decision::StepUp),
+            reason: Some(text),
+            reason_code: Some(text),
+            risk_score: Some(99),
+            trace_id: text,
+            violation_id: Some(text),
+        }),
     };
     let outcome = OutcomeFields {
         outcome: "ok",

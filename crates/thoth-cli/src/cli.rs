@@ -168,10 +168,10 @@ pub(crate) struct RunArgs {
     /// The longest message, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024, value_parser = clap::value_parser!(u32).range(1024..=1_073_741_824))]
     pub(crate) max_message: u32,
-    /// API key for a policy server; not used while calls are decided locally
+    /// Key for the enforcer; better in a file, where other users of this machine cannot see it: see `thoth set-api-key`
     #[arg(long, value_name = "KEY")]
     pub(crate) api_key: Option<String>,
-    /// Address of a policy server; this version decides locally and refuses to start with one
+    /// Address of an enforcer that every call is put to, too; the stricter answer holds
     #[arg(long, value_name = "URL")]
     pub(crate) enforcer_url: Option<String>,
     /// What `thoth wrap-config` added to the entry that starts this; it is the one to read it again

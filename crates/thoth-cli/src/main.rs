@@ -11,6 +11,7 @@ mod cli;
 mod clients;
 mod demo;
 mod doctor;
+mod enforcer;
 mod fingerprint;
 mod health;
 mod manual;

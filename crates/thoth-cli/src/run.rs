@@ -20,6 +20,7 @@ use thoth_types::{Approver, Caller, IdError, Mode, Redacted, Requester, SessionI
 use crate::account;
 use crate::approvals;
 use crate::cli::{ContentArg, DurabilityArg, ModeArg, RefusalArg, RunArgs, WayArg};
+use crate::enforcer;
 use crate::policy_files::{self, PolicyFiles};
 use crate::profile;
 use crate::scan_rules;
@@ -37,6 +38,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     let home = Home::locate()?;
     let settings = settings::load(&home, &flags(&mut arguments))?;
     settings::demand(&settings)?;
+    let remote = enforcer::remote(&settings)?;
     let home = Home::open()?;
     scan_rules::put_in_force(&home)?;
     let starter_written = profile::prepare(&home)?;
@@ -90,6 +92,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
         predicates,
         requester,
         notifier: approvals::notifier::desktop(),
+        remote,
         approval: ApprovalOptions {
             way: arguments.approval.map(|way| match way {
                 WayArg::Auto => Way::Auto,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use thoth_endpoint::platform::{Environment, Platform};
 use thoth_endpoint::settings::managed::{self, Managed};
-use thoth_endpoint::settings::table::{keys, server};
+use thoth_endpoint::settings::table::keys;
 use thoth_endpoint::settings::{FileValue, Process, Resolved, Source, Sources, unknown, written};
 use thoth_types::Redacted;
 
@@ -85,9 +85,6 @@ pub(crate) fn demand(resolved: &Resolved) -> Result<(), Failure> {
         let origin = &first.origin;
         let hint = match origin.source {
             Source::Managed => "the administrator of this machine writes that file".to_owned(),
-            _ if first.setting == server::ENFORCER_URL.name() => {
-                format!("leave {origin} out; the local policy then decides")
-            }
             Source::Flag => format!("change {origin}, or leave it out"),
             _ => format!("change or unset {origin}; docs/reference/env.md says what it takes"),
         };

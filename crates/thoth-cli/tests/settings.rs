@@ -99,8 +99,9 @@ fn what_stops_a_session() {
     let other = (uid + 1).to_string();
     let mut seen = String::new();
     for (flags, variables) in [
-        (&[][..], &[("THOTH_ENFORCER_URL", "https://enforce.example.org")][..]),
+        (&[][..], &[("THOTH_ENFORCER_URL", "http://enforce.example.org")][..]),
         (&["--enforcer-url", "https://enforce.example.org"], &[]),
+        (&["--enforcer-url", "https://enforce.example.org"], &[("THOTH_TLS_VERIFY", "no")]),
         (&[], &[("THOTH_USER_ID", "ada")]),
         (&[], &[("THOTH_ENV", "production")]),
         (&[], &[("THOTH_REQUIRE_NON_ROOT", "yes")]),
@@ -124,10 +125,12 @@ fn what_stops_a_session() {
     settings.add_filter(r"this runs as (`[^`]*`|user \d+, who has no name), and", "this runs as [user], and");
     settings.bind(|| {
         insta::assert_snapshot!(seen, @"
-        2 error: this version of Thoth decides locally and cannot ask a policy server
-          hint: leave THOTH_ENFORCER_URL out; the local policy then decides
-        2 error: this version of Thoth decides locally and cannot ask a policy server
-          hint: leave --enforcer-url out; the local policy then decides
+        2 error: THOTH_ENFORCER_URL cannot be used: it is neither an `https://` address nor one of this machine
+          hint: change or unset THOTH_ENFORCER_URL; docs/reference/env.md says what it takes
+        2 error: an enforcer is to be asked, and no tenant is given
+          hint: give --tenant-id or THOTH_TENANT_ID: the organisation that the key is of
+        2 error: THOTH_TLS_VERIFY is `no`: it is neither `true` nor `false`
+          hint: change or unset THOTH_TLS_VERIFY; docs/reference/env.md says what it takes
         2 error: THOTH_USER_ID is `ada`: it is not an e-mail address
           hint: change or unset THOTH_USER_ID; docs/reference/env.md says what it takes
         2 error: THOTH_ENV is `production`: it is not one of `dev`, `staging`, `prod`
@@ -288,7 +291,7 @@ fn doctor_shows_the_settings() {
     THOTH_TENANT_ID                      acme                              environment
     THOTH_ENDPOINT_ID                    laptop-7                          environment
     THOTH_ENV                            dev                               environment
-    THOTH_API_KEY                        set                               environment                       not used yet
+    THOTH_API_KEY                        set                               environment                       not used without an enforcer
     THOTH_AUTH_TOKEN                     set                               environment                       not used yet
     THOTH_APEX_DOMAIN                    example.org                       environment                       not used yet
     THOTH_ENDPOINT_CHECKIN_INTERVAL_SEC  300                               THOTH_HEARTBEAT_INTERVAL_SECONDS  not used yet
@@ -298,12 +301,12 @@ fn doctor_shows_the_settings() {
     enforce address                      https://enforce.acme.example.org  derived                           not used yet
     grid address                         https://grid.acme.example.org     derived                           not used yet
     THOTH_ENFORCEMENT_MODE               -                                 environment                       not read: of the SDKs
-    29 more are not set; docs/reference/env.md lists them
+    31 more are not set; docs/reference/env.md lists them
     ");
     let json: Value = serde_json::from_str(&json).unwrap();
     let row = |name: &str| json["settings"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone();
     insta::assert_snapshot!(format!("{}\n{}\n{}", row("THOTH_API_KEY"), row("endpoint"), row("THOTH_TLS_VERIFY")), @r#"
-    {"name":"THOTH_API_KEY","notes":["not used yet"],"origin":"THOTH_API_KEY","source":"environment","state":"not_used_yet","value":"set"}
+    {"name":"THOTH_API_KEY","notes":["not used without an enforcer"],"origin":"THOTH_API_KEY","source":"environment","state":"in_use_with_enforcer","value":"set"}
     {"name":"endpoint","notes":["as named"],"origin":null,"source":"derived","state":null,"value":"laptop-7"}
     {"name":"THOTH_TLS_VERIFY","notes":[],"origin":null,"source":"default","state":"in_use_by_update","value":"true"}
     "#);

@@ -81,6 +81,7 @@ fn run(mode: ContentMode, bytes: usize, calls: usize) -> Result<(), Box<dyn std:
             integrity: None,
             retry_of: None,
             task: false,
+            remote: None,
             also_sent: Box::default(),
         };
         let mut round = gate.round(&mut session);

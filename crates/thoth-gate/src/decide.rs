@@ -8,9 +8,11 @@ use thoth_audit::Content;
 use thoth_audit::digest::call_binding;
 use thoth_policy::{Policy, Progressive, Query};
 use thoth_types::{
-    Approval, Binding, Caller, Decision, Finding, HoldToken, Mode, ReasonCode, Requirement, RiskLevel, Stage, ToolCall,
+    Approval, Binding, Caller, Decision, Finding, HoldToken, Mode, ReasonCode, RemoteVerdict, Requirement, RiskLevel,
+    Stage, ToolCall,
 };
 
+use crate::awaiting::Awaited;
 use crate::facts::{Facts, Moment};
 use crate::gate::{Gate, Standing};
 use crate::permit::Ticket;
@@ -50,6 +52,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) modified: bool,
     /// If it needs a person: what came of it.
     pub(crate) asking: Option<Box<Asking>>,
+    /// Whether the enforcer is still to be asked before it may go out.
+    pub(crate) is_unasked: bool,
 }
 
 /// What the stages before the mode found.
@@ -67,6 +71,8 @@ pub(crate) struct Judged {
     edit: Option<usize>,
     /// The finding about a change that is only recorded.
     would_edit: Option<usize>,
+    /// The digest of the call as it came, where it would go out otherwise.
+    came_digest: Option<String>,
 }
 
 impl Judged {
@@ -96,6 +102,7 @@ pub(crate) fn judge(
         edited: None,
         edit: None,
         would_edit: None,
+        came_digest: None,
     };
     // Once: rules, shadows and evidence of one call see the same labels, whatever comes in meanwhile.
     session.past.labels = session.labels.get();
@@ -129,6 +136,9 @@ pub(crate) fn judge(
         }
         judged.edit = inspected.edited.as_ref().map(|edited| edited.finding);
         judged.edited = inspected.edited;
+        if judged.edited.is_some() && session.awaiting.is_some() {
+            judged.came_digest = Some(gate.call_digest(&call.tool, call.arguments));
+        }
         judged.would_edit = inspected.would_edit;
         if refused_for_good(findings) {
             judged.skipped = &[Stage::Limits];
@@ -182,8 +192,20 @@ pub(crate) fn conclude<'a>(
     now: Moment,
 ) -> Decided<'a> {
     let Judged {
-        mut findings, matched, controls, skipped, shadows, conditions: mut outcomes, edit, would_edit, ..
+        mut findings,
+        matched,
+        controls,
+        skipped,
+        shadows,
+        conditions: mut outcomes,
+        edit,
+        would_edit,
+        came_digest,
+        ..
     } = judged;
+    let arguments_digest: Arc<str> = Arc::from(gate.call_digest(&call.tool, call.arguments));
+    let came = came_digest.as_deref().unwrap_or(&arguments_digest);
+    let remote = stage::remote::run(session, call.remote.as_deref(), came, &arguments_digest, &mut findings);
     let tool = session.past.intern(&call.tool);
     let policy = standing.policy();
     let progress = (session.caller.mode == Mode::Progressive && findings.iter().any(is_violation))
@@ -198,6 +220,11 @@ pub(crate) fn conclude<'a>(
     if ruling.decision == Decision::Allow && ruling.would_be.is_none() {
         ruling.decisive = edit.or(would_edit).unwrap_or(ruling.decisive);
         ruling.would_be = would_edit.map(|_| Decision::Modify);
+        ruling.decisive = remote.finding.unwrap_or(ruling.decisive);
+    }
+    let verdict = call.remote.as_ref().map(|remote| remote.verdict);
+    if let Some(verdict) = verdict.filter(|_| remote.finding == Some(ruling.decisive)) {
+        ruling.decision = stage::remote::word(verdict, ruling.decision);
     }
     let content = call.arguments.value().map_or_else(
         || Content::empty(gate.content_mode),
@@ -206,11 +233,11 @@ pub(crate) fn conclude<'a>(
     if let Some(policy) = policy.filter(|_| outcomes.is_empty() && !content.is_whole()) {
         outcomes = conditions(policy, &question(&session.caller, &session.past, call, now));
     }
-    session.calls += 1;
+    let (call_id, trace_id) = ids(session, remote.awaited.as_ref());
     let mut decided = Decided {
         call,
         ruling,
-        modified: edit.is_some(),
+        modified: edit.is_some() || verdict == Some(RemoteVerdict::Modify),
         risk: findings.iter().map(|finding| finding.risk).max().unwrap_or(RiskLevel::Critical),
         findings,
         matched,
@@ -218,16 +245,22 @@ pub(crate) fn conclude<'a>(
         skipped,
         shadows,
         conditions: outcomes,
-        call_id: Arc::from(format!("{}-{}", session.caller.session, session.calls)),
-        trace_id: trace_id(session.random, session.calls),
-        arguments_digest: Arc::from(gate.call_digest(&call.tool, call.arguments)),
+        call_id,
+        trace_id,
+        arguments_digest,
         content,
         tool,
         binding: progress.as_ref().map(|progress| progress.binding),
         violation: progress.map(|progress| progress.number),
         asking: None,
+        is_unasked: false,
     };
-    if decided.ruling.decision == Decision::StepUp {
+    let is_held_there = verdict == Some(RemoteVerdict::Hold) && remote.finding == Some(decided.ruling.decisive);
+    if is_held_there && let (Some(awaiting), Some(awaited)) = (&mut session.awaiting, remote.awaited) {
+        awaiting.put(Awaited { is_recorded: true, ..awaited });
+    }
+    if decided.ruling.decision == Decision::StepUp && !is_held_there {
+        let approvals = if remote.is_unasked { approvals.only_looking() } else { approvals };
         let binding = decided.binding.unwrap_or_else(|| binding(policy, session, call));
         decided.binding = Some(binding);
         if let Some(number) = decided.violation {
@@ -239,10 +272,21 @@ pub(crate) fn conclude<'a>(
         decided.asking = Some(Box::new(asking));
         stage::approval::run(gate, session, &mut decided, approvals, now);
     }
-    if decided.ruling.decision == Decision::Allow {
+    decided.is_unasked = remote.is_unasked && decided.ruling.decision == Decision::Allow;
+    if decided.ruling.decision == Decision::Allow && !decided.is_unasked {
         session.past.remember(&decided.tool, session.caller.server.as_str(), now.wall);
     }
     decided
+}
+
+/// The call's ids: those that the enforcer was told, unless the ledger has a call under them, or else new ones.
+fn ids(session: &mut GateSession, awaited: Option<&Awaited>) -> (Arc<str>, Arc<str>) {
+    if let Some(awaited) = awaited.filter(|awaited| !awaited.is_recorded) {
+        return (Arc::clone(&awaited.call_id), Arc::clone(&awaited.trace_id));
+    }
+    session.calls += 1;
+    let call_id = Arc::from(format!("{}-{}", session.caller.session, session.calls));
+    (call_id, trace_id(session.random, session.calls))
 }
 
 /// What an approval of this call is bound to.
@@ -327,6 +371,13 @@ impl Decided<'_> {
         self.refuse("another call of the same batch was refused, and a batch goes out whole or not at all");
     }
 
+    /// Turns a call that the enforcer was not asked about into a refusal.
+    pub(crate) fn refuse_unasked(&mut self) {
+        self.is_unasked = false;
+        self.ruling = Ruling { decision: Decision::Block, would_be: None, decisive: self.findings.len() };
+        self.findings.push(stage::remote::unasked());
+    }
+
     /// Turns a call that is made twice in its batch into a refusal, if it would use the same approval twice.
     pub(crate) fn refuse_for_repetition(&mut self) {
         self.refuse(
@@ -390,6 +441,7 @@ impl Decided<'_> {
             hold: self.asking.as_ref().and_then(|asking| asking.shown()).cloned().map(Box::new),
             // Waiting helps only where a limit alone stands in the way.
             retry_after_seconds: decisive.and_then(|f| f.retry_after_seconds),
+            remote: decisive.filter(|f| f.stage == Stage::Remote).and_then(|_| self.call.remote.clone()),
             findings: self.findings.clone(),
             controls: self.controls.clone(),
         }

@@ -9,6 +9,7 @@
 //! arguments. What it needs from storage is the [`Evidence`] trait.
 
 mod asked;
+mod awaiting;
 mod decide;
 mod deed;
 mod desk;
@@ -48,4 +49,5 @@ pub use session::{GateSession, SessionLabels};
 pub use settle::ResultFound;
 pub use stage::approval::Random;
 pub use stage::foresee;
+pub use stage::remote::Unasked;
 pub use verdict::{Answer, Grounds, Refused};

@@ -1,9 +1,10 @@
 //! Turns what the gate knows into the ledger's events.
 
 use thoth_audit::{
-    CallFields, ContentKey, DecisionFields, Event, EventType, Leaves, OutcomeFields, RefusalFields, ShadowFields,
+    CallFields, ContentKey, DecisionFields, Event, EventType, Leaves, OutcomeFields, RefusalFields, RemoteFields,
+    ShadowFields,
 };
-use thoth_types::{Approval, Caller, ReasonCode};
+use thoth_types::{Approval, Caller, ReasonCode, Remote};
 
 use crate::decide::Decided;
 use crate::facts::Moment;
@@ -92,6 +93,19 @@ fn decision_fields<'a>(
         skipped: decided.skipped,
         shadows,
         conditions: &decided.conditions,
+        remote: decided.call.remote.as_deref().map(remote_fields),
+    }
+}
+
+fn remote_fields(remote: &Remote) -> RemoteFields<'_> {
+    RemoteFields {
+        attestation_id: &remote.call_id,
+        decision: remote.told.decision,
+        reason: remote.told.reason.as_deref(),
+        reason_code: remote.told.reason_code.as_deref(),
+        risk_score: remote.told.risk_score,
+        trace_id: &remote.trace_id,
+        violation_id: remote.told.violation_id.as_deref(),
     }
 }
 

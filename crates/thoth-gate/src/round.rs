@@ -10,6 +10,7 @@ use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Decision, ToolCall};
 
 use crate::asked::Sent;
+use crate::awaiting::Awaited;
 use crate::decide::{Decided, Judged, conclude, judge};
 use crate::deed::Deed;
 use crate::evidence::EvidenceError;
@@ -21,6 +22,7 @@ use crate::record;
 use crate::session::GateSession;
 use crate::stage;
 use crate::stage::approval::{Approvals, Came, Random};
+use crate::stage::remote::Unasked;
 use crate::verdict::{Answer, Grounds, Refused};
 
 /// Frames of one read, in order: decided, but not yet permitted.
@@ -93,12 +95,38 @@ impl<'g, 'f> Round<'g, 'f> {
         now: Moment,
     ) -> Answer {
         let decided = conclude(self.gate, &self.standing, self.session, call, judged, Approvals::spend(random), now);
-        if decided.ruling.decision == Decision::Allow {
+        if decided.is_unasked {
+            Answer::Unasked(Box::new(self.ask(&decided)))
+        } else if decided.ruling.decision == Decision::Allow {
             let ticket = self.record_admitted(&decided, now);
             self.passing.push((frame, vec![ticket]));
             Answer::Admitted
         } else {
             Answer::Refused(Box::new(self.record_refused(&decided, now)))
+        }
+    }
+
+    /// Remembers what the enforcer is to be asked about. Put to the gate again, it is the same violation.
+    fn ask(&mut self, decided: &Decided<'_>) -> Unasked {
+        if let (Some(binding), Some(number)) = (decided.binding, decided.violation) {
+            self.session.asked.hold(binding, number);
+        }
+        let (call_id, trace_id) = (&decided.call_id, &decided.trace_id);
+        if let Some(awaiting) = &mut self.session.awaiting {
+            awaiting.put(Awaited {
+                call_id: Arc::clone(call_id),
+                trace_id: Arc::clone(trace_id),
+                arguments_digest: Arc::clone(&decided.arguments_digest),
+                is_recorded: false,
+            });
+        }
+        let before = self.session.past.recent_names().iter().map(Arc::clone);
+        Unasked {
+            call_id: Arc::clone(call_id),
+            trace_id: Arc::clone(trace_id),
+            tool: Arc::clone(&decided.tool),
+            arguments: decided.call.arguments.raw().into(),
+            session_tool_calls: before.chain([Arc::clone(&decided.tool)]).collect(),
         }
     }
 
@@ -119,6 +147,7 @@ impl<'g, 'f> Round<'g, 'f> {
                 conclude(self.gate, &self.standing, self.session, call, judged, Approvals::peek(random), now)
             })
             .collect();
+        decided.iter_mut().filter(|one| one.is_unasked).for_each(Decided::refuse_unasked);
         if all_allowed(&decided) && self.spend_all(&mut decided, random, now) {
             let tickets = decided.iter().map(|one| self.record_admitted(one, now)).collect();
             self.passing.push((frame.into(), tickets));

@@ -10,6 +10,7 @@ use thoth_policy::{History, RateScope, ScopeList, Scratch, counted_name};
 use thoth_types::{Caller, HarmClasses, Requester};
 
 use crate::asked::Asked;
+use crate::awaiting::Awaiting;
 use crate::preflight::Preflight;
 
 /// Names of the latest calls that go into every record.
@@ -34,6 +35,8 @@ pub struct GateSession {
     pub(crate) past: Past,
     pub(crate) labels: SessionLabels,
     pub(crate) asked: Asked,
+    /// Only where an enforcer must be asked about every call.
+    pub(crate) awaiting: Option<Awaiting>,
     pub(crate) scratch: Scratch,
     pub(crate) shadow_scratch: Scratch,
     pub(crate) leaves: Leaves,
@@ -56,6 +59,7 @@ impl GateSession {
             past: Past::default(),
             labels: SessionLabels::default(),
             asked: Asked::default(),
+            awaiting: None,
             scratch: Scratch::default(),
             shadow_scratch: Scratch::default(),
             leaves: Leaves::default(),
@@ -122,6 +126,13 @@ impl GateSession {
     #[must_use]
     pub const fn numbered_after(mut self, last: u64) -> Self {
         self.calls = last;
+        self
+    }
+
+    /// The same. If it asks, no call is admitted without an answer of the enforcer: [`crate::Answer::Unasked`] comes first.
+    #[must_use]
+    pub fn asking_an_enforcer(mut self, asks: bool) -> Self {
+        self.awaiting = asks.then(Awaiting::default);
         self
     }
 

@@ -12,6 +12,7 @@ pub(crate) mod intent;
 pub(crate) mod limits;
 pub(crate) mod mode;
 pub(crate) mod preflight;
+pub(crate) mod remote;
 pub(crate) mod rules;
 pub(crate) mod scope;
 pub(crate) mod shadow;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::hold::Hold;
-use thoth_types::{Decision, Finding, Place, ReasonCode};
+use crate::stage::remote::Unasked;
+use thoth_types::{Decision, Finding, Place, ReasonCode, Remote};
 
 /// The gate's answer to one call, before its evidence is committed.
 #[derive(Debug)]
@@ -12,6 +13,9 @@ pub enum Answer {
     Admitted,
     /// It does not go out.
     Refused(Box<Refused>),
+    /// The local gate admits it, and the enforcer must be asked. Nothing was recorded or used up. It is to be put to the
+    /// gate again with the answer, whatever that is.
+    Unasked(Box<Unasked>),
 }
 
 /// Why a call goes out, for whoever has to tell.
@@ -60,6 +64,8 @@ pub struct Refused {
     pub hold: Option<Box<Hold>>,
     /// For limits: when to try again.
     pub retry_after_seconds: Option<u64>,
+    /// The enforcer's answer, where that decided.
+    pub remote: Option<Arc<Remote>>,
     /// Everything that the stages found.
     pub findings: Vec<Finding>,
     /// The controls that the rules serve that matched, as `regime:control`, sorted.

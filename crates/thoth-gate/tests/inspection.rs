@@ -79,6 +79,7 @@ impl World {
             integrity: None,
             retry_of: None,
             task: false,
+            remote: None,
             also_sent: Box::default(),
         };
         let mut round = self.gate.round(&mut self.session);
@@ -90,6 +91,7 @@ impl World {
                 assert!(permits.is_empty());
                 Err((refused.decision.as_str().to_owned(), refused.reason_code.as_str().to_owned()))
             }
+            Answer::Unasked(_) => panic!("no enforcer is asked here"),
         }
     }
 

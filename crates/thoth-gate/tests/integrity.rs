@@ -100,12 +100,14 @@ fn no_mode_softens_a_failed_pin() {
                 integrity: Some(Arc::new(known.clone())),
                 retry_of: None,
                 task: false,
+                remote: None,
             };
             let mut round = gate.round(&mut session);
             let now = Moment { wall: at(0), monotonic_us: 0 };
             let answer = match round.admit(&call, b"frame\n".as_slice().into(), &|| Some([7; 16]), now) {
                 Answer::Admitted => Allow,
                 Answer::Refused(refused) => refused.decision,
+                Answer::Unasked(_) => panic!("no enforcer is asked here"),
             };
             let permits = round.commit().permits.len();
             assert_eq!((answer, permits), (expected, usize::from(expected == Allow)), "{mode} {known:?}");

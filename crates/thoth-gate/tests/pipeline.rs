@@ -1,6 +1,6 @@
 //! The pipeline as a whole, on a policy text and an in-memory ledger.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,6 +98,7 @@ fn named(tool: &str) -> ToolCall<'_> {
         integrity: None,
         retry_of: None,
         task: false,
+        remote: None,
         also_sent: Box::default(),
     }
 }
@@ -115,6 +116,7 @@ fn call(world: &mut World, tool: &str, now: Moment) -> (Option<(Decision, Reason
     let answer = match round.admit(&call, b"frame\n".as_slice().into(), &random, now) {
         Answer::Admitted => None,
         Answer::Refused(refused) => Some((refused.decision, refused.reason_code)),
+        Answer::Unasked(_) => panic!("no enforcer is asked here"),
     };
     let committed = round.commit();
     let spent: Vec<_> = committed.permits.into_iter().map(thoth_gate::Permit::spend).collect();
@@ -271,6 +273,7 @@ fn a_batch_goes_out_whole_or_not_at_all() {
         .map(|answer| match answer {
             Answer::Admitted => None,
             Answer::Refused(refused) => Some(refused.reason_code),
+            Answer::Unasked(_) => panic!("no enforcer is asked here"),
         })
         .collect();
     let expected = [ReasonCode::BatchRefused, ReasonCode::RuleBlock, ReasonCode::BatchRefused].map(Some);

@@ -57,6 +57,7 @@ fn decided(live: &str, beside: Option<&str>, content: ContentMode, calls: &[(&st
             integrity: None,
             retry_of: None,
             task: false,
+            remote: None,
             also_sent: Box::default(),
         };
         let now = Moment { wall: jiff::Timestamp::from_second(1_790_000_000 + second).unwrap(), monotonic_us: 0 };

@@ -8,7 +8,7 @@ use thoth_gate::Refused;
 use thoth_gate::hold::Hold;
 use thoth_mcp::{Era, error_response, tool_error_result};
 use thoth_types::display::{self, harmless};
-use thoth_types::{Decision, ReasonCode};
+use thoth_types::{Decision, ReasonCode, Remote};
 
 /// The longest tool's name that is repeated, in characters.
 const MAX_TOOL: usize = 64;
@@ -47,7 +47,7 @@ pub(crate) fn upstream_gone(id: &[u8], how: &str) -> Vec<u8> {
 
 /// The line that answers a call that still waited for approval when the session ended.
 pub(crate) fn never_sent(id: &[u8]) -> Vec<u8> {
-    let text = "Thoth: the session ended while the call waited for approval; the call was not made";
+    let text = "Thoth: the session ended while the call waited to be approved or decided; the call was not made";
     error_response(id, CODE_UPSTREAM_GONE, text, None)
 }
 
@@ -107,7 +107,11 @@ fn tool(name: &str) -> String {
 
 fn message(refused: &Refused) -> String {
     let headline = headline(refused);
+    let there = refused.remote.as_deref().and_then(how_to_approve_there);
     match (&refused.hold, refused.decision) {
+        (None, Decision::StepUp) if there.is_some() => {
+            format!("{headline}. {}; then the same call passes.", there.unwrap_or_default())
+        }
         (Some(hold), Decision::StepUp) => format!("{headline}. {}; then the same call passes.", how_to_approve(hold)),
         (Some(hold), _) if is_denied(refused) => format!("{headline}. {}", denied(hold)),
         _ => headline,
@@ -167,7 +171,40 @@ fn data(refused: &Refused) -> Vec<u8> {
     if let Some(hold) = &refused.hold {
         put_hold(&mut data, hold, refused.decision == Decision::StepUp);
     }
+    if let Some(remote) = &refused.remote {
+        put_remote(&mut data, remote);
+    }
     Value::Object(data).to_string().into_bytes()
+}
+
+/// What the enforcer told, under its own names. Its ids are those that it was sent.
+fn put_remote(data: &mut Map<String, Value>, remote: &Remote) {
+    let told = &remote.told;
+    let mut put = |key: &str, value: Option<Value>| value.and_then(|value| data.insert(key.to_owned(), value));
+    put("enforcement_trace_id", Some(json!(*remote.trace_id)));
+    put("action_attestation_id", Some(json!(*remote.call_id)));
+    put("authorization_decision", told.decision.map(|decision| json!(decision.as_str())));
+    put("decision_reason_code", told.reason_code.as_deref().map(Value::from));
+    put("action_classification", told.action_classification.as_deref().map(Value::from));
+    put("risk_score", told.risk_score.map(Value::from));
+    put("violation_id", told.violation_id.as_deref().map(Value::from));
+    put("hold_token", told.hold_token.as_deref().map(Value::from));
+    put("approval_url", told.approval_url.as_deref().map(Value::from));
+    put("expires_at", told.expires_at.as_deref().map(Value::from));
+}
+
+/// How a call is approved that the enforcer holds.
+fn how_to_approve_there(remote: &Remote) -> Option<String> {
+    let told = &remote.told;
+    let token = told.hold_token.as_deref()?;
+    let mut text = format!("Hold {token} of the enforcer: approve it with `thothctl approvals approve {token}`");
+    if let Some(url) = &told.approval_url {
+        text.push_str(&format!(" or at {url}"));
+    }
+    if let Some(end) = &told.expires_at {
+        text.push_str(&format!(", until {end}"));
+    }
+    Some(text)
 }
 
 /// `open` while it can be approved.
@@ -184,14 +221,18 @@ fn put_hold(data: &mut Map<String, Value>, hold: &Hold, open: bool) {
 }
 
 fn text_for_model(refused: &Refused) -> String {
+    let how = match &refused.hold {
+        Some(hold) => Some(how_to_approve(hold)),
+        None => refused.remote.as_deref().and_then(how_to_approve_there),
+    };
     let advice = match (refused.decision, &refused.hold, refused.retry_after_seconds) {
         (_, _, Some(seconds)) => format!("Wait {seconds} seconds before calling it again."),
-        (Decision::StepUp, Some(hold), _) => format!(
+        (Decision::StepUp, _, _) if how.is_some() => format!(
             "A person must approve this call. {}. Tell the user what you want to do and why, and how to approve it; do not \
              retry on your own. Once the user says that it is approved, make exactly the same call again, and it passes.",
-            how_to_approve(hold)
+            how.unwrap_or_default()
         ),
-        (Decision::StepUp, None, _) => {
+        (Decision::StepUp, _, _) => {
             "A person must approve this call. Tell the user what you want to do and why; do not retry on your own."
                 .to_owned()
         }

@@ -38,6 +38,15 @@ impl<T: AsFd> Blocking<T> {
         poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&patience)).map_or(true, |ready| ready > 0)
     }
 
+    /// The same, ended as well by something else that can be read.
+    pub(crate) fn is_readable_before(&self, other: &impl AsFd, patience: Duration) -> bool {
+        let patience = Timespec { tv_sec: 0, tv_nsec: patience.subsec_nanos().into() };
+        let mut both = [PollFd::new(&self.0, PollFlags::IN), PollFd::new(other, PollFlags::IN)];
+        let failed = poll(&mut both, Some(&patience)).is_err();
+        let [own, _] = both;
+        failed || !own.revents().is_empty()
+    }
+
     /// Whether a write of up to `PIPE_BUF` bytes would not wait.
     pub(crate) fn is_writable(&self) -> bool {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };

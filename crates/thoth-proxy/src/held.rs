@@ -19,8 +19,8 @@ const SWEEP_US: u64 = 5_000_000;
 
 impl ClientSide {
     /// Whether any call waits here, so that [`Self::tick`] must be called again soon.
-    pub(crate) const fn waits(&self) -> bool {
-        !self.kept.room.is_empty()
+    pub(crate) fn waits(&self) -> bool {
+        !self.kept.room.is_empty() || self.wake().is_some()
     }
 
     /// Looks after the calls that wait: those whose hold was answered are put to the gate again, those whose time is over
@@ -29,12 +29,14 @@ impl ClientSide {
     /// answer must not go out on it.
     pub(crate) fn tick(&mut self, look: impl FnOnce(&Caller) -> bool) -> Turn<'static> {
         let now = (self.clock)();
-        if !self.kept.room.is_due(now) {
+        let told = self.told(now);
+        let is_due = self.kept.room.is_due(now);
+        if !is_due && told.is_empty() && self.wake().is_none() {
             return Turn::default();
         }
-        let ripe = self.kept.room.ripe(self.gate.desk().holds(), now);
+        let ripe = if is_due { self.kept.room.ripe(self.gate.desk().holds(), now) } else { Vec::new() };
         let mut turn = Turn::default();
-        if !ripe.is_empty() {
+        if !ripe.is_empty() || !told.is_empty() {
             if look(self.caller()) {
                 self.rules_changed();
             }
@@ -42,12 +44,16 @@ impl ClientSide {
             for call in ripe {
                 making.again(call);
             }
+            for (call, said) in told {
+                making.answered(call, said);
+            }
             let (made, rest) = making.finish();
             turn = made;
             // One of them may have used up what another still waits for.
             self.kept.room.hurry();
             self.conclude(&mut turn, rest);
         }
+        self.tend_remote(now, &mut turn);
         for call in self.kept.room.overdue(now) {
             if self.kept.dialogues.is_open_for(&call.hold.token) {
                 self.kept.dialogues.note_in_vain(&call.hold.token);
@@ -64,7 +70,7 @@ impl ClientSide {
         let Rest { incidents, shown, recorded } = rest;
         self.record(&incidents);
         self.settle_abandoned();
-        if shown.is_empty() && self.kept.room.fresh.is_empty() {
+        if shown.is_empty() && self.kept.room.fresh.is_empty() && self.kept.agreed.is_empty() {
             return self.close_dialogues(&mut turn.replies);
         }
         let now = (self.clock)();
@@ -75,6 +81,7 @@ impl ClientSide {
         for call in std::mem::take(&mut self.kept.room.fresh) {
             self.place(call, recorded, now, &mut turn.replies);
         }
+        self.place_remote(recorded, now, &mut turn.replies);
         self.kept.room.progress(now, &mut turn.replies);
         self.close_dialogues(&mut turn.replies);
     }

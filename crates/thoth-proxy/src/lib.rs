@@ -4,6 +4,7 @@
 //! the strict parser, become a call with a caller, and leave again only in exchange for the gate's permit. It neither
 //! decides anything nor reads configuration.
 
+mod again;
 mod answer;
 mod answers;
 mod approval;
@@ -14,6 +15,7 @@ mod demands;
 mod dialogues;
 mod elicitation;
 mod ending;
+mod heartbeat;
 mod held;
 mod launch_record;
 mod lifeline;
@@ -27,6 +29,8 @@ mod process;
 mod program;
 #[cfg(test)]
 mod rehearsal;
+mod remote;
+mod remote_side;
 mod scanning;
 mod sealed_state;
 mod server_side;
@@ -45,6 +49,7 @@ pub use notifier::{News, Notifier};
 pub use policy_watch::{PolicyWatch, Reload};
 pub use process::{Governed, client_of_this_process, governed_above, governed_by_any, own_line, process_ref};
 pub use program::RealFiles;
+pub use remote::{DEFAULT_ANSWER, DEFAULT_CONNECT, RemoteOptions};
 pub use scanning::{scan_by, scan_definition};
 pub use stdio::{RunError, StdioOptions, run};
 pub use thoth_endpoint::program::NotFound;

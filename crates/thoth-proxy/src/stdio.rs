@@ -39,13 +39,14 @@ use crate::notices::{NO_EVIDENCE, say};
 use crate::notifier::{Announcer, Notifier};
 use crate::policy_watch::PolicyWatch;
 use crate::program::{Program, find, own_environment};
+use crate::remote::RemoteOptions;
+use crate::remote_side;
 use crate::scanning::{self, scan_definition};
 use crate::sealed_state::Sealer;
 use crate::server_side::ServerSide;
 use crate::session::Session;
 use crate::turn::Turn;
 use crate::upstream::{SpawnError, Upstream, UpstreamInput, spawn};
-use crate::waiting::TICK_US;
 use crate::warden::Warden;
 
 /// A complaint to the server is written only if it fits without waiting: `PIPE_BUF`, below which POSIX promises that a
@@ -57,9 +58,6 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// The most often that policy files and the ledger's state are looked at.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long the client's input is waited for at a time while calls wait here.
-const TICK: Duration = Duration::from_micros(TICK_US);
 
 /// What `thoth run` was asked to do.
 #[derive(Debug)]
@@ -85,6 +83,8 @@ pub struct StdioOptions {
     pub approval: ApprovalOptions,
     /// Tells the person at this machine of held calls.
     pub notifier: Option<Box<dyn Notifier>>,
+    /// The enforcer that every call is put to, too.
+    pub remote: Option<RemoteOptions>,
 }
 
 /// The session could not begin.
@@ -130,7 +130,8 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     let (preflight, blocked) = demands.preflight(options.caller.intent.as_deref(), ancestors);
     let gate_session = GateSession::new(options.caller, options.approved_scope, random)
         .under(preflight)
-        .requested_by(options.requester);
+        .requested_by(options.requester)
+        .asking_an_enforcer(options.remote.is_some());
     let (fields, labels) = (gate_session.caller().clone(), gate_session.labels());
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("watch for signals"))?;
 
@@ -148,6 +149,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     #[expect(clippy::disallowed_methods, reason = "each thread sends one cause, and none may wait for a reader")]
     let (causes, wait) = channel();
 
+    let decider = options.remote.and_then(|remote| remote_side::start(remote, &gate_session));
     let client_side = ClientSide::new(
         Arc::clone(gate),
         gate_session,
@@ -157,7 +159,8 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         options.approval,
         Sealer::new(Redacted::new(sealing_key), &fields.session),
     )
-    .announcing(options.notifier.and_then(|notifier| announcer(notifier, gate)));
+    .announcing(options.notifier.and_then(|notifier| announcer(notifier, gate)))
+    .asking(decider);
     let server_side = ServerSide::new(Arc::clone(gate), fields.clone(), labels, Arc::clone(&session), options.limits);
     note(gate, &fields, EventType::SessionStarted, &describe(program.name, program.arguments));
     let beside = gate.shadow_digest().map(|digest| format!("; in shadow: {digest}")).unwrap_or_default();
@@ -323,7 +326,7 @@ impl ClientPump {
                 if let Some(cause) = self.send(turn) {
                     return cause;
                 }
-                if self.input.is_readable_within(TICK) {
+                if self.side.hears(&self.input) {
                     break;
                 }
                 self.upkeep();
@@ -342,6 +345,14 @@ impl ClientPump {
                 return cause;
             }
             frames.consume();
+        }
+        // Whoever sends calls and closes wants them made. The enforcer's answer is bounded in time.
+        while self.side.is_asking() {
+            self.side.hears_an_answer();
+            let turn = self.side.tick(|caller| look(&mut self.watch, &self.gate, caller));
+            if let Some(cause) = self.send(turn) {
+                return cause;
+            }
         }
         // The calls that still wait here are never forwarded: they are answered when the session ends.
         if let Some(refusal) = frames.finish() {

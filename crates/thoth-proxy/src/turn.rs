@@ -2,12 +2,11 @@
 //! of the gate.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use thoth_gate::{Answer, Gate, Moment, Permit, Refused, Round};
+use thoth_gate::{Answer, Gate, Moment, Permit, Random, Refused, Round};
 use thoth_mcp::{
-    BatchRule, Decoder, Direction, Era, Frame, InFlightError, Listing, Message, Notification, Refusal, RefusalCode,
-    Request, Response, TaskMethod, ToolCallView,
+    Era, InFlightError, Listing, Message, Notification, Refusal, RefusalCode, Request, Response, TaskMethod,
+    ToolCallView,
 };
 use thoth_types::json::Limits;
 use thoth_types::{Arguments, Decision, HoldToken, ItemKind, Requester, ToolCall};
@@ -16,7 +15,9 @@ use crate::answer::{self, RefusalStyle};
 use crate::approval::Client;
 use crate::client_side::state_digest;
 use crate::dialogues::Dialogues;
+use crate::heartbeat::Heartbeat;
 use crate::notices::NO_EVIDENCE;
+use crate::remote::{Decider, Waiting};
 use crate::session::{Asked, Open, Session};
 use crate::waiting::{Bound, Parked, WaitingRoom};
 
@@ -67,6 +68,10 @@ pub(crate) struct Kept {
     pub(crate) dialogues: Dialogues,
     /// What a legacy client said of itself.
     pub(crate) client: Client,
+    /// What asks the enforcer, where there is one.
+    pub(crate) remote: Option<Decider>,
+    /// Calls to which a person is to agree whom the enforcer asks; how they wait is still to be chosen.
+    pub(crate) agreed: Vec<(Waiting, Box<Refused>)>,
 }
 
 /// One turn in the making.
@@ -119,7 +124,7 @@ impl<'r, 'f> Making<'r, 'f> {
         let Some(cancelled) = notification.cancelled().transpose()? else { return Ok(false) };
         let Some(id) = cancelled.request_id else { return Ok(false) };
         let key = id.key();
-        let waited = self.kept.room.leave(&key);
+        let waited = self.kept.room.leave(&key) || self.kept.remote.as_mut().is_some_and(|decider| decider.leave(&key));
         let mut state = self.at.session.lock();
         if waited {
             state.from_client.remove(&key);
@@ -166,58 +171,43 @@ impl<'r, 'f> Making<'r, 'f> {
             Cow::Owned(line) => Cow::Owned(line.clone()),
         };
         match self.round.admit(call, frame, &random, (self.at.clock)()) {
-            Answer::Admitted => {
-                self.admitted.push(Admitted { requests: vec![(Bound::of(request), true)], is_batch: false });
-            }
+            Answer::Admitted => self.admitted(Bound::of(request)),
             Answer::Refused(refused) => self.held(request, &copy, refused),
+            Answer::Unasked(unasked) => {
+                let view = request.tool_call().ok();
+                let token = view.as_ref().and_then(|view| view.progress_token).map(|token| token.raw());
+                self.ask(Waiting {
+                    bound: Bound::of(request),
+                    line: copy.into(),
+                    unasked: *unasked,
+                    retry_of: call.retry_of.clone(),
+                    heartbeat: Heartbeat::new(token),
+                });
+            }
         }
+    }
+
+    /// Has a call decided that is put to the gate once more.
+    pub(crate) fn put(&mut self, call: &ToolCall<'_>, frame: Cow<'f, [u8]>, random: &Random<'_>) -> Answer {
+        self.round.admit(call, frame, random, (self.at.clock)())
+    }
+
+    /// The call of this request goes out once the round is committed.
+    pub(crate) fn admitted(&mut self, bound: Bound) {
+        self.admitted.push(Admitted { requests: vec![(bound, true)], is_batch: false });
     }
 
     /// A call that does not go out now. If a person can still agree to it, it may wait: how is chosen once this round is
     /// committed, for only then is there a record of the hold.
-    fn held(&mut self, request: &Request<'_>, line: &[u8], refused: Box<Refused>) {
+    pub(crate) fn held(&mut self, request: &Request<'_>, line: &[u8], refused: Box<Refused>) {
         let bound = Bound::of(request);
         let view = request.tool_call().ok().filter(|_| is_held(&refused));
         let Some(view) = view else { return self.refuse_call(&bound, &refused) };
         let reach = self.kept.client.reach(request, &view, self.at.session.lock().revision());
         let token = view.progress_token.map(|token| token.raw());
-        match Parked::new(bound, line.into(), token, reach, refused) {
+        match Parked::new(bound, line.into(), Heartbeat::new(token), reach, refused) {
             Ok(call) => self.kept.room.fresh.push(call),
             Err((bound, refused)) => self.refuse_call(&bound, &refused),
-        }
-    }
-
-    /// Asks the gate about a held call once more: everything is decided anew, over the same bytes and by the same decoder.
-    pub(crate) fn again(&mut self, call: Parked) {
-        let waits = |open: &Open| matches!(open.asked, Asked::Call(None)) && !open.cancelled;
-        if !self.at.session.lock().from_client.get(&call.bound.key).is_some_and(waits) {
-            // It was answered when the session ended.
-            return;
-        }
-        let line = Arc::clone(&call.line);
-        let mut decoder = Decoder::new(self.at.limits);
-        let frame = decoder.decode(body_of(&line), Direction::ClientToServer, BatchRule::Refuse);
-        let Ok(Frame::One(Message::Request(request))) = frame else {
-            return self.refuse_call(&call.bound, &call.refused);
-        };
-        let Ok(view) = request.tool_call() else { return self.refuse_call(&call.bound, &call.refused) };
-        let (listed, integrity) = self.at.session.facts(&view.name, (self.at.clock)());
-        let tool_call = ToolCall {
-            listed,
-            integrity,
-            retry_of: Some(call.first_call.to_string()),
-            task: view.task,
-            also_sent: view.also_sent,
-            arguments: Arguments::new(view.arguments),
-            tool: view.name,
-        };
-        match self.round.admit(&tool_call, Cow::Owned(line.to_vec()), &random, (self.at.clock)()) {
-            Answer::Admitted => self.admitted.push(Admitted { requests: vec![(call.bound, true)], is_batch: false }),
-            Answer::Refused(refused) => self
-                .kept
-                .room
-                .again(call, refused)
-                .unwrap_or_else(|(bound, refused)| self.refuse_call(&bound, &refused)),
         }
     }
 
@@ -260,6 +250,7 @@ impl<'r, 'f> Making<'r, 'f> {
             also_sent: view.also_sent,
             arguments: Arguments::new(view.arguments),
             tool: view.name,
+            remote: None,
         }))
     }
 
@@ -308,7 +299,8 @@ impl<'r, 'f> Making<'r, 'f> {
         let refused: Vec<_> = answers
             .into_iter()
             .filter_map(|answer| match answer {
-                Answer::Admitted => None,
+                // The calls of a batch are admitted or refused, and nothing else.
+                Answer::Admitted | Answer::Unasked(_) => None,
                 Answer::Refused(refused) => Some(*refused),
             })
             .collect();
@@ -374,7 +366,7 @@ impl<'r, 'f> Making<'r, 'f> {
         }
     }
 
-    fn refuse_call(&mut self, bound: &Bound, refused: &Refused) {
+    pub(crate) fn refuse_call(&mut self, bound: &Bound, refused: &Refused) {
         self.at.session.lock().from_client.remove(&bound.key);
         self.replies.extend(answer::refusal(self.at.style, &bound.id, bound.era, refused));
     }

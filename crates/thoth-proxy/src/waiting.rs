@@ -8,10 +8,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thoth_gate::hold::{Hold, HoldState};
 use thoth_gate::{Holds, HoldsError, Moment, Refused};
-use thoth_mcp::{Era, IdKey, progress_notification};
+use thoth_mcp::{Era, IdKey};
 use thoth_types::{Decision, Grant, HoldToken};
 
 use crate::approval::Reach;
+use crate::heartbeat::Heartbeat;
 
 /// Calls that may wait at once, and their bytes altogether. What goes beyond is refused with a ticket.
 const MAX_CALLS: usize = 64;
@@ -21,12 +22,6 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) const TICK_US: u64 = 10_000;
 /// How often the holds are read although the store says that nothing has changed.
 const LOOK_US: u64 = 1_000_000;
-/// How often the client hears that a call still waits.
-const PROGRESS_US: u64 = 10_000_000;
-/// Where our progress begins. It must rise with every notification, and the server's own, which follows once the call has
-/// gone out, begins at 0.
-const FIRST_PROGRESS: i64 = -1_000_000;
-
 /// A request, as far as answering it takes.
 #[derive(Debug, Clone)]
 pub(crate) struct Bound {
@@ -41,8 +36,8 @@ pub(crate) struct Parked {
     pub(crate) bound: Bound,
     /// The whole line as the client sent it.
     pub(crate) line: Arc<[u8]>,
-    /// The token under which the client wants to hear of progress, as it stands in the bytes.
-    pub(crate) progress_token: Option<Box<[u8]>>,
+    /// Tells the client that it waits.
+    pub(crate) heartbeat: Heartbeat,
     /// How the client can be asked.
     pub(crate) reach: Reach,
     /// What the gate said last, for the ticket.
@@ -53,8 +48,6 @@ pub(crate) struct Parked {
     pub(crate) first_call: Arc<str>,
     /// When the waiting is over, on the monotonic clock; set once, however many holds it waits for.
     pub(crate) deadline_us: Option<u64>,
-    next_progress_us: u64,
-    progress: i64,
     /// The client's user was asked and said neither yes nor no.
     in_vain: bool,
     /// The latest grant with which it was tried.
@@ -69,7 +62,7 @@ impl Parked {
     pub(crate) fn new(
         bound: Bound,
         line: Arc<[u8]>,
-        token: Option<&[u8]>,
+        heartbeat: Heartbeat,
         reach: Reach,
         refused: Box<Refused>,
     ) -> Result<Self, (Bound, Box<Refused>)> {
@@ -78,14 +71,12 @@ impl Parked {
         Ok(Self {
             bound,
             line,
-            progress_token: token.map(Into::into),
+            heartbeat,
             reach,
             refused,
             hold,
             first_call,
             deadline_us: None,
-            next_progress_us: 0,
-            progress: FIRST_PROGRESS,
             in_vain: false,
             tried: None,
         })
@@ -103,11 +94,8 @@ impl Parked {
 
     /// The notification that it waits, if one is due.
     fn progress(&mut self, now: Moment) -> Option<Vec<u8>> {
-        let token = self.progress_token.as_deref().filter(|_| now.monotonic_us >= self.next_progress_us)?;
-        self.next_progress_us = now.monotonic_us.saturating_add(PROGRESS_US);
-        self.progress = self.progress.saturating_add(1).min(-1);
         let message = format!("Waiting for approval: `thoth approvals approve {}`", self.hold.token.short());
-        Some(progress_notification(token, self.progress, &message))
+        self.heartbeat.beat(now, &message)
     }
 
     /// Whether a grant of this scope was given that it was not tried with.

@@ -89,6 +89,7 @@ pub(crate) fn decide<E: From<Unasked>>(
         integrity: None,
         retry_of,
         task: false,
+        remote: None,
         also_sent: also_sent.into(),
     };
     let frame = arguments.filter(|_| call.arguments.value().is_some()).unwrap_or(b"{}");
@@ -121,14 +122,14 @@ fn conclude(tenant: &Tenant, round: Round<'_, '_>, answer: Answer, tool: &str) -
             let call_id = permit.tickets().first().map(|ticket| ticket.call_id().to_owned()).unwrap_or_default();
             Verdict::Admitted(Box::new(Admitted { grounds, call_id, arguments: permit.spend().into_owned() }))
         }
-        (answer @ Answer::Admitted, ..) => Verdict::Refused(Box::new(unrecorded(tool, answer))),
+        (answer @ (Answer::Admitted | Answer::Unasked(_)), ..) => Verdict::Refused(Box::new(unrecorded(tool, answer))),
     }
 }
 
 fn unrecorded(tool: &str, answer: Answer) -> Refused {
     let (trace_id, call_id) = match answer {
         Answer::Refused(refused) => (refused.trace_id, refused.call_id),
-        Answer::Admitted => (Arc::from(""), Arc::from("")),
+        Answer::Admitted | Answer::Unasked(_) => (Arc::from(""), Arc::from("")),
     };
     Refused {
         decision: Decision::Block,
@@ -142,6 +143,7 @@ fn unrecorded(tool: &str, answer: Answer) -> Refused {
         call_id,
         hold: None,
         retry_after_seconds: None,
+        remote: None,
         findings: Vec::new(),
         controls: Vec::new(),
     }

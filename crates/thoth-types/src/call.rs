@@ -7,6 +7,7 @@ use crate::decision::Mode;
 use crate::id::{AgentId, EndpointId, ServerName, SessionId, TenantId, UserId};
 use crate::integrity::Integrity;
 use crate::json::Value;
+use crate::remote::Remote;
 
 /// Who calls and where: fixed for the whole session, set by the operator, never by a message.
 #[derive(Debug, Clone)]
@@ -105,4 +106,6 @@ pub struct ToolCall<'f> {
     /// What else the client sent with it, as an object in its exact canonical form; empty for nothing. An approval is
     /// bound to it.
     pub also_sent: Box<[u8]>,
+    /// What the enforcer said of it, where one was asked.
+    pub remote: Option<Arc<Remote>>,
 }

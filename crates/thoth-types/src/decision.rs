@@ -168,6 +168,8 @@ words! {
         Inspection => "inspection",
         /// Rate limits and call budgets.
         Limits => "limits",
+        /// What the enforcer said, where one is asked.
+        Remote => "remote",
         /// Enforcement mode.
         Mode => "mode",
         /// Whether a person has agreed.
@@ -266,6 +268,34 @@ words! {
         EvidenceUnavailable => "evidence_unavailable",
         /// Another element of the same batch was refused.
         BatchRefused => "batch_refused",
+        /// The enforcer refuses the call.
+        EnforcerBlock => "enforcer_block",
+        /// The enforcer wants a person to agree first.
+        EnforcerStepUp => "enforcer_step_up",
+        /// The enforcer says: not now.
+        EnforcerDefer => "enforcer_defer",
+        /// The enforcer changed the arguments.
+        EnforcerModify => "enforcer_modify",
+        /// The enforcer did not answer, so that the call is refused.
+        EnforcerFallbackBlock => "enforcer_fallback_block",
+        /// The enforcer did not answer, so that a person at this machine is asked.
+        EnforcerFallbackStepUp => "enforcer_fallback_step_up",
+        /// The enforcer did not answer, and the operator lets the local decision alone hold.
+        EnforcerFallbackAllow => "enforcer_fallback_allow",
+        /// The enforcer does not take our key, or not for this call.
+        EnforcerRefused => "enforcer_refused",
+        /// What answers for the enforcer is not who it should be, or speaks no TLS that can be trusted.
+        EnforcerUntrusted => "enforcer_untrusted",
+        /// What came is no answer that can be used.
+        EnforcerAnswerInvalid => "enforcer_answer_invalid",
+        /// The answer is for another call.
+        ActionAttestationIdMismatch => "action_attestation_id_mismatch",
+        /// The answer is of another chain of calls.
+        EnforcementTraceIdMismatch => "enforcement_trace_id_mismatch",
+        /// The call was not put to the enforcer, or is no longer the one that was.
+        EnforcerNotAsked => "enforcer_not_asked",
+        /// Too many calls wait for the enforcer already.
+        EnforcerBusy => "enforcer_busy",
         /// The upstream server is gone.
         UpstreamGone => "upstream_gone",
     }

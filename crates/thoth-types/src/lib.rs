@@ -16,6 +16,7 @@ pub mod integrity;
 pub mod json;
 pub mod place;
 pub mod redacted;
+pub mod remote;
 
 pub use approval::{
     Approver, ApproverRule, ArgumentPattern, Binding, Channel, Grant, GrantScope, HoldToken, Namespaces, ProcessRef,
@@ -28,3 +29,4 @@ pub use inspection::{HarmClass, HarmClasses, InspectAction, Inspected};
 pub use integrity::{Digest, FieldDigest, Fingerprint, Integrity, ItemKind, PinState, Reaction, Severity, Threat};
 pub use place::Place;
 pub use redacted::Redacted;
+pub use remote::{Remote, RemoteTold, RemoteVerdict};

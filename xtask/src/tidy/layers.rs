@@ -36,6 +36,7 @@ const HOUSE: &[Row] = &[
             "thoth-endpoint",
             "thoth-scan",
             "thoth-gate",
+            "thoth-api",
         ],
     },
     Row {

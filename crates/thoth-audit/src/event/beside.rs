@@ -1,7 +1,7 @@
-//! What is recorded beside a decision: what rules and policies in shadow mode would have answered, and how conditions came
-//! out where the arguments themselves are not kept.
+//! What is recorded beside a decision: what rules and policies in shadow mode would have answered, how conditions came
+//! out where the arguments themselves are not kept, and what the enforcer said.
 
-use thoth_types::{Approval, Place, ReasonCode};
+use thoth_types::{Approval, Decision, Place, ReasonCode};
 
 use super::{ELEMENT_CAP, SHORT_CAP};
 use crate::json::{Object, fitting, string};
@@ -26,6 +26,44 @@ pub struct ShadowFields<'a> {
     pub place: Option<&'a Place>,
     /// The policy that was asked.
     pub policy_digest: &'a str,
+}
+
+/// What the enforcer said, in its own words, and under which ids it was asked.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoteFields<'a> {
+    /// What it was told as `action_attestation_id`.
+    pub attestation_id: &'a str,
+    /// Its decision, if it gave one.
+    pub decision: Option<Decision>,
+    /// Its reason.
+    pub reason: Option<&'a str>,
+    /// Its reason code.
+    pub reason_code: Option<&'a str>,
+    /// How much harm it thinks possible, 0 to 100.
+    pub risk_score: Option<u8>,
+    /// What it was told as `enforcement_trace_id`.
+    pub trace_id: &'a str,
+    /// Its name for a refusal.
+    pub violation_id: Option<&'a str>,
+}
+
+/// The longest reason of an enforcer that is kept, as written, in bytes.
+const REMOTE_REASON: usize = 500;
+
+/// The keys that begin with `enforcer`.
+pub(super) fn write_remote(o: &mut Object<'_>, remote: Option<&RemoteFields<'_>>) {
+    let Some(remote) = remote else { return };
+    o.text("enforcerAttestationId", remote.attestation_id, ELEMENT_CAP);
+    if let Some(decision) = remote.decision {
+        o.word("enforcerDecision", decision.as_str());
+    }
+    o.optional("enforcerReason", remote.reason, REMOTE_REASON);
+    o.optional("enforcerReasonCode", remote.reason_code, ELEMENT_CAP);
+    if let Some(score) = remote.risk_score {
+        o.number("enforcerRiskScore", u64::from(score));
+    }
+    o.text("enforcerTraceId", remote.trace_id, ELEMENT_CAP);
+    o.optional("enforcerViolationId", remote.violation_id, ELEMENT_CAP);
 }
 
 /// Writes nothing at all for nothing.

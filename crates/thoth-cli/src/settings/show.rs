@@ -56,8 +56,8 @@ const fn state(state: State) -> &'static str {
         State::Effective => "in_use",
         State::Update => "in_use_by_update",
         State::Doctor => "in_use_by_doctor",
+        State::Enforcer => "in_use_with_enforcer",
         State::Planned => "not_used_yet",
-        State::Refused => "refused",
         State::Elsewhere(_) => "not_read",
     }
 }

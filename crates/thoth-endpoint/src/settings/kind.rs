@@ -38,6 +38,8 @@ pub enum Kind {
     Domain,
     /// An `https` address, without credentials and without a query: these would be shown with it.
     Url,
+    /// The same, or an `http` address of this very machine.
+    ServerUrl,
     /// `true`, `1`, `false` or `0`.
     Bool,
     /// A whole number of seconds, `90`, or with a unit, `90s`, `5m`, `1h`; at least a second, at most a day.
@@ -79,6 +81,7 @@ impl Kind {
             }
             Self::Domain => same(is_domain(text), "it is not a domain name"),
             Self::Url => https(text).map(|()| text.to_owned()),
+            Self::ServerUrl => server(text).map(|()| text.to_owned()),
             Self::Bool => match text {
                 "true" | "1" => Ok("true".to_owned()),
                 "false" | "0" => Ok("false".to_owned()),
@@ -104,6 +107,7 @@ impl Kind {
             Self::Email => "e-mail address".to_owned(),
             Self::Domain => "domain name".to_owned(),
             Self::Url => "`https://` address".to_owned(),
+            Self::ServerUrl => "`https://` address, or `http://` on this machine".to_owned(),
             Self::Bool => "`true`, `false`".to_owned(),
             Self::Seconds => "duration".to_owned(),
             Self::Choice(words) => quoted(words),
@@ -171,6 +175,15 @@ fn https(text: &str) -> Result<(), String> {
     let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
     let good = name.split('.').all(is_dns_label) && port.is_none_or(|port| port.parse::<u16>().is_ok());
     must(good, "its host or port is not one")
+}
+
+fn server(text: &str) -> Result<(), String> {
+    let Some(rest) = text.strip_prefix("http://") else { return https(text) };
+    let port = ["localhost", "127.0.0.1", "[::1]"].iter().find_map(|host| rest.strip_prefix(host));
+    let port = port.map(|port| port.trim_end_matches('/'));
+    let good = port
+        .is_some_and(|port| port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok()));
+    if good { Ok(()) } else { Err("it is neither an `https://` address nor one of this machine".to_owned()) }
 }
 
 /// One spelling of a number: digits alone, and no zeros before it.
@@ -243,6 +256,24 @@ mod tests {
                     "https://u:p@a",
                     "https://a/?b",
                     "https://a#b",
+                ],
+            ),
+            (
+                Kind::ServerUrl,
+                &[
+                    ("https://a.b:8443/c", "https://a.b:8443/c"),
+                    ("http://127.0.0.1:8787", "http://127.0.0.1:8787"),
+                    ("http://localhost/", "http://localhost/"),
+                    ("http://[::1]:1", "http://[::1]:1"),
+                ],
+                &[
+                    "http://a",
+                    "http://localhost.a",
+                    "http://127.0.0.1@a",
+                    "http://localhost:x",
+                    "https://u:p@a",
+                    "a",
+                    "",
                 ],
             ),
             (Kind::Choice(&["dev", "prod"]), &[("dev", "dev")], &["Dev", "production", ""]),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use thoth_types::{AgentId, EndpointId, Redacted, TenantId, UserId};
 
@@ -85,15 +86,19 @@ pub struct Resolved {
     pub stage: Stage,
     /// As whom the gate may run.
     pub guards: Guards,
-    /// What a call gets when the policy server cannot be asked. Nothing asks one yet.
+    /// What a call gets when the enforcer cannot be asked.
     pub failure_decision: FailureDecision,
     /// What is checked before the policy.
     pub predicates: Predicates,
     /// What connections are checked against; what is wrong with that, where it cannot be used.
     pub tls: Result<Tls, String>,
-    /// The key for the policy server. Nothing uses it yet.
+    /// The key for the enforcer.
     pub api_key: Option<Redacted<String>>,
-    /// The policy server's address for decisions, where tenant and domain are written.
+    /// The enforcer that is asked, if any.
+    pub enforcer_url: Option<String>,
+    /// How long a connection to it may take, and how long the whole of an answer.
+    pub enforcer_within: (Duration, Duration),
+    /// The policy server's address for decisions, where tenant and domain are written. Nothing asks there.
     pub enforce_url: Option<String>,
     /// The same for registration and governance.
     pub grid_url: Option<String>,
@@ -111,7 +116,8 @@ impl Merged {
     #[must_use]
     pub fn resolve(self, machine: &Machine<'_>) -> Resolved {
         let Self { contests, foreign, warnings } = self;
-        let mut reading = Reading { values: Vec::new(), problems: Vec::new(), warnings };
+        let asks = contests.iter().any(|contest| contest.setting.is(&server::ENFORCER_URL) && contest.winner.is_some());
+        let mut reading = Reading { values: Vec::new(), problems: Vec::new(), warnings, asks };
         for contest in contests.iter().filter(|contest| !matches!(contest.setting.state, State::Elsewhere(_))) {
             let (value, is_wrong) = match reading.read(contest) {
                 Ok(value) => (value, false),
@@ -147,6 +153,8 @@ struct Reading<'m> {
     values: Vec<Value<'m>>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
+    /// Whether an enforcer is to be asked.
+    asks: bool,
 }
 
 impl Reading<'_> {
@@ -154,11 +162,6 @@ impl Reading<'_> {
     fn read(&mut self, contest: &Contest) -> Result<Option<String>, Wrong> {
         let setting = contest.setting;
         let Some(winner) = &contest.winner else { return Ok(setting.default.map(str::to_owned)) };
-        if setting.state == State::Refused {
-            let message = "this version of Thoth decides locally and cannot ask a policy server".to_owned();
-            self.problems.push(Problem { setting: setting.name(), origin: winner.origin.clone(), message });
-            return Err(Wrong);
-        }
         let kind = match (setting.kind, winner.origin.source) {
             // Whoever writes the flag may name the person as they like; fleets set the variable, and agree on addresses.
             (Kind::Email, Source::Flag) => Kind::User,
@@ -180,12 +183,17 @@ impl Reading<'_> {
                     }
                     None => format!("{what} cannot be used: {wrong}"),
                 };
-                let stops = setting.state == State::Effective || origin.source < Source::Environment;
+                let is_for_enforcer = matches!(setting.state, State::Update | State::Doctor | State::Enforcer);
+                let stops = setting.state == State::Effective
+                    || origin.source < Source::Environment
+                    || (self.asks && is_for_enforcer);
                 if stops {
                     self.problems.push(Problem { setting: setting.name(), origin: origin.clone(), message });
                 } else {
                     let whom = if matches!(setting.state, State::Update | State::Doctor) {
                         "`thoth update` and `thoth doctor` stop at it"
+                    } else if setting.state == State::Enforcer {
+                        "nothing uses it without an enforcer"
                     } else {
                         "nothing uses it yet"
                     };
@@ -202,6 +210,11 @@ impl Reading<'_> {
 
     fn owned(&self, setting: &Setting) -> Option<String> {
         self.value(setting).map(str::to_owned)
+    }
+
+    /// A duration; the shortest there is where it cannot be told.
+    fn seconds(&self, setting: &Setting) -> Duration {
+        Duration::from_secs(self.value(setting).and_then(|seconds| seconds.parse().ok()).unwrap_or(1))
     }
 
     fn is_written(&self, setting: &Setting) -> bool {
@@ -268,6 +281,9 @@ impl Reading<'_> {
         let endpoint = identity::endpoint(given, machine);
         let mut rows: Vec<_> = self.values.iter().map(row).collect();
         for row in &mut rows {
+            if row.state == Some(State::Enforcer) && row.origin.is_some() && !self.asks {
+                row.notes.insert(0, "not used without an enforcer".to_owned());
+            }
             if row.name == guards::REQUIRE_NON_ROOT.name() && row.source == Source::Default {
                 row.value = Some(guards.non_root.to_string());
             }
@@ -303,6 +319,8 @@ impl Reading<'_> {
             },
             tls: self.tls(),
             api_key: self.owned(&keys::API_KEY).map(Redacted::new),
+            enforcer_url: self.owned(&server::ENFORCER_URL),
+            enforcer_within: (self.seconds(&server::ENFORCER_CONNECT_TIMEOUT), self.seconds(&server::ENFORCER_TIMEOUT)),
             enforce_url,
             grid_url,
             problems: self.problems,
@@ -317,8 +335,7 @@ fn row(held: &Value<'_>) -> Row {
     let mut notes = Vec::new();
     let mut winner = held.contest.winner.as_ref();
     if let Some(wrong) = winner.filter(|_| held.is_wrong) {
-        let what = if setting.state == State::Refused { "is refused" } else { "cannot be used" };
-        notes.push(note(wrong, what));
+        notes.push(note(wrong, "cannot be used"));
         winner = None;
     }
     if winner.is_some() && setting.state == State::Planned {

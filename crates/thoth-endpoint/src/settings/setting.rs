@@ -35,14 +35,14 @@ pub struct Setting {
 pub enum State {
     /// It has an effect.
     Effective,
-    /// Only the connections of `thoth update` and `thoth doctor` use it.
+    /// The connections of `thoth update` and `thoth doctor` use it, and those to an enforcer.
     Update,
-    /// Only the connections of `thoth doctor` use it.
+    /// The connections of `thoth doctor` use it, and those to an enforcer.
     Doctor,
-    /// It is read, checked and shown, and nothing uses it: there is no policy server to talk to yet.
+    /// It has an effect where an enforcer is asked.
+    Enforcer,
+    /// It is read, checked and shown, and nothing uses it yet.
     Planned,
-    /// Thoth does not start while it is set.
-    Refused,
     /// It belongs to another program, which this names; it is not read.
     Elsewhere(&'static str),
 }
@@ -53,10 +53,10 @@ impl State {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Effective => "in use",
-            Self::Update => "in use by `thoth update` and `thoth doctor`",
-            Self::Doctor => "in use by `thoth doctor`",
+            Self::Update => "in use by `thoth update`, `thoth doctor`, and with an enforcer",
+            Self::Doctor => "in use by `thoth doctor`, and with an enforcer",
+            Self::Enforcer => "in use with an enforcer",
             Self::Planned => "not used yet",
-            Self::Refused => "refused",
             Self::Elsewhere(_) => "not read",
         }
     }
@@ -112,8 +112,8 @@ impl Setting {
         Self { state: State::Doctor, ..self }
     }
 
-    pub(super) const fn refused(self) -> Self {
-        Self { state: State::Refused, ..self }
+    pub(super) const fn enforcer(self) -> Self {
+        Self { state: State::Enforcer, ..self }
     }
 
     pub(super) const fn of(self, program: &'static str) -> Self {

@@ -55,14 +55,15 @@ pub static GROUPS: &[Group] = &[
     },
     Group {
         title: "Policy server",
-        about: "This version decides locally and sends nothing to a server. With a tenant and an apex domain it derives \
-            two addresses, `https://enforce.<tenant>.<apex>` and `https://grid.<tenant>.<apex>`; only `thoth doctor` looks \
-            whether they can be reached. There is no default domain: nothing is ever sent to anybody whom nobody named.",
+        about: "`thoth run` asks the enforcer whose address is given, and nobody where none is: calls are then decided here \
+            alone. With a tenant and an apex domain two more addresses are derived, `https://enforce.<tenant>.<apex>` and \
+            `https://grid.<tenant>.<apex>`; only `thoth doctor` looks whether they can be reached. There is no default \
+            domain: nothing is ever sent to anybody whom nobody named.",
         rows: server::ROWS,
     },
     Group {
         title: "TLS",
-        about: "For the connections of `thoth update` and `thoth doctor`, and later for those to the policy server.",
+        about: "For the connections of `thoth update`, of `thoth doctor`, and of `thoth run` to an enforcer.",
         rows: tls::ROWS,
     },
     Group {

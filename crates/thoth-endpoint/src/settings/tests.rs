@@ -87,7 +87,7 @@ fn who_wins() {
     THOTH_USER_ID = ada [flag --user-id] THOTH_USER_ID `ada@example.org` does not count
     THOTH_INTUNE_DEVICE_ID = dev-1 [environment THOTH_INTUNE_DEVICE_ID] INTUNE_DEVICE_ID `dev-2` does not count
     THOTH_ENV = staging [managed /etc/thoth/thoth-config.json:1:35] THOTH_ENV `prod` does not count
-    THOTH_API_KEY = set [flag --api-key] not used yet; THOTH_API_KEY does not count; named.json does not count; home.json does not count
+    THOTH_API_KEY = set [flag --api-key] not used without an enforcer; THOTH_API_KEY does not count; named.json does not count; home.json does not count
     THOTH_ENDPOINT_CHECKIN_INTERVAL_SEC = 300 [environment THOTH_HEARTBEAT_INTERVAL_SECONDS] not used yet
     endpoint = dev-1 [derived -] Intune's device id
     THOTH_VERSION = - [environment THOTH_VERSION] not read: of the installer
@@ -98,7 +98,7 @@ fn who_wins() {
     THOTH_TENANT_ID = f [flag --tenant-id] THOTH_TENANT_ID `e` does not count
     THOTH_USER_ID = ada [flag --user-id] THOTH_USER_ID `ada@example.org` does not count
     THOTH_ENV = prod [environment THOTH_ENV] 
-    THOTH_API_KEY = set [environment THOTH_API_KEY] not used yet; named.json does not count; home.json does not count
+    THOTH_API_KEY = set [environment THOTH_API_KEY] not used without an enforcer; named.json does not count; home.json does not count
     endpoint = host [derived -] the host name
     ");
     let key = |flags: &[(&'static str, &str)], variables: &[(&str, &str)], files: &[(&str, &str)]| {
@@ -196,7 +196,7 @@ fn wrong_values() {
         ("THOTH_ENV", "production"),
         ("THOTH_REQUIRE_NON_ROOT", "yes"),
         ("THOTH_EXPECTED_PROXY_UID", "root"),
-        ("THOTH_ENFORCER_URL", "https://enforce.example.org"),
+        ("THOTH_ENFORCER_URL", "http://enforce.example.org"),
         ("THOTH_API_KEY", secret),
         ("THOTH_AUTH_TOKEN", secret),
         ("THOTH_TLS_VERIFY", "no"),
@@ -218,7 +218,7 @@ fn wrong_values() {
     THOTH_API_KEY = - [default -] --api-key cannot be used; THOTH_API_KEY does not count
     THOTH_AUTH_TOKEN = - [default -] THOTH_AUTH_TOKEN cannot be used
     THOTH_APEX_DOMAIN = - [default -] THOTH_APEX_DOMAIN `localhost` cannot be used
-    THOTH_ENFORCER_URL = - [default -] THOTH_ENFORCER_URL is refused
+    THOTH_ENFORCER_URL = - [default -] THOTH_ENFORCER_URL cannot be used
     THOTH_TLS_VERIFY = true [default -] THOTH_TLS_VERIFY `no` cannot be used
     THOTH_TLS_PINNED_CERT_SHA256 = - [default -] THOTH_TLS_PINNED_CERT_SHA256 `abc` cannot be used
     THOTH_REQUIRE_NON_ROOT = true [default -] THOTH_REQUIRE_NON_ROOT `yes` cannot be used
@@ -228,14 +228,14 @@ fn wrong_values() {
     endpoint = host [derived -] the host name
     warning: THOTH_AUTH_TOKEN cannot be used: it is empty or has white space or a control character; nothing uses it yet
     warning: THOTH_APEX_DOMAIN is `localhost`: it is not a domain name; nothing uses it yet
-    warning: THOTH_TLS_VERIFY is `no`: it is neither `true` nor `false`; `thoth update` and `thoth doctor` stop at it
-    warning: THOTH_TLS_PINNED_CERT_SHA256 is `abc`: it is not a list of SHA-256 digests in hexadecimal; `thoth update` and `thoth doctor` stop at it
     problem: --tenant-id cannot be used: tenant id is empty
     problem: THOTH_USER_ID is `ada`: it is not an e-mail address
     problem: THOTH_ENDPOINT_ID is `a\u{1b}[2Jb`: endpoint id has a control character or surrounding white space
     problem: THOTH_ENV is `production`: it is not one of `dev`, `staging`, `prod`
     problem: --api-key cannot be used: it is empty or has white space or a control character
-    problem: this version of Thoth decides locally and cannot ask a policy server
+    problem: THOTH_ENFORCER_URL cannot be used: it is neither an `https://` address nor one of this machine
+    problem: THOTH_TLS_VERIFY is `no`: it is neither `true` nor `false`
+    problem: THOTH_TLS_PINNED_CERT_SHA256 is `abc`: it is not a list of SHA-256 digests in hexadecimal
     problem: THOTH_REQUIRE_NON_ROOT is `yes`: it is neither `true` nor `false`
     problem: /etc/thoth/thoth-config.json:1:24: `expected_proxy_uid` is `x`: it is not the number of a user
     problem: THOTH_INTENT_TOOL_ALLOWLIST is `triage`: at character 1, `triage` has no `=`; write `intent=tool|tool`
@@ -254,8 +254,8 @@ fn no_message_has_credentials_or_long_values() {
         ("THOTH_GOVAPI_URL", "https://host/x?token=hunter2", "it has a query or a fragment"),
         ("THOTH_GOVAPI_URL", "https://host/x#hunter2", "it has a query or a fragment"),
         ("THOTH_GOVAPI_URL", "http://u:hunter2@host", "it is not an `https://` address"),
-        ("THOTH_ENFORCER_URL", "https://u:hunter2@host", "cannot ask a policy server"),
-        ("THOTH_ENFORCER_URL", "hunter2", "cannot ask a policy server"),
+        ("THOTH_ENFORCER_URL", "https://u:hunter2@host", "it has user information before an `@`"),
+        ("THOTH_ENFORCER_URL", "http://u:hunter2@localhost", "it is neither an `https://` address nor"),
         ("THOTH_APEX_DOMAIN", "https://u:hunter2@host", "it is not a domain name"),
         ("THOTH_ENDPOINT_ID", "u:hunter2@host\t", "has a control character"),
         ("THOTH_INTENT_TOOL_ALLOWLIST", "https://u:hunter2@host", "it is not such a list"),

@@ -37,6 +37,11 @@ impl<'r> Approvals<'r> {
         Self { spends: true, random }
     }
 
+    /// The same, without using anything up.
+    pub(crate) const fn only_looking(self) -> Self {
+        Self { spends: false, ..self }
+    }
+
     /// An approval is only looked at.
     pub(crate) fn peek(random: &'r Random<'r>) -> Self {
         Self { spends: false, random }
@@ -205,9 +210,11 @@ fn consult(
             shown: Vec::new(),
         })
     };
-    // Leave was given for a kind of call, before anybody knew what this one carries.
-    let suspicious =
-        decided.findings.iter().any(|found| found.stage == Stage::Inspection && found.approval > Approval::Auto);
+    // Leave was given for a kind of call, before anybody knew what this one carries, or that the enforcer would be silent.
+    let suspicious = decided
+        .findings
+        .iter()
+        .any(|found| matches!(found.stage, Stage::Inspection | Stage::Remote) && found.approval > Approval::Auto);
     let covers = |grant: &Grant| {
         !suspicious
             && ArgumentPatterns::compile(&grant.patterns).is_ok_and(|patterns| patterns.matches(decided.call.arguments))

@@ -43,6 +43,7 @@ fn withhold(ticket: Ticket) -> Refused {
         call_id: ticket.call_id,
         hold: None,
         retry_after_seconds: None,
+        remote: None,
         findings: Vec::new(),
         controls: Vec::new(),
     }

@@ -208,6 +208,7 @@ fn without_randomness_nobody_is_asked() {
         integrity: None,
         retry_of: None,
         task: false,
+        remote: None,
         also_sent: Box::default(),
     };
     let mut round = world.gate.round(&mut world.session);

@@ -237,6 +237,7 @@ impl World {
             integrity: None,
             retry_of,
             task: false,
+            remote: None,
             also_sent: Box::default(),
         };
         let mut round = self.gate.round(&mut self.session);
@@ -256,7 +257,7 @@ impl World {
                 assert_eq!(went, [b"frame\n".as_slice()]);
                 None
             }
-            (Answer::Refused(_), Some(_)) => panic!("refused twice"),
+            (Answer::Refused(_) | Answer::Unasked(_), _) => panic!("refused twice, or not at all"),
         }
     }
 
@@ -272,6 +273,7 @@ impl World {
                 integrity: None,
                 retry_of: None,
                 task: false,
+                remote: None,
                 also_sent: Box::default(),
             }
         });
@@ -281,6 +283,7 @@ impl World {
             round.admit_batch(&parsed, b"batch\n", &random, at(second)).into_iter().map(|answer| match answer {
                 Answer::Admitted => None,
                 Answer::Refused(refused) => Some((refused.decision, refused.reason_code)),
+                Answer::Unasked(_) => panic!("no enforcer is asked here"),
             });
         let answers = answers.collect();
         (answers, round.commit().permits.len() == 1)

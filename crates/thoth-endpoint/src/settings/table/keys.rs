@@ -5,9 +5,9 @@ use super::super::setting::Setting;
 
 settings! {
     API_KEY: "The endpoint's key."
-        => Setting::env(&["THOTH_API_KEY"], Kind::Secret).flag("--api-key").secret().planned();
+        => Setting::env(&["THOTH_API_KEY"], Kind::Secret).flag("--api-key").secret().enforcer();
     API_KEY_FILE: "A file with the key: JSON with `api_key`, or the key alone."
-        => Setting::env(&["THOTH_API_KEY_FILE"], Kind::Path).otherwise("`~/.thoth/proxy_api_key.json`").planned();
+        => Setting::env(&["THOTH_API_KEY_FILE"], Kind::Path).otherwise("`~/.thoth/proxy_api_key.json`").enforcer();
     API_KEY_ID: "The name of the key, written as `key_id` when `~/.thoth/proxy_api_key.json` is created."
         => Setting::env(&["THOTH_API_KEY_ID"], Kind::Word).otherwise("the host name");
     RUNTIME_BEARER_TOKEN: "A short-lived token, to be preferred to a key."

@@ -9,8 +9,8 @@ settings! {
     TLS_CA_BUNDLE: "A file with the certificates (PEM) of the only authorities to trust."
         => Setting::env(&["THOTH_TLS_CA_BUNDLE"], Kind::Path).key("tls_ca_bundle").update().loosens(&["*"]);
     TLS_PINNED_CERT_SHA256: "SHA-256 digests of the policy server's own certificate, separated by commas: \
-        `sha256:<64 hex digits>`, or the digits alone. `thoth doctor` holds the policy server to them; updates come from \
-        another server, so `thoth update` does not, but stops where they cannot be read."
+        `sha256:<64 hex digits>`, or the digits alone. `thoth run` and `thoth doctor` hold the policy server to them; updates come \
+        from another server, so `thoth update` does not, but stops where they cannot be read."
         => Setting::env(&["THOTH_TLS_PINNED_CERT_SHA256"], Kind::Pins).key("tls_pinned_cert_sha256").doctor();
     TLS_PIN_CACHE: "How long a checked pin is remembered: seconds, or with a unit."
         => Setting::env(&["THOTH_TLS_PIN_CACHE_SECONDS"], Kind::Seconds).default("300").planned();

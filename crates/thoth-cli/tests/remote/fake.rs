@@ -1,0 +1,124 @@
+//! Servers that are no enforcer, or a sick one.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+/// What is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nobody listens.
+    Closed,
+    /// It takes connections and never says anything.
+    Silent,
+    /// It answers a byte at a time, and never all of it.
+    Dripping,
+    /// It closes in the middle of an answer.
+    Cut,
+    /// It says something that is not HTTP.
+    Noise,
+    /// It answers with this status, these headers and this body.
+    Says(u16, &'static str, &'static str),
+    /// It allows, with another id in this place.
+    Echoes(&'static str),
+}
+
+/// A server on this machine. It ends with the process.
+pub(crate) struct Fake {
+    address: String,
+    asked: Arc<Mutex<Vec<Value>>>,
+    // Held so that nobody else gets the port of a server that does not listen.
+    _listener: Option<TcpListener>,
+}
+
+impl Fake {
+    pub(crate) fn start(fault: Fault) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        if fault == Fault::Closed {
+            drop(listener);
+            return Self { address, asked, _listener: None };
+        }
+        let heard = Arc::clone(&asked);
+        let own = listener.try_clone().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let heard = Arc::clone(&heard);
+                // The other side goes away when it likes.
+                std::thread::spawn(move || drop(serve(fault, stream, &heard)));
+            }
+        });
+        Self { address, asked, _listener: Some(own) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How many questions came.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    /// The latest question.
+    pub(crate) fn question(&self) -> Value {
+        self.asked.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+fn serve(fault: Fault, stream: TcpStream, heard: &Mutex<Vec<Value>>) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let line = line.to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    let asked: Value = serde_json::from_slice(&body).unwrap();
+    heard.lock().unwrap().push(asked.clone());
+    let mut stream = stream.into_inner();
+    let allow = r#"{"decision":"ALLOW"}"#;
+    match fault {
+        Fault::Closed => Ok(()),
+        Fault::Silent => {
+            // Until the other side goes away.
+            let _ = stream.read(&mut [0])?;
+            Ok(())
+        }
+        Fault::Dripping => {
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n")?;
+            loop {
+                stream.write_all(b" ")?;
+                std::thread::park_timeout(std::time::Duration::from_millis(20));
+            }
+        }
+        Fault::Cut => write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{allow}"),
+        Fault::Noise => stream.write_all(b"\x00\x01 220 smtp.example.org ESMTP\r\n"),
+        Fault::Says(status, headers, body) => answer(&mut stream, status, headers, body),
+        Fault::Echoes(place) => {
+            let mut body = serde_json::json!({"decision": "ALLOW"});
+            for key in ["action_attestation_id", "enforcement_trace_id"] {
+                body[key] = if key == place { "another".into() } else { asked[key].clone() };
+            }
+            answer(&mut stream, 200, "", &body.to_string())
+        }
+    }
+}
+
+fn answer(stream: &mut TcpStream, status: u16, headers: &str, body: &str) -> std::io::Result<()> {
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status} X\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}")
+}

@@ -1,0 +1,11 @@
+//! `thoth run` that asks an enforcer, end to end: a real `thothd`, a real MCP server, and servers that only look like an
+//! enforcer.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+
+mod decisions;
+mod fake;
+mod faults;
+mod holds;
+mod site;
+mod trust;

@@ -1,0 +1,316 @@
+//! An enforcer on a folder of its own, and `thoth run` before a real MCP server that writes down what it reads.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thoth_audit::{Durability, Ledger, LedgerKeys, LedgerOptions};
+use thoth_proxy::Evidence;
+use thoth_store::{Desk, HoldState, Holds as _, SqliteHolds};
+use thoth_testkit::gated::Gated;
+use thoth_testkit::stdio_peer::{Launch, StdioPeer};
+use thoth_types::{Approver, Channel, Vote};
+
+/// Longer than anything here takes; only a test that hangs meets it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The server behind a recorder: what it reads is appended to `$1` as it reads it.
+const RECORDER: &str = r#"read=$1; shift; tee -a -- "$read" | "$@""#;
+
+/// The enforcer.
+pub(crate) struct Thothd {
+    child: Child,
+    address: String,
+    data: TempDir,
+    arguments: Vec<String>,
+}
+
+impl Thothd {
+    pub(crate) fn start(policy: &str) -> Self {
+        Self::start_with(policy, &[])
+    }
+
+    pub(crate) fn start_with(policy: &str, arguments: &[&str]) -> Self {
+        let data = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap();
+        fs::write(data.path().join("policy.yaml"), policy).unwrap();
+        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        let (child, address) = spawn(data.path(), &arguments, "127.0.0.1:0");
+        Self { child, address, data, arguments }
+    }
+
+    /// Kills it, as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on the same folder, at the same address.
+    pub(crate) fn again(&mut self) {
+        (self.child, self.address) = spawn(self.data.path(), &self.arguments, &self.address);
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Makes a key beside the server.
+    pub(crate) fn key(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(thothd());
+        command.args(["keys", "create", "--tenant", "acme", "--data"]).arg(self.data.path());
+        let made = command.args(arguments).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        String::from_utf8(made.stdout).unwrap().trim().to_owned()
+    }
+
+    /// A key of the agent `bot`.
+    pub(crate) fn agent_key(&self) -> String {
+        self.key(&["--agent-id", "bot", "--permission", "execute"])
+    }
+}
+
+impl Drop for Thothd {
+    fn drop(&mut self) {
+        // It may be dead already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// `thothd`, built by the tests of its own crate beside ours.
+fn thothd() -> PathBuf {
+    let beside = Path::new(env!("CARGO_BIN_EXE_thoth")).parent().unwrap().join("thothd");
+    assert!(beside.exists(), "`{}` is missing; run `cargo build -p thoth-server`", beside.display());
+    beside
+}
+
+fn spawn(data: &Path, arguments: &[String], listen: &str) -> (Child, String) {
+    let mut command = Command::new(thothd());
+    command.args(["serve", "--listen", listen, "--data"]).arg(data).args(arguments);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let (_, address) = line.trim().split_once("://").unwrap_or_else(|| panic!("{line}"));
+    (child, address.to_owned())
+}
+
+impl Thothd {
+    /// A person's answer to a held call.
+    pub(crate) fn resolve(&self, hold: &str, decision: &str) {
+        let key = self.key(&["--name", "ops", "--organization", "--permission", "read", "--permission", "write"]);
+        let body = json!({ "decision": decision }).to_string();
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "POST /acme/thoth/approvals/{hold}/resolve HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\n\
+             connection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )
+        .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    }
+}
+
+/// How `thoth run` is told to ask.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asking {
+    pub(crate) url: String,
+    pub(crate) key: String,
+    pub(crate) variables: Vec<(&'static str, String)>,
+    pub(crate) flags: Vec<&'static str>,
+}
+
+impl Asking {
+    pub(crate) fn of(url: String, key: String) -> Self {
+        Self { url, key, ..Self::default() }
+    }
+
+    pub(crate) fn var(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn flag(mut self, flag: &'static str) -> Self {
+        self.flags.push(flag);
+        self
+    }
+}
+
+/// A client in front of `thoth run`.
+pub(crate) struct Session {
+    folder: TempDir,
+    peer: StdioPeer,
+    calls: u64,
+    /// Lines that came while another was waited for.
+    heard: Vec<Value>,
+}
+
+impl Session {
+    /// Begins one under this local policy.
+    pub(crate) fn begin(policy: &str, asking: &Asking) -> Self {
+        Self::begin_in("2025-06-18", policy, asking)
+    }
+
+    /// The same in another revision of the protocol.
+    pub(crate) fn begin_in(revision: &str, policy: &str, asking: &Asking) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let thoth = env!("CARGO_BIN_EXE_thoth");
+        let mut gated = Gated::prepare(thoth, folder.path(), policy).unwrap();
+        for word in
+            ["--enforcer-url", &asking.url, "--tenant-id", "acme", "--agent-id", "bot", "--server-name", "notes"]
+        {
+            gated = gated.flag(word);
+        }
+        gated = asking.flags.iter().fold(gated, |gated, flag| gated.flag(*flag));
+        let mut launch = gated.launch().env("THOTH_API_KEY", &asking.key);
+        for (name, value) in &asking.variables {
+            launch = launch.env(*name, value);
+        }
+        let recorder = Launch::new(["sh", "-c", RECORDER, "recorder"]).arg(folder.path().join("read"));
+        let server = Launch::new([thoth, "demo-server"]);
+        let peer = StdioPeer::spawn(&server.behind(&recorder).behind(&launch)).unwrap();
+        let mut session = Self { folder, peer, calls: 0, heard: Vec::new() };
+        session.send(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}));
+        session.answer(0);
+        session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        session
+    }
+
+    pub(crate) fn send(&mut self, message: &Value) {
+        self.peer.send(format!("{message}\n").as_bytes()).unwrap();
+    }
+
+    /// Says no more.
+    pub(crate) fn close(&mut self) {
+        self.peer.close();
+    }
+
+    /// The answer under this id; what else comes is kept.
+    pub(crate) fn answer(&mut self, id: u64) -> Value {
+        if let Some(at) = self.heard.iter().position(|line| line["id"] == id) {
+            return self.heard.remove(at);
+        }
+        loop {
+            let line = self.line();
+            if line["id"] == id {
+                return line;
+            }
+            self.heard.push(line);
+        }
+    }
+
+    /// The next line, whatever it is.
+    pub(crate) fn line(&mut self) -> Value {
+        match self.peer.receive(PATIENCE) {
+            Ok(Some(line)) => serde_json::from_slice(&line).unwrap(),
+            Ok(None) => panic!("the session ended: {}", self.peer.complaints()),
+            Err(error) => panic!("{error}: {}", self.peer.complaints()),
+        }
+    }
+
+    /// Begins a call; its id.
+    pub(crate) fn begin_call(&mut self, tool: &str, arguments: &Value) -> u64 {
+        self.calls += 1;
+        let params = json!({"name": tool, "arguments": arguments, "_meta": {"progressToken": self.calls}});
+        self.send(&json!({"jsonrpc": "2.0", "id": self.calls, "method": "tools/call", "params": params}));
+        self.calls
+    }
+
+    /// A call from begin to end.
+    pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Value {
+        let id = self.begin_call(tool, arguments);
+        self.answer(id)
+    }
+
+    /// How often the server was told to call this tool.
+    pub(crate) fn ran(&mut self, tool: &str) -> usize {
+        // Once the server answers this, all that it read before is written down.
+        self.calls += 1;
+        let ping = self.calls;
+        self.send(&json!({"jsonrpc": "2.0", "id": ping, "method": "ping"}));
+        self.answer(ping);
+        let read = fs::read_to_string(self.folder.path().join("read")).unwrap_or_default();
+        let messages = read.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        messages.filter(|message| message["method"] == "tools/call" && message["params"]["name"] == tool).count()
+    }
+
+    /// A person at this machine approves the call that waits here, as soon as one does.
+    pub(crate) fn approve_here(&self) {
+        let (home, ledger) = (self.folder.path().join("home"), self.folder.path().join("ledger"));
+        let holds = SqliteHolds::new(home.join("state.db"), ledger.clone());
+        let mut waiting = Vec::new();
+        eventually("no call is held here", || {
+            waiting = holds.list().unwrap();
+            waiting.retain(|hold| hold.state == HoldState::Pending);
+            !waiting.is_empty()
+        });
+        let keys = LedgerKeys::load_or_create(&home.join("keys"), &ledger).unwrap();
+        let options = LedgerOptions { durability: Durability::Process };
+        let own: Arc<dyn Evidence> = Arc::new(Ledger::open(&ledger, &keys, options).unwrap());
+        let desk = Desk::new(Arc::new(holds), own, keys.content_key().clone());
+        let uid = rustix::process::getuid().as_raw();
+        let vote = Vote {
+            approver: Approver { account: Arc::from(uid.to_string()), uid },
+            approves: true,
+            channel: Channel::Terminal,
+            origin: "a terminal of the test".to_owned(),
+            at: jiff::Timestamp::now(),
+            line: Vec::new(),
+        };
+        desk.vote(&waiting[0].token, &vote).unwrap();
+    }
+
+    /// Closes the session, and gives the ledger's events, which verify.
+    pub(crate) fn end(self) -> Vec<Value> {
+        self.peer.finish(PATIENCE).unwrap();
+        let ledger = self.folder.path().join("ledger");
+        let thoth = |words: &[&str]| {
+            let output = Command::new(env!("CARGO_BIN_EXE_thoth")).args(words).arg(&ledger).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        thoth(&["audit", "verify"]);
+        let tail = thoth(&["audit", "tail", "--json", "-n", "100000"]);
+        tail.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// What the tool answered, as text.
+pub(crate) fn text(answer: &Value) -> &str {
+    answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"))
+}
+
+/// The code and the `reason_code` of a refusal.
+pub(crate) fn refused(answer: &Value) -> (i64, &str) {
+    let error = &answer["error"];
+    (
+        error["code"].as_i64().unwrap_or_else(|| panic!("{answer}")),
+        error["data"]["reason_code"].as_str().unwrap_or_default(),
+    )
+}
+
+/// The events of this kind.
+pub(crate) fn of_kind<'e>(events: &'e [Value], kind: &str) -> Vec<&'e Value> {
+    events.iter().filter(|event| event["eventType"] == kind).collect()
+}
+
+/// Waits for a condition that must come true; the deadline is only there to fail.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}");
+        // Others need the processor to make it true.
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
