@@ -33,6 +33,10 @@ packs! {
     "developer" => "reading runs, writing asks, destroying is blocked",
     "database" => "questions to a database and nothing else",
     "web" => "pages over https, nothing on your own network",
+    "hipaa-minimum-necessary" => "one patient at a time, disclosures ask, with HIPAA's controls",
+    "soc2" => "changes and exports ask somebody else, with SOC 2's criteria",
+    "pci-dss" => "payments without card numbers, with PCI DSS's requirements",
+    "gdpr" => "one person at a time, for a purpose, with GDPR's articles",
 }
 
 impl Pack {
