@@ -8,6 +8,7 @@
 //! and what events carry are in types that print nothing.
 
 pub mod approval;
+pub mod endpoint;
 pub mod enforce;
 pub mod event;
 pub mod explain;

@@ -18,6 +18,8 @@ use crate::exchange::{Exchange, Reply};
 use crate::fault::HttpError;
 use crate::tls::TlsSettings;
 
+mod fleet;
+
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 16 << 20;
 

@@ -99,6 +99,10 @@ event_types! {
     PinImported => "PIN_IMPORTED",
     /// A policy was loaded, or could not be.
     PolicyLoaded => "POLICY_LOADED",
+    /// All calls of a machine are refused from now on.
+    EndpointQuarantined => "ENDPOINT_QUARANTINED",
+    /// They no longer are.
+    EndpointReleased => "ENDPOINT_RELEASED",
     /// A message was refused by the parser or the session rules.
     FrameRefused => "FRAME_REFUSED",
     /// A session began.

@@ -4,6 +4,7 @@
 
 mod approvals;
 mod connection;
+mod endpoints;
 mod events;
 mod keys;
 mod table;
@@ -26,7 +27,7 @@ Exit codes:
   2    wrong command line
   141  whoever read standard output has gone away";
 
-/// Administers a Thoth server: keys, held calls, events.
+/// Administers a Thoth server: keys, held calls, machines, events.
 #[derive(Debug, Parser)]
 #[command(name = "thothctl", version, propagate_version = true, after_help = MORE, max_term_width = 100)]
 struct Cli {
@@ -44,6 +45,9 @@ enum Command {
     /// Shows and answers calls that wait for a person
     #[command(subcommand)]
     Approvals(approvals::ApprovalsCommand),
+    /// Shows the machines on which agents run, and has all calls of one refused
+    #[command(subcommand)]
+    Endpoints(endpoints::EndpointsCommand),
     /// Shows what clients told of what they did
     #[command(subcommand)]
     Events(events::EventsCommand),
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
     let outcome = cli.connection.open().and_then(|server| match cli.command {
         Command::Keys(command) => keys::run(&server, command),
         Command::Approvals(command) => approvals::run(&server, command),
+        Command::Endpoints(command) => endpoints::run(&server, command),
         Command::Events(command) => events::run(&server, command),
     });
     exit::finish(outcome, json).unwrap_or_else(|failure| failure.report())

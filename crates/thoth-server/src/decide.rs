@@ -1,13 +1,15 @@
 //! One call through the tenant's gate. It blocks on the disk: it runs on threads that may.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use thoth_gate::{Answer, GateSession, Grounds, Refused, Round};
+use thoth_gate::{Answer, GateSession, Grounds, Preflight, Refused, Round};
 use thoth_policy::ScopeList;
+use thoth_store::server::Records;
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Caller, Decision, Listed, ReasonCode, Requester, RiskLevel, ToolCall};
 
+use crate::access::Access;
 use crate::clock;
 use crate::random;
 use crate::sessions::SessionKey;
@@ -54,21 +56,32 @@ pub(crate) enum Unasked {
     /// Something here does not work.
     #[error("{0}")]
     Failed(&'static str),
+    /// The same, where it is known why; for whoever runs the server.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// Decides a call. `still` is asked once nobody else decides in this session any more, and may call it off.
 pub(crate) fn decide<E: From<Unasked>>(
-    tenant: &Tenant,
+    access: &Access,
     wanted: Wanted<'_>,
     still: impl FnOnce() -> Result<(), E>,
 ) -> Result<Verdict, E> {
     let Wanted { caller, requester, tool, arguments, also_sent, retry_of } = wanted;
+    let tenant = &*access.tenant;
     tenant.look(&caller);
     let key = SessionKey::of(&caller, &requester);
-    let session = tenant.sessions.get(key, || begin(caller, requester))?;
-    // A panic while it was used may have left it half-changed: it decides nothing any more.
-    let mut session = session.lock().map_err(|_| Unasked::Failed("the session broke; begin another one"))?;
+    let own = tenant.sessions.get(key.clone(), || begin(caller.clone(), requester.clone()))?;
+    let apart;
+    let mut session = locked(&own)?;
     still()?;
+    if is_quarantined(&*access.app.store, &caller)? {
+        // Not both at once: two requests could wait for each other.
+        drop(session);
+        let preflight = Preflight::default().refuse_all(ReasonCode::EndpointQuarantined, QUARANTINED.to_owned());
+        apart = tenant.sessions.get(key.quarantined(), || begin(caller, requester).map(|new| new.under(preflight)))?;
+        session = locked(&apart)?;
+    }
     let mut tape = Tape::new();
     let parsed = arguments
         .map(|bytes| tape.parse(bytes, &Limits { max_bytes: bytes.len(), ..Limits::default() }))
@@ -91,6 +104,22 @@ pub(crate) fn decide<E: From<Unasked>>(
     let mut round = tenant.gate.round(&mut session);
     let answer = round.admit(&call, Cow::Borrowed(frame), &random::sixteen, clock::now());
     Ok(conclude(tenant, round, answer, tool))
+}
+
+/// What a call of a machine in quarantine is told. Why is for those who administer it.
+const QUARANTINED: &str = "the machine is in quarantine: an administrator has all of its calls refused";
+
+/// A panic while it was used may have left a session half-changed: it decides nothing any more.
+fn locked(session: &Mutex<GateSession>) -> Result<MutexGuard<'_, GateSession>, Unasked> {
+    session.lock().map_err(|_| Unasked::Failed("the session broke; begin another one"))
+}
+
+/// Looked up before each call, so that a quarantine holds from the next one on, whoever began it.
+fn is_quarantined(store: &dyn Records, caller: &Caller) -> Result<bool, Unasked> {
+    let (Some(tenant), Some(endpoint)) = (&caller.tenant, &caller.endpoint) else { return Ok(false) };
+    let standing = store.endpoint_standing(tenant.as_str(), endpoint.as_str());
+    let standing = standing.map_err(|error| Unasked::Unavailable(error.to_string()))?;
+    Ok(standing.is_some_and(|standing| standing.quarantined))
 }
 
 /// Writes the evidence; without it nothing is admitted, and nobody is told of a hold that they could not answer.

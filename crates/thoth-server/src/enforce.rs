@@ -46,7 +46,7 @@ pub(crate) fn run(access: &Access, body: &[u8]) -> Result<Envelope, Fault> {
         also_sent: also_sent.as_bytes(),
         retry_of: None,
     };
-    let verdict = decide(&access.tenant, wanted, || access.still())?;
+    let verdict = decide(access, wanted, || access.still())?;
     let mut envelope = match verdict {
         Verdict::Admitted(admitted) => admitted_envelope(*admitted)?,
         Verdict::Refused(refused) => refused_envelope(access, &asked, &refused),
@@ -67,6 +67,7 @@ impl From<Unasked> for Fault {
         match unasked {
             Unasked::Bad(message) => Self::bad(message),
             Unasked::Failed(cause) => Self::broken(cause),
+            Unasked::Unavailable(cause) => Self::unavailable(cause),
         }
     }
 }

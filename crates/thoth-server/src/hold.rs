@@ -103,7 +103,7 @@ fn again(access: &Access, hold: &Hold) -> Result<Status, Stop> {
         Ok(Err(error)) => Err(Stop::Fault(Fault::unavailable(error))),
         Err(fault) => Err(Stop::Fault(fault)),
     };
-    match decide(&access.tenant, wanted, still)? {
+    match decide(access, wanted, still)? {
         Verdict::Admitted(admitted) => {
             let modified = hold.modified || admitted.grounds.decision == Decision::Modify;
             let mut status = resolved(hold, if modified { Decision::Modify } else { Decision::Allow });

@@ -12,6 +12,7 @@ mod clock;
 mod complaints;
 mod decide;
 mod deciders;
+mod endpoints;
 mod enforce;
 mod events;
 mod explain;
@@ -29,6 +30,7 @@ mod sessions;
 mod stores;
 mod tenant;
 mod tenants;
+mod version;
 
 pub use app::{Options, Server};
 pub use keys::{KeyError, create_key};

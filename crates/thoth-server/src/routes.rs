@@ -25,6 +25,8 @@ use crate::fault::Fault;
 use crate::limits::{Kind, Standing};
 use crate::{approvals, enforce, events, explain, hold, keys, random};
 
+mod fleet;
+
 /// The largest body.
 const MAX_BODY: usize = 1024 * 1024;
 /// How long a request may take, beside what it asks to wait.
@@ -63,6 +65,12 @@ fn served(route: Route) -> MethodRouter<Arc<App>> {
         Route::ListKeys => on(asked, keys_route),
         Route::CreateKey => on(asked, create_key_route),
         Route::RevokeKey => on(asked, revoke_key_route),
+        Route::RegisterEndpoint => on(asked, fleet::register),
+        Route::CheckInEndpoint => on(asked, fleet::check_in),
+        Route::ListEndpoints => on(asked, fleet::list),
+        Route::CountEndpoints => on(asked, fleet::stats),
+        Route::ShowEndpoint => on(asked, fleet::show),
+        Route::QuarantineEndpoint => on(asked, fleet::quarantine),
         Route::ListEvents => on(asked, event_list_route),
     }
 }

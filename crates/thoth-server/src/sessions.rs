@@ -21,6 +21,9 @@ pub(crate) struct SessionKey {
     mode: Mode,
     /// The key that it came with.
     key: String,
+    /// Whether its calls are refused for the sake of its machine. Such a session is one of its own: what it is told
+    /// stays with it, and the one that it was before goes on afterwards.
+    quarantined: bool,
 }
 
 impl SessionKey {
@@ -35,7 +38,13 @@ impl SessionKey {
             scope: caller.approved_scope.clone(),
             mode: caller.mode,
             key: requester.account.to_string(),
+            quarantined: false,
         }
+    }
+
+    /// The same while its machine is in quarantine.
+    pub(crate) fn quarantined(self) -> Self {
+        Self { quarantined: true, ..self }
     }
 }
 

@@ -13,14 +13,19 @@ use tokio::sync::{Semaphore, watch};
 use crate::approvals::LISTS_AT_ONCE;
 use crate::clock;
 use crate::complaints::Complaints;
+use crate::fault::Fault;
 use crate::limits::{Limits, Rates};
 use crate::private_holds::PrivateHolds;
+use crate::random;
 use crate::refusals::Refusals;
 use crate::sessions::{MAX_SESSIONS, Sessions};
 use crate::stores::TenantStores;
 
 /// The name of the server that policies see of calls that come over HTTP: no MCP server stands behind them.
 pub(crate) const SERVER: &str = "sdk";
+
+/// What stands in place of a server's name in records of what administrators do.
+const ADMINISTRATION: &str = "thothd";
 
 /// What is the same for all tenants.
 #[derive(Debug, Clone)]
@@ -100,6 +105,26 @@ impl Tenant {
         if let Err(error) = self.gate.note(caller, &incident, clock::now()) {
             note(format_args!("tenant {}: {error}", self.id));
         }
+    }
+
+    /// Writes into the ledger what an administrator does, or why it cannot be written.
+    pub(crate) fn note(&self, kind: EventType, detail: &str) -> Result<(), Fault> {
+        let random = random::eight().ok_or_else(|| Fault::unavailable("the system has no randomness"))?;
+        // No two of these have one session, so that no two have one event id.
+        let session = format!("administration.{:016x}", u64::from_be_bytes(random));
+        let caller = Caller {
+            tenant: Some(self.id.clone()),
+            user: None,
+            endpoint: None,
+            agent: None,
+            session: session.parse().map_err(Fault::broken)?,
+            server: ADMINISTRATION.parse().map_err(Fault::broken)?,
+            intent: None,
+            approved_scope: Vec::new(),
+            mode: self.mode,
+        };
+        let incident = Incident { kind, detail, refusal: None };
+        self.gate.note(&caller, &incident, clock::now()).map_err(Fault::unavailable)
     }
 
     /// Somebody answered a held call.

@@ -1,4 +1,5 @@
-//! What a server keeps beside the holds of its tenants: keys and the events that clients tell, in one SQLite file.
+//! What a server keeps beside the holds of its tenants: keys, machines ([`endpoints`]) and the events that clients tell, in
+//! one SQLite file.
 //!
 //! Words for scopes, permissions and types of events are the contract's; here they are texts. A key is known by its
 //! SHA-256 only. Everything is asked for within one tenant, but a key by its digest, which is how its tenant is found.
@@ -10,6 +11,8 @@
 //!   [`EVENT_DAYS`] days. Where a new event finds no room, the oldest of the same tenant go. They are what clients say of
 //!   themselves; the evidence is in the ledger, which loses nothing.
 
+mod endpoint_rows;
+pub mod endpoints;
 mod event_rows;
 mod key_rows;
 mod records;
@@ -56,6 +59,13 @@ pub enum ServerError {
     /// A key of this id or digest is there already.
     #[error("there is such a key already")]
     KeyExists,
+    /// A tenant has all the machines that it may have.
+    #[error(
+        "the tenant has {} machines, all seen within {} days, and no more are kept",
+        endpoints::MAX_ENDPOINTS_OF_TENANT,
+        endpoints::FORGOTTEN_AFTER_DAYS
+    )]
+    TooManyEndpoints,
     /// An event says too much.
     #[error("an event has at most {MAX_EVENT_BYTES} bytes, and this one has {0}")]
     EventTooLarge(usize),

@@ -76,6 +76,10 @@ routes! {
     Explain => Post "/v1/explain",
     /// Takes in what a client tells of what it did.
     TellEvents => Post "/v1/events/batch",
+    /// Takes in a machine, or what is new about one.
+    RegisterEndpoint => Post "/v1/endpoints/register",
+    /// Notes that a machine is still there, and tells how it stands.
+    CheckInEndpoint => Post "/v1/endpoints/checkin",
     /// Held calls, newest first.
     ListApprovals => Get "/{tenant}/thoth/approvals",
     /// One held call, with all of its arguments.
@@ -88,6 +92,14 @@ routes! {
     CreateKey => Post "/{tenant}/thoth/api-keys",
     /// Takes a key back.
     RevokeKey => Delete "/{tenant}/thoth/api-keys/{id}",
+    /// The machines of a tenant, those that registered last first.
+    ListEndpoints => Get "/{tenant}/thoth/endpoints",
+    /// How many machines there are of each kind.
+    CountEndpoints => Get "/{tenant}/thoth/endpoints/stats",
+    /// One machine.
+    ShowEndpoint => Get "/{tenant}/thoth/endpoints/{id}",
+    /// Refuses all calls of a machine, or no longer.
+    QuarantineEndpoint => Post "/{tenant}/thoth/endpoints/{id}/quarantine",
     /// What clients told.
     ListEvents => Get "/{tenant}/thoth/events",
 }

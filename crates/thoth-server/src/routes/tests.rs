@@ -14,6 +14,7 @@ use super::*;
 use crate::{Options, Rates, Server, create_key};
 
 mod document;
+mod fleet;
 mod health;
 mod lists;
 mod trouble;
@@ -104,6 +105,12 @@ fn routes() -> Vec<Route> {
         route("POST", "/acme/thoth/api-keys", Write, true, Some(key), 201),
         route("DELETE", "/acme/thoth/api-keys/key_none", Write, true, None, 404),
         route("GET", "/acme/thoth/events", Read, true, None, 200),
+        route("POST", "/v1/endpoints/register", Execute, false, Some(fleet::registration("m1")), 200),
+        route("POST", "/v1/endpoints/checkin", Execute, false, Some(fleet::registration("m1")), 200),
+        route("GET", "/acme/thoth/endpoints", Read, true, None, 200),
+        route("GET", "/acme/thoth/endpoints/stats", Read, true, None, 200),
+        route("GET", "/acme/thoth/endpoints/m2", Read, true, None, 404),
+        route("POST", "/acme/thoth/endpoints/m2/quarantine", Write, true, Some(json!({ "quarantined": true })), 404),
     ]
 }
 
