@@ -1,6 +1,6 @@
 //! A policy that is ready to decide.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use thoth_types::{Approval, RiskLevel};
@@ -88,6 +88,8 @@ pub(crate) struct Lists {
     pub(crate) denied: Vec<ToolList>,
     pub(crate) sensitive: Vec<ToolList>,
     pub(crate) intents: HashMap<String, Vec<IntentScope>>,
+    /// Where several policies hold together: the intents that the first one knows, if it knows any.
+    pub(crate) own_intents: Option<HashSet<String>>,
     pub(crate) tools: Vec<ToolEntry>,
     pub(crate) max_tool_calls: Option<u64>,
     /// Folded.
@@ -104,6 +106,8 @@ pub struct Policy {
     pub(crate) digest: Arc<str>,
     pub(crate) evaluation: Evaluation,
     pub(crate) defaults: Defaults,
+    /// Where several policies hold together, what each says of calls that none of its own rules matches. Else nothing.
+    pub(crate) parts: Box<[Option<Defaults>]>,
     pub(crate) rules: Box<[Rule]>,
     pub(crate) index: Index,
     /// The rules in shadow mode among the others, if there are any.
