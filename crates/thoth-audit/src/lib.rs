@@ -20,6 +20,7 @@ pub mod note;
 pub mod proof;
 pub mod prove;
 mod redaction;
+pub mod seal;
 pub mod tail;
 mod tile_source;
 pub mod tiles;
