@@ -18,6 +18,7 @@ pub mod key;
 pub mod list;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+pub mod policy_bundle;
 mod read;
 pub mod route;
 pub mod verdict;

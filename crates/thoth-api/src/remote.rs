@@ -19,6 +19,9 @@ use crate::fault::HttpError;
 use crate::tls::TlsSettings;
 
 mod fleet;
+mod policies;
+
+pub use policies::SealedPolicy;
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 16 << 20;

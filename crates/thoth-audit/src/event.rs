@@ -103,6 +103,8 @@ event_types! {
     EndpointQuarantined => "ENDPOINT_QUARANTINED",
     /// They no longer are.
     EndpointReleased => "ENDPOINT_RELEASED",
+    /// Another version of a policy bundle holds, or for others, or none.
+    PolicyBundleChanged => "POLICY_BUNDLE_CHANGED",
     /// A message was refused by the parser or the session rules.
     FrameRefused => "FRAME_REFUSED",
     /// A session began.

@@ -7,6 +7,7 @@ mod connection;
 mod endpoints;
 mod events;
 mod keys;
+mod policies;
 mod table;
 
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ Exit codes:
   2    wrong command line
   141  whoever read standard output has gone away";
 
-/// Administers a Thoth server: keys, held calls, machines, events.
+/// Administers a Thoth server: keys, held calls, machines, policies, events.
 #[derive(Debug, Parser)]
 #[command(name = "thothctl", version, propagate_version = true, after_help = MORE, max_term_width = 100)]
 struct Cli {
@@ -48,6 +49,9 @@ enum Command {
     /// Shows the machines on which agents run, and has all calls of one refused
     #[command(subcommand)]
     Endpoints(endpoints::EndpointsCommand),
+    /// Uploads policies, has versions of them hold, and says for whom
+    #[command(subcommand, visible_alias = "policy-bundles")]
+    Policies(policies::PoliciesCommand),
     /// Shows what clients told of what they did
     #[command(subcommand)]
     Events(events::EventsCommand),
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Command::Keys(command) => keys::run(&server, command),
         Command::Approvals(command) => approvals::run(&server, command),
         Command::Endpoints(command) => endpoints::run(&server, command),
+        Command::Policies(command) => policies::run(&server, command),
         Command::Events(command) => events::run(&server, command),
     });
     exit::finish(outcome, json).unwrap_or_else(|failure| failure.report())

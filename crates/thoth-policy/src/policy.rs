@@ -158,6 +158,13 @@ impl Policy {
         (self.defaults.approval, self.defaults.risk)
     }
 
+    /// Where policies were added to one another: whether this one, counted from 0, says what becomes of calls that none of its
+    /// rules matches.
+    #[must_use]
+    pub fn has_defaults(&self, part: usize) -> bool {
+        self.parts.get(part).is_some_and(Option::is_some)
+    }
+
     /// All rules. The order is that of the index, not of the files; sort by [`RuleInfo::place`] to show them.
     pub fn rule_table(&self) -> impl Iterator<Item = (RuleId, &RuleInfo)> {
         self.rules.iter().zip(0_u32..).map(|(rule, id)| (RuleId(id), &rule.info))

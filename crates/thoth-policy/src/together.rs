@@ -5,12 +5,12 @@ use std::sync::Arc;
 use thoth_types::{Approval, RiskLevel};
 
 use crate::compile::Merge;
-use crate::diagnostic::{Diagnostic, DiagnosticCode, File, LoadError};
+use crate::diagnostic::{Diagnostic, DiagnosticCode, LoadError};
 use crate::include::{self, Loaded};
 use crate::policy::{Defaults, Evaluation, Policy};
 use crate::read::Reader;
-use crate::source::Source;
-use crate::yaml::{Content, Node};
+use crate::source::{Source, SourceError};
+use crate::yaml::{self, Content, Key, Node};
 
 /// Keys that an added policy does not have: with them it could loosen what holds where the first one says nothing. What is
 /// included is refused because an added policy is one text.
@@ -38,14 +38,14 @@ pub fn load_together(first: &str, others: &[&str], source: &dyn Source) -> Resul
     let mut merge = Merge::default();
     let (mut errors, mut warnings, mut all) = (Vec::new(), Vec::new(), Vec::<Loaded>::new());
     for (part, name) in (0_u16..).zip(std::iter::once(&first).chain(others)) {
+        if part > 0 {
+            refuse(name, source)?;
+        }
         // Alone, so that it finds what it overrides in itself.
         crate::load(name, source)?;
         let files = include::gather(name, source)?;
         let mut defaults = (None, None);
         for (at, Loaded { file, path, root }) in files.iter().enumerate() {
-            if part > 0 {
-                refuse(file, root.as_ref(), &mut errors);
-            }
             let mut reader = Reader::new(file);
             let document = reader.document(root.as_ref());
             errors.append(&mut reader.errors);
@@ -82,14 +82,21 @@ fn of_part(part: u16, (approval, risk): (Option<Approval>, Option<RiskLevel>)) -
     approval.map(|approval| Defaults { approval, risk: risk.unwrap_or(RiskLevel::Medium) })
 }
 
-/// Notes what an added policy may not say.
-fn refuse(file: &Arc<File>, root: Option<&Node>, errors: &mut Vec<Diagnostic>) {
-    let Some(Node { content: Content::Map(entries), .. }) = root else { return };
-    for (key, _) in entries {
-        if let Some((_, message)) = OF_THE_FIRST.iter().find(|(name, _)| *name == &*key.text) {
-            errors.push(Diagnostic::new(DiagnosticCode::Conflict, file, key.at, *message));
-        }
-    }
+/// Refuses what an added policy may not say, before anything that it includes is looked for.
+fn refuse(name: &str, source: &dyn Source) -> Result<(), LoadError> {
+    let unreadable = |error: SourceError| Diagnostic::unplaced(DiagnosticCode::Unreadable, error.to_string());
+    let parsed = source.read(name, None).map_err(unreadable).and_then(include::decode).and_then(|file| {
+        let root = yaml::parse(&file).map_err(|diagnostic| *diagnostic)?;
+        Ok((file, root))
+    });
+    let (file, root) = parsed.map_err(|diagnostic| LoadError { diagnostics: vec![diagnostic] })?;
+    let Some(Node { content: Content::Map(entries), .. }) = root else { return Ok(()) };
+    let refused = |key: &Key| {
+        let (_, message) = OF_THE_FIRST.iter().find(|(name, _)| *name == &*key.text)?;
+        Some(Diagnostic::new(DiagnosticCode::Conflict, &file, key.at, *message))
+    };
+    let diagnostics: Vec<Diagnostic> = entries.iter().filter_map(|(key, _)| refused(key)).collect();
+    if diagnostics.is_empty() { Ok(()) } else { Err(LoadError { diagnostics }) }
 }
 
 #[cfg(test)]

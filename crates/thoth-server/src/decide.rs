@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use thoth_gate::{Answer, GateSession, Grounds, Preflight, Refused, Round};
 use thoth_policy::ScopeList;
 use thoth_store::server::Records;
+use thoth_store::server::endpoints::EndpointStanding;
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Caller, Decision, Listed, ReasonCode, Requester, RiskLevel, ToolCall};
 
 use crate::access::Access;
 use crate::clock;
+use crate::holding::{Holding, Whose};
 use crate::random;
 use crate::sessions::SessionKey;
 use crate::tenant::Tenant;
@@ -27,6 +29,8 @@ pub(crate) struct Wanted<'w> {
     pub(crate) also_sent: &'w [u8],
     /// The held call that it is made for.
     pub(crate) retry_of: Option<String>,
+    /// The fleet that the request names.
+    pub(crate) fleet: Option<String>,
 }
 
 /// What the gate says.
@@ -67,7 +71,7 @@ pub(crate) fn decide<E: From<Unasked>>(
     wanted: Wanted<'_>,
     still: impl FnOnce() -> Result<(), E>,
 ) -> Result<Verdict, E> {
-    let Wanted { caller, requester, tool, arguments, also_sent, retry_of } = wanted;
+    let Wanted { caller, requester, tool, arguments, also_sent, retry_of, fleet } = wanted;
     let tenant = &*access.tenant;
     tenant.look(&caller);
     let key = SessionKey::of(&caller, &requester);
@@ -75,7 +79,9 @@ pub(crate) fn decide<E: From<Unasked>>(
     let apart;
     let mut session = locked(&own)?;
     still()?;
-    if is_quarantined(&*access.app.store, &caller)? {
+    let standing = standing(&*access.app.store, &caller)?;
+    let holding = holding(access, &caller, standing.as_ref(), fleet)?;
+    if standing.is_some_and(|standing| standing.quarantined) {
         // Not both at once: two requests could wait for each other.
         drop(session);
         let preflight = Preflight::default().refuse_all(ReasonCode::EndpointQuarantined, QUARANTINED.to_owned());
@@ -101,7 +107,7 @@ pub(crate) fn decide<E: From<Unasked>>(
         also_sent: also_sent.into(),
     };
     let frame = arguments.filter(|_| call.arguments.value().is_some()).unwrap_or(b"{}");
-    let mut round = tenant.gate.round(&mut session);
+    let mut round = holding.gate(tenant).round(&mut session);
     let answer = round.admit(&call, Cow::Borrowed(frame), &random::sixteen, clock::now());
     Ok(conclude(tenant, round, answer, tool))
 }
@@ -115,11 +121,27 @@ fn locked(session: &Mutex<GateSession>) -> Result<MutexGuard<'_, GateSession>, U
 }
 
 /// Looked up before each call, so that a quarantine holds from the next one on, whoever began it.
-fn is_quarantined(store: &dyn Records, caller: &Caller) -> Result<bool, Unasked> {
-    let (Some(tenant), Some(endpoint)) = (&caller.tenant, &caller.endpoint) else { return Ok(false) };
+fn standing(store: &dyn Records, caller: &Caller) -> Result<Option<EndpointStanding>, Unasked> {
+    let (Some(tenant), Some(endpoint)) = (&caller.tenant, &caller.endpoint) else { return Ok(None) };
     let standing = store.endpoint_standing(tenant.as_str(), endpoint.as_str());
-    let standing = standing.map_err(|error| Unasked::Unavailable(error.to_string()))?;
-    Ok(standing.is_some_and(|standing| standing.quarantined))
+    standing.map_err(|error| Unasked::Unavailable(error.to_string()))
+}
+
+/// The policy that holds for the call. A fleet that is told adds to the one that the machine registered with.
+fn holding(
+    access: &Access,
+    caller: &Caller,
+    standing: Option<&EndpointStanding>,
+    fleet: Option<String>,
+) -> Result<Holding, Unasked> {
+    let registered = standing.and_then(|standing| standing.fleet.clone());
+    let whose = Whose {
+        agent: caller.agent.as_ref().map(ToString::to_string),
+        endpoint: caller.endpoint.as_ref().map(ToString::to_string),
+        fleets: fleet.into_iter().chain(registered).collect(),
+    };
+    let holding = access.tenant.holdings.of(&access.tenant, &*access.app.store, &whose);
+    holding.map_err(|error| Unasked::Unavailable(error.to_string()))
 }
 
 /// Writes the evidence; without it nothing is admitted, and nobody is told of a hold that they could not answer.

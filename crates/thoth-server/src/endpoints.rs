@@ -5,8 +5,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use thoth_api::contract::endpoint::{
-    Answer, CheckIn, Endpoint, Enforcement, Enrollment, MAX_AGENTS, Presence, Quarantine, Query, Register, Standing,
-    Stats,
+    Answer, CheckIn, Endpoint, Enforcement, Enrollment, HeldPolicy, MAX_AGENTS, Presence, Quarantine, Query, Register,
+    SigningKey, Standing, Stats,
 };
 use thoth_api::contract::key::ScopeLevel;
 use thoth_api::contract::list::List;
@@ -14,8 +14,8 @@ use thoth_api::contract::read;
 use thoth_audit::EventType;
 use thoth_store::server::ServerError;
 use thoth_store::server::endpoints::{
-    CheckIn as Told, Endpoint as Stored, EndpointFilter, MAX_ENDPOINT_PAGE,
-    Quarantine as StoredQuarantine, Seen, Told as Record,
+    CheckIn as Told, Endpoint as Stored, EndpointFilter, MAX_ENDPOINT_PAGE, Quarantine as StoredQuarantine, Seen,
+    Told as Record,
 };
 use thoth_types::{AgentId, EndpointId};
 
@@ -25,6 +25,7 @@ use crate::clock;
 use crate::enforce::{id, unreadable};
 use crate::fault::Fault;
 use crate::hold::instant;
+use crate::holding::Whose;
 use crate::version;
 
 /// How often a machine is to check in, in seconds; what published proxies do where nobody says otherwise.
@@ -126,7 +127,7 @@ pub(crate) fn register(app: &App, access: &Access, body: &[u8]) -> Result<Answer
             "the API key may not change this machine: it is one of another agent or fleet; an administrator's key may",
         )
     })?;
-    answer(&kept)
+    answer(app, access, &kept)
 }
 
 /// Notes that a machine is still there. Blocks on the disk.
@@ -150,19 +151,36 @@ pub(crate) fn check_in(app: &App, access: &Access, body: &[u8]) -> Result<Answer
     let may = |known: &Stored| may_change(access, known);
     let kept = app.store.check_in(tenant, &wanted.endpoint_id, &told, &may, clock::now().wall).map_err(failed)?;
     // Of another's machine no more is told than of one that is not there.
-    answer(&kept.ok_or_else(unknown)?)
+    answer(app, access, &kept.ok_or_else(unknown)?)
 }
 
 fn unknown() -> Fault {
     Fault::not_found("there is no such machine; it registers first")
 }
 
-fn answer(kept: &Stored) -> Result<Answer, Fault> {
+/// How a machine stands, and what is assigned to it; what is assigned to single agents is theirs.
+fn answer(app: &App, access: &Access, kept: &Stored) -> Result<Answer, Fault> {
+    let tenant = &access.tenant;
+    let fleets = kept.told.fleet.iter().cloned().collect();
+    let whose = Whose { agent: None, endpoint: Some(kept.id.clone()), fleets };
+    tenant.look_unasked();
+    let holding = tenant.holdings.of(tenant, &*app.store, &whose).map_err(failed)?;
+    let bundles = holding.references();
+    let only = if let [only] = &bundles[..] { Some(only) } else { None };
+    let policy = (!bundles.is_empty()).then(|| HeldPolicy {
+        bundle_id: only.map(|only| only.bundle_id.clone()),
+        version: only.map(|only| only.version),
+        digest: holding.digest(tenant),
+        bundles: bundles.clone(),
+    });
+    let signing_key = SigningKey { key_id: tenant.seal.id().to_owned(), public_key: tenant.seal.opener().public_key() };
     let status = if kept.quarantine.is_some() { Standing::Quarantined } else { Standing::Active };
     Ok(Answer {
         endpoint_id: kept.id.clone(),
         status,
         checkin_interval_seconds: CHECK_IN_SECONDS,
+        policy,
+        signing_key: Some(signing_key),
         server_time: instant(clock::now().wall),
     })
 }

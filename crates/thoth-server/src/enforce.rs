@@ -45,6 +45,7 @@ pub(crate) fn run(access: &Access, body: &[u8]) -> Result<Envelope, Fault> {
         arguments: asked.tool_args.as_ref().map(|arguments| arguments.text().as_bytes()),
         also_sent: also_sent.as_bytes(),
         retry_of: None,
+        fleet: asked.fleet_id.clone(),
     };
     let verdict = decide(access, wanted, || access.still())?;
     let mut envelope = match verdict {
@@ -113,11 +114,15 @@ fn bounded<'a>(field: &str, text: Option<&'a str>) -> Result<Option<&'a str>, Fa
     }
 }
 
+/// The fleet among what else was sent: a held call is decided again by what is assigned to it, too.
+pub(crate) const FLEET: &str = "fleet_id";
+
 /// What else a person who approves the call should know of it. The approval is bound to it.
 fn also_sent(asked: &Request) -> Result<String, Fault> {
     let fields = [
         ("data_classification", &asked.data_classification),
         ("environment", &asked.environment),
+        (FLEET, &asked.fleet_id),
         ("purpose", &asked.purpose),
     ];
     let mut known = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! `GET /v1/enforce/hold/{token}`: where a held call stands. Once it is approved, the stored call is put to the gate again,
 //! which decides everything anew, uses the approval up and records it; only then is the client told that it may run.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use thoth_types::{AgentId, Caller, Decision, EndpointId, HoldToken, ReasonCode};
 use crate::access::Access;
 use crate::clock;
 use crate::decide::{Verdict, Wanted, decide, strictest};
-use crate::enforce::{decision_of, document};
+use crate::enforce::{FLEET, decision_of, document};
 use crate::fault::Fault;
 use crate::refusals::violation_id;
 
@@ -96,6 +97,7 @@ fn again(access: &Access, hold: &Hold) -> Result<Status, Stop> {
         arguments: Some(&hold.arguments),
         also_sent: hold.also_sent.as_bytes(),
         retry_of: Some(hold.call_id.to_string()),
+        fleet: fleet(&hold.also_sent)?,
     };
     let still = || match access.still().map(|()| access.tenant.gate.desk().holds().look(&hold.token)) {
         Ok(Ok(now)) if state(&now) == HoldState::Approved => Ok(()),
@@ -118,6 +120,16 @@ fn again(access: &Access, hold: &Hold) -> Result<Status, Stop> {
         }
         Verdict::Refused(refused) => Ok(refused_again(access, hold, &refused)),
     }
+}
+
+/// The fleet that was named when the call was held.
+fn fleet(also_sent: &str) -> Result<Option<String>, Stop> {
+    if also_sent.is_empty() {
+        return Ok(None);
+    }
+    let mut sent: BTreeMap<String, String> =
+        serde_json::from_str(also_sent).map_err(|error| Stop::Fault(Fault::broken(error)))?;
+    Ok(sent.remove(FLEET))
 }
 
 /// The gate says something else now than when the call was held.

@@ -5,6 +5,7 @@ mod files;
 use std::sync::Arc;
 
 use thoth_audit::ContentKey;
+use thoth_audit::seal::SealKey;
 use thoth_gate::{Evidence, Holds};
 use thoth_store::server::Records;
 
@@ -19,6 +20,8 @@ pub(crate) struct TenantStores {
     pub(crate) ledger: Arc<dyn Evidence>,
     /// Under which content is hashed.
     pub(crate) content_key: ContentKey,
+    /// What seals documents.
+    pub(crate) seal: SealKey,
 }
 
 /// A tenant cannot be served.

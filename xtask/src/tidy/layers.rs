@@ -57,6 +57,7 @@ const HOUSE: &[Row] = &[
             "thoth-api",
             "thoth-store",
             "thoth-shell",
+            "thoth-workbench",
         ],
     },
     Row {

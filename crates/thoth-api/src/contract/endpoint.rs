@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::policy_bundle::BundleRef;
 use super::read::{list, text};
 use super::words;
 
@@ -125,6 +126,36 @@ pub struct CheckIn {
     pub events_pending: Option<u64>,
 }
 
+/// The key that signs what a tenant's server says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SigningKey {
+    /// Names it: the first 16 hexadecimal digits of the SHA-256 of the public key.
+    #[serde(alias = "keyId")]
+    pub key_id: String,
+    /// The Ed25519 public key, 32 bytes in base64.
+    #[serde(alias = "publicKey")]
+    pub public_key: String,
+}
+
+/// Which policy holds for a machine beside the server's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HeldPolicy {
+    /// The bundle, where it is exactly one.
+    #[serde(default, alias = "bundleId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub bundle_id: Option<String>,
+    /// Its version, where it is exactly one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// The digest of the policy as a whole, with the server's own.
+    pub digest: String,
+    /// The bundles, in the order in which they are merged.
+    #[serde(default, deserialize_with = "list")]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub bundles: Vec<BundleRef>,
+}
+
 /// What a machine is told when it registers or checks in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = EndpointAnswer))]
@@ -137,6 +168,12 @@ pub struct Answer {
     /// In how many seconds to check in again.
     #[serde(alias = "checkinIntervalSeconds")]
     pub checkin_interval_seconds: u64,
+    /// The policy that holds there, where bundles are assigned to it; those for single agents are not among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<HeldPolicy>,
+    /// By what signed documents and receipts are verified.
+    #[serde(default, alias = "signingKey", skip_serializing_if = "Option::is_none")]
+    pub signing_key: Option<SigningKey>,
     /// The server's clock, RFC 3339.
     #[serde(alias = "serverTime")]
     pub server_time: String,

@@ -20,6 +20,7 @@ use super::route::Route;
 use super::{approval, enforce, event, explain, hold, key};
 
 mod fleet;
+mod policies;
 
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
@@ -152,6 +153,8 @@ struct Special {
     success: Option<u16>,
     /// What can go wrong here and not everywhere.
     faults: &'static [Code],
+    /// Whether it may be answered that nothing has changed.
+    unchanged: bool,
 }
 
 /// A route that takes a key with one of these permissions, and is special in nothing else.
@@ -228,6 +231,18 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
         | Route::CountEndpoints
         | Route::ShowEndpoint
         | Route::QuarantineEndpoint => fleet::special(route, schemas)?,
+        Route::ListBundles
+        | Route::UploadBundle
+        | Route::ValidateBundle
+        | Route::ShowEffective
+        | Route::ShowBundle
+        | Route::DeleteBundle
+        | Route::ListBundleVersions
+        | Route::ActivateBundle
+        | Route::DeactivateBundle
+        | Route::RollBackBundle
+        | Route::AssignBundle
+        | Route::FetchPolicy => policies::special(route, schemas)?,
     })
 }
 
@@ -247,7 +262,8 @@ const WITH_A_KEY: [Code; 8] = [
 const DECIDED_INSTEAD: [Code; 4] = [Code::RateLimited, Code::Internal, Code::Unavailable, Code::Timeout];
 
 fn operation(route: Route, schemas: &mut Schemas) -> Result<Value, Unwritable> {
-    let Special { permissions, description, query, takes, answers, success, faults } = special(route, schemas)?;
+    let Special { permissions, description, query, takes, answers, success, faults, unchanged } =
+        special(route, schemas)?;
     let is_keyed = !permissions.is_empty();
     let in_path = route.path().split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let mut parameters: Vec<Value> = in_path
@@ -279,6 +295,9 @@ fn operation(route: Route, schemas: &mut Schemas) -> Result<Value, Unwritable> {
         .collect();
     responses.insert(success.unwrap_or(200).to_string(), done);
     let words: Vec<String> = permissions.iter().map(|permission| format!("`{permission}`")).collect();
+    if unchanged {
+        responses.insert("304".to_owned(), json!({ "description": "Unchanged.", "headers": header_references(told) }));
+    }
     let needs = if is_keyed { format!("Takes a key with {}.", words.join(" or ")) } else { "Takes no key.".to_owned() };
     let texts = [&*needs, description];
     let texts: Vec<&str> = texts.into_iter().filter(|text| !text.is_empty()).collect();
