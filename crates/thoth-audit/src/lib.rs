@@ -19,6 +19,7 @@ pub mod merkle;
 pub mod note;
 pub mod proof;
 pub mod prove;
+pub mod receipt;
 mod redaction;
 pub mod seal;
 pub mod tail;

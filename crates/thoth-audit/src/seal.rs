@@ -94,6 +94,14 @@ impl SealKey {
         Ok(Self::new(&seed))
     }
 
+    /// Reads the key, and makes none.
+    ///
+    /// # Errors
+    /// When it cannot be read or trusted.
+    pub fn load(keys: &Path) -> Result<Option<Self>, KeyError> {
+        Ok(read(&keys.join(SIGNING_FILE))?.map(|seed| Self::new(&seed)))
+    }
+
     /// Names the key.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::decide::{Admitted, Unasked, Verdict, Wanted, decide, strictest};
 use crate::fault::Fault;
 use crate::hold;
+use crate::receipt::{About, Decided, receipt};
 use crate::refusals::violation_id;
 use crate::tenant::SERVER;
 
@@ -48,10 +49,32 @@ pub(crate) fn run(access: &Access, body: &[u8]) -> Result<Envelope, Fault> {
         fleet: asked.fleet_id.clone(),
     };
     let verdict = decide(access, wanted, || access.still())?;
+    let arguments = asked.tool_args.as_ref().map(|arguments| arguments.text().as_bytes()).unwrap_or_default();
+    let (call_id, used) = match &verdict {
+        Verdict::Admitted(admitted) => (admitted.call_id.clone(), Some(admitted.arguments.clone())),
+        Verdict::Refused(refused) => (refused.call_id.to_string(), None),
+    };
     let mut envelope = match verdict {
         Verdict::Admitted(admitted) => admitted_envelope(*admitted)?,
         Verdict::Refused(refused) => refused_envelope(access, &asked, &refused),
     };
+    let about = About {
+        agent: &asked.agent_id,
+        user: &asked.user_id,
+        session: &asked.session_id,
+        endpoint: asked.endpoint_id.as_deref(),
+        tool: &asked.tool_name,
+        arguments: used.as_deref().unwrap_or(arguments),
+        call_id: &call_id,
+        trace_id: asked.enforcement_trace_id.as_deref(),
+        attestation_id: asked.action_attestation_id.as_deref(),
+    };
+    let decided = Decided {
+        decision: envelope.decision(),
+        reason_code: envelope.decision_reason_code.as_deref().unwrap_or_default(),
+        violation_id: envelope.violation_id.as_deref(),
+    };
+    envelope.receipt.0 = receipt(&access.tenant, &about, &decided);
     envelope.enforcement_trace_id = asked.enforcement_trace_id;
     envelope.action_attestation_id = asked.action_attestation_id;
     envelope.latency_ms = Some(began.elapsed().as_secs_f64() * 1000.0);

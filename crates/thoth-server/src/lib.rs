@@ -27,6 +27,7 @@ pub mod listen;
 mod policy_document;
 mod private_holds;
 mod random;
+mod receipt;
 mod recent_keys;
 mod refusals;
 mod routes;

@@ -95,7 +95,7 @@ pub(super) async fn fetch(State(app): Served, request: Request) -> Response {
     entry(app, request, (Need::Execute, Kind::Endpoint), None, move |access, app, _| {
         let sealed = policy_document::fetch(&app, &access, asked?)?;
         let etag = HeaderValue::from_str(&sealed.etag).map_err(Fault::broken)?;
-        let unchanged = known.iter().any(|known| *known == sealed.etag);
+        let unchanged = known.contains(&sealed.etag);
         let mut response = if unchanged {
             StatusCode::NOT_MODIFIED.into_response()
         } else {

@@ -18,6 +18,7 @@ mod fleet;
 mod health;
 mod lists;
 mod policies;
+mod receipts;
 mod trouble;
 
 const POLICY: &str = "version: \"1\"\ndefaults: { approval: auto }\n\
