@@ -8,6 +8,7 @@
 //! and what events carry are in types that print nothing.
 
 pub mod approval;
+pub mod endpoint;
 pub mod enforce;
 pub mod event;
 pub mod explain;
@@ -17,6 +18,7 @@ pub mod key;
 pub mod list;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+pub mod policy_bundle;
 mod read;
 pub mod route;
 pub mod verdict;

@@ -18,6 +18,11 @@ use crate::exchange::{Exchange, Reply};
 use crate::fault::HttpError;
 use crate::tls::TlsSettings;
 
+mod fleet;
+mod policies;
+
+pub use policies::SealedPolicy;
+
 /// The largest answer that is read, in bytes: a list of administration.
 const MAX_ANSWER: u64 = 16 << 20;
 /// The largest answer of an enforcer. It holds other arguments at most, of which a request has 1 MiB; many are read at once.

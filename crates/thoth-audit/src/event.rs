@@ -102,6 +102,12 @@ event_types! {
     PinImported => "PIN_IMPORTED",
     /// A policy was loaded, or could not be.
     PolicyLoaded => "POLICY_LOADED",
+    /// All calls of a machine are refused from now on.
+    EndpointQuarantined => "ENDPOINT_QUARANTINED",
+    /// They no longer are.
+    EndpointReleased => "ENDPOINT_RELEASED",
+    /// Another version of a policy bundle holds, or for others, or none.
+    PolicyBundleChanged => "POLICY_BUNDLE_CHANGED",
     /// A message was refused by the parser or the session rules.
     FrameRefused => "FRAME_REFUSED",
     /// A session began.

@@ -131,7 +131,7 @@ impl LedgerKeys {
 }
 
 /// Creates a key file, unless another process is faster; then the key is that one's.
-fn create(path: &Path) -> Result<[u8; 32], KeyError> {
+pub(crate) fn create(path: &Path) -> Result<[u8; 32], KeyError> {
     let io = |action| move |source| KeyError::Io { action, path: path.to_owned(), source };
     let mut fresh = Redacted::new(files::random::<32>().map_err(KeyError::NoRandomness)?);
     let name = crate::hex::encode(&files::random::<8>().map_err(KeyError::NoRandomness)?);
@@ -157,7 +157,7 @@ fn create(path: &Path) -> Result<[u8; 32], KeyError> {
     Ok(*fresh.expose_secret())
 }
 
-fn read(path: &Path) -> Result<Option<[u8; 32]>, KeyError> {
+pub(crate) fn read(path: &Path) -> Result<Option<[u8; 32]>, KeyError> {
     let io = |source| KeyError::Io { action: "read", path: path.to_owned(), source };
     let mut file = match files::open_regular(path) {
         Ok(file) => file,

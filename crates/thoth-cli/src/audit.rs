@@ -1,6 +1,8 @@
 //! `thoth audit`: reading and verifying a ledger, for which the machine that wrote it is not needed; and repairing it, for
 //! which its key is.
 
+mod receipt;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -28,6 +30,8 @@ pub(crate) enum AuditCommand {
     Verify(VerifyArgs),
     /// Completes an update of the ledger that was interrupted, as the next session would
     Repair(RepairArgs),
+    /// Verifies a receipt: that a server decided so about one call
+    VerifyReceipt(receipt::ReceiptArgs),
     /// Prints the latest events
     Tail(TailArgs),
     /// Prints a proof that one event is in the ledger
@@ -115,6 +119,10 @@ pub(crate) fn run(command: AuditCommand) -> Outcome {
         AuditCommand::Repair(arguments) => {
             let json = arguments.json;
             finish(repair(arguments).map_err(|failure| failure.detail("verified", false)), json)
+        }
+        AuditCommand::VerifyReceipt(arguments) => {
+            let json = arguments.json;
+            finish(receipt::verify(&arguments).map_err(|failure| failure.detail("verified", false)), json)
         }
         AuditCommand::Tail(arguments) => {
             let json = arguments.json;

@@ -4,8 +4,10 @@
 
 mod approvals;
 mod connection;
+mod endpoints;
 mod events;
 mod keys;
+mod policies;
 mod table;
 
 use std::process::ExitCode;
@@ -26,7 +28,7 @@ Exit codes:
   2    wrong command line
   141  whoever read standard output has gone away";
 
-/// Administers a Thoth server: keys, held calls, events.
+/// Administers a Thoth server: keys, held calls, machines, policies, events.
 #[derive(Debug, Parser)]
 #[command(name = "thothctl", version, propagate_version = true, after_help = MORE, max_term_width = 100)]
 struct Cli {
@@ -44,6 +46,12 @@ enum Command {
     /// Shows and answers calls that wait for a person
     #[command(subcommand)]
     Approvals(approvals::ApprovalsCommand),
+    /// Shows the machines on which agents run, and has all calls of one refused
+    #[command(subcommand)]
+    Endpoints(endpoints::EndpointsCommand),
+    /// Uploads policies, has versions of them hold, and says for whom
+    #[command(subcommand, visible_alias = "policy-bundles")]
+    Policies(policies::PoliciesCommand),
     /// Shows what clients told of what they did
     #[command(subcommand)]
     Events(events::EventsCommand),
@@ -55,6 +63,8 @@ fn main() -> ExitCode {
     let outcome = cli.connection.open().and_then(|server| match cli.command {
         Command::Keys(command) => keys::run(&server, command),
         Command::Approvals(command) => approvals::run(&server, command),
+        Command::Endpoints(command) => endpoints::run(&server, command),
+        Command::Policies(command) => policies::run(&server, command),
         Command::Events(command) => events::run(&server, command),
     });
     exit::finish(outcome, json).unwrap_or_else(|failure| failure.report())

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use thoth_api::contract::hold::Outcome;
 use thoth_api::contract::key::{ApiKey, Create, Permission, ScopeLevel};
-use thoth_api::contract::{enforce, event, read};
+use thoth_api::contract::{endpoint, enforce, event, policy_bundle, read};
 use thoth_api::{Enforcer, RemoteError, TlsSettings, Url};
 use thoth_server::{Options, Rates, Server, create_key};
 use thoth_types::{Decision, Mode};
@@ -24,6 +24,9 @@ defaults: { approval: block, risk_level: low }
 rules:
   - { name: ask, match: { tool: wire_money }, approval: approve, risk_level: high }
 "#;
+
+const DENY: &str =
+    "version: \"1\"\nrules:\n  - { name: no_wires, match: { tool: wire_money }, approval: block, risk_level: high }\n";
 
 /// A server on a folder of its own, and two keys of the tenant `acme`.
 struct Site {
@@ -141,6 +144,83 @@ fn a_held_call_from_question_to_answer() {
     assert_eq!(site.thothctl(&ops, "acme", &["keys", "revoke", id.as_str().unwrap()]).0, 0);
     let refused = site.runtime.block_on(enforcer.decide(&request())).unwrap_err();
     assert!(matches!(refused, RemoteError::Refused { status: 401, .. }), "{refused}");
+}
+
+/// A machine registers, is seen, and has its calls refused as long as somebody says so.
+#[test]
+fn a_machine_from_registration_to_quarantine() {
+    let site = Site::start();
+    let ops = site.key(ScopeLevel::Organization, None, &[Permission::Read, Permission::Write]);
+    let machine = site.enforcer(site.key(ScopeLevel::Endpoint, Some("m1"), &[Permission::Execute]));
+    let register: endpoint::Register =
+        read(br#"{"tenant_id":"acme","endpoint_id":"m1","hostname":"mac.local","fleet_id":"berlin"}"#).unwrap();
+    let check_in: endpoint::CheckIn = read(br#"{"tenant_id":"acme","endpoint_id":"m1","events_pending":3}"#).unwrap();
+    let unknown = site.runtime.block_on(machine.check_in(&check_in)).unwrap_err();
+    assert_eq!(unknown.status(), Some(404));
+    assert_eq!(site.runtime.block_on(machine.register(&register)).unwrap().status, endpoint::Standing::Active);
+    let decided = || {
+        let request = enforce::Request { endpoint_id: Some("m1".to_owned()), ..request() };
+        site.runtime.block_on(machine.decide(&request)).unwrap().decision_reason_code.unwrap()
+    };
+    assert_eq!(decided(), "rule_approve");
+    for (words, expected) in [
+        (&["endpoints", "list", "--fleet-id", "berlin"][..], "mac.local"),
+        (&["endpoints", "list", "--status", "quarantined"], "there are no such machines"),
+        (&["endpoints", "quarantine", "m1", "--reason", "lost"], "m1: all calls of it are refused"),
+        (&["endpoints", "show", "m1"], "lost"),
+        (&["--json", "endpoints", "stats"], r#""quarantined": 1"#),
+    ] {
+        let (code, said) = site.thothctl(&ops, "acme", words);
+        assert!(code == 0 && said.replace("\":", "\": ").replace("  ", " ").contains(expected), "{words:?}: {said}");
+    }
+    assert_eq!(decided(), "endpoint_quarantined");
+    let answer = site.runtime.block_on(machine.check_in(&check_in)).unwrap();
+    assert_eq!(answer.status, endpoint::Standing::Quarantined);
+    assert_eq!(site.thothctl(&ops, "acme", &["endpoints", "release", "m1"]).0, 0);
+    assert_eq!(decided(), "rule_approve");
+    let (code, said) = site.thothctl(&ops, "acme", &["endpoints", "quarantine", "none"]);
+    assert!(code == 1 && said.contains("(not_found)"), "{said}");
+}
+
+/// A policy from file to hold and back, and what a sidecar fetches of it.
+#[test]
+fn a_policy_from_upload_to_rollback() {
+    let site = Site::start();
+    let ops = site.key(ScopeLevel::Organization, None, &[Permission::Read, Permission::Write]);
+    let enforcer = site.enforcer(site.key(ScopeLevel::Agent, Some("bot"), &[Permission::Execute]));
+    let file = site.data.path().join("pay.yaml");
+    let path = file.to_str().unwrap();
+    let decided = || site.runtime.block_on(enforcer.decide(&request())).unwrap().decision();
+    let whose = policy_bundle::WhoseQuery { agent_id: Some("bot".to_owned()), ..Default::default() };
+    let fetch = |etag: Option<&str>| site.runtime.block_on(enforcer.policy(&whose, etag)).unwrap();
+    let before = fetch(None).unwrap();
+    for (text, words, code, expected) in [
+        ("version: 7", &["policies", "upload", path, "--name", "pay"][..], 3, "pay.yaml:1:10"),
+        ("version: 7", &["policies", "list"], 0, "there are no policy bundles"),
+        (DENY, &["policies", "validate", path], 5, "case_bypass"),
+        (DENY, &["policies", "upload", path, "--name", "pay", "--assign", "agent:bot"], 0, "pay: version 1"),
+        (DENY, &["policies", "rollback", "pay"], 1, "(conflict)"),
+        (DENY, &["policies", "activate", "pay", "1"], 0, "version 1 holds"),
+        (DENY, &["policies", "effective", "--agent-id", "bot"], 0, "pay"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let (found, said) = site.thothctl(&ops, "acme", words);
+        assert!(found == code && said.contains(expected), "{words:?}: {found} {said}");
+    }
+    assert_eq!(decided(), Decision::Block);
+    let after = fetch(before.etag.as_deref()).unwrap();
+    assert!(String::from_utf8(after.document).unwrap().contains("no_wires"));
+    for (words, expected) in [
+        (&["policies", "show", "pay"][..], "no_wires"),
+        (&["policies", "versions", "pay"], "remote"),
+        (&["policies", "assign", "pay", "--nobody"], "it is for nobody"),
+        (&["policies", "deactivate", "pay"], "no version holds"),
+        (&["policies", "delete", "pay"], "deleted"),
+    ] {
+        let (code, said) = site.thothctl(&ops, "acme", words);
+        assert!(code == 0 && said.contains(expected), "{words:?}: {said}");
+    }
+    assert_eq!(decided(), Decision::StepUp);
 }
 
 /// Keys that `thothctl` makes work, and what clients tell with them is listed, once.

@@ -52,15 +52,21 @@ struct Named {
     file: Arc<File>,
     draft: RuleDraft,
     demand: Option<Box<Demand>>,
+    /// Which of the policies that hold together it is of.
+    part: u16,
 }
 
 #[derive(Default)]
-struct Merge {
+pub(crate) struct Merge {
+    /// Which of the policies that hold together the next file is of.
+    pub(crate) part: u16,
+    /// The defaults of each policy, where several hold together.
+    pub(crate) parts: Vec<Option<Defaults>>,
     approval: Option<Approval>,
     risk: Option<RiskLevel>,
     evaluation: Option<(Evaluation, Arc<File>, At)>,
     rules: Vec<Named>,
-    lists: Lists,
+    pub(crate) lists: Lists,
     approvals: Sections,
     progressive: ProgressiveDraft,
     integrity: Vec<IntegritySection>,
@@ -69,7 +75,13 @@ struct Merge {
 
 impl Merge {
     /// Adds one file, with its path where it is included. Apart from the rules' positions, the order in which files are added makes no difference.
-    fn add(&mut self, file: &Arc<File>, included: Option<&str>, document: Document, errors: &mut Vec<Diagnostic>) {
+    pub(crate) fn add(
+        &mut self,
+        file: &Arc<File>,
+        included: Option<&str>,
+        document: Document,
+        errors: &mut Vec<Diagnostic>,
+    ) {
         self.approval = self.approval.max(document.approval);
         self.risk = self.risk.max(document.risk);
         if let Some((evaluation, at)) = document.evaluation {
@@ -92,7 +104,8 @@ impl Merge {
                 (None, None) => format!("rule_{}", draft.position).into(),
                 (None, Some(path)) => format!("{path}:rule_{}", draft.position).into(),
             };
-            self.rules.push(Named { name, file: Arc::clone(file), draft, demand: None });
+            let part = self.part;
+            self.rules.push(Named { name, file: Arc::clone(file), draft, demand: None, part });
         }
         self.approvals.add(file, document.approvals);
         self.progressive = self.progressive.and(document.progressive);
@@ -117,7 +130,12 @@ impl Merge {
         self.lists.sanitized = self.lists.sanitized.take().or(lists.sanitized);
     }
 
-    fn finish(mut self, files: &[Loaded], mut warnings: Vec<Diagnostic>, errors: &mut Vec<Diagnostic>) -> Policy {
+    pub(crate) fn finish(
+        mut self,
+        files: &[Loaded],
+        mut warnings: Vec<Diagnostic>,
+        errors: &mut Vec<Diagnostic>,
+    ) -> Policy {
         let evaluation = self.evaluation.map_or_else(Evaluation::default, |(evaluation, ..)| evaluation);
         if let (None, Some(root)) = (self.approval, files.first()) {
             let message = "no `defaults.approval`: calls that no rule matches are blocked";
@@ -159,6 +177,7 @@ impl Merge {
                 .then(|| Index::build(&rules, |rule| rule.info.enforced || rule.info.shadow)),
             has_overrides: rules.iter().any(|rule| !rule.overrides.is_empty()),
             rules,
+            parts: self.parts.into(),
             lists: self.lists,
             approvals: joined.approvals,
             progressive: self.progressive.finish(),
@@ -273,7 +292,7 @@ fn compile_rules(rules: Vec<Named>, evaluation: Evaluation, errors: &mut Vec<Dia
     };
     let mut compiled: Vec<Rule> = Vec::with_capacity(rules.len());
     let mut places: Vec<(Arc<File>, At)> = Vec::new();
-    for (position, Named { name, file, draft, demand }) in rules {
+    for (position, Named { name, file, draft, demand, part }) in rules {
         if with_targets {
             places.push((Arc::clone(&file), draft.at));
         }
@@ -306,6 +325,7 @@ fn compile_rules(rules: Vec<Named>, evaluation: Evaluation, errors: &mut Vec<Dia
             },
             override_rank: 0,
             overridable: false,
+            part,
         });
     }
     if with_targets {

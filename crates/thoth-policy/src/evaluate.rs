@@ -7,7 +7,7 @@ use thoth_types::{Approval, Finding, ReasonCode, RiskLevel, Stage};
 use crate::index::Index;
 use crate::judge::{ByTheCall, Consulted, Judge, Told};
 use crate::name;
-use crate::policy::{Evaluation, Policy};
+use crate::policy::{Defaults, Evaluation, Policy};
 use crate::query::Query;
 use crate::rule::{Rule, RuleId};
 use crate::truth::Truth;
@@ -184,7 +184,32 @@ impl Policy {
         }
     }
 
+    /// The strictest defaults of those among several policies that have no rule for the call.
+    fn floor(&self, matched: &[Matched]) -> Option<Defaults> {
+        let speaks = |part: usize| {
+            let of_part = |rule: &Rule| usize::from(rule.part) == part;
+            matched.iter().filter_map(|m| self.get(m.rule)).any(of_part)
+        };
+        let silent = self.parts.iter().enumerate().filter(|(part, _)| !speaks(*part));
+        silent.filter_map(|(_, defaults)| *defaults).max_by_key(|defaults| (defaults.approval, defaults.risk))
+    }
+
     fn combine(&self, matched: &[Matched]) -> RuleVerdict {
+        let verdict = self.combine_matched(matched);
+        // INVARIANT: a policy that is added to another loosens nothing, also where only the other's defaults speak.
+        match self.floor(matched) {
+            Some(floor) if verdict.rule.is_some() && floor.approval > verdict.approval => RuleVerdict {
+                approval: floor.approval,
+                risk: verdict.risk.max(floor.risk),
+                code: default_code(floor.approval),
+                rule: None,
+                by_error: verdict.by_error,
+            },
+            _ => verdict,
+        }
+    }
+
+    fn combine_matched(&self, matched: &[Matched]) -> RuleVerdict {
         let mut best: Option<(&Rule, Matched)> = None;
         let mut risk = None;
         let mut any_error = false;

@@ -45,6 +45,7 @@ mod source;
 mod spell_out;
 mod stages;
 mod text_match;
+mod together;
 mod truth;
 mod variant;
 mod what_if;
@@ -68,6 +69,7 @@ pub use query::{History, Labelled, NoHistory, Query, RateScope};
 pub use rule::{RuleId, RuleInfo};
 pub use source::{Source, SourceError, SourceText, Sources};
 pub use text_match::ScopeList;
+pub use together::load_together;
 pub use truth::Truth;
 pub use variant::RuleChange;
 

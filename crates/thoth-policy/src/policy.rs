@@ -1,6 +1,6 @@
 //! A policy that is ready to decide.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use thoth_types::{Approval, RiskLevel};
@@ -88,6 +88,8 @@ pub(crate) struct Lists {
     pub(crate) denied: Vec<ToolList>,
     pub(crate) sensitive: Vec<ToolList>,
     pub(crate) intents: HashMap<String, Vec<IntentScope>>,
+    /// Where several policies hold together: the intents that the first one knows, if it knows any.
+    pub(crate) own_intents: Option<HashSet<String>>,
     pub(crate) tools: Vec<ToolEntry>,
     pub(crate) max_tool_calls: Option<u64>,
     /// Folded.
@@ -104,6 +106,8 @@ pub struct Policy {
     pub(crate) digest: Arc<str>,
     pub(crate) evaluation: Evaluation,
     pub(crate) defaults: Defaults,
+    /// Where several policies hold together, what each says of calls that none of its own rules matches. Else nothing.
+    pub(crate) parts: Box<[Option<Defaults>]>,
     pub(crate) rules: Box<[Rule]>,
     pub(crate) index: Index,
     /// The rules in shadow mode among the others, if there are any.
@@ -152,6 +156,13 @@ impl Policy {
     #[must_use]
     pub const fn default_answer(&self) -> (Approval, RiskLevel) {
         (self.defaults.approval, self.defaults.risk)
+    }
+
+    /// Where policies were added to one another: whether this one, counted from 0, says what becomes of calls that none of its
+    /// rules matches.
+    #[must_use]
+    pub fn has_defaults(&self, part: usize) -> bool {
+        self.parts.get(part).is_some_and(Option::is_some)
     }
 
     /// All rules. The order is that of the index, not of the files; sort by [`RuleInfo::place`] to show them.

@@ -92,6 +92,8 @@ pub(crate) struct Rule {
     pub(crate) override_rank: u32,
     /// Whether some rule overrides it.
     pub(crate) overridable: bool,
+    /// Which of the policies that hold together it is of; the first where it is only one.
+    pub(crate) part: u16,
 }
 
 impl Rule {

@@ -72,6 +72,10 @@ impl Policy {
             findings.push(finding(Stage::Intent, Approval::Approve, ReasonCode::IntentMismatch, None, detail));
             return;
         };
+        if self.lists.own_intents.as_ref().is_some_and(|own| !own.contains(intent.trim())) {
+            let detail = format!("the policy that others were added to knows no intent `{intent}`");
+            findings.push(finding(Stage::Intent, Approval::Approve, ReasonCode::IntentMismatch, None, detail));
+        }
         let name = name::normalised(query.tool);
         for scope in scopes {
             if !(scope.tools.matches(query.tool) && scope.tools.matches(&name)) {

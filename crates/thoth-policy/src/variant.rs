@@ -42,6 +42,7 @@ impl Policy {
             digest: Arc::clone(&self.digest),
             evaluation: self.evaluation,
             defaults: self.defaults,
+            parts: self.parts.clone(),
             index: Index::build(&rules, |rule| rule.info.enforced),
             // Tests ask what is enforced.
             shadow_index: None,

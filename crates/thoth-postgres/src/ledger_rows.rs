@@ -60,7 +60,7 @@ pub(crate) fn create(session: &Session<'_>, tenant: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn random<const N: usize>() -> Result<[u8; N], PostgresError> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], PostgresError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| PostgresError::NoRandomness)?;
     Ok(bytes)

@@ -18,9 +18,12 @@
 //! Everything here blocks its thread and must not be called from within an asynchronous task. Statements run on a small
 //! runtime of the [`Database`]'s own.
 
+mod bundle_rows;
 mod database;
+mod endpoint_rows;
 mod error;
 mod export;
+mod fleet;
 mod format;
 mod hold_rows;
 mod holds;
@@ -31,6 +34,7 @@ mod queue;
 mod records;
 mod room;
 mod rows;
+mod seals;
 mod session;
 mod tls;
 mod url;
@@ -46,4 +50,5 @@ pub use holds::PostgresHolds;
 pub use ledger::PostgresLedger;
 pub use pasts::PostgresPasts;
 pub use records::PostgresRecords;
+pub use seals::seal_key;
 pub use url::{DatabaseUrl, UrlError};

@@ -25,6 +25,10 @@ impl PostgresRecords {
     pub const fn new(database: Arc<Database>) -> Self {
         Self { database }
     }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
 }
 
 impl KeyRecords for PostgresRecords {

@@ -11,6 +11,11 @@ pub(crate) fn nanoseconds(time: Timestamp) -> Result<i64, PostgresError> {
     i64::try_from(time.as_nanosecond()).map_err(|_| PostgresError::Time(time))
 }
 
+/// Whether a column can have this text at all: PostgreSQL has no zero byte in texts, so nothing is known by such a name.
+pub(crate) fn storable(text: &str) -> bool {
+    !text.contains('\0')
+}
+
 /// The time that was written so.
 pub(crate) fn time(nanoseconds: i64) -> Result<Timestamp, Fault> {
     Timestamp::from_nanosecond(i128::from(nanoseconds)).map_err(damaged)

@@ -26,6 +26,10 @@ pub(crate) enum Order {
     Keys,
     /// The taking in of events.
     Events,
+    /// What machines tell of themselves, and their quarantine.
+    Endpoints,
+    /// The changes of policy bundles.
+    Bundles,
     /// What is decided in a session.
     Session,
 }
@@ -140,6 +144,8 @@ fn lock_number(order: Order, name: &str) -> i64 {
         Order::Holds => "holds",
         Order::Keys => "keys",
         Order::Events => "events",
+        Order::Endpoints => "endpoints",
+        Order::Bundles => "bundles",
         Order::Session => "session",
     };
     let digest = Sha256::digest(format!("thoth {word}\0{name}"));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use thoth_api::contract::fault::Code;
 use thoth_api::contract::key::{Permission, Permissions, ScopeLevel};
+use thoth_audit::EventType;
 
 use crate::app::App;
 use crate::fault::Fault;
@@ -26,6 +27,8 @@ pub(crate) struct Key {
 pub(crate) enum Need {
     /// To have calls decided.
     Execute,
+    /// To tell of a machine: to have its calls decided, or to administer it.
+    Report,
     /// To send events.
     Tell,
     /// To look at everything of the tenant.
@@ -40,15 +43,17 @@ impl Key {
         if self.expired {
             return Err(Fault::new(Code::KeyExpired, "the API key has expired"));
         }
-        let permission = match need {
-            Need::Execute => Permission::Execute,
-            Need::Look => Permission::Read,
-            Need::Tell | Need::Govern => Permission::Write,
+        let permissions: &[Permission] = match need {
+            Need::Execute => &[Permission::Execute],
+            Need::Look => &[Permission::Read],
+            Need::Tell | Need::Govern => &[Permission::Write],
+            Need::Report => &[Permission::Execute, Permission::Write],
         };
-        if !self.permissions.has(permission) {
-            return Err(Fault::forbidden(format!("the API key has not the permission `{permission}`")));
+        if !permissions.iter().any(|permission| self.permissions.has(*permission)) {
+            let words: Vec<String> = permissions.iter().map(|permission| format!("`{permission}`")).collect();
+            return Err(Fault::forbidden(format!("the API key has not the permission {}", words.join(" or "))));
         }
-        if matches!(need, Need::Execute | Need::Tell) {
+        if matches!(need, Need::Execute | Need::Tell | Need::Report) {
             return Ok(());
         }
         if self.level != ScopeLevel::Organization {
@@ -66,6 +71,11 @@ impl Key {
     /// By what a person knows it.
     pub(crate) fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.id)
+    }
+
+    /// The same with what it is looked up by, for the record.
+    pub(crate) fn who(&self) -> String {
+        self.name.as_ref().map_or_else(|| format!("key {}", self.id), |name| format!("{name} (key {})", self.id))
     }
 
     /// Whether it speaks for this agent on this machine of this fleet.
@@ -102,6 +112,11 @@ impl Access {
             return Ok(());
         }
         Err(Fault::unauthorized("the API key was changed while the request was on its way"))
+    }
+
+    /// Writes into the tenant's ledger what somebody does to it. It must be written before it counts.
+    pub(crate) fn note(&self, kind: EventType, detail: &str) -> Result<(), Fault> {
+        self.tenant.note(kind, detail)
     }
 
     pub(crate) fn covers(&self, agent: &str, endpoint: Option<&str>, fleet: Option<&str>) -> bool {
@@ -144,20 +159,21 @@ mod tests {
     /// Defends invariant 6: what a key may do, over all needs.
     #[test]
     fn the_table_of_permissions() {
-        use Need::{Execute, Govern, Look, Tell};
+        use Need::{Execute, Govern, Look, Report, Tell};
         use Permission::{Execute as E, Read as R, Write as W};
         use ScopeLevel::{Agent, Organization};
-        let cases: [(ScopeLevel, &[Permission], &[Need]); 6] = [
-            (Organization, &[E], &[Execute]),
-            (Organization, &[R, W], &[Tell, Look, Govern]),
-            (Organization, &[R, W, E], &[Execute, Tell, Look]),
-            (Organization, &[W], &[Tell, Govern]),
-            (Agent, &[R, W, E], &[Execute, Tell]),
-            (Agent, &[W], &[Tell]),
+        let cases: [(ScopeLevel, &[Permission], &[Need]); 7] = [
+            (Organization, &[E], &[Execute, Report]),
+            (Organization, &[R, W], &[Tell, Look, Govern, Report]),
+            (Organization, &[R, W, E], &[Execute, Tell, Look, Report]),
+            (Organization, &[W], &[Tell, Govern, Report]),
+            (Organization, &[R], &[Look]),
+            (Agent, &[R, W, E], &[Execute, Tell, Report]),
+            (Agent, &[W], &[Tell, Report]),
         ];
         for (level, permissions, may) in cases {
             let target = (level == Agent).then_some("bot");
-            for need in [Execute, Tell, Look, Govern] {
+            for need in [Execute, Tell, Look, Govern, Report] {
                 let found = key(level, target, permissions).may(need);
                 assert_eq!(found.is_ok(), may.contains(&need), "{level} {permissions:?} {need:?}");
             }

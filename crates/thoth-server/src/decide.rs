@@ -1,13 +1,17 @@
 //! One call through the tenant's gate. It blocks on the disk: it runs on threads that may.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use thoth_gate::{Answer, GateSession, Grounds, Refused, Round};
+use thoth_gate::{Answer, GateSession, Grounds, Preflight, Refused, Round};
 use thoth_policy::ScopeList;
+use thoth_store::server::Records;
+use thoth_store::server::endpoints::EndpointStanding;
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Caller, Decision, Listed, ReasonCode, Requester, RiskLevel, ToolCall};
 
+use crate::access::Access;
+use crate::holding::{Holding, Whose};
 use crate::random;
 use crate::sessions::SessionKey;
 use crate::tenant::Tenant;
@@ -25,6 +29,8 @@ pub(crate) struct Wanted<'w> {
     pub(crate) also_sent: &'w [u8],
     /// The held call that it is made for.
     pub(crate) retry_of: Option<String>,
+    /// The fleet that the request names.
+    pub(crate) fleet: Option<String>,
 }
 
 /// What the gate says.
@@ -54,25 +60,38 @@ pub(crate) enum Unasked {
     /// Something here does not work.
     #[error("{0}")]
     Failed(&'static str),
+    /// The same, where it is known why; for whoever runs the server.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// Decides a call. `still` is asked once nobody else decides in this session any more, and may call it off.
 pub(crate) fn decide<E: From<Unasked>>(
-    tenant: &Tenant,
+    access: &Access,
     wanted: Wanted<'_>,
     still: impl FnOnce() -> Result<(), E>,
 ) -> Result<Verdict, E> {
-    let Wanted { caller, requester, tool, arguments, also_sent, retry_of } = wanted;
+    let Wanted { caller, requester, tool, arguments, also_sent, retry_of, fleet } = wanted;
+    let tenant = &*access.tenant;
     tenant.look(&caller);
     let key = SessionKey::of(&caller, &requester);
-    let session = tenant.sessions.get(key.clone(), || begin(caller, requester))?;
-    // A panic while it was used may have left it half-changed: it decides nothing any more.
-    let mut session = session.lock().map_err(|_| Unasked::Failed("the session broke; begin another one"))?;
-    let turn = Turn::begin(tenant, &key, &mut session).map_err(|error| {
-        tenant.complaints.say(format_args!("a call was blocked: {error}"));
-        Unasked::Failed("what was called in the session before cannot be read")
-    })?;
+    let own = tenant.sessions.get(key.clone(), || begin(caller.clone(), requester.clone()))?;
+    let apart;
+    let mut session = locked(&own)?;
+    let mut turn = begin_turn(tenant, &key, &mut session)?;
     still()?;
+    let standing = standing(&*access.app.store, &caller)?;
+    let holding = holding(access, &caller, standing.as_ref(), fleet)?;
+    if standing.is_some_and(|standing| standing.quarantined) {
+        // Not both at once: two requests could wait for each other.
+        drop(turn);
+        drop(session);
+        let key = key.quarantined();
+        let preflight = Preflight::default().refuse_all(ReasonCode::EndpointQuarantined, QUARANTINED.to_owned());
+        apart = tenant.sessions.get(key.clone(), || begin(caller, requester).map(|new| new.under(preflight)))?;
+        session = locked(&apart)?;
+        turn = begin_turn(tenant, &key, &mut session)?;
+    }
     let mut tape = Tape::new();
     let parsed = arguments
         .map(|bytes| tape.parse(bytes, &Limits { max_bytes: bytes.len(), ..Limits::default() }))
@@ -94,7 +113,7 @@ pub(crate) fn decide<E: From<Unasked>>(
     };
     let frame = arguments.filter(|_| call.arguments.value().is_some()).unwrap_or(b"{}");
     let now = turn.now(&session);
-    let mut round = tenant.gate.round(&mut session);
+    let mut round = holding.gate(tenant).round(&mut session);
     let answer = round.admit(&call, Cow::Borrowed(frame), &random::sixteen, now);
     let verdict = conclude(tenant, round, answer, tool);
     let is_admitted = matches!(verdict, Verdict::Admitted(_));
@@ -106,6 +125,45 @@ pub(crate) fn decide<E: From<Unasked>>(
         // A refusal allows nothing that would have to be kept.
         (_, verdict) => Ok(verdict),
     }
+}
+
+/// What a call of a machine in quarantine is told. Why is for those who administer it.
+const QUARANTINED: &str = "the machine is in quarantine: an administrator has all of its calls refused";
+
+fn begin_turn<'t>(tenant: &'t Tenant, key: &SessionKey, session: &mut GateSession) -> Result<Turn<'t>, Unasked> {
+    Turn::begin(tenant, key, session).map_err(|error| {
+        tenant.complaints.say(format_args!("a call was blocked: {error}"));
+        Unasked::Failed("what was called in the session before cannot be read")
+    })
+}
+
+/// A panic while it was used may have left a session half-changed: it decides nothing any more.
+fn locked(session: &Mutex<GateSession>) -> Result<MutexGuard<'_, GateSession>, Unasked> {
+    session.lock().map_err(|_| Unasked::Failed("the session broke; begin another one"))
+}
+
+/// Looked up before each call, so that a quarantine holds from the next one on, whoever began it.
+fn standing(store: &dyn Records, caller: &Caller) -> Result<Option<EndpointStanding>, Unasked> {
+    let (Some(tenant), Some(endpoint)) = (&caller.tenant, &caller.endpoint) else { return Ok(None) };
+    let standing = store.endpoint_standing(tenant.as_str(), endpoint.as_str());
+    standing.map_err(|error| Unasked::Unavailable(error.to_string()))
+}
+
+/// The policy that holds for the call. A fleet that is told adds to the one that the machine registered with.
+fn holding(
+    access: &Access,
+    caller: &Caller,
+    standing: Option<&EndpointStanding>,
+    fleet: Option<String>,
+) -> Result<Holding, Unasked> {
+    let registered = standing.and_then(|standing| standing.fleet.clone());
+    let whose = Whose {
+        agent: caller.agent.as_ref().map(ToString::to_string),
+        endpoint: caller.endpoint.as_ref().map(ToString::to_string),
+        fleets: fleet.into_iter().chain(registered).collect(),
+    };
+    let holding = access.tenant.holdings.of(&access.tenant, &*access.app.store, &whose);
+    holding.map_err(|error| Unasked::Unavailable(error.to_string()))
 }
 
 /// Writes the evidence; without it nothing is admitted, and nobody is told of a hold that they could not answer.

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::decide::{Admitted, Unasked, Verdict, Wanted, decide, strictest};
 use crate::fault::Fault;
 use crate::hold;
+use crate::receipt::{About, Decided, receipt};
 use crate::refusals::violation_id;
 use crate::tenant::SERVER;
 
@@ -45,12 +46,35 @@ pub(crate) fn run(access: &Access, body: &[u8]) -> Result<Envelope, Fault> {
         arguments: asked.tool_args.as_ref().map(|arguments| arguments.text().as_bytes()),
         also_sent: also_sent.as_bytes(),
         retry_of: None,
+        fleet: asked.fleet_id.clone(),
     };
-    let verdict = decide(&access.tenant, wanted, || access.still())?;
+    let verdict = decide(access, wanted, || access.still())?;
+    let arguments = asked.tool_args.as_ref().map(|arguments| arguments.text().as_bytes()).unwrap_or_default();
+    let (call_id, used) = match &verdict {
+        Verdict::Admitted(admitted) => (admitted.call_id.clone(), Some(admitted.arguments.clone())),
+        Verdict::Refused(refused) => (refused.call_id.to_string(), None),
+    };
     let mut envelope = match verdict {
         Verdict::Admitted(admitted) => admitted_envelope(*admitted)?,
         Verdict::Refused(refused) => refused_envelope(access, &asked, &refused),
     };
+    let about = About {
+        agent: &asked.agent_id,
+        user: &asked.user_id,
+        session: &asked.session_id,
+        endpoint: asked.endpoint_id.as_deref(),
+        tool: &asked.tool_name,
+        arguments: used.as_deref().unwrap_or(arguments),
+        call_id: &call_id,
+        trace_id: asked.enforcement_trace_id.as_deref(),
+        attestation_id: asked.action_attestation_id.as_deref(),
+    };
+    let decided = Decided {
+        decision: envelope.decision(),
+        reason_code: envelope.decision_reason_code.as_deref().unwrap_or_default(),
+        violation_id: envelope.violation_id.as_deref(),
+    };
+    envelope.receipt.0 = receipt(&access.tenant, &about, &decided);
     envelope.enforcement_trace_id = asked.enforcement_trace_id;
     envelope.action_attestation_id = asked.action_attestation_id;
     envelope.latency_ms = Some(began.elapsed().as_secs_f64() * 1000.0);
@@ -67,6 +91,7 @@ impl From<Unasked> for Fault {
         match unasked {
             Unasked::Bad(message) => Self::bad(message),
             Unasked::Failed(cause) => Self::broken(cause),
+            Unasked::Unavailable(cause) => Self::unavailable(cause),
         }
     }
 }
@@ -112,11 +137,15 @@ fn bounded<'a>(field: &str, text: Option<&'a str>) -> Result<Option<&'a str>, Fa
     }
 }
 
+/// The fleet among what else was sent: a held call is decided again by what is assigned to it, too.
+pub(crate) const FLEET: &str = "fleet_id";
+
 /// What else a person who approves the call should know of it. The approval is bound to it.
 fn also_sent(asked: &Request) -> Result<String, Fault> {
     let fields = [
         ("data_classification", &asked.data_classification),
         ("environment", &asked.environment),
+        (FLEET, &asked.fleet_id),
         ("purpose", &asked.purpose),
     ];
     let mut known = BTreeMap::new();

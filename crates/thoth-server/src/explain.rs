@@ -54,6 +54,7 @@ fn explanation(asked: Request, told: Option<Told>) -> Explanation {
         }
         (Decision::Defer, _) => "Wait as long as the answer says, and make the call again",
         (_, Some("approval_denied")) => "Ask whoever denied it; making the same call again does not help for now",
+        (_, Some("endpoint_quarantined")) => "Ask whoever administers the machines; nothing else ends a quarantine",
         (_, Some("tool_not_in_scope")) => "Add the tool to the agent's approved scope if it should use it",
         (_, Some("policy_invalid" | "evidence_unavailable" | "approval_unavailable")) => {
             "Tell whoever runs the server: its own messages say what is wrong"

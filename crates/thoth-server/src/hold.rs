@@ -1,19 +1,21 @@
 //! `GET /v1/enforce/hold/{token}`: where a held call stands. Once it is approved, the stored call is put to the gate again,
 //! which decides everything anew, uses the approval up and records it; only then is the client told that it may run.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use thoth_api::contract::hold::Status;
 use thoth_gate::hold::{Hold, HoldState};
 use thoth_gate::{HoldsError, Refused};
-use thoth_types::{AgentId, Caller, Decision, EndpointId, HoldToken, ReasonCode};
+use thoth_types::{AgentId, Caller, Decision, EndpointId, HoldToken, ReasonCode, UserId};
 
 use crate::access::Access;
 use crate::clock;
 use crate::decide::{Verdict, Wanted, decide, strictest};
-use crate::enforce::{decision_of, document};
+use crate::enforce::{FLEET, decision_of, document};
 use crate::fault::Fault;
+use crate::receipt::{About, Decided, receipt};
 use crate::refusals::violation_id;
 
 /// How often it is looked whether another process has taken an answer.
@@ -96,6 +98,7 @@ fn again(access: &Access, hold: &Hold) -> Result<Status, Stop> {
         arguments: Some(&hold.arguments),
         also_sent: hold.also_sent.as_bytes(),
         retry_of: Some(hold.call_id.to_string()),
+        fleet: fleet(&hold.also_sent)?,
     };
     let still = || match access.still().map(|()| access.tenant.gate.desk().holds().look(&hold.token)) {
         Ok(Ok(now)) if state(&now) == HoldState::Approved => Ok(()),
@@ -103,10 +106,14 @@ fn again(access: &Access, hold: &Hold) -> Result<Status, Stop> {
         Ok(Err(error)) => Err(Stop::Fault(Fault::unavailable(error))),
         Err(fault) => Err(Stop::Fault(fault)),
     };
-    match decide(&access.tenant, wanted, still)? {
+    match decide(access, wanted, still)? {
         Verdict::Admitted(admitted) => {
             let modified = hold.modified || admitted.grounds.decision == Decision::Modify;
-            let mut status = resolved(hold, if modified { Decision::Modify } else { Decision::Allow });
+            let decision = if modified { Decision::Modify } else { Decision::Allow };
+            let mut status = resolved(hold, decision);
+            let code = admitted.grounds.reason_code.to_string();
+            let decided = Decided { decision, reason_code: &code, violation_id: None };
+            status.receipt.0 = receipt(&access.tenant, &about(hold, &admitted.call_id, &admitted.arguments), &decided);
             status.reason = Some(admitted.grounds.reason);
             status.decision_reason_code = Some(admitted.grounds.reason_code.to_string());
             status.risk_score = Some(f64::from(admitted.grounds.risk_score));
@@ -118,6 +125,16 @@ fn again(access: &Access, hold: &Hold) -> Result<Status, Stop> {
         }
         Verdict::Refused(refused) => Ok(refused_again(access, hold, &refused)),
     }
+}
+
+/// The fleet that was named when the call was held.
+fn fleet(also_sent: &str) -> Result<Option<String>, Stop> {
+    if also_sent.is_empty() {
+        return Ok(None);
+    }
+    let mut sent: BTreeMap<String, String> =
+        serde_json::from_str(also_sent).map_err(|error| Stop::Fault(Fault::broken(error)))?;
+    Ok(sent.remove(FLEET))
 }
 
 /// The gate says something else now than when the call was held.
@@ -136,8 +153,27 @@ fn refused_again(access: &Access, hold: &Hold, refused: &Refused) -> Status {
     });
     status.decision_reason_code = Some(refused.reason_code.to_string());
     status.risk_score = Some(f64::from(refused.risk_score));
-    status.violation_id = Some(violation_id(refused));
+    let violation = violation_id(refused);
+    let code = refused.reason_code.to_string();
+    let decided = Decided { decision: Decision::Block, reason_code: &code, violation_id: Some(&violation) };
+    status.receipt.0 = receipt(&access.tenant, &about(hold, &refused.call_id, &hold.arguments), &decided);
+    status.violation_id = Some(violation);
     status
+}
+
+/// What a receipt for a held call is about: the call as it was decided now, under an id of its own.
+fn about<'a>(hold: &'a Hold, call_id: &'a str, arguments: &'a [u8]) -> About<'a> {
+    About {
+        agent: hold.caller.agent.as_ref().map_or("", AgentId::as_str),
+        user: hold.caller.user.as_ref().map_or("", UserId::as_str),
+        session: hold.caller.session.as_str(),
+        endpoint: hold.caller.endpoint.as_ref().map(EndpointId::as_str),
+        tool: &hold.tool,
+        arguments,
+        call_id,
+        trace_id: None,
+        attestation_id: None,
+    }
 }
 
 fn described(mut status: Status, hold: &Hold) -> Status {

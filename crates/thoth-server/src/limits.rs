@@ -21,6 +21,8 @@ pub struct Rates {
     pub events: NonZeroU32,
     /// Questions about a held call.
     pub polls: NonZeroU32,
+    /// Machines that register or check in.
+    pub endpoints: NonZeroU32,
     /// Everything else: lists, answers, keys.
     pub governance: NonZeroU32,
 }
@@ -33,9 +35,15 @@ const fn per_minute(number: u32) -> NonZeroU32 {
 }
 
 impl Default for Rates {
-    /// What the published clients were told to expect.
+    /// What the published clients were told to expect; and 5000 machines that check in every minute.
     fn default() -> Self {
-        Self { enforce: per_minute(500), events: per_minute(1000), polls: per_minute(200), governance: per_minute(300) }
+        Self {
+            enforce: per_minute(500),
+            events: per_minute(1000),
+            polls: per_minute(200),
+            endpoints: per_minute(5000),
+            governance: per_minute(300),
+        }
     }
 }
 
@@ -46,6 +54,7 @@ pub(crate) enum Kind {
     Explain,
     Events,
     Poll,
+    Endpoint,
     Governance,
 }
 
@@ -58,6 +67,7 @@ pub(crate) struct Limits {
     explain: Limiter,
     events: Limiter,
     polls: Limiter,
+    endpoints: Limiter,
     governance: Limiter,
     clock: DefaultClock,
     rates: Rates,
@@ -80,6 +90,7 @@ impl Limits {
             explain: limiter(rates.enforce),
             events: limiter(rates.events),
             polls: limiter(rates.polls),
+            endpoints: limiter(rates.endpoints),
             governance: limiter(rates.governance),
             clock: DefaultClock::default(),
             rates,
@@ -93,6 +104,7 @@ impl Limits {
             Kind::Explain => (&self.explain, self.rates.enforce),
             Kind::Events => (&self.events, self.rates.events),
             Kind::Poll => (&self.polls, self.rates.polls),
+            Kind::Endpoint => (&self.endpoints, self.rates.endpoints),
             Kind::Governance => (&self.governance, self.rates.governance),
         };
         match limiter.check() {

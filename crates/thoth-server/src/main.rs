@@ -193,6 +193,9 @@ struct ServeArgs {
     /// Questions about held calls that a tenant may ask per minute
     #[arg(long, value_name = "N", default_value_t = Rates::default().polls)]
     polls_per_minute: NonZeroU32,
+    /// Registrations and check-ins of machines that a tenant may send per minute
+    #[arg(long, value_name = "N", default_value_t = Rates::default().endpoints)]
+    checkins_per_minute: NonZeroU32,
     /// Other requests of a tenant per minute: lists, answers, keys
     #[arg(long, value_name = "N", default_value_t = Rates::default().governance)]
     governance_per_minute: NonZeroU32,
@@ -309,6 +312,7 @@ fn serve(arguments: ServeArgs) -> Outcome {
             enforce: arguments.enforce_per_minute,
             events: arguments.events_per_minute,
             polls: arguments.polls_per_minute,
+            endpoints: arguments.checkins_per_minute,
             governance: arguments.governance_per_minute,
         },
     };

@@ -25,6 +25,9 @@ use crate::fault::Fault;
 use crate::limits::{Kind, Standing};
 use crate::{approvals, enforce, events, explain, hold, keys, random};
 
+mod fleet;
+mod policies;
+
 /// The largest body.
 const MAX_BODY: usize = 1024 * 1024;
 /// How long a request may take, beside what it asks to wait.
@@ -63,6 +66,24 @@ fn served(route: Route) -> MethodRouter<Arc<App>> {
         Route::ListKeys => on(asked, keys_route),
         Route::CreateKey => on(asked, create_key_route),
         Route::RevokeKey => on(asked, revoke_key_route),
+        Route::RegisterEndpoint => on(asked, fleet::register),
+        Route::CheckInEndpoint => on(asked, fleet::check_in),
+        Route::ListEndpoints => on(asked, fleet::list),
+        Route::CountEndpoints => on(asked, fleet::stats),
+        Route::ShowEndpoint => on(asked, fleet::show),
+        Route::QuarantineEndpoint => on(asked, fleet::quarantine),
+        Route::ListBundles => on(asked, policies::list),
+        Route::UploadBundle => on(asked, policies::upload),
+        Route::ValidateBundle => on(asked, policies::validate),
+        Route::ShowEffective => on(asked, policies::effective),
+        Route::ShowBundle => on(asked, policies::show),
+        Route::DeleteBundle => on(asked, policies::delete),
+        Route::ListBundleVersions => on(asked, policies::versions),
+        Route::ActivateBundle => on(asked, policies::activate),
+        Route::DeactivateBundle => on(asked, policies::deactivate),
+        Route::RollBackBundle => on(asked, policies::roll_back),
+        Route::AssignBundle => on(asked, policies::assign),
+        Route::FetchPolicy => on(asked, policies::fetch),
         Route::ListEvents => on(asked, event_list_route),
     }
 }

@@ -22,6 +22,9 @@ pub(crate) struct SessionKey {
     mode: Mode,
     /// The key that it came with.
     key: String,
+    /// Whether its calls are refused for the sake of its machine. Such a session is one of its own: what it is told
+    /// stays with it, and the one that it was before goes on afterwards.
+    quarantined: bool,
 }
 
 impl SessionKey {
@@ -36,6 +39,7 @@ impl SessionKey {
             scope: caller.approved_scope.clone(),
             mode: caller.mode,
             key: requester.account.to_string(),
+            quarantined: false,
         }
     }
 
@@ -43,6 +47,11 @@ impl SessionKey {
     pub(crate) fn digest(&self) -> [u8; 32] {
         // Texts are quoted in it, so no two sessions are written alike.
         Sha256::digest(format!("{self:?}")).into()
+    }
+
+    /// The same while its machine is in quarantine.
+    pub(crate) fn quarantined(self) -> Self {
+        Self { quarantined: true, ..self }
     }
 }
 

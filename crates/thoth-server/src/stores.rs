@@ -6,6 +6,7 @@ mod shared;
 use std::sync::Arc;
 
 use thoth_audit::ContentKey;
+use thoth_audit::seal::SealKey;
 use thoth_gate::{Evidence, Holds};
 use thoth_store::server::{Records, SessionPasts};
 
@@ -23,6 +24,8 @@ pub(crate) struct TenantStores {
     pub(crate) content_key: ContentKey,
     /// What was allowed in sessions, where other servers decide in them, too.
     pub(crate) pasts: Option<Arc<dyn SessionPasts>>,
+    /// What seals documents.
+    pub(crate) seal: SealKey,
 }
 
 /// A tenant cannot be served.

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use thoth_audit::{ContentMode, EventType};
-use thoth_gate::{Evidence, Gate, Incident, Standing};
-use thoth_shell::policy_files::PolicyFiles;
+use thoth_audit::seal::SealKey;
+use thoth_audit::{ContentKey, ContentMode, EventType};
+use thoth_gate::{Evidence, Gate, Holds, Incident, Standing};
+use thoth_policy::Policy;
+use thoth_shell::policy_files::{PolicyFiles, Problem};
 use thoth_shell::terminal::note;
 use thoth_store::server::SessionPasts;
 use thoth_types::{Caller, Mode, TenantId};
@@ -14,14 +16,20 @@ use tokio::sync::{Semaphore, watch};
 use crate::approvals::LISTS_AT_ONCE;
 use crate::clock;
 use crate::complaints::Complaints;
+use crate::fault::Fault;
+use crate::holding::{Holdings, Own};
 use crate::limits::{Limits, Rates};
 use crate::private_holds::PrivateHolds;
+use crate::random;
 use crate::refusals::Refusals;
 use crate::sessions::{MAX_SESSIONS, Sessions};
 use crate::stores::TenantStores;
 
 /// The name of the server that policies see of calls that come over HTTP: no MCP server stands behind them.
 pub(crate) const SERVER: &str = "sdk";
+
+/// What stands in place of a server's name in records of what administrators do.
+const ADMINISTRATION: &str = "thothd";
 
 /// What is the same for all tenants.
 #[derive(Debug, Clone)]
@@ -46,8 +54,14 @@ pub(crate) struct Tenant {
     pub(crate) lists: Arc<Semaphore>,
     /// What was allowed in sessions, where other servers decide in them, too.
     pub(crate) pasts: Option<Arc<dyn SessionPasts>>,
+    /// What seals documents of the tenant.
+    pub(crate) seal: SealKey,
+    /// Which policy bundles hold for whom.
+    pub(crate) holdings: Holdings,
     ledger: Arc<dyn Evidence>,
-    policy: Mutex<PolicyFiles>,
+    policy: Mutex<OwnPolicy>,
+    holds: Arc<dyn Holds>,
+    content_key: ContentKey,
     answered: watch::Sender<u64>,
 }
 
@@ -60,13 +74,13 @@ impl std::fmt::Debug for Tenant {
 impl Tenant {
     /// A tenant whose holds and ledger are kept in `stores`.
     pub(crate) fn new(id: TenantId, stores: TenantStores, settings: &Settings) -> Self {
-        let TenantStores { holds, ledger, content_key, pasts } = stores;
+        let TenantStores { holds, ledger, content_key, pasts, seal } = stores;
         let complaints = Arc::new(Complaints::new(format!("tenant {id}")));
         let holds = Arc::new(PrivateHolds::new(holds, Arc::clone(&complaints)));
-        let mut files = PolicyFiles::new(settings.policy.clone());
-        let standing = standing(&mut files);
-        let evidence = Arc::clone(&ledger);
-        let gate = Gate::new(standing, evidence, ContentMode::Redacted, content_key).with_holds(holds);
+        let holds: Arc<dyn Holds> = holds;
+        let mut own = OwnPolicy { files: PolicyFiles::new(settings.policy.clone()), own: Own::default() };
+        let standing = standing(&mut own);
+        let gate = gate_on(standing, &ledger, &holds, &content_key);
         Self {
             id,
             gate,
@@ -77,19 +91,23 @@ impl Tenant {
             mode: settings.mode,
             lists: Arc::new(Semaphore::new(LISTS_AT_ONCE)),
             pasts,
+            seal,
+            holdings: Holdings::default(),
             ledger,
-            policy: Mutex::new(files),
+            policy: Mutex::new(own),
+            holds,
+            content_key,
             answered: watch::Sender::new(0),
         }
     }
 
     /// Puts a policy in force that has changed on disk, on behalf of `caller`. A bad file keeps the one that is in force.
     pub(crate) fn look(&self, caller: &Caller) {
-        let mut files = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        if !files.changed() {
+        let mut own = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        if !own.files.changed() {
             return;
         }
-        let detail = match files.load() {
+        let detail = match own.load() {
             Ok(policy) => {
                 self.gate.replace(Standing::Valid(Box::new(policy)));
                 format!("the policy file changed; now in force: {}", self.gate.policy_digest())
@@ -104,6 +122,49 @@ impl Tenant {
         if let Err(error) = self.gate.note(caller, &incident, clock::now()) {
             note(format_args!("tenant {}: {error}", self.id));
         }
+    }
+
+    /// Does so where nobody calls.
+    pub(crate) fn look_unasked(&self) {
+        // A record without randomness could have the id of another; the next call looks again.
+        if let Ok(caller) = self.administration() {
+            self.look(&caller);
+        }
+    }
+
+    /// The server's own policy, as it holds here.
+    pub(crate) fn own(&self) -> Own {
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner).own.clone()
+    }
+
+    /// A gate on the holds and the ledger of this tenant, under another policy.
+    pub(crate) fn gate_under(&self, standing: Standing) -> Gate {
+        gate_on(standing, &self.ledger, &self.holds, &self.content_key)
+    }
+
+    /// Who stands in records of what is no call.
+    fn administration(&self) -> Result<Caller, Fault> {
+        let random = random::eight().ok_or_else(|| Fault::unavailable("the system has no randomness"))?;
+        // No two of these have one session, so that no two have one event id.
+        let session = format!("administration.{:016x}", u64::from_be_bytes(random));
+        Ok(Caller {
+            tenant: Some(self.id.clone()),
+            user: None,
+            endpoint: None,
+            agent: None,
+            session: session.parse().map_err(Fault::broken)?,
+            server: ADMINISTRATION.parse().map_err(Fault::broken)?,
+            intent: None,
+            approved_scope: Vec::new(),
+            mode: self.mode,
+        })
+    }
+
+    /// Writes into the ledger what an administrator does, or why it cannot be written.
+    pub(crate) fn note(&self, kind: EventType, detail: &str) -> Result<(), Fault> {
+        let caller = self.administration()?;
+        let incident = Incident { kind, detail, refusal: None };
+        self.gate.note(&caller, &incident, clock::now()).map_err(Fault::unavailable)
     }
 
     /// Somebody answered a held call.
@@ -135,9 +196,29 @@ impl Tenant {
     }
 }
 
+/// The server's own policy: its files, and what they said when they were valid last.
+#[derive(Debug)]
+struct OwnPolicy {
+    files: PolicyFiles,
+    own: Own,
+}
+
+impl OwnPolicy {
+    fn load(&mut self) -> Result<Policy, Problem> {
+        let (policy, texts) = self.files.load_with_texts()?;
+        self.own = Own { epoch: self.own.epoch + 1, texts: Some(Arc::new(texts)) };
+        Ok(policy)
+    }
+}
+
+fn gate_on(standing: Standing, ledger: &Arc<dyn Evidence>, holds: &Arc<dyn Holds>, key: &ContentKey) -> Gate {
+    let (evidence, holds) = (Arc::clone(ledger), Arc::clone(holds));
+    Gate::new(standing, evidence, ContentMode::Redacted, key.clone()).with_holds(holds)
+}
+
 /// An invalid policy is not an absent one: it refuses every call.
-fn standing(files: &mut PolicyFiles) -> Standing {
-    match files.load() {
+fn standing(own: &mut OwnPolicy) -> Standing {
+    match own.load() {
         Ok(policy) => Standing::Valid(Box::new(policy)),
         Err(problem) => {
             note(format_args!("invalid policy; every call is refused until it is fixed\n{}", problem.rendered()));

@@ -60,6 +60,19 @@ impl PolicyFiles {
         thoth_policy::load(&root, self).map_err(Problem)
     }
 
+    /// Does so, and keeps the texts that it was read from.
+    ///
+    /// # Errors
+    /// If there is none, or it is not valid.
+    pub fn load_with_texts(&mut self) -> Result<(Policy, PolicyTexts), Problem> {
+        self.seen.borrow_mut().clear();
+        let root = self.root.to_string_lossy().into_owned();
+        let keeping = Keeping { files: self, kept: RefCell::default() };
+        let policy = thoth_policy::load(&root, &keeping).map_err(Problem)?;
+        let kept = keeping.kept.into_inner();
+        Ok((policy, PolicyTexts { root, kept }))
+    }
+
     /// Whether one of the files that were read is another one now, or says something else.
     #[must_use]
     pub fn changed(&self) -> bool {
@@ -102,6 +115,64 @@ impl Source for PolicyFiles {
         // A file that grows is cut off just beyond the limit and refused by the loader.
         file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(|e| unreadable(&e))?;
         Ok(SourceText { identity, name: shown, bytes: text })
+    }
+}
+
+/// A text that was read: what was asked for, and the identity of the file that asked.
+type Kept = (Option<String>, String, SourceText);
+
+struct Keeping<'f> {
+    files: &'f PolicyFiles,
+    kept: RefCell<Vec<Kept>>,
+}
+
+impl Source for Keeping<'_> {
+    fn read(&self, name: &str, from: Option<&str>) -> Result<SourceText, SourceError> {
+        let text = self.files.read(name, from)?;
+        self.kept.borrow_mut().push((from.map(str::to_owned), name.to_owned(), text.clone()));
+        Ok(text)
+    }
+}
+
+/// The texts that a policy was loaded from, as they were then.
+#[derive(Debug)]
+pub struct PolicyTexts {
+    root: String,
+    kept: Vec<Kept>,
+}
+
+impl PolicyTexts {
+    /// By what the policy is loaded again from these.
+    #[must_use]
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// Each file once, the root first: the root's own name, or the name by which a file is included, and its text. `None`
+    /// where two files are included by one name, which are one file for whoever only has these names.
+    #[must_use]
+    pub fn by_name(&self) -> Option<Vec<(String, String)>> {
+        let mut found: Vec<(String, String, &str)> = Vec::new();
+        for (from, name, text) in &self.kept {
+            let name = match from {
+                None => Path::new(name).file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                Some(_) => name.clone(),
+            };
+            let is_known = |(known, _, identity): &(String, String, &str)| (*known == name, *identity == text.identity);
+            match found.iter().map(is_known).find(|(name, identity)| *name || *identity) {
+                Some((true, true)) => {}
+                Some(_) => return None,
+                None => found.push((name, String::from_utf8(text.bytes.clone()).ok()?, &text.identity)),
+            }
+        }
+        Some(found.into_iter().map(|(name, text, _)| (name, text)).collect())
+    }
+}
+
+impl Source for PolicyTexts {
+    fn read(&self, name: &str, from: Option<&str>) -> Result<SourceText, SourceError> {
+        let found = self.kept.iter().find(|(by, asked, _)| by.as_deref() == from && asked == name);
+        found.map(|(_, _, text)| text.clone()).ok_or_else(|| SourceError::NotFound(name.to_owned()))
     }
 }
 

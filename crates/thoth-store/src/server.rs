@@ -1,4 +1,5 @@
-//! What a server keeps beside the holds of its tenants: keys and the events that clients tell, in one SQLite file.
+//! What a server keeps beside the holds of its tenants: keys, machines ([`endpoints`]), policy
+//! bundles ([`bundles`]) and the events that clients tell, in one SQLite file.
 //!
 //! Words for scopes, permissions and types of events are the contract's; here they are texts. A key is known by its
 //! SHA-256 only. Everything is asked for within one tenant, but a key by its digest, which is how its tenant is found.
@@ -10,6 +11,10 @@
 //!   [`EVENT_DAYS`] days. Where a new event finds no room, the oldest of the same tenant go. They are what clients say of
 //!   themselves; the evidence is in the ledger, which loses nothing.
 
+mod bundle_rows;
+pub mod bundles;
+mod endpoint_rows;
+pub mod endpoints;
 mod event_rows;
 mod key_rows;
 mod pasts;
@@ -20,6 +25,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
+
+use bundles::MAX_BUNDLE_BYTES;
 
 use crate::database::Database;
 use crate::error::{Fault, StoreError};
@@ -58,6 +65,30 @@ pub enum ServerError {
     /// A key of this id or digest is there already.
     #[error("there is such a key already")]
     KeyExists,
+    /// A tenant has all the machines that it may have.
+    #[error(
+        "the tenant has {} machines, all seen within {} days, and no more are kept",
+        endpoints::MAX_ENDPOINTS_OF_TENANT,
+        endpoints::FORGOTTEN_AFTER_DAYS
+    )]
+    TooManyEndpoints,
+    /// A tenant has all the bundles that it may have.
+    #[error("the tenant has {} policy bundles, and no more are kept", bundles::MAX_BUNDLES_OF_TENANT)]
+    TooManyBundles,
+    /// A bundle or a tenant has all the versions that it may have.
+    #[error(
+        "no more versions are kept: a bundle has at most {}, and all bundles of a tenant at most {} bytes, with those that \
+         were deleted",
+        bundles::MAX_VERSIONS_OF_BUNDLE,
+        bundles::MAX_BUNDLE_BYTES_OF_TENANT
+    )]
+    TooManyVersions,
+    /// A tenant has as many active bundles as it may have.
+    #[error("{} policy bundles are active, and no more may be; deactivate one", bundles::MAX_ACTIVE_BUNDLES)]
+    TooManyActive,
+    /// A policy is too long.
+    #[error("a policy bundle has at most {MAX_BUNDLE_BYTES} bytes, and this one has {0}")]
+    BundleTooLarge(usize),
     /// An event says too much.
     #[error("an event has at most {MAX_EVENT_BYTES} bytes, and this one has {0}")]
     EventTooLarge(usize),

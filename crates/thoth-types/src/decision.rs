@@ -206,6 +206,8 @@ words! {
         LineageAncestorBlocked => "lineage_ancestor_blocked",
         /// The server's program is one that the operator blocks.
         LineageUpstreamBinaryBlocked => "lineage_upstream_binary_blocked",
+        /// The machine is in quarantine: somebody has all of its calls refused.
+        EndpointQuarantined => "endpoint_quarantined",
         /// The tool is on the deny list.
         ToolDenied => "tool_denied",
         /// The tool is not in the approved scope or allow list.

@@ -60,6 +60,7 @@ const HOUSE: &[Row] = &[
             "thoth-store",
             "thoth-postgres",
             "thoth-shell",
+            "thoth-workbench",
         ],
     },
     Row {

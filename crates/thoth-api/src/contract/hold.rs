@@ -5,7 +5,7 @@ use thoth_types::Decision;
 
 #[cfg(feature = "openapi")]
 use super::openapi::DecisionWord;
-use super::read::{Json, list, text};
+use super::read::{Extra, Json, list, text};
 use super::verdict::{decision_word, score};
 
 /// How long a poll may wait for news, in seconds.
@@ -89,6 +89,10 @@ pub struct Status {
     /// Why they were changed.
     #[serde(default, alias = "modificationReason", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub modification_reason: Option<String>,
+    /// The server's signature of the decision, once there is one.
+    #[serde(default, alias = "terminalReceipt", alias = "terminal_receipt", skip_serializing_if = "Extra::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub receipt: Extra,
 }
 
 /// What a status comes to.

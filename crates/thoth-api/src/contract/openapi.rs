@@ -19,6 +19,9 @@ use super::list::List;
 use super::route::Route;
 use super::{approval, enforce, event, explain, hold, key};
 
+mod fleet;
+mod policies;
+
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
 pub enum Unwritable {
@@ -137,8 +140,8 @@ impl Schemas {
 /// What is special about a route.
 #[derive(Default)]
 struct Special {
-    /// What a key must be allowed to, where the route takes a key at all.
-    permission: Option<Permission>,
+    /// What a key must be allowed to, where the route takes a key at all: one of these.
+    permissions: &'static [Permission],
     /// What else a person should know.
     description: &'static str,
     query: Vec<Value>,
@@ -150,10 +153,16 @@ struct Special {
     success: Option<u16>,
     /// What can go wrong here and not everywhere.
     faults: &'static [Code],
+    /// Whether it may be answered that nothing has changed.
+    unchanged: bool,
+}
+
+/// A route that takes a key with one of these permissions, and is special in nothing else.
+fn may(permissions: &'static [Permission]) -> Special {
+    Special { permissions, ..Special::default() }
 }
 
 fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
-    let may = |permission| Special { permission: Some(permission), ..Special::default() };
     Ok(match route {
         Route::Healthz => Special::default(),
         Route::Readyz => Special { faults: &[Code::Internal, Code::Unavailable, Code::Timeout], ..Special::default() },
@@ -162,18 +171,18 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
                 never with 429 or 5xx: a client that is set to go on without a server must not go on then.",
             takes: Some(schemas.add::<enforce::Request>()?),
             answers: Some(schemas.add::<enforce::Envelope>()?),
-            ..may(Permission::Execute)
+            ..may(&[Permission::Execute])
         },
         Route::Poll => Special {
             query: query::<hold::Poll>()?,
             answers: Some(schemas.add::<hold::Status>()?),
             faults: &[Code::NotFound],
-            ..may(Permission::Execute)
+            ..may(&[Permission::Execute])
         },
         Route::Explain => Special {
             takes: Some(schemas.add::<explain::Request>()?),
             answers: Some(schemas.add::<explain::Explanation>()?),
-            ..may(Permission::Execute)
+            ..may(&[Permission::Execute])
         },
         Route::TellEvents => Special {
             description: "An object with such a list as `events` is taken, too. An event that cannot be taken is told in the \
@@ -181,39 +190,59 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
             takes: Some(json!({ "type": "array", "items": schemas.add::<Event>()?, "maxItems": MAX_EVENTS })),
             answers: Some(schemas.add::<Receipt>()?),
             success: Some(202),
-            ..may(Permission::Write)
+            ..may(&[Permission::Write])
         },
         Route::ListApprovals => Special {
             query: query::<approval::Query>()?,
             answers: Some(schemas.add_as::<List<approval::Approval>>("ApprovalList")?),
-            ..may(Permission::Read)
+            ..may(&[Permission::Read])
         },
         Route::ShowApproval => Special {
             answers: Some(schemas.add::<approval::Approval>()?),
             faults: &[Code::NotFound],
-            ..may(Permission::Read)
+            ..may(&[Permission::Read])
         },
         Route::ResolveApproval => Special {
             takes: Some(schemas.add::<approval::Resolve>()?),
             answers: Some(schemas.add::<approval::Approval>()?),
             faults: &[Code::NotFound, Code::Conflict],
-            ..may(Permission::Write)
+            ..may(&[Permission::Write])
         },
-        Route::ListKeys => Special { answers: Some(schemas.add::<key::Keys>()?), ..may(Permission::Read) },
+        Route::ListKeys => Special { answers: Some(schemas.add::<key::Keys>()?), ..may(&[Permission::Read]) },
         Route::CreateKey => Special {
             takes: Some(schemas.add::<key::Create>()?),
             answers: Some(schemas.add::<key::Created>()?),
             success: Some(201),
-            ..may(Permission::Write)
+            ..may(&[Permission::Write])
         },
-        Route::RevokeKey => {
-            Special { answers: Some(schemas.add::<key::Row>()?), faults: &[Code::NotFound], ..may(Permission::Write) }
-        }
+        Route::RevokeKey => Special {
+            answers: Some(schemas.add::<key::Row>()?),
+            faults: &[Code::NotFound],
+            ..may(&[Permission::Write])
+        },
         Route::ListEvents => Special {
             query: query::<event::Query>()?,
             answers: Some(schemas.add_as::<List<Event>>("EventList")?),
-            ..may(Permission::Read)
+            ..may(&[Permission::Read])
         },
+        Route::RegisterEndpoint
+        | Route::CheckInEndpoint
+        | Route::ListEndpoints
+        | Route::CountEndpoints
+        | Route::ShowEndpoint
+        | Route::QuarantineEndpoint => fleet::special(route, schemas)?,
+        Route::ListBundles
+        | Route::UploadBundle
+        | Route::ValidateBundle
+        | Route::ShowEffective
+        | Route::ShowBundle
+        | Route::DeleteBundle
+        | Route::ListBundleVersions
+        | Route::ActivateBundle
+        | Route::DeactivateBundle
+        | Route::RollBackBundle
+        | Route::AssignBundle
+        | Route::FetchPolicy => policies::special(route, schemas)?,
     })
 }
 
@@ -233,7 +262,9 @@ const WITH_A_KEY: [Code; 8] = [
 const DECIDED_INSTEAD: [Code; 4] = [Code::RateLimited, Code::Internal, Code::Unavailable, Code::Timeout];
 
 fn operation(route: Route, schemas: &mut Schemas) -> Result<Value, Unwritable> {
-    let Special { permission, description, query, takes, answers, success, faults } = special(route, schemas)?;
+    let Special { permissions, description, query, takes, answers, success, faults, unchanged } =
+        special(route, schemas)?;
+    let is_keyed = !permissions.is_empty();
     let in_path = route.path().split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let mut parameters: Vec<Value> = in_path
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
@@ -243,7 +274,7 @@ fn operation(route: Route, schemas: &mut Schemas) -> Result<Value, Unwritable> {
         Some(schema) => json!({ "application/json": { "schema": schema } }),
         None => json!({ "text/plain": { "schema": { "type": "string" } } }),
     };
-    let told: &[&str] = if permission.is_some() { &[REQUEST_ID, LIMIT, REMAINING, RESET] } else { &[REQUEST_ID] };
+    let told: &[&str] = if is_keyed { &[REQUEST_ID, LIMIT, REMAINING, RESET] } else { &[REQUEST_ID] };
     let mut headers = header_references(told);
     if let (Route::Enforce, Some(headers)) = (route, headers.as_object_mut()) {
         let schema = json!({ "type": "integer", "minimum": 0 });
@@ -251,7 +282,7 @@ fn operation(route: Route, schemas: &mut Schemas) -> Result<Value, Unwritable> {
         headers.insert(RETRY_AFTER.to_owned(), described);
     }
     let done = json!({ "description": "Done.", "headers": headers, "content": content });
-    let everywhere: &[Code] = if permission.is_some() { &WITH_A_KEY } else { &[] };
+    let everywhere: &[Code] = if is_keyed { &WITH_A_KEY } else { &[] };
     let mut responses: BTreeMap<String, Value> = everywhere
         .iter()
         .filter(|code| route != Route::Enforce || !DECIDED_INSTEAD.contains(code))
@@ -263,8 +294,12 @@ fn operation(route: Route, schemas: &mut Schemas) -> Result<Value, Unwritable> {
         })
         .collect();
     responses.insert(success.unwrap_or(200).to_string(), done);
-    let needs = permission.map(|permission| format!("Takes a key with `{permission}`."));
-    let texts = [needs.as_deref().unwrap_or("Takes no key."), description];
+    let words: Vec<String> = permissions.iter().map(|permission| format!("`{permission}`")).collect();
+    if unchanged {
+        responses.insert("304".to_owned(), json!({ "description": "Unchanged.", "headers": header_references(told) }));
+    }
+    let needs = if is_keyed { format!("Takes a key with {}.", words.join(" or ")) } else { "Takes no key.".to_owned() };
+    let texts = [&*needs, description];
     let texts: Vec<&str> = texts.into_iter().filter(|text| !text.is_empty()).collect();
     let mut operation = json!({
         "operationId": format!("{route:?}"),
@@ -274,7 +309,7 @@ fn operation(route: Route, schemas: &mut Schemas) -> Result<Value, Unwritable> {
         "responses": responses,
     });
     if let Some(members) = operation.as_object_mut() {
-        if permission.is_none() {
+        if !is_keyed {
             members.insert("security".to_owned(), json!([]));
         }
         if let Some(schema) = takes {

@@ -76,6 +76,10 @@ routes! {
     Explain => Post "/v1/explain",
     /// Takes in what a client tells of what it did.
     TellEvents => Post "/v1/events/batch",
+    /// Takes in a machine, or what is new about one.
+    RegisterEndpoint => Post "/v1/endpoints/register",
+    /// Notes that a machine is still there, and tells how it stands.
+    CheckInEndpoint => Post "/v1/endpoints/checkin",
     /// Held calls, newest first.
     ListApprovals => Get "/{tenant}/thoth/approvals",
     /// One held call, with all of its arguments.
@@ -88,6 +92,38 @@ routes! {
     CreateKey => Post "/{tenant}/thoth/api-keys",
     /// Takes a key back.
     RevokeKey => Delete "/{tenant}/thoth/api-keys/{id}",
+    /// The machines of a tenant, those that registered last first.
+    ListEndpoints => Get "/{tenant}/thoth/endpoints",
+    /// How many machines there are of each kind.
+    CountEndpoints => Get "/{tenant}/thoth/endpoints/stats",
+    /// One machine.
+    ShowEndpoint => Get "/{tenant}/thoth/endpoints/{id}",
+    /// Refuses all calls of a machine, or no longer.
+    QuarantineEndpoint => Post "/{tenant}/thoth/endpoints/{id}/quarantine",
+    /// The policy bundles of a tenant, by name.
+    ListBundles => Get "/{tenant}/thoth/policy-bundles",
+    /// Takes in a policy as a new version of a bundle. It does not hold yet.
+    UploadBundle => Post "/{tenant}/thoth/policy-bundles",
+    /// Says what is wrong or odd with a policy, and keeps nothing.
+    ValidateBundle => Post "/{tenant}/thoth/policy-bundles/validate",
+    /// Which policy holds for somebody.
+    ShowEffective => Get "/{tenant}/thoth/policy-bundles/effective",
+    /// One bundle, with the text of a version.
+    ShowBundle => Get "/{tenant}/thoth/policy-bundles/{id}",
+    /// Deletes a bundle that is not active.
+    DeleteBundle => Delete "/{tenant}/thoth/policy-bundles/{id}",
+    /// The versions of a bundle, newest first.
+    ListBundleVersions => Get "/{tenant}/thoth/policy-bundles/{id}/versions",
+    /// Has a version of a bundle hold from the next call on.
+    ActivateBundle => Post "/{tenant}/thoth/policy-bundles/{id}/activate",
+    /// Has no version of a bundle hold.
+    DeactivateBundle => Post "/{tenant}/thoth/policy-bundles/{id}/deactivate",
+    /// Has the version hold that did before.
+    RollBackBundle => Post "/{tenant}/thoth/policy-bundles/{id}/rollback",
+    /// Says for whom a bundle is.
+    AssignBundle => Post "/{tenant}/thoth/policy-bundles/{id}/assignments",
+    /// What holds for a sidecar, as a sealed document.
+    FetchPolicy => Get "/v1/policy-bundle",
     /// What clients told.
     ListEvents => Get "/{tenant}/thoth/events",
 }

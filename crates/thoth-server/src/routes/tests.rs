@@ -14,8 +14,11 @@ use super::*;
 use crate::{Options, Rates, Server, create_key};
 
 mod document;
+mod fleet;
 mod health;
 mod lists;
+mod policies;
+mod receipts;
 mod trouble;
 
 const POLICY: &str = "version: \"1\"\ndefaults: { approval: auto }\n\
@@ -105,6 +108,31 @@ fn routes() -> Vec<Route> {
         route("POST", "/acme/thoth/api-keys", Write, true, Some(key), 201),
         route("DELETE", "/acme/thoth/api-keys/key_none", Write, true, None, 404),
         route("GET", "/acme/thoth/events", Read, true, None, 200),
+        route("POST", "/v1/endpoints/register", Execute, false, Some(fleet::registration("m1")), 200),
+        route("POST", "/v1/endpoints/checkin", Execute, false, Some(fleet::registration("m1")), 200),
+        route("GET", "/acme/thoth/endpoints", Read, true, None, 200),
+        route("GET", "/acme/thoth/endpoints/stats", Read, true, None, 200),
+        route("GET", "/acme/thoth/endpoints/m2", Read, true, None, 404),
+        route("POST", "/acme/thoth/endpoints/m2/quarantine", Write, true, Some(json!({ "quarantined": true })), 404),
+        route("GET", "/acme/thoth/policy-bundles", Read, true, None, 200),
+        route("POST", "/acme/thoth/policy-bundles", Write, true, Some(policies::upload("pay", policies::DENY)), 201),
+        route("POST", "/acme/thoth/policy-bundles/validate", Write, true, Some(json!({ "policy": "" })), 200),
+        route("GET", "/acme/thoth/policy-bundles/effective", Read, true, None, 200),
+        route("GET", "/acme/thoth/policy-bundles/none", Read, true, None, 404),
+        route("DELETE", "/acme/thoth/policy-bundles/none", Write, true, None, 404),
+        route("GET", "/acme/thoth/policy-bundles/none/versions", Read, true, None, 404),
+        route("POST", "/acme/thoth/policy-bundles/none/activate", Write, true, Some(json!({ "version": 1 })), 404),
+        route("POST", "/acme/thoth/policy-bundles/none/deactivate", Write, true, None, 404),
+        route("POST", "/acme/thoth/policy-bundles/none/rollback", Write, true, None, 404),
+        route(
+            "POST",
+            "/acme/thoth/policy-bundles/none/assignments",
+            Write,
+            true,
+            Some(json!({ "assignments": [] })),
+            404,
+        ),
+        route("GET", "/v1/policy-bundle?agent_id=bot", Execute, false, None, 200),
     ]
 }
 
@@ -163,7 +191,12 @@ async fn every_route_and_everything_wrong() {
         let reply = ask(Some(&foreign), &text).await;
         // A held call of another tenant is not there, and whoever asks for it learns no more.
         let expected = if path.starts_with("/v1/enforce/hold") { 404 } else { 403 };
-        assert_fault(&reply, expected, code_of(expected), &format!("{about}, another tenant"));
+        if path.starts_with("/v1/policy-bundle") {
+            // It names no tenant: whoever asks gets that of their own.
+            assert_eq!((reply.status, &reply.body["tenant_id"]), (200, &json!("other")), "{about}");
+        } else {
+            assert_fault(&reply, expected, code_of(expected), &format!("{about}, another tenant"));
+        }
         // A key for one agent does what that agent does, and nothing else; one for another does not even that.
         let expected = if in_path { 403 } else { good };
         assert_eq!(ask(Some(&bot), &text).await.status, expected, "{about}, agent");

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use thoth_audit::seal::SealKey;
 use thoth_audit::{Ledger, LedgerKeys, LedgerOptions};
 use thoth_shell::home::{Care, private};
 use thoth_store::SqliteHolds;
@@ -41,12 +42,14 @@ impl Stores for Files {
         let directory = folder.join("ledger");
         let keys = LedgerKeys::load_or_create(&folder.join("keys"), &directory).map_err(|error| failed(&error))?;
         let ledger = Ledger::open(&directory, &keys, LedgerOptions::default()).map_err(|error| failed(&error))?;
+        let seal = SealKey::load_or_create(&folder.join("keys")).map_err(|error| failed(&error))?;
         let records = std::path::absolute(&directory).unwrap_or(directory);
         Ok(TenantStores {
             holds: Arc::new(SqliteHolds::new(folder.join("state.db"), records)),
             ledger: Arc::new(ledger),
             content_key: keys.content_key().clone(),
             pasts: None,
+            seal,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use thoth_postgres::{Database, PostgresHolds, PostgresLedger, PostgresPasts, PostgresRecords};
+use thoth_postgres::{Database, PostgresHolds, PostgresLedger, PostgresPasts, PostgresRecords, seal_key};
 use thoth_store::server::Records;
 
 use super::{OpenError, Stores, TenantStores};
@@ -29,11 +29,13 @@ impl Stores for Shared {
     fn tenant(&self, name: &TenantName) -> Result<TenantStores, OpenError> {
         let ledger = PostgresLedger::open(Arc::clone(&self.database), name.as_str());
         let ledger = ledger.map_err(|error| OpenError::of(name, &error))?;
+        let seal = seal_key(&self.database, name.as_str()).map_err(|error| OpenError::of(name, &error))?;
         Ok(TenantStores {
             holds: Arc::new(PostgresHolds::new(Arc::clone(&self.database), name.as_str())),
             content_key: ledger.content_key().clone(),
             ledger: Arc::new(ledger),
             pasts: Some(Arc::new(PostgresPasts::new(Arc::clone(&self.database), name.as_str()))),
+            seal,
         })
     }
 

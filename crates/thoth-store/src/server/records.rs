@@ -1,7 +1,9 @@
-//! What a server needs of a store of keys and events, whatever it is made of.
+//! What a server needs of a store of keys, machines, policy bundles and events, whatever it is made of.
 
 use jiff::Timestamp;
 
+use super::bundles::BundleRecords;
+use super::endpoints::EndpointRecords;
 use super::{Added, Event, Events, Filter, Key, Page, ServerError};
 
 /// Where the keys of tenants are kept.
@@ -56,7 +58,7 @@ pub trait EventRecords: Send + Sync {
 }
 
 /// All that a server keeps beside the holds and ledgers of its tenants.
-pub trait Records: KeyRecords + EventRecords {
+pub trait Records: KeyRecords + EventRecords + EndpointRecords + BundleRecords {
     /// Opens the store, and begins it if there is none: whether it can be used at all.
     ///
     /// # Errors

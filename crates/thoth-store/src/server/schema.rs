@@ -2,10 +2,11 @@
 
 use crate::schema::Schema;
 
-/// The file of keys and events: `Thtd`.
+/// The file of keys, machines, policy bundles and events: `Thtd`.
 pub(super) const SERVER: Schema = Schema { application_id: 0x5468_7464, migrations: MIGRATIONS };
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE keys (
     -- In the order in which they were made.
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -52,4 +53,74 @@ CREATE TABLE tenants (
     tenant TEXT PRIMARY KEY,
     event_bytes INTEGER NOT NULL CHECK (event_bytes >= 0)
 ) STRICT;
-"];
+",
+    "
+CREATE TABLE endpoints (
+    -- In the order in which they registered first.
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    hostname TEXT NOT NULL,
+    os TEXT,
+    os_version TEXT,
+    proxy_version TEXT,
+    environment TEXT,
+    enrollment TEXT,
+    fleet TEXT,
+    -- A JSON list of texts.
+    agents TEXT NOT NULL,
+    enforcement_mode TEXT,
+    policy_digest TEXT,
+    events_pending INTEGER,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    -- Set as long as it is in quarantine.
+    quarantined_at INTEGER,
+    quarantined_by TEXT,
+    quarantine_reason TEXT,
+    UNIQUE (tenant, id)
+) STRICT;
+CREATE INDEX endpoints_of_tenant ON endpoints (tenant, number);
+CREATE INDEX endpoints_of_fleet ON endpoints (tenant, fleet, number);
+CREATE INDEX endpoints_by_sight ON endpoints (tenant, last_seen);
+",
+    "
+CREATE TABLE bundles (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    -- The version that holds, and the one that held before it.
+    active INTEGER,
+    previous INTEGER,
+    -- A JSON list of texts.
+    assignments TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    deleted_at INTEGER,
+    CHECK (active IS NULL OR deleted_at IS NULL)
+) STRICT;
+CREATE UNIQUE INDEX bundles_by_name ON bundles (tenant, name) WHERE deleted_at IS NULL;
+CREATE INDEX bundles_active ON bundles (tenant, id) WHERE active IS NOT NULL;
+
+-- Never changed once written.
+CREATE TABLE bundle_versions (
+    bundle INTEGER NOT NULL REFERENCES bundles (number),
+    version INTEGER NOT NULL CHECK (version >= 1),
+    digest TEXT NOT NULL,
+    body TEXT NOT NULL,
+    description TEXT,
+    decisions TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (bundle, version)
+) STRICT;
+
+-- How often what holds for anybody of a tenant has changed.
+CREATE TABLE policy_changes (
+    tenant TEXT PRIMARY KEY,
+    number INTEGER NOT NULL
+) STRICT;
+",
+];

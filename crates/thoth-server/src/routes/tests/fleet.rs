@@ -1,0 +1,238 @@
+//! Machines: who may tell of them, how they stand, and that no call of one in quarantine is let through.
+
+use thoth_store::server::ServerStore;
+use thoth_store::server::endpoints::EndpointRecords as _;
+
+use super::*;
+
+const REGISTER: &str = "/v1/endpoints/register";
+const CHECK_IN: &str = "/v1/endpoints/checkin";
+
+pub(super) fn registration(id: &str) -> Value {
+    json!({ "tenant_id": "acme", "endpoint_id": id, "hostname": "mac.local", "agent_ids": ["bot"] })
+}
+
+/// A key for one of a kind.
+fn scoped(world: &World, scope_level: ScopeLevel, target: &str) -> String {
+    let wanted = Create {
+        name: None,
+        scope_level,
+        scope_target_id: Some(target.to_owned()),
+        permissions: [Permission::Execute, Permission::Write].into_iter().collect(),
+        ttl_seconds: None,
+        jit_reason: None,
+    };
+    create_key(world.data.path(), &"acme".parse().unwrap(), &wanted).unwrap().api_key.expose_secret().to_owned()
+}
+
+fn with(mut value: Value, changes: &[(&str, Value)]) -> Value {
+    for (name, new) in changes {
+        value[*name] = new.clone();
+    }
+    value
+}
+
+/// Defends invariant 6: a machine is told of by keys that speak for it only, and neither it nor another key of the governed
+/// side takes it out of its fleet.
+#[tokio::test]
+async fn who_may_tell_of_a_machine() {
+    let world = World::new(Rates::default());
+    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let org = world.key("acme", None, &[Permission::Execute, Permission::Write], None);
+    let (bot, machine) = (scoped(&world, ScopeLevel::Agent, "bot"), scoped(&world, ScopeLevel::Endpoint, "m1"));
+    let (berlin, paris) = (scoped(&world, ScopeLevel::Fleet, "berlin"), scoped(&world, ScopeLevel::Fleet, "paris"));
+    let fleet = |name: &str| ("fleet_id", json!(name));
+    let agents = |names: &[&str]| ("agent_ids", json!(names));
+    let register = |id: &str, changes: &[(&str, Value)]| with(registration(id), changes);
+    let check_in = |id: &str, changes: &[(&str, Value)]| {
+        with(json!({ "tenant_id": "acme", "endpoint_id": id, "proxy_version": "0.2" }), changes)
+    };
+    for (number, (path, key, body, status)) in [
+        (CHECK_IN, &machine, check_in("m1", &[]), 404),
+        (REGISTER, &machine, register("m2", &[]), 403),
+        (REGISTER, &machine, register("m1", &[fleet("berlin")]), 200),
+        (REGISTER, &machine, register("m1", &[]), 200),
+        (REGISTER, &machine, register("m1", &[fleet("paris")]), 403),
+        (REGISTER, &org, register("m1", &[fleet("paris")]), 403),
+        (REGISTER, &paris, register("m1", &[fleet("paris")]), 403),
+        (REGISTER, &berlin, register("m1", &[fleet("berlin")]), 200),
+        (REGISTER, &berlin, register("m1", &[]), 403),
+        (REGISTER, &bot, register("m1", &[agents(&["bot", "other"])]), 403),
+        (REGISTER, &bot, register("m1", &[agents(&[])]), 403),
+        (REGISTER, &bot, register("m1", &[]), 200),
+        (REGISTER, &machine, register("m1", &[agents(&["bot", "other"])]), 200),
+        (REGISTER, &bot, register("m1", &[]), 403),
+        (CHECK_IN, &machine, check_in("m1", &[]), 200),
+        (CHECK_IN, &berlin, check_in("m1", &[]), 200),
+        (CHECK_IN, &paris, check_in("m1", &[]), 404),
+        (CHECK_IN, &bot, check_in("m1", &[]), 404),
+        (CHECK_IN, &bot, check_in("m1", &[agents(&["other"])]), 403),
+        (CHECK_IN, &machine, check_in("m1", &[("tenant_id", json!("other"))]), 403),
+        (REGISTER, &admin, register("m1", &[fleet("paris")]), 200),
+        (CHECK_IN, &paris, check_in("m1", &[]), 200),
+        (REGISTER, &org, register("m3", &[("hostname", json!(" "))]), 400),
+        (REGISTER, &org, register("m3", &[("hostname", json!("x".repeat(300)))]), 400),
+        (REGISTER, &org, register(" m3", &[]), 400),
+        (REGISTER, &org, register("m3", &[("os", json!("a\nb"))]), 400),
+        (REGISTER, &org, register("m3", &[agents(&["a"; 65])]), 400),
+        (REGISTER, &org, register("m3", &[("enrollment", json!("odd"))]), 400),
+        (REGISTER, &org, json!({ "tenantId": "acme", "endpointId": "m3", "hostName": "h", "fleetId": "x" }), 200),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let reply = world.ask("POST", path, Some(key), body.to_string()).await;
+        assert_eq!(reply.status, status, "{number} {path} {body}: {}", reply.body);
+        if status == 200 {
+            assert_eq!(
+                (&reply.body["status"], &reply.body["checkin_interval_seconds"]),
+                (&json!("active"), &json!(60))
+            );
+        }
+    }
+    let shown = world.ask("GET", "/acme/thoth/endpoints/m1", Some(&admin), Body::empty()).await.body;
+    assert_eq!((&shown["fleet_id"], &shown["proxy_version"]), (&json!("paris"), &json!("0.2")), "{shown}");
+}
+
+/// Defends: no call of a machine in quarantine is let through, in any mode, on any server of the data directory, and whatever
+/// the machine says; each refusal is in the ledger, and so is who began and ended it. Approvals are not used up by it.
+#[tokio::test]
+async fn a_quarantine_holds_from_the_next_call_on() {
+    let world = World::new(Rates::default());
+    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let key = world.key("acme", None, &[Permission::Execute], None);
+    let policy = world.data.path().join("policy.yaml");
+    let rates = Rates::default();
+    let second =
+        Server::new(Options { data: world.data.path().to_owned(), policy, mode: Mode::Observe, rates }).unwrap();
+    let second = World { router: second.router(), data: tempfile::tempdir().unwrap() };
+    let call = |tool: &str, machine: Option<&str>, mode: &str| {
+        let endpoint = machine.map_or(Value::Null, |machine| json!(machine));
+        with(question(tool), &[("endpoint_id", endpoint), ("enforcement_mode", json!(mode))])
+    };
+    let codes = async |machine: Option<&str>| {
+        let mut codes = Vec::new();
+        for (world, mode) in [(&world, "block"), (&second, "observe")] {
+            let reply = world.ask("POST", "/v1/enforce", Some(&key), call("read", machine, mode).to_string()).await;
+            codes.push(reply.body["decision_reason_code"].as_str().unwrap().to_owned());
+        }
+        codes
+    };
+    let quarantine = async |on: bool| {
+        let body = json!({ "quarantined": on, "reason": "lost" }).to_string();
+        let reply = world.ask("POST", "/acme/thoth/endpoints/m1/quarantine", Some(&admin), body).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.body
+    };
+    assert_eq!(world.ask("POST", REGISTER, Some(&key), registration("m1").to_string()).await.status, 200);
+    assert_eq!(codes(Some("m1")).await, ["default_auto", "default_auto"]);
+    let held = world.ask("POST", "/v1/enforce", Some(&key), call("write", Some("m1"), "block").to_string()).await.body;
+    let hold = held["hold_token"].as_str().unwrap().to_owned();
+    let resolve = format!("/acme/thoth/approvals/{hold}/resolve");
+    world.ask("POST", &resolve, Some(&admin), json!({ "decision": "approve" }).to_string()).await;
+
+    let quarantined = quarantine(true).await;
+    assert_eq!((&quarantined["status"], &quarantined["quarantine_reason"]), (&json!("quarantined"), &json!("lost")));
+    assert_eq!(quarantine(true).await["quarantined_at"], quarantined["quarantined_at"], "it is not begun anew");
+    assert_eq!(codes(Some("m1")).await, ["endpoint_quarantined", "endpoint_quarantined"]);
+    assert_eq!(codes(Some("m2")).await, ["default_auto", "default_auto"]);
+    assert_eq!(codes(None).await, ["default_auto", "default_auto"]);
+    let again = world.ask("POST", REGISTER, Some(&key), registration("m1").to_string()).await.body;
+    assert_eq!(again["status"], "quarantined", "{again}");
+    let poll = format!("/v1/enforce/hold/{hold}");
+    let polled = world.ask("GET", &poll, Some(&key), Body::empty()).await.body;
+    assert_eq!(
+        (&polled["resolution"], &polled["decision_reason_code"]),
+        (&json!("BLOCK"), &json!("endpoint_quarantined"))
+    );
+    assert!(!polled.to_string().contains("lost"), "why is for administrators: {polled}");
+
+    quarantine(false).await;
+    assert_eq!(codes(Some("m1")).await, ["default_auto", "default_auto"]);
+    let polled = world.ask("GET", &poll, Some(&key), Body::empty()).await.body;
+    assert_eq!(polled["resolution"], "ALLOW", "{polled}");
+
+    let folder = world.data.path().join("tenants/acme/ledger");
+    let mut kinds = Vec::new();
+    let mut refused = 0;
+    thoth_audit::verify_each(&folder, &thoth_audit::VerifyOptions::default(), &mut |leaf| {
+        let event: Value = serde_json::from_slice(leaf).unwrap();
+        if event["eventType"].as_str().unwrap().starts_with("ENDPOINT_") {
+            assert!(event["detail"].as_str().unwrap().contains("key_"), "{event}");
+            kinds.push(event["eventType"].as_str().unwrap().to_owned());
+        }
+        let is_refusal = event["eventType"] == "TOOL_CALL_BLOCK" && event["reasonCode"] == "endpoint_quarantined";
+        refused += usize::from(is_refusal);
+    })
+    .unwrap();
+    assert_eq!((kinds, refused), (vec!["ENDPOINT_QUARANTINED".to_owned(), "ENDPOINT_RELEASED".to_owned()], 3));
+}
+
+/// How a machine stands is told by when it was seen last; lists have pages and come to an end, and the counts agree.
+#[tokio::test]
+async fn how_machines_stand() {
+    let world = World::new(Rates::default());
+    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let store = ServerStore::new(world.data.path().join("thothd.db"));
+    let now = jiff::Timestamp::now();
+    for (id, minutes, version, enrollment, fleet, mode) in [
+        ("now", 0, Some("1.10.0"), Some("jamf"), Some("a"), Some("enforce")),
+        ("late", 2, Some("1.9"), Some("manual"), Some("a"), Some("shadow")),
+        ("gone", 10, Some("1.10"), None, Some("b"), None),
+        ("stale", 60 * 25, None, Some("unmanaged"), None, Some("enforce")),
+        ("bad", 0, Some("1.9.9"), None, None, None),
+    ] {
+        let told = thoth_store::server::endpoints::Told {
+            hostname: id.to_owned(),
+            proxy_version: version.map(str::to_owned),
+            enrollment: enrollment.map(str::to_owned),
+            fleet: fleet.map(str::to_owned),
+            environment: Some("prod".to_owned()),
+            enforcement_mode: mode.map(str::to_owned),
+            ..Default::default()
+        };
+        let then = now - jiff::SignedDuration::from_mins(minutes);
+        store.register_endpoint("acme", id, &told, &|_| true, then).unwrap().unwrap();
+        store.register_endpoint("beta", id, &told, &|_| true, then).unwrap().unwrap();
+    }
+    let quarantine = "/acme/thoth/endpoints/bad/quarantine";
+    world.ask("POST", quarantine, Some(&admin), json!({ "quarantined": true }).to_string()).await;
+    let list = async |query: &str| {
+        let reply = world.ask("GET", &format!("/acme/thoth/endpoints{query}"), Some(&admin), Body::empty()).await;
+        assert_eq!(reply.status, 200, "{query}: {}", reply.body);
+        let rows = reply.body["data"].as_array().unwrap();
+        let ids: Vec<String> = rows.iter().map(|row| row["endpoint_id"].as_str().unwrap().to_owned()).collect();
+        let next = reply.body["next_cursor"].as_str().unwrap_or_default().to_owned();
+        (ids.join(" "), next)
+    };
+    for (query, expected) in [
+        ("", "bad stale gone late now"),
+        ("?status=online", "late now"),
+        ("?status=offline", "gone"),
+        ("?status=stale", "stale"),
+        ("?status=quarantined", "bad"),
+        ("?fleet_id=a", "late now"),
+        ("?fleet_id=a&status=online&env=prod", "late now"),
+        ("?env=dev", ""),
+    ] {
+        assert_eq!(list(query).await, (expected.to_owned(), String::new()), "{query}");
+    }
+    let (mut pages, mut next) = (Vec::new(), String::new());
+    while pages.len() < 5 {
+        let (page, cursor) = list(&format!("?limit=2{next}")).await;
+        pages.push(page);
+        if cursor.is_empty() {
+            break;
+        }
+        next = format!("&cursor={cursor}");
+    }
+    assert_eq!(pages, ["bad stale", "gone late", "now"]);
+    let odd = world.ask("GET", "/acme/thoth/endpoints?cursor=odd", Some(&admin), Body::empty()).await;
+    assert_fault(&odd, 400, "bad_request", "an odd cursor");
+    let stats = world.ask("GET", "/acme/thoth/endpoints/stats", Some(&admin), Body::empty()).await.body;
+    let expected = json!({
+        "total": 5, "managed": 2, "unmanaged": 3, "online": 2, "quarantined": 1, "stale": 1, "at_risk": 2,
+        "proxy_outdated": 2, "latest_version": "1.10.0",
+    });
+    assert_eq!(stats, expected);
+}
