@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::detection::{Action, Class, Confidence, Direction};
+use super::walk::is_unjudged;
 
 /// The actions of one class, by direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,13 @@ pub struct ClassActions {
 impl ClassActions {
     const fn new(arguments: Action, results: Action) -> Self {
         Self { arguments, results }
+    }
+
+    const fn towards(self, direction: Direction) -> Action {
+        match direction {
+            Direction::Arguments => self.arguments,
+            Direction::Results => self.results,
+        }
     }
 }
 
@@ -104,11 +112,25 @@ impl InspectSettings {
     /// What to do about a detection of this class and kind.
     #[must_use]
     pub fn action(&self, class: Class, kind: &str, direction: Direction) -> Action {
-        let actions = self.kinds.get(kind).unwrap_or_else(|| self.class(class));
-        match direction {
-            Direction::Arguments => actions.arguments,
-            Direction::Results => actions.results,
+        if is_unjudged(kind) {
+            return self.action_unjudged(class, kind, direction);
         }
+        self.kinds.get(kind).unwrap_or_else(|| self.class(class)).towards(direction)
+    }
+
+    /// What to do where a class was not looked for in all values: no less than what any of its kinds may lead to, or many
+    /// values would be a way past that. What was not looked at cannot be taken out.
+    fn action_unjudged(&self, class: Class, kind: &str, direction: Direction) -> Action {
+        let action = self.kinds.get(kind).map_or_else(
+            || {
+                let of_class = |kind: &str| kind.split('.').next() == Some(class.as_str());
+                let kinds = self.kinds.iter().filter(|(kind, _)| of_class(kind)).map(|(_, actions)| actions);
+                let all = std::iter::once(self.class(class)).chain(kinds);
+                all.map(|actions| actions.towards(direction)).max().unwrap_or(Action::Block)
+            },
+            |actions| actions.towards(direction),
+        );
+        if action == Action::Redact { Action::Block } else { action }
     }
 
     const fn class(&self, class: Class) -> &ClassActions {

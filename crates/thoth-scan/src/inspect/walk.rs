@@ -1,5 +1,7 @@
 //! The walk over a document: every key, string and long number once, each under the detectors of its direction.
 
+mod quota;
+
 use std::borrow::Cow;
 
 use thoth_types::json::{Kind, Limits, Tape, Value};
@@ -12,6 +14,9 @@ use super::settings::InspectSettings;
 use super::{
     encoded, injection, mark, path_abuse, percent, personal, preview, secret, shell_abuse, source_span, sql_abuse, ssrf,
 };
+
+use quota::Quota;
+pub(super) use quota::is_unjudged;
 
 /// The shortest key that could carry more than a name.
 const MIN_KEY: usize = 16;
@@ -34,6 +39,7 @@ pub(super) struct Walk<'s> {
     spare: Tape,
     /// The roles of the keys that were met first: the items of a list have the same keys.
     roles: Vec<(Box<str>, Role)>,
+    quota: Quota,
     found: Vec<Detection>,
     incomplete: Option<Incomplete>,
 }
@@ -61,6 +67,7 @@ impl<'s> Walk<'s> {
             hits: Vec::new(),
             spare: Tape::new(),
             roles: Vec::new(),
+            quota: Quota::default(),
             found: Vec::new(),
             incomplete: None,
         }
@@ -241,8 +248,12 @@ impl<'s> Walk<'s> {
             return;
         }
         if kind != LeafKind::Number {
-            if self.direction == Direction::Arguments {
-                abuse(&leaf, self.settings, &mut hits);
+            if self.direction == Direction::Arguments && kind == LeafKind::Text {
+                if !quota::counts(&leaf) || self.quota.take() {
+                    abuse(&leaf, self.settings, &mut hits);
+                } else {
+                    self.quota.tell(&leaf, &mut hits);
+                }
             }
             injection::find(&leaf, &mut hits);
         }
@@ -321,16 +332,12 @@ const fn shortest(role: Role) -> usize {
 
 /// What only arguments can do.
 fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
-    if leaf.kind != LeafKind::Text {
-        return;
-    }
     // Commands and prose are judged as they stand.
     let decoded = match leaf.role {
         Role::Command | Role::Prose => Decoded::plain(leaf.start()),
         _ => percent::decode(leaf.start()),
     };
-    // Words in a value that names nothing climb nowhere, chain nothing and lead nowhere. They may still be SQL.
-    if !(leaf.survey.is_words_only() && matches!(leaf.role, Role::Scalar | Role::Opaque)) {
+    if !quota::is_plain(leaf) {
         path_abuse::find(leaf, &decoded, settings, hits);
         shell_abuse::find(leaf, &decoded, hits);
         ssrf::find(leaf, settings, hits);

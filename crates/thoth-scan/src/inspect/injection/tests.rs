@@ -86,6 +86,7 @@ fn ordinary_text_is_left_alone() {
 /// Defends the vocabularies: every automaton builds, and no word stands in upper case or with accents.
 #[test]
 fn the_lexicon_is_well_formed() {
+    assert!(token::TOP_LEVEL_WORDS.is_built());
     assert_eq!(lexicon::glyphs("请忽略指令").count(), 2);
     assert!(lexicon::meaning_of("ignore") & lexicon::OVERRIDE != 0);
     let mut spelled = std::collections::HashMap::new();

@@ -1,5 +1,8 @@
 //! A text cut into clauses of words that mean something.
 
+use std::sync::LazyLock;
+
+use super::super::words::Words;
 use super::lexicon::{self, Meaning, Spelling};
 
 /// One word, or one thing that is no word but counts as one.
@@ -37,7 +40,7 @@ const MAX_TOKENS: usize = 64;
 
 /// Cuts a text and hands each clause to `each`.
 pub(super) fn clauses(text: &str, mut each: impl FnMut(&Clause)) {
-    let clause = Clause { opens_line: true, ..Clause::default() };
+    let clause = Clause { opens_line: true, tokens: Vec::with_capacity(16), ..Clause::default() };
     let mut reader = Reader { bytes: text.as_bytes(), text, at: 0, clause, line: 0, comma: false };
     while reader.at < reader.bytes.len() {
         if reader.step() {
@@ -292,8 +295,8 @@ impl Reader<'_> {
             self.at = last
                 + rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')).count();
         }
-        let top = self.bytes.get(last..self.at).unwrap_or_default();
-        let place = TOP_LEVELS.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(top));
+        let top = self.text.get(last..self.at).unwrap_or_default();
+        let place = TOP_LEVEL_WORDS.has_in_any_case(top);
         self.push(if place { lexicon::PLACE } else { 0 }, start, self.at);
         self.full()
     }
@@ -408,6 +411,7 @@ const TOP_LEVELS: &[&str] = &[
     "biz", "de", "fr", "uk", "eu", "br", "jp", "kr", "it", "es", "site", "online", "top", "tk", "cloud", "tech",
     "live", "link", "click", "local", "internal",
 ];
+pub(super) static TOP_LEVEL_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(TOP_LEVELS));
 
 /// Names of elements of HTML and of types, which stand in angle brackets without being place-holders.
 const MARKUP: &[&str] = &[

@@ -1,8 +1,22 @@
-//! What is passed over says nothing.
+//! What is passed over says nothing, and what is beyond the quota is told.
 
 use proptest::prelude::*;
+use thoth_types::json::Tape;
 
+use super::quota::{MAX_JUDGED, is_plain, looked_for};
 use super::*;
+
+const ROLES: [Role; 9] = [
+    Role::Command,
+    Role::Path,
+    Role::Url,
+    Role::Host,
+    Role::Sql,
+    Role::Search,
+    Role::Opaque,
+    Role::Prose,
+    Role::Scalar,
+];
 
 /// All that detectors find in a value, however short it is.
 fn found(text: &str, role: Role) -> Vec<Hit> {
@@ -24,14 +38,146 @@ proptest! {
     fn no_value_is_passed_over_that_says_something(
         text in "([-a-c0-2./\\\\~:;|&$(){}'\"`#%=<>\\[\\]\n\0 ]|%2[ef]|%00|ls|or|sh|id|\u{2026}){0,5}",
     ) {
-        for role in [
-            Role::Command, Role::Path, Role::Url, Role::Host, Role::Sql, Role::Search, Role::Opaque, Role::Prose,
-            Role::Scalar,
-        ] {
+        for role in ROLES {
             if says_nothing(&text, LeafKind::Text, role) {
                 prop_assert_eq!(found(&text, role), vec![], "{:?} as {:?}", text, role);
             }
         }
+    }
+
+    /// Defends the short way past plain values, and that each class is told which a role may have found.
+    #[test]
+    fn roles_find_what_is_told_of_them(
+        text in "[a-z0-9_, .:+-]{0,12}|([a-c0-2./\\\\:;|&$()'\"`#%=-]|%2e|\\.\\./|/etc/|file:|php:|://|127\\.0\\.0\\.1|ls|rm |or |--){0,9}",
+    ) {
+        for role in ROLES {
+            let leaf = Leaf::new(&text, "", LeafKind::Text, role, Direction::Arguments);
+            let mut hits = Vec::new();
+            let settings = InspectSettings::default();
+            let decoded = percent::decode(&text);
+            abuse(&leaf, &settings, &mut hits);
+            for hit in &hits {
+                prop_assert!(looked_for(role).contains(&hit.class), "{:?} as {:?}: {}", text, role, hit.kind);
+            }
+            hits.clear();
+            if is_plain(&leaf) {
+                path_abuse::find(&leaf, &decoded, &settings, &mut hits);
+                shell_abuse::find(&leaf, &decoded, &mut hits);
+                ssrf::find(&leaf, &settings, &mut hits);
+                prop_assert_eq!(&hits, &vec![], "{:?} as {:?}", text, role);
+            }
+        }
+    }
+}
+
+proptest! {
+    /// Defends that a quota which is not used up changes nothing: each value of a list is judged as if it were alone.
+    #[test]
+    fn values_within_the_quota_are_judged_as_each_alone_is(
+        values in proptest::collection::vec("(\\.\\./|/etc/passwd|127\\.0\\.0\\.1|[; ]|rm -rf /|ls|' or |1=1|[a-c]){0,5}", 1..30),
+    ) {
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        for key in ["path", "host", "url", "command", "sql", "query", "id", "city", "content"] {
+            let alone = |(at, value): (usize, &&str)| {
+                let found = listed(key, Direction::Arguments, &[*value]);
+                found.into_iter().map(|(kind, _)| (kind, format!("/{key}/{at}"))).collect::<Vec<_>>()
+            };
+            let each: Vec<_> = values.iter().enumerate().flat_map(alone).collect();
+            prop_assert_eq!(listed(key, Direction::Arguments, &values), each, "{}", key);
+        }
+    }
+}
+
+/// What is found in a list of values under a key: kinds and pointers.
+fn listed(key: &str, direction: Direction, values: &[&str]) -> Vec<(&'static str, String)> {
+    let settings = InspectSettings::default();
+    let document = format!("{{\"{key}\":[\"{}\"]}}", values.join("\",\""));
+    let mut tape = Tape::new();
+    let value = tape.parse(document.as_bytes(), &Limits::default()).unwrap();
+    let inspection = Walk::new(direction, "tool", &settings).run(value, None);
+    assert_eq!(inspection.incomplete, None);
+    inspection.detections.into_iter().map(|found| (found.kind, found.pointer)).collect()
+}
+
+/// Defends invariant 5: whatever stands beyond the quota does not pass as clean, in whatever role; and nothing that is not
+/// judged by a role uses the quota up.
+#[test]
+fn values_beyond_the_quota_are_told() {
+    let all = ["secrets", "shell", "path", "sql", "ssrf"].as_slice();
+    for (key, filler, evil, kind, classes) in [
+        ("path", "a/b.txt", "../../../../etc/passwd", "path.traversal", &["shell", "path", "sql", "ssrf"][..]),
+        ("host", "a.example", "169.254.169.254", "ssrf.metadata", all),
+        ("url", "https://a.example/", "http://169.254.169.254/", "ssrf.metadata", all),
+        ("command", "cargo test", "rm -rf /", "shell.destructive", &["shell", "path", "ssrf"]),
+        ("sql", "select 1", "drop table t", "sql.destructive", &["shell", "sql", "ssrf"]),
+        ("query", "a b c d", "x' or '1'='1", "sql.tautology", &["secrets", "sql"]),
+        ("id", "a/b/c/d", "x; rm -rf /", "shell.chained_command", &["shell", "path", "sql", "ssrf"]),
+        ("city", "a/b/c/d", "x; rm -rf /", "shell.chained_command", all),
+    ] {
+        let mut values = vec![filler; MAX_JUDGED - 1];
+        values.push(evil);
+        assert!(
+            listed(key, Direction::Arguments, &values).iter().any(|(found, _)| *found == kind),
+            "{key}: the last value of the quota is judged"
+        );
+        values.insert(0, filler);
+        let pointer = format!("/{key}/{MAX_JUDGED}");
+        let told: Vec<_> = classes.iter().map(|class| (format!("{class}.too_many_values"), pointer.clone())).collect();
+        let mut found: Vec<_> = listed(key, Direction::Arguments, &values)
+            .into_iter()
+            .map(|(kind, pointer)| (kind.to_owned(), pointer))
+            .collect();
+        // In the order of the document and then of the classes.
+        found.sort_by_key(|(kind, _)| classes.iter().position(|class| kind.starts_with(class)));
+        assert_eq!(found, told, "{key}");
+        assert_eq!(listed(key, Direction::Results, &vec![filler; 2 * MAX_JUDGED]), [], "{key} in a result");
+    }
+    for (key, cheap) in [("content", "a/b; rm"), ("city", "Springfield"), ("id", "2026-01-02T03:04:05"), ("path", "a")]
+    {
+        let mut values = vec![cheap; 2 * MAX_JUDGED];
+        assert_eq!(listed(key, Direction::Arguments, &values), [], "{key}");
+        if key != "content" {
+            values.push("../../../../etc/passwd");
+            assert_ne!(listed(key, Direction::Arguments, &values), [], "{key}");
+        }
+    }
+}
+
+/// Defends what is read of all values however many there are.
+#[test]
+fn secrets_are_found_beyond_the_quota() {
+    let mut values = vec!["a/b.txt"; MAX_JUDGED + 9];
+    values.push("ghp_aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2");
+    let found = listed("path", Direction::Arguments, &values);
+    assert!(found.contains(&("secrets.github_token", format!("/path/{}", values.len() - 1))), "{found:?}");
+}
+
+/// Defends invariant 5: many values lead to no less than what any one of them might have led to, and to nothing that
+/// forwards what was not looked at.
+#[test]
+fn many_values_are_no_way_past_an_action() {
+    use super::super::{Action, ClassActions};
+    let told = |settings: &InspectSettings, class, kind| settings.action(class, kind, Direction::Arguments);
+    let mut settings = InspectSettings::default();
+    for (class, kind, action) in [
+        (Class::Ssrf, "ssrf.too_many_values", Action::Block),
+        (Class::Path, "path.too_many_values", Action::Block),
+        (Class::Sql, "sql.too_many_values", Action::Ask),
+        (Class::Shell, "shell.too_many_values", Action::Ask),
+        (Class::Secrets, "secrets.too_many_values", Action::Ask),
+    ] {
+        assert_eq!(told(&settings, class, kind), action, "{kind}");
+    }
+    let both = |action| ClassActions { arguments: action, results: action };
+    settings.shell = both(Action::Allow);
+    settings.secrets = both(Action::Redact);
+    settings.kinds.insert("ssrf.too_many_values".to_owned(), both(Action::Ask));
+    for (class, kind, action) in [
+        (Class::Shell, "shell.too_many_values", Action::Allow),
+        (Class::Secrets, "secrets.too_many_values", Action::Block),
+        (Class::Ssrf, "ssrf.too_many_values", Action::Ask),
+    ] {
+        assert_eq!(told(&settings, class, kind), action, "{kind}");
     }
 }
 

@@ -1,0 +1,98 @@
+//! How many values of one call are judged by what the call uses them for, and what is said of those beyond.
+//!
+//! To judge a value costs far more than to read it, however short it is. Past the quota a value is still read for secrets,
+//! personal data and instructions, in time that its length bounds. What its role would have made of it is not looked for,
+//! and that is a finding of each class that was not looked for. It never weighs less than what may have been missed.
+
+use super::super::argument_role::Role;
+use super::super::detection::{Class, Confidence};
+use super::super::leaf::{Hit, Leaf};
+
+/// How many values are judged by their role. Measured so that a megabyte of the slowest values takes less than 20 ms;
+/// no call that people make by hand comes near.
+pub(in super::super) const MAX_JUDGED: usize = 8192;
+
+/// The kind that says so for each class that is looked for by role.
+const KINDS: [(Class, &str); 5] = [
+    (Class::Secrets, "secrets.too_many_values"),
+    (Class::Shell, "shell.too_many_values"),
+    (Class::Path, "path.too_many_values"),
+    (Class::Sql, "sql.too_many_values"),
+    (Class::Ssrf, "ssrf.too_many_values"),
+];
+
+/// What is said of the first value beyond the quota.
+const MESSAGE: &str = "more than 8192 values; this one and the rest were not looked at for this class";
+
+/// Whether a kind says that something was not looked for.
+pub(in super::super) fn is_unjudged(kind: &str) -> bool {
+    KINDS.iter().any(|(_, known)| *known == kind)
+}
+
+/// What was used of the quota of one document.
+#[derive(Debug, Default)]
+pub(super) struct Quota {
+    judged: usize,
+    /// The classes that are told as not looked for.
+    told: Vec<Class>,
+}
+
+impl Quota {
+    /// Takes the place of one value. Whether it had one.
+    pub(super) const fn take(&mut self) -> bool {
+        let had = self.judged < MAX_JUDGED;
+        if had {
+            self.judged += 1;
+        }
+        had
+    }
+
+    /// Tells of a value beyond the quota, once for each class.
+    pub(super) fn tell(&mut self, leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
+        for (class, kind) in KINDS {
+            if looked_for(leaf.role).contains(&class) && !self.told.contains(&class) {
+                self.told.push(class);
+                hits.push(Hit {
+                    class,
+                    kind,
+                    range: 0..leaf.text.len(),
+                    confidence: Confidence::High,
+                    message: MESSAGE,
+                });
+            }
+        }
+    }
+}
+
+/// What the detectors of a role may find.
+pub(super) const fn looked_for(role: Role) -> &'static [Class] {
+    match role {
+        Role::Scalar | Role::Url | Role::Host => &[Class::Secrets, Class::Shell, Class::Path, Class::Sql, Class::Ssrf],
+        Role::Path | Role::Opaque => &[Class::Shell, Class::Path, Class::Sql, Class::Ssrf],
+        Role::Command => &[Class::Shell, Class::Path, Class::Ssrf],
+        Role::Sql => &[Class::Shell, Class::Sql, Class::Ssrf],
+        Role::Search => &[Class::Secrets, Class::Sql],
+        Role::Prose => &[],
+    }
+}
+
+/// Whether a value that names nothing can only be a word, a number, a date or an id: it climbs nowhere, chains nothing and
+/// leads nowhere, and costs next to nothing. It may still be SQL.
+pub(super) fn is_plain(leaf: &Leaf<'_>) -> bool {
+    matches!(leaf.role, Role::Scalar | Role::Opaque)
+        && (leaf.survey.is_words_only() || {
+            let bytes = leaf.text.as_bytes();
+            let digit = bytes.first().is_some_and(u8::is_ascii_digit);
+            let harmless = |byte: &u8| {
+                byte.is_ascii_alphanumeric()
+                    || matches!(byte, b'_' | b',' | b'-' | b'.' | b'+')
+                    || (*byte == b':' && digit)
+            };
+            bytes.first().is_some_and(u8::is_ascii_alphanumeric) && bytes.iter().all(harmless)
+        })
+}
+
+/// Whether judging a value is worth counting.
+pub(super) fn counts(leaf: &Leaf<'_>) -> bool {
+    !(leaf.role == Role::Prose || is_plain(leaf) && (leaf.role == Role::Opaque || !leaf.survey.may_have_run()))
+}
