@@ -22,18 +22,21 @@ pub(crate) enum Layout {
     Items,
     /// Each the value of a member in a list of objects.
     Rows,
+    /// Each a key, with a number that makes it the only one.
+    Keys,
     /// A list of strings, written as JSON in a string.
     Inner,
 }
 
 impl Layout {
-    pub(crate) const ALL: [Self; 4] = [Self::Whole, Self::Items, Self::Rows, Self::Inner];
+    pub(crate) const ALL: [Self; 5] = [Self::Whole, Self::Items, Self::Rows, Self::Keys, Self::Inner];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Whole => "whole",
             Self::Items => "items",
             Self::Rows => "rows",
+            Self::Keys => "keys",
             Self::Inner => "inner",
         }
     }
@@ -81,13 +84,19 @@ impl Sample {
                 let key = self.role.unwrap_or("text");
                 (format!("[{{\"{key}\":\"{head}\"}}"), format!(",{{\"{key}\":\""), "\"}".to_owned(), "]")
             }
+            Layout::Keys => (format!("{{\"{head}\":0"), ",\"".to_owned(), "\":0".to_owned(), "}"),
             Layout::Inner => (format!("\"[\\\"{}\\\"", json(&head)), ",\\\"".to_owned(), "\\\"".to_owned(), "]\""),
         };
         let piece = if self.layout == Layout::Inner { json(&piece) } else { piece };
         out.push_str(&opening);
+        let mut number = 0_usize;
         while out.len() < size {
             out.push_str(&before);
             out.push_str(&piece);
+            if self.layout == Layout::Keys {
+                out.push_str(&number.to_string());
+                number += 1;
+            }
             out.push_str(&after);
         }
         out.push_str(closing);

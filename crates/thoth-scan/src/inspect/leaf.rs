@@ -6,6 +6,7 @@ use thoth_text::Survey;
 
 use super::argument_role::Role;
 use super::detection::{Action, Class, Confidence, Direction};
+use super::secret::Named;
 
 /// What a leaf is in its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(super) struct Leaf<'a> {
     pub(super) text: &'a str,
     /// The nearest key above it, or nothing.
     pub(super) key: &'a str,
+    /// What that key says, where it was looked at for a whole list.
+    pub(super) named: Option<Named>,
     /// What a quick look at its bytes found.
     pub(super) survey: Survey,
     /// What it is in its document.
@@ -40,7 +43,7 @@ pub(super) struct Leaf<'a> {
 
 impl<'a> Leaf<'a> {
     pub(super) fn new(text: &'a str, key: &'a str, kind: LeafKind, role: Role, direction: Direction) -> Self {
-        Self { text, key, survey: Survey::of(text), kind, role, direction }
+        Self { text, key, named: None, survey: Survey::of(text), kind, role, direction }
     }
 
     /// What of it is judged as a command or as SQL.

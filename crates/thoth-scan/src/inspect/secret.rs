@@ -17,6 +17,7 @@ use aho_corasick::{Anchored, Input, MatchKind};
 
 use super::leaf::{Hit, Leaf, LeafKind};
 use super::settings::InspectSettings;
+pub(super) use announced::Named;
 
 /// What a literal of the automaton opens.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +26,8 @@ enum Opens {
     Format(&'static format::Format),
     /// A shape that needs code.
     Structured(structured::Shape),
-    /// A word after which a secret may stand.
-    Announcement,
+    /// A word after which a secret may stand, and whether that is what a person types.
+    Announcement { password: bool },
 }
 
 /// How many announcements inside one value are judged again: `token=password=…` is two, more is noise.
@@ -55,7 +56,7 @@ static OPENINGS: LazyLock<Openings> = LazyLock::new(|| {
     }
     for word in announced::WORDS {
         literals.push(word);
-        opens.push(Opens::Announcement);
+        opens.push(Opens::Announcement { password: announced::says_password(word) });
     }
     // INVARIANT: the literals are ours and few, so building cannot fail; a test holds it.
     let automaton = DFA::builder()
@@ -151,9 +152,9 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
                     hit
                 }
                 Some(Opens::Structured(shape)) => shape.check(leaf.text, found.range()),
-                Some(Opens::Announcement) if found.start() < value.end && within >= MAX_WITHIN => None,
-                Some(Opens::Announcement) => {
-                    let (hit, judged) = announced::check(leaf, found.range(), &mut values, settings);
+                Some(Opens::Announcement { .. }) if found.start() < value.end && within >= MAX_WITHIN => None,
+                Some(Opens::Announcement { password }) => {
+                    let (hit, judged) = announced::check(leaf, found.range(), *password, &mut values, settings);
                     if found.start() < value.end {
                         within += 1;
                     } else {

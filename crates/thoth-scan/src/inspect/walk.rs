@@ -49,6 +49,8 @@ pub(super) struct Walk<'s> {
 struct Place<'p> {
     /// The nearest key.
     key: &'p str,
+    /// What that key says of a list below it.
+    named: Option<secret::Named>,
     role: Role,
     schema: Option<Value<'p>>,
     /// The role of everything below, where that is settled: all of a document is prose.
@@ -79,7 +81,10 @@ impl<'s> Walk<'s> {
             return Inspection { detections: Vec::new(), incomplete: Some(Incomplete::TooLong) };
         }
         let settled = (self.direction == Direction::Results).then_some(Role::Prose);
-        self.value(root, Place { key: "", role: settled.unwrap_or(Role::Scalar), schema, settled, level: 0 });
+        self.value(
+            root,
+            Place { key: "", named: None, role: settled.unwrap_or(Role::Scalar), schema, settled, level: 0 },
+        );
         self.found.sort_by_key(|detection| (detection.span.start, detection.class));
         Inspection { detections: self.found, incomplete: self.incomplete }
     }
@@ -92,10 +97,11 @@ impl<'s> Walk<'s> {
             Kind::Object => self.object(value, place),
             Kind::Array => {
                 let schema = place.schema.and_then(|schema| schema.get("items"));
+                let named = place.named.or_else(|| Some(secret::Named::by(place.key)));
                 for (at, element) in value.elements().enumerate() {
                     let mark = self.pointer.len();
                     self.push_place(at);
-                    self.value(element, Place { schema, ..place });
+                    self.value(element, Place { schema, named, ..place });
                     self.pointer.truncate(mark);
                 }
             }
@@ -117,12 +123,12 @@ impl<'s> Walk<'s> {
             let mark = self.pointer.len();
             self.push_key(&name);
             if name.len() >= MIN_KEY {
-                self.leaf(key, &name, LeafKind::Key, Place { key: "", ..place });
+                self.leaf(key, &name, LeafKind::Key, Place { key: "", named: None, ..place });
             }
             let schema = properties.and_then(|properties| properties.get(&name));
             let role = place.settled.unwrap_or_else(|| self.role(&name, schema));
             if !(media && matches!(name.as_ref(), "data" | "blob") && is_base64(value)) {
-                self.value(value, Place { key: &name, role, schema, ..place });
+                self.value(value, Place { key: &name, named: None, role, schema, ..place });
             }
             self.pointer.truncate(mark);
         }
@@ -233,6 +239,7 @@ impl<'s> Walk<'s> {
             return;
         }
         let leaf = Leaf::new(text, place.key, kind, place.role, self.direction);
+        let leaf = Leaf { named: place.named, ..leaf };
         let mut hits = std::mem::take(&mut self.hits);
         hits.clear();
         let blank = mark::blanked(text);

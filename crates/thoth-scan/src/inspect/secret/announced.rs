@@ -166,13 +166,38 @@ fn is_token(value: &str, min_entropy: f64) -> bool {
         && bits_per_byte(value.as_bytes()) >= min_entropy
 }
 
+/// What the name of a member says of its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Named {
+    /// Nothing that makes it a secret.
+    Nothing,
+    /// It is what a person types.
+    Password,
+    /// It is what a machine makes.
+    Token,
+}
+
+impl Named {
+    pub(in super::super) fn by(key: &str) -> Self {
+        match (is_sensitive_key(key), says_password(key)) {
+            (false, _) => Self::Nothing,
+            (true, true) => Self::Password,
+            (true, false) => Self::Token,
+        }
+    }
+}
+
 /// Judges the whole value of a member whose name is sensitive.
 pub(in super::super) fn field_value(leaf: &Leaf<'_>, settings: &InspectSettings) -> Option<Hit> {
     let value = leaf.text.trim();
-    if !(6..=4096).contains(&value.len()) || !is_sensitive_key(leaf.key) || is_placeholder(value) {
+    if !(6..=4096).contains(&value.len()) {
         return None;
     }
-    let password = says_password(leaf.key);
+    let named = leaf.named.unwrap_or_else(|| Named::by(leaf.key));
+    if named == Named::Nothing {
+        return None;
+    }
+    let password = named == Named::Password;
     let strong = if password { is_password(value) } else { is_token(value, settings.min_entropy) };
     let kind = match (password, leaf.direction) {
         // What a tool's own parameter for a password is there for.
@@ -180,7 +205,7 @@ pub(in super::super) fn field_value(leaf: &Leaf<'_>, settings: &InspectSettings)
         (true, Direction::Results) => "secrets.password",
         (false, _) => "secrets.named_value",
     };
-    strong.then(|| hit(kind, 0..leaf.text.len(), Confidence::Medium))
+    (strong && !is_placeholder(value)).then(|| hit(kind, 0..leaf.text.len(), Confidence::Medium))
 }
 
 /// Words for what a person types, as against what a machine makes.
@@ -188,7 +213,7 @@ const PASSWORD_WORDS: &[&str] =
     &["pass", "pwd", "kennwort", "contraseña", "senha", "mot de passe", "密码", "パスワード", "пароль", "비밀번호"];
 static PASSWORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(PASSWORD_WORDS));
 
-fn says_password(name: &str) -> bool {
+pub(super) fn says_password(name: &str) -> bool {
     has(&PASSWORDS, name)
 }
 
@@ -202,16 +227,16 @@ fn hit(kind: &'static str, range: Range<usize>, confidence: Confidence) -> Hit {
 }
 
 /// Judges what stands behind a word that announces a secret: a name may go on, then `=` or `:` or an arrow, perhaps a
-/// quote, then the value. Also says where the value stands.
+/// quote, then the value. `password` says that the word is for what a person types. Also says where the value stands.
 pub(super) fn check(
     leaf: &Leaf<'_>,
     word: Range<usize>,
+    password: bool,
     values: &mut Values<'_>,
     settings: &InspectSettings,
 ) -> (Option<Hit>, Range<usize>) {
     let Some(value) = values.behind(word.end) else { return (None, 0..0) };
     let Some(text) = leaf.text.get(value.clone()) else { return (None, 0..0) };
-    let password = leaf.text.get(word.clone()).is_some_and(says_password);
     let strong = if password {
         text.len() >= 8 && is_password(text) && has_digit(text) && text.chars().any(char::is_alphabetic)
     } else {
