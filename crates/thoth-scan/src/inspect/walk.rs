@@ -256,7 +256,7 @@ impl<'s> Walk<'s> {
         }
         if kind != LeafKind::Number {
             if self.direction == Direction::Arguments && kind == LeafKind::Text {
-                if !quota::counts(&leaf) || self.quota.take() {
+                if !quota::counts(&leaf) || self.quota.take(&leaf) {
                     abuse(&leaf, self.settings, &mut hits);
                 } else {
                     self.quota.tell(&leaf, &mut hits);

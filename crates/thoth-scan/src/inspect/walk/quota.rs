@@ -12,6 +12,9 @@ use super::super::leaf::{Hit, Leaf};
 /// no call that people make by hand comes near.
 pub(in super::super) const MAX_JUDGED: usize = 8192;
 
+/// From this length on, in bytes, a value counts twice: what its length costs is as much as what any value costs.
+pub(in super::super) const LONG: usize = 64;
+
 /// The kind that says so for each class that is looked for by role.
 const KINDS: [(Class, &str); 5] = [
     (Class::Secrets, "secrets.too_many_values"),
@@ -38,11 +41,11 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    /// Takes the place of one value. Whether it had one.
-    pub(super) const fn take(&mut self) -> bool {
+    /// Takes the place of one value, or of two where it is long. Whether it had one.
+    pub(super) const fn take(&mut self, leaf: &Leaf<'_>) -> bool {
         let had = self.judged < MAX_JUDGED;
         if had {
-            self.judged += 1;
+            self.judged += if leaf.text.len() < LONG { 1 } else { 2 };
         }
         had
     }

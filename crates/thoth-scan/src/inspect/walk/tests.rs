@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use thoth_types::json::Tape;
 
-use super::quota::{MAX_JUDGED, is_plain, looked_for};
+use super::quota::{LONG, MAX_JUDGED, is_plain, looked_for};
 use super::*;
 
 const ROLES: [Role; 9] = [
@@ -139,6 +139,18 @@ fn values_beyond_the_quota_are_told() {
         if key != "content" {
             values.push("../../../../etc/passwd");
             assert_ne!(listed(key, Direction::Arguments, &values), [], "{key}");
+        }
+    }
+}
+
+/// Defends what a value takes of the quota: a long one as much as two.
+#[test]
+fn long_values_count_twice() {
+    for (length, fit) in [(LONG - 1, MAX_JUDGED), (LONG, MAX_JUDGED / 2)] {
+        let value = format!("a{}", "/b".repeat(LONG)).get(..length).unwrap().to_owned();
+        for (count, told) in [(fit, false), (fit + 1, true)] {
+            let found = listed("path", Direction::Arguments, &vec![value.as_str(); count]);
+            assert_eq!(!found.is_empty(), told, "{count} of {length} bytes");
         }
     }
 }
