@@ -20,7 +20,7 @@ use proptest::test_runner::{Config, TestRunner};
 use thoth_postgres::{Database, DatabaseUrl, PostgresHolds, PostgresRecords};
 use thoth_testkit::memory_holds::MemoryHolds;
 use thoth_testkit::postgres::cluster;
-use thoth_testkit::{holds_suite, records_suite};
+use thoth_testkit::{fleet_suite, holds_suite, records_suite};
 
 /// Another server on the database.
 fn server(url: &str) -> Arc<Database> {
@@ -50,6 +50,13 @@ fn holds_do_what_every_store_must() {
         prop_assert_eq!(seen, holds_suite::live(&MemoryHolds::default(), &history));
         Ok(())
     });
+}
+
+/// Defends: machines and policy bundles in PostgreSQL are those of every store, over several servers.
+#[test]
+fn machines_and_bundles_do_what_every_store_must() {
+    let urls: Vec<String> = (0..fleet_suite::CASES).map(|_| cluster().database()).collect();
+    fleet_suite::cases(|number| PostgresRecords::new(server(&urls[number])));
 }
 
 /// Defends: keys and events in PostgreSQL are those of every store, over several servers.

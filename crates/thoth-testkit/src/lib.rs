@@ -6,6 +6,7 @@ pub mod bypass;
 pub mod client_files;
 pub mod conformance;
 pub mod fixtures;
+pub mod fleet_suite;
 pub mod gated;
 pub mod holds_suite;
 pub mod independent_verifier;

@@ -2,12 +2,19 @@
 
 use proptest::prelude::*;
 use thoth_store::server::ServerStore;
+use thoth_testkit::fleet_suite;
 use thoth_testkit::records_suite::{cases, history, live};
 
 #[test]
 fn a_file_does_what_every_store_must() {
     let folder = tempfile::tempdir().unwrap();
     cases(|number| ServerStore::new(folder.path().join(format!("{number}.db"))));
+}
+
+#[test]
+fn a_file_of_machines_and_bundles_does_what_every_store_must() {
+    let folder = tempfile::tempdir().unwrap();
+    fleet_suite::cases(|number| ServerStore::new(folder.path().join(format!("{number}.db"))));
 }
 
 proptest! {

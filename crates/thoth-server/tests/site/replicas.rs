@@ -90,6 +90,42 @@ fn a_key_taken_back_at_one_is_refused_at_the_other() {
     }
 }
 
+/// Defends invariants 3 and 6: a machine that is put into quarantine and a policy that is put in force at one server hold at
+/// the other from the next call on, until they are taken back; and both seal with one key.
+#[test]
+fn quarantine_and_policies_at_one_hold_at_the_other() {
+    let (one, other, agent, person) = two();
+    let machine = json!({ "tenant_id": "acme", "endpoint_id": "laptop", "hostname": "laptop", "agent_ids": ["bot"] });
+    let registered = [&one, &other].map(|site| site.ask("POST", "/v1/endpoints/register", &agent, Some(&machine)));
+    assert_eq!(registered.each_ref().map(|reply| reply.status), [200, 200], "{registered:?}");
+    let [first, second] = registered.map(|reply| reply.body["signing_key"].clone());
+    assert!(first.is_object() && first == second, "{first} {second}");
+    let asked = |number: usize| {
+        let mut asked = question("read_file", number);
+        asked["endpoint_id"] = json!("laptop");
+        asked
+    };
+    let decisions = |number: usize| [&one, &other].map(|site| ask(site, &agent, &asked(number))["decision"].clone());
+    assert_eq!(decisions(1), ["ALLOW", "ALLOW"]);
+    let quarantine = |site: &Thothd, on: bool| {
+        let body = json!({ "quarantined": on, "reason": "lost" });
+        site.ask("POST", "/acme/thoth/endpoints/laptop/quarantine", &person, Some(&body)).status
+    };
+    assert_eq!((quarantine(&one, true), decisions(2)), (200, ["BLOCK", "BLOCK"].map(|word| json!(word))));
+    assert_eq!((quarantine(&other, false), decisions(3)), (200, ["ALLOW", "ALLOW"].map(|word| json!(word))));
+    let policy = "version: \"1\"\nrules: [{ name: no_reading, match: { tool: read_file }, approval: block }]\n";
+    let bundle = json!({ "name": "freeze", "policy": policy, "assignments": ["endpoint:laptop"] });
+    let uploaded = one.ask("POST", "/acme/thoth/policy-bundles", &person, Some(&bundle));
+    assert_eq!(uploaded.status, 201, "{uploaded:?}");
+    assert_eq!(decisions(4), ["ALLOW", "ALLOW"], "it is not active");
+    let activate = json!({ "version": 1 });
+    let activated = other.ask("POST", "/acme/thoth/policy-bundles/freeze/activate", &person, Some(&activate));
+    assert_eq!((activated.status, decisions(5)), (200, ["BLOCK", "BLOCK"].map(|word| json!(word))), "{activated:?}");
+    assert_eq!(ask(&one, &agent, &question("read_file", 6))["decision"], "ALLOW", "another machine");
+    let taken = one.ask("POST", "/acme/thoth/policy-bundles/freeze/deactivate", &person, None);
+    assert_eq!((taken.status, decisions(7)), (200, ["ALLOW", "ALLOW"].map(|word| json!(word))), "{taken:?}");
+}
+
 /// Defends invariant 1: whoever races at whichever server, a hold is made once, approved or denied once, and lets one call
 /// through; the ledger has each step once.
 #[test]

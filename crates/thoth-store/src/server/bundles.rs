@@ -13,9 +13,6 @@ use jiff::Timestamp;
 
 use super::{ServerError, ServerStore, bundle_rows, read, write};
 
-#[cfg(test)]
-mod tests;
-
 /// How many bundles one tenant may have, without those that were deleted.
 pub const MAX_BUNDLES_OF_TENANT: u32 = 200;
 /// How many versions one bundle may have.

@@ -1,4 +1,4 @@
-//! What machines cannot do to their own record, and that the table stays bounded.
+//! That the table of machines stays bounded. What every store of them does is in the testkit.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -13,39 +13,6 @@ fn day(number: i64) -> Timestamp {
 
 fn told(fleet: Option<&str>) -> Told {
     Told { hostname: "h".to_owned(), fleet: fleet.map(str::to_owned), ..Told::default() }
-}
-
-/// Defends: registering anew and checking in end no quarantine and forget no fleet, in one tenant and not in another, and
-/// what `may` says no to changes nothing.
-#[test]
-fn a_quarantine_stays() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = ServerStore::new(folder.path().join("thothd.db"));
-    let other = ServerStore::new(folder.path().join("thothd.db"));
-    let lost = Quarantine { reason: Some("lost".to_owned()), by: "ops".to_owned(), at: day(1) };
-    assert_eq!(store.quarantine_endpoint("acme", "m", Some(&lost)).unwrap(), None, "there is none");
-    for tenant in ["acme", "beta"] {
-        store.register_endpoint(tenant, "m", &told(Some("f")), &|_| false, day(0)).unwrap().unwrap();
-    }
-    store.quarantine_endpoint("acme", "m", Some(&lost)).unwrap().unwrap();
-    let again = Quarantine { reason: None, at: day(2), ..lost.clone() };
-    let kept = store.quarantine_endpoint("acme", "m", Some(&again)).unwrap().unwrap();
-    assert_eq!(kept.quarantine, Some(lost.clone()), "the first one stays");
-    let kept = other.register_endpoint("acme", "m", &told(None), &|_| true, day(3)).unwrap().unwrap();
-    assert_eq!((&kept.quarantine, kept.told.fleet.as_deref()), (&Some(lost.clone()), Some("f")));
-    assert_eq!((kept.created_at, kept.updated_at, kept.last_seen), (day(0), day(3), day(3)));
-    let check_in = CheckIn { events_pending: Some(u64::MAX), ..CheckIn::default() };
-    let kept = store.check_in("acme", "m", &check_in, &|_| true, day(2)).unwrap().unwrap();
-    assert_eq!((kept.quarantine, kept.last_seen), (Some(lost), day(3)), "no clock that was put back hides it");
-    assert_eq!(store.check_in("acme", "m", &check_in, &|_| false, day(5)).unwrap(), None);
-    assert_eq!(store.check_in("acme", "none", &check_in, &|_| true, day(5)).unwrap(), None);
-    assert_eq!(store.register_endpoint("acme", "m", &told(Some("g")), &|_| false, day(5)).unwrap(), None);
-    let standing = |tenant| other.endpoint_standing(tenant, "m").unwrap().unwrap();
-    assert_eq!(standing("acme"), EndpointStanding { fleet: Some("f".to_owned()), quarantined: true });
-    assert!(!standing("beta").quarantined);
-    assert!(store.quarantine_endpoint("acme", "m", None).unwrap().unwrap().quarantine.is_none());
-    assert!(!standing("acme").quarantined);
-    assert_eq!(store.endpoint_standing("acme", "none").unwrap(), None);
 }
 
 /// Defends: the table stays bounded; only what was not seen for long gives way, and never what is in quarantine.
