@@ -4,11 +4,9 @@
 #![expect(clippy::indexing_slicing, reason = "it is called by tests, which it fails")]
 
 use jiff::{SignedDuration, Timestamp};
-use thoth_store::server::bundles::{BundleChange, Changed, MAX_ACTIVE_BUNDLES, MAX_BUNDLE_BYTES, NewVersion};
-use thoth_store::server::endpoints::{
-    CheckIn, Endpoint, EndpointFilter, EndpointStanding, Quarantine, Seen, Told,
-};
 use thoth_store::server::Records;
+use thoth_store::server::bundles::{BundleChange, Changed, MAX_ACTIVE_BUNDLES, MAX_BUNDLE_BYTES, NewVersion};
+use thoth_store::server::endpoints::{CheckIn, Endpoint, EndpointFilter, EndpointStanding, Quarantine, Seen, Told};
 
 /// How many cases there are.
 pub const CASES: usize = 4;
@@ -26,7 +24,16 @@ fn told(fleet: Option<&str>) -> Told {
 }
 
 fn new<'v>(id: &'v str, name: &'v str, text: &'v str, assignments: &'v [String]) -> NewVersion<'v> {
-    NewVersion { id, name, text, digest: "digest", description: None, decisions: "remote", created_by: "ops", assignments }
+    NewVersion {
+        id,
+        name,
+        text,
+        digest: "digest",
+        description: None,
+        decisions: "remote",
+        created_by: "ops",
+        assignments,
+    }
 }
 
 /// Runs all cases, each on a store of its own. What is given opens the store of a number anew at every call.
