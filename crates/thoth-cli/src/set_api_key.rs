@@ -77,7 +77,6 @@ pub(crate) fn run(arguments: SetApiKeyArgs) -> Outcome {
             note(format_args!("{name} is set, and counts before this file"));
         }
     }
-    note("this version decides locally: nothing uses the key yet");
     Ok(ExitCode::SUCCESS)
 }
 
