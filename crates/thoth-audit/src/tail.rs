@@ -60,6 +60,46 @@ pub fn last(dir: &Path, count: u64) -> Result<Vec<Vec<u8>>, TailError> {
     Ok(events.split_off(surplus))
 }
 
+/// Where a ledger's tree ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeEnd {
+    /// The log's verifier key: its origin and public key, which no two logs share.
+    pub log: String,
+    /// How many leaves the tree has. What is only in journals is not in it yet.
+    pub size: u64,
+}
+
+/// Where the tree of the ledger in a directory ends now.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn tree_end(dir: &Path) -> Result<TreeEnd, TailError> {
+    let state = Follower::new(dir, 0).state()?.1;
+    let path = dir.join(VKEY_FILE);
+    let log = read_regular(&path).map_err(during("read", &path))?;
+    Ok(TreeEnd { log: String::from_utf8_lossy(&log).trim_end().to_owned(), size: state.size })
+}
+
+/// Leaves of the tree from this one on, which is counted from 0, in order and at most as many as a tile has: each stays
+/// where it is for good. Nothing where the tree ends before it.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn tree_part(dir: &Path, from: u64) -> Result<Vec<Vec<u8>>, TailError> {
+    let _lock = match TreeLock::shared(dir, PATIENCE) {
+        Ok(None) => return Err(LedgerError::Busy(dir.to_owned()).into()),
+        lock => lock.ok(),
+    };
+    let size = Follower::new(dir, 0).state()?.1.size;
+    let Some(tile) = TileSource::new(dir, size).tile_of(TileKind::Entries, from) else { return Ok(Vec::new()) };
+    let path = dir.join(tile.path());
+    let bundle = read_regular(&path).map_err(during("read", &path))?;
+    let skip = usize::try_from(from % TILE_WIDTH).unwrap_or(usize::MAX);
+    let leaves = tiles::entries(&bundle).skip(skip).map(|entry| entry.map(|(_, leaf)| leaf.to_vec()));
+    let leaves: Vec<_> = leaves.collect::<Result<_, _>>().map_err(|_| TailError::Damaged(tile.path()))?;
+    if leaves.is_empty() { Err(TailError::Damaged(tile.path())) } else { Ok(leaves) }
+}
+
 impl Follower {
     /// Starts with everything after the event at `from` of the tree, which is counted from 0.
     #[must_use]

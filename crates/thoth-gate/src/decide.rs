@@ -107,6 +107,9 @@ pub(crate) fn judge(
     // Once: rules, shadows and evidence of one call see the same labels, whatever comes in meanwhile.
     session.past.labels = session.labels.get();
     let findings = &mut judged.findings;
+    if session.quarantine.holds() {
+        findings.push(stage::preflight::quarantined());
+    }
     stage::preflight::run(&session.preflight, &call.tool, session.caller.intent.as_deref(), findings);
     let policy = match standing {
         Standing::Invalid { reason } => {

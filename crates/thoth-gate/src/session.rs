@@ -12,6 +12,7 @@ use thoth_types::{Caller, HarmClasses, Requester};
 use crate::asked::Asked;
 use crate::awaiting::Awaiting;
 use crate::preflight::Preflight;
+use crate::quarantine::Quarantine;
 
 /// Names of the latest calls that go into every record.
 const RECENT_NAMES: usize = 16;
@@ -29,6 +30,7 @@ pub struct GateSession {
     pub(crate) caller: Caller,
     pub(crate) scope: ScopeList,
     pub(crate) preflight: Preflight,
+    pub(crate) quarantine: Quarantine,
     pub(crate) random: [u8; 8],
     pub(crate) calls: u64,
     pub(crate) tells: bool,
@@ -53,6 +55,7 @@ impl GateSession {
             caller,
             scope,
             preflight: Preflight::default(),
+            quarantine: Quarantine::default(),
             random,
             calls: 0,
             tells: false,
@@ -153,6 +156,13 @@ impl GateSession {
     #[must_use]
     pub fn under(mut self, preflight: Preflight) -> Self {
         self.preflight = preflight;
+        self
+    }
+
+    /// The same, whose calls are all refused while this holds.
+    #[must_use]
+    pub fn heeding(mut self, quarantine: Quarantine) -> Self {
+        self.quarantine = quarantine;
         self
     }
 

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use thoth_audit::{ContentKey, ContentMode, Leaves};
-use thoth_gate::{Answer, Evidence, EvidenceError, Gate, GateSession, Moment, Outcome, Outcomes, Preflight, Standing};
+use thoth_gate::{
+    Answer, Evidence, EvidenceError, Gate, GateSession, Moment, Outcome, Outcomes, Preflight, Quarantine, Standing,
+};
 use thoth_policy::{ScopeList, Sources};
 use thoth_testkit::memory_holds::MemoryHolds;
 use thoth_types::json::{Limits, Tape};
@@ -194,6 +196,28 @@ fn an_invalid_policy_blocks_in_every_mode() {
             (Some((Decision::Block, ReasonCode::PolicyInvalid)), 0),
             "{mode}"
         );
+    }
+}
+
+/// Invariant 5: in quarantine every call is refused, in every mode and from the next call on; out of it, each is decided as
+/// before.
+#[test]
+fn a_quarantine_refuses_every_call() {
+    for mode in Mode::ALL {
+        let mut world = world(POLICY, *mode);
+        let quarantine = Quarantine::default();
+        world.session = session(*mode).heeding(quarantine.clone());
+        let refused = (Some((Decision::Block, ReasonCode::EndpointQuarantined)), 0);
+        for (change, tool, expected) in [
+            (None, "read_a", (None, 1)),
+            (Some(true), "read_a", refused),
+            (Some(true), "delete_a", refused),
+            (Some(false), "read_a", (None, 1)),
+        ] {
+            change.map(|change| quarantine.set(change));
+            assert_eq!(call(&mut world, tool, at(0)), expected, "{mode} {change:?} {tool}");
+        }
+        assert!(quarantine.set(true) && !quarantine.set(true), "it says whether that is new");
     }
 }
 

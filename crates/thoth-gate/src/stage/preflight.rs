@@ -22,6 +22,12 @@ pub(crate) fn run(preflight: &Preflight, tool: &str, intent: Option<&str>, findi
     }
 }
 
+/// The machine is in quarantine. Why is for those who administer it.
+pub(crate) fn quarantined() -> Finding {
+    let detail = "the machine is in quarantine: an administrator has all of its calls refused";
+    refused(ReasonCode::EndpointQuarantined, detail.to_owned())
+}
+
 fn refused(code: ReasonCode, detail: String) -> Finding {
     Finding {
         stage: Stage::Preflight,
