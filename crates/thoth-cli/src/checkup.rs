@@ -10,6 +10,7 @@ mod policies;
 mod policy;
 mod profile;
 mod programs;
+mod reports;
 
 use serde_json::{Value, json};
 
@@ -25,6 +26,7 @@ pub(crate) use policies::policies;
 pub(crate) use policy::policy;
 pub(crate) use profile::profile;
 pub(crate) use programs::programs;
+pub(crate) use reports::reports;
 
 /// How a check came out; the later ones are worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

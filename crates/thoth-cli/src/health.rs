@@ -52,6 +52,8 @@ fn judge(arguments: &HealthArgs) -> Outcome {
     let clients = checkup::clients(&seen);
     let mut checks = vec![settings, checkup::profile(&home), policy.check, ledger.check, clock, clients];
     checks.extend(checkup::policies(&seen));
+    let (reports, told) = checkup::reports(&home);
+    checks.extend(told);
     let healthy = checks.iter().all(|check| check.verdict < Verdict::Failure);
     let problems: Vec<&Check> = checks.iter().filter(|check| check.verdict >= Verdict::Warning).collect();
     if arguments.json {
@@ -70,6 +72,7 @@ fn judge(arguments: &HealthArgs) -> Outcome {
             "policy_digest": policy.digest,
             "ledger_events": ledger.events,
             "clients": Count::of(&seen).to_json(),
+            "reports": reports,
             "problems": problems.iter().map(|check| check.to_json()).collect::<Vec<_>>(),
         });
         json_line(&answer.to_string())?;

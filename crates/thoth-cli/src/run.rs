@@ -10,8 +10,8 @@ use thoth_audit::{ContentKey, ContentMode, Durability, Ledger, LedgerKeys, Ledge
 use thoth_endpoint::settings::Resolved;
 use thoth_policy::ScopeList;
 use thoth_proxy::{
-    ApprovalOptions, Evidence, EvidenceError, Gate, NotFound, PolicyWatch, RefusalStyle, Reload, RunError, SpawnError,
-    Standing, StdioOptions,
+    ApprovalOptions, Evidence, EvidenceError, Gate, NotFound, PolicyWatch, Quarantine, RefusalStyle, Reload, RunError,
+    SpawnError, Standing, StdioOptions,
 };
 use thoth_store::SqliteHolds;
 use thoth_types::json::Limits;
@@ -30,6 +30,9 @@ use thoth_shell::exit::{Code, Failure, Outcome};
 use thoth_shell::home::Home;
 use thoth_shell::terminal::note;
 
+/// How long the enforcer may take at the end of a session to hear what it has not heard.
+const LAST_REPORTS: Duration = Duration::from_secs(2);
+
 pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     if arguments.command.first().is_none_or(|program| program.is_empty()) {
         return Err(Failure::usage("the server's command is empty")
@@ -43,6 +46,8 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     scan_rules::put_in_force(&home)?;
     let starter_written = profile::prepare(&home)?;
     let predicates = settings.predicates.clone();
+    let quarantine = Quarantine::default();
+    let reports = enforcer::reports(&settings, &home, mode(&arguments), &quarantine)?;
     let caller = caller(&arguments, settings)?;
     let approved_scope = ScopeList::new(&caller.approved_scope)
         .map_err(|error| Failure::new(Code::Usage, format!("--approved-scope: {error}")))?;
@@ -59,6 +64,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
         ContentArg::None => ContentMode::None,
     };
     let ledger = evidence.as_ref().ok().cloned();
+    let liaison = enforcer::report(reports, ledger.is_some().then(|| directory.clone()))?;
     let evidence: Arc<dyn Evidence> = match evidence {
         Ok(ledger) => ledger,
         Err(reason) => {
@@ -93,6 +99,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
         requester,
         notifier: approvals::notifier::desktop(),
         remote,
+        quarantine,
         approval: ApprovalOptions {
             way: arguments.approval.map(|way| match way {
                 WayArg::Auto => Way::Auto,
@@ -109,6 +116,9 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
         && let Err(error) = ledger.close()
     {
         note(format_args!("the ledger was not brought up to date: {error}; the next session will do it"));
+    }
+    if let Some(liaison) = liaison {
+        liaison.finish(LAST_REPORTS);
     }
     Ok(ExitCode::from(code))
 }
@@ -150,13 +160,17 @@ fn caller(arguments: &RunArgs, settings: Resolved) -> Result<Caller, Failure> {
         server: server.parse().map_err(|error| Failure::usage(format!("--server-name: {error}")))?,
         intent: arguments.session_intent.clone(),
         approved_scope: arguments.approved_scope.clone(),
-        mode: match arguments.enforcement_mode {
-            ModeArg::Observe => Mode::Observe,
-            ModeArg::StepUp => Mode::StepUp,
-            ModeArg::Progressive => Mode::Progressive,
-            ModeArg::Block => Mode::Block,
-        },
+        mode: mode(arguments),
     })
+}
+
+const fn mode(arguments: &RunArgs) -> Mode {
+    match arguments.enforcement_mode {
+        ModeArg::Observe => Mode::Observe,
+        ModeArg::StepUp => Mode::StepUp,
+        ModeArg::Progressive => Mode::Progressive,
+        ModeArg::Block => Mode::Block,
+    }
 }
 
 /// Loads the policy. An invalid one is not an absent one: it refuses every call, and the session still begins, so that

@@ -251,6 +251,7 @@ fn health_for_scripts() {
       "policy_digest": "DIGEST",
       "problems": [],
       "registration_ok": true,
+      "reports": [],
       "schema_version": 1,
       "tenant_id": null,
       "version": "VERSION"
@@ -321,6 +322,7 @@ fn health_for_scripts_of_a_broken_machine() {
         }
       ],
       "registration_ok": false,
+      "reports": [],
       "schema_version": 1,
       "tenant_id": null,
       "version": "VERSION"

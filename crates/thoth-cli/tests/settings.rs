@@ -294,7 +294,7 @@ fn doctor_shows_the_settings() {
     THOTH_API_KEY                        set                               environment                       not used without an enforcer
     THOTH_AUTH_TOKEN                     set                               environment                       not used yet
     THOTH_APEX_DOMAIN                    example.org                       environment                       not used yet
-    THOTH_ENDPOINT_CHECKIN_INTERVAL_SEC  300                               THOTH_HEARTBEAT_INTERVAL_SECONDS  not used yet
+    THOTH_ENDPOINT_CHECKIN_INTERVAL_SEC  300                               THOTH_HEARTBEAT_INTERVAL_SECONDS  not used without an enforcer
     THOTH_REQUIRE_NON_ROOT               false                             default
     THOTH_HOME                           /nowhere/home                     environment
     endpoint                             laptop-7                          derived                           as named

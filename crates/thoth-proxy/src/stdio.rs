@@ -19,7 +19,7 @@ use signal_hook::iterator::Signals;
 use thoth_audit::EventType;
 use thoth_endpoint::predicates::PredicateError;
 use thoth_endpoint::settings::Predicates;
-use thoth_gate::{Gate, GateSession, Incident};
+use thoth_gate::{Gate, GateSession, Incident, Quarantine};
 use thoth_mcp::{FrameBuffer, notification};
 use thoth_policy::ScopeList;
 use thoth_types::json::Limits;
@@ -85,6 +85,8 @@ pub struct StdioOptions {
     pub notifier: Option<Box<dyn Notifier>>,
     /// The enforcer that every call is put to, too.
     pub remote: Option<RemoteOptions>,
+    /// While it holds, every call is refused.
+    pub quarantine: Quarantine,
 }
 
 /// The session could not begin.
@@ -131,6 +133,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     let gate_session = GateSession::new(options.caller, options.approved_scope, random)
         .under(preflight)
         .requested_by(options.requester)
+        .heeding(options.quarantine)
         .asking_an_enforcer(options.remote.is_some());
     let (fields, labels) = (gate_session.caller().clone(), gate_session.labels());
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("watch for signals"))?;
@@ -141,8 +144,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         say(&format!("every call is refused: {reason}"));
     }
     let Upstream { input: upstream_input, stdout, mut child, group } = spawn(&program)?;
-    let launch = Launch::of(&program);
-    let warden = Warden::new(Arc::clone(gate), fields.clone(), scan_definition).with_launch(launch);
+    let warden = Warden::new(Arc::clone(gate), fields.clone(), scan_definition).with_launch(Launch::of(&program));
     let session = Arc::new(Session::guarded(warden));
     let to_client = Arc::new(ToClient(Mutex::new(Blocking(File::from(output)))));
     let to_upstream = Arc::new(upstream_input);

@@ -60,6 +60,11 @@ impl Home {
         self.0.join("state.db")
     }
 
+    /// The folder of what enforcers were told and have said, whether it exists or not.
+    pub fn enforcers(&self) -> PathBuf {
+        self.0.join("enforcers")
+    }
+
     /// The default policy file, whether it exists or not.
     pub fn policy_file(&self) -> PathBuf {
         self.0.join("policy.yaml")

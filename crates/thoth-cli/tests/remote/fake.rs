@@ -71,13 +71,14 @@ impl Fake {
 
 fn serve(fault: Fault, stream: TcpStream, heard: &Mutex<Vec<Value>>) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
-    let mut length = 0;
+    let (mut length, mut is_question) = (0, false);
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line)? == 0 {
             return Ok(());
         }
         let line = line.to_ascii_lowercase();
+        is_question |= line.contains(" /v1/enforce");
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }
@@ -88,7 +89,9 @@ fn serve(fault: Fault, stream: TcpStream, heard: &Mutex<Vec<Value>>) -> std::io:
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
     let asked: Value = serde_json::from_slice(&body).unwrap();
-    heard.lock().unwrap().push(asked.clone());
+    if is_question {
+        heard.lock().unwrap().push(asked.clone());
+    }
     let mut stream = stream.into_inner();
     let allow = r#"{"decision":"ALLOW"}"#;
     match fault {

@@ -7,5 +7,6 @@ mod decisions;
 mod fake;
 mod faults;
 mod holds;
+mod reports;
 mod site;
 mod trust;

@@ -148,7 +148,7 @@ impl Asking {
 
 /// A client in front of `thoth run`.
 pub(crate) struct Session {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     peer: StdioPeer,
     calls: u64,
     /// Lines that came while another was waited for.
@@ -163,7 +163,12 @@ impl Session {
 
     /// The same in another revision of the protocol.
     pub(crate) fn begin_in(revision: &str, policy: &str, asking: &Asking) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::begin_at(&Arc::new(tempfile::tempdir().unwrap()), revision, policy, asking)
+    }
+
+    /// The same in a folder that others may be in, too: with one home and one ledger.
+    pub(crate) fn begin_at(folder: &Arc<TempDir>, revision: &str, policy: &str, asking: &Asking) -> Self {
+        let folder = Arc::clone(folder);
         let thoth = env!("CARGO_BIN_EXE_thoth");
         let mut gated = Gated::prepare(thoth, folder.path(), policy).unwrap();
         for word in
@@ -269,6 +274,14 @@ impl Session {
             line: Vec::new(),
         };
         desk.vote(&waiting[0].token, &vote).unwrap();
+    }
+
+    /// Kills `thoth run`, as a power cut would.
+    pub(crate) fn kill(self) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.peer.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        // However it ends: it was killed.
+        drop(self.peer.finish(PATIENCE));
     }
 
     /// Closes the session, and gives the ledger's events, which verify.

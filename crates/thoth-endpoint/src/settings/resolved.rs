@@ -98,6 +98,12 @@ pub struct Resolved {
     pub enforcer_url: Option<String>,
     /// How long a connection to it may take, and how long the whole of an answer.
     pub enforcer_within: (Duration, Duration),
+    /// How often the machine checks in with it.
+    pub checkin_interval: Duration,
+    /// The fleet that the machine belongs to, as it says.
+    pub fleet: Option<String>,
+    /// How the machine came under management, as it says.
+    pub enrollment: Option<String>,
     /// The policy server's address for decisions, where tenant and domain are written. Nothing asks there.
     pub enforce_url: Option<String>,
     /// The same for registration and governance.
@@ -321,6 +327,9 @@ impl Reading<'_> {
             api_key: self.owned(&keys::API_KEY).map(Redacted::new),
             enforcer_url: self.owned(&server::ENFORCER_URL),
             enforcer_within: (self.seconds(&server::ENFORCER_CONNECT_TIMEOUT), self.seconds(&server::ENFORCER_TIMEOUT)),
+            checkin_interval: self.seconds(&server::CHECKIN_INTERVAL),
+            fleet: self.owned(&who::FLEET_ID),
+            enrollment: self.owned(&who::ENROLLMENT_SOURCE),
             enforce_url,
             grid_url,
             problems: self.problems,

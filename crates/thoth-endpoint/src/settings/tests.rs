@@ -88,7 +88,7 @@ fn who_wins() {
     THOTH_INTUNE_DEVICE_ID = dev-1 [environment THOTH_INTUNE_DEVICE_ID] INTUNE_DEVICE_ID `dev-2` does not count
     THOTH_ENV = staging [managed /etc/thoth/thoth-config.json:1:35] THOTH_ENV `prod` does not count
     THOTH_API_KEY = set [flag --api-key] not used without an enforcer; THOTH_API_KEY does not count; named.json does not count; home.json does not count
-    THOTH_ENDPOINT_CHECKIN_INTERVAL_SEC = 300 [environment THOTH_HEARTBEAT_INTERVAL_SECONDS] not used yet
+    THOTH_ENDPOINT_CHECKIN_INTERVAL_SEC = 300 [environment THOTH_HEARTBEAT_INTERVAL_SECONDS] not used without an enforcer
     endpoint = dev-1 [derived -] Intune's device id
     THOTH_VERSION = - [environment THOTH_VERSION] not read: of the installer
     THOTH_ENFORCEMENT_MODE = - [environment THOTH_ENFORCEMENT_MODE] not read: of the SDKs

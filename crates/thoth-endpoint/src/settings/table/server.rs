@@ -18,9 +18,10 @@ settings! {
             .key("enforcer_connect_timeout_seconds").default("2").enforcer().loosens(&["*"]);
     GOVAPI_URL: "The address of the governance API, where it is not the derived one."
         => Setting::env(&["THOTH_GOVAPI_URL", "THOTH_GOV_API_URL"], Kind::Url).planned();
-    CHECKIN_INTERVAL: "How often the endpoint reports: a number of seconds, or with a unit, as in `5m`."
+    CHECKIN_INTERVAL: "How often the machine [checks in](../remote.md#the-machine) with the enforcer, which may ask for more \
+        often: a number of seconds, or with a unit, as in `5m`."
         => Setting::env(&["THOTH_ENDPOINT_CHECKIN_INTERVAL_SEC", "THOTH_HEARTBEAT_INTERVAL_SECONDS"], Kind::Seconds)
-            .default("60").planned();
+            .key("endpoint_checkin_interval_seconds").default("60").enforcer();
     ENFORCER_FAILURE_DECISION: "What a call gets when the enforcer cannot be asked: it is refused, a person at this machine \
         is asked, or the local policy alone decides. `allow` counts as `block` in `staging` and `prod`."
         => Setting::env(&["THOTH_ENFORCER_FAILURE_DECISION"], Kind::Choice(&["block", "step_up", "allow"]))

@@ -10,8 +10,8 @@ settings! {
         => Setting::env(&["THOTH_USER_ID"], Kind::Email).key("user_id").flag("--user-id");
     AGENT_ID: "The agent that calls: a name or a DID. No variable gives it: `THOTH_AGENT_ID` is of the SDKs."
         => Setting::env(&[], Kind::Agent).key("agent_id").flag("--agent-id");
-    FLEET_ID: "The fleet that the machine belongs to."
-        => Setting::env(&["THOTH_FLEET_ID"], Kind::Word).key("fleet_id").planned();
+    FLEET_ID: "The fleet that the machine belongs to, as the enforcer is told."
+        => Setting::env(&["THOTH_FLEET_ID"], Kind::Word).key("fleet_id").enforcer();
     ENDPOINT_ID: "The machine's identity, where it should be none of the others."
         => Setting::env(&["THOTH_ENDPOINT_ID"], Kind::Endpoint).key("endpoint_id")
             .otherwise("the managed device id, the machine id's digest, the host name");
@@ -19,8 +19,8 @@ settings! {
         => Setting::env(&["THOTH_INTUNE_DEVICE_ID", "INTUNE_DEVICE_ID"], Kind::Endpoint);
     JAMF_COMPUTER_ID: "The computer id that Jamf knows the machine by; it counts after Intune's."
         => Setting::env(&["THOTH_JAMF_COMPUTER_ID", "JAMF_COMPUTER_ID"], Kind::Endpoint);
-    ENROLLMENT_SOURCE: "How the machine came under management."
-        => Setting::env(&["THOTH_ENROLLMENT_SOURCE"], Kind::Choice(&["jamf", "intune", "manual", "unmanaged"])).planned();
+    ENROLLMENT_SOURCE: "How the machine came under management, as the enforcer is told."
+        => Setting::env(&["THOTH_ENROLLMENT_SOURCE"], Kind::Choice(&["jamf", "intune", "manual", "unmanaged"])).enforcer();
     ENV: "What the machine is for. `staging` and `prod`, when written, make `THOTH_REQUIRE_NON_ROOT` true; in both, as when \
         nothing is written, `allow` as a failure decision counts as `block`."
         => Setting::env(&["THOTH_ENV"], Kind::Choice(&["dev", "staging", "prod"])).key("environment").default("prod")
