@@ -4,6 +4,7 @@
 //! the server's own policy, so that no call is decided by one that no longer holds. A set of bundles that cannot be added to
 //! the server's own policy refuses every call that it is for: to decide without them would be to loosen.
 
+use std::borrow::Borrow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thoth_api::contract::policy_bundle::{BundleRef, Decisions};
@@ -62,7 +63,7 @@ struct Built {
 pub(crate) struct Holding {
     built: Option<Arc<Built>>,
     /// The bundles, in the order in which they are added.
-    pub(crate) bundles: Vec<ActiveBundle>,
+    pub(crate) bundles: Vec<Arc<ActiveBundle>>,
     /// The tenant's counter then.
     pub(crate) sequence: u64,
 }
@@ -80,7 +81,7 @@ impl Holding {
 
     /// The bundles without their texts.
     pub(crate) fn references(&self) -> Vec<BundleRef> {
-        let reference = |bundle: &ActiveBundle| BundleRef {
+        let reference = |bundle: &Arc<ActiveBundle>| BundleRef {
             bundle_id: bundle.id.clone(),
             name: bundle.name.clone(),
             version: bundle.version,
@@ -91,7 +92,7 @@ impl Holding {
 
     /// Who decides: sidecars only where every bundle says so, and there is one.
     pub(crate) fn decisions(&self) -> Decisions {
-        let is_local = |bundle: &ActiveBundle| Decisions::parse(&bundle.decisions) == Some(Decisions::Local);
+        let is_local = |bundle: &Arc<ActiveBundle>| Decisions::parse(&bundle.decisions) == Some(Decisions::Local);
         if !self.bundles.is_empty() && self.bundles.iter().all(is_local) { Decisions::Local } else { Decisions::Remote }
     }
 }
@@ -102,7 +103,8 @@ type Key = Vec<(String, u32)>;
 struct State {
     /// What `active` was read at.
     counter: Option<u64>,
-    active: Vec<ActiveBundle>,
+    /// Shared with the calls that they hold for: their texts are long.
+    active: Vec<Arc<ActiveBundle>>,
     epoch: u64,
     /// The one that was used last at the end.
     built: Vec<(Key, Arc<Built>)>,
@@ -125,14 +127,14 @@ impl Holdings {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.counter != Some(sequence) {
             let (counter, active) = store.active_bundles(tenant.id.as_str())?;
-            (state.counter, state.active) = (Some(counter), active);
+            (state.counter, state.active) = (Some(counter), active.into_iter().map(Arc::new).collect());
         }
         if state.epoch != own.epoch {
             state.epoch = own.epoch;
             state.built.clear();
         }
-        let is_meant = |bundle: &&ActiveBundle| bundle.assignments.iter().any(|to| whose.is_meant(to));
-        let bundles: Vec<ActiveBundle> = state.active.iter().filter(is_meant).cloned().collect();
+        let is_meant = |bundle: &&Arc<ActiveBundle>| bundle.assignments.iter().any(|to| whose.is_meant(to));
+        let bundles: Vec<Arc<ActiveBundle>> = state.active.iter().filter(is_meant).map(Arc::clone).collect();
         let sequence = state.counter.unwrap_or(sequence);
         let built = match &own.texts {
             Some(own) if !bundles.is_empty() => Some(built(&mut state.built, tenant, own, &bundles)),
@@ -147,7 +149,7 @@ fn built(
     kept: &mut Vec<(Key, Arc<Built>)>,
     tenant: &Tenant,
     own: &PolicyTexts,
-    bundles: &[ActiveBundle],
+    bundles: &[Arc<ActiveBundle>],
 ) -> Arc<Built> {
     let key: Key = bundles.iter().map(|bundle| (bundle.id.clone(), bundle.version)).collect();
     if let Some(at) = kept.iter().position(|(known, _)| *known == key) {
@@ -187,9 +189,10 @@ pub(crate) fn file_name(name: &str, version: u32) -> String {
 }
 
 /// The bundles added to the server's own policy.
-pub(crate) fn together(own: &PolicyTexts, bundles: &[ActiveBundle]) -> Result<Policy, LoadError> {
-    let names: Vec<String> = bundles.iter().map(|bundle| file_name(&bundle.name, bundle.version)).collect();
-    let texts = names.iter().map(String::as_str).zip(bundles.iter().map(|bundle| &*bundle.text)).collect();
+pub(crate) fn together(own: &PolicyTexts, bundles: &[impl Borrow<ActiveBundle>]) -> Result<Policy, LoadError> {
+    let bundles = || bundles.iter().map(Borrow::borrow);
+    let names: Vec<String> = bundles().map(|bundle| file_name(&bundle.name, bundle.version)).collect();
+    let texts = names.iter().map(String::as_str).zip(bundles().map(|bundle| &*bundle.text)).collect();
     let others: Vec<&str> = names.iter().map(String::as_str).collect();
     load_together(own.root(), &others, &Texts { own, added: texts })
 }
