@@ -28,6 +28,10 @@ pub struct Reply {
     limit: u64,
 }
 
+/// How long a connection may be idle and still be used for the next request. Servers end idle ones, an enforcer after 10
+/// seconds; a request that goes out just then is lost, and nobody knows whether it was heard.
+const REUSED_WITHIN: Duration = Duration::from_secs(5);
+
 impl Exchange {
     /// An exchange with an address.
     ///
@@ -44,6 +48,7 @@ impl Exchange {
             .referer(false)
             .connect_timeout(timeouts.connect)
             .read_timeout(timeouts.idle)
+            .pool_idle_timeout(REUSED_WITHIN)
             .user_agent(concat!("thoth/", env!("CARGO_PKG_VERSION")));
         if is_here {
             // A proxy's own machine is another one.
