@@ -28,6 +28,13 @@ const MAX_ANSWER: u64 = 16 << 20;
 /// The largest answer of an enforcer. It holds other arguments at most, of which a request has 1 MiB; many are read at once.
 const MAX_DECISION: u64 = 4 << 20;
 
+/// What statuses say that it was done, and come with an answer that is whole.
+const DONE: &[u16] = &[200, 201, 202, 204];
+/// What status a decision comes with.
+const DECIDED: &[u16] = &[200];
+/// What statuses tell of a held call; with the other one older servers say that nobody has answered.
+const HELD: &[u16] = &[200, 202];
+
 /// A question without a usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
@@ -104,6 +111,19 @@ impl Remote {
         body: Option<&Q>,
         within: Duration,
     ) -> Result<A, RemoteError> {
+        self.ask_for(DONE, method, path, query, body, within).await
+    }
+
+    /// The same, where only these statuses come with what was asked for.
+    async fn ask_for<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        good: &[u16],
+        method: Method,
+        path: &[&str],
+        query: &[(String, String)],
+        body: Option<&Q>,
+        within: Duration,
+    ) -> Result<A, RemoteError> {
         let bearer = Zeroizing::new(format!("Bearer {}", self.key.expose_secret()));
         let mut headers = vec![
             ("authorization".to_owned(), bearer.to_string()),
@@ -116,7 +136,7 @@ impl Remote {
         let mut reply = self.exchange.ask((method, path, query), &headers, body, self.largest, within).await?;
         let answer = whole(&mut reply).await?;
         let status = reply.status();
-        if !(200..300).contains(&status) {
+        if !good.contains(&status) {
             let retry_after = reply.header("retry-after").and_then(|text| text.trim().parse().ok());
             return Err(RemoteError::Refused { url: reply.address(), status, told: Told::read(&answer), retry_after });
         }
@@ -189,7 +209,9 @@ impl Enforcer {
     /// # Errors
     /// When there is no usable answer: the call must not be made then.
     pub async fn decide(&self, request: &enforce::Request) -> Result<enforce::Envelope, RemoteError> {
-        let envelope: enforce::Envelope = self.0.post(&["v1", "enforce"], request).await?;
+        let path = &["v1", "enforce"];
+        let asked = self.0.ask_for(DECIDED, Method::POST, path, &[], Some(request), self.0.within);
+        let envelope: enforce::Envelope = asked.await?;
         envelope.answers(request)?;
         Ok(envelope)
     }
@@ -201,7 +223,13 @@ impl Enforcer {
     pub async fn hold(&self, token: &str, wait: Option<u64>) -> Result<hold::Status, RemoteError> {
         let query = pairs(&hold::Poll { wait })?;
         let within = self.0.within.saturating_add(Duration::from_secs(wait.unwrap_or_default()));
-        self.0.ask(Method::GET, &["v1", "enforce", "hold", token], &query, None::<&()>, within).await
+        let path = &["v1", "enforce", "hold", token];
+        let asked = self.0.ask_for(HELD, Method::GET, path, &query, None::<&()>, within);
+        let status: hold::Status = asked.await?;
+        if status.hold_token.as_deref().is_some_and(|told| told != token) {
+            return Err(enforce::Mismatch { field: "hold_token" }.into());
+        }
+        Ok(status)
     }
 
     /// Asks for words about a refusal.

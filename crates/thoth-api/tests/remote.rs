@@ -107,6 +107,34 @@ fn only_an_answer_to_the_question_is_one() {
     }
 }
 
+/// Defends invariant 5: a decision is a whole answer with the status of one, and what is told of another held call tells
+/// nothing of this one.
+#[test]
+fn only_whole_answers_about_the_same_decide() {
+    let allow = r#"{"decision":"ALLOW","resolved":true,"resolution":"ALLOW"}"#;
+    let other = r#"{"resolved":true,"resolution":"ALLOW","hold_token":"hold_2"}"#;
+    let same = r#"{"resolved":true,"resolution":"ALLOW","hold_token":"hold_1"}"#;
+    for (status, body, decides, settles) in [
+        (200, allow, true, true),
+        (201, allow, false, false),
+        (202, allow, false, true),
+        (203, allow, false, false),
+        (206, allow, false, false),
+        (200, other, false, false),
+        (200, same, false, true),
+    ] {
+        let (url, serving) = once(status, "", body);
+        let decided = wait(enforcer(url).decide(&request()));
+        let allowed = decided.is_ok_and(|envelope| envelope.decision() == Decision::Allow);
+        assert_eq!(allowed, decides, "{status} {body}");
+        serving.join().unwrap();
+        let (url, serving) = once(status, "", body);
+        let told = wait(enforcer(url).hold("hold_1", None));
+        assert_eq!(told.is_ok(), settles, "{status} {body}: {told:?}");
+        serving.join().unwrap();
+    }
+}
+
 /// Each route, as it is asked: names from outside stay one segment of the path.
 #[test]
 fn the_routes() {

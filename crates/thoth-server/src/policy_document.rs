@@ -90,6 +90,16 @@ pub(crate) fn fetch(app: &App, access: &Access, query: WhoseQuery) -> Result<Sea
         whose.endpoint.as_deref(),
         fleet,
     )?;
+    // Of a machine more is known than what the request says of it.
+    let registered = standing.as_ref().map(|standing| standing.fleet.as_deref());
+    let is_own = match (access.key.level, registered) {
+        (ScopeLevel::Fleet, Some(fleet)) => fleet == access.key.target.as_deref(),
+        (ScopeLevel::Endpoint, registered) => asked_fleet.is_none() || asked_fleet.as_deref() == registered.flatten(),
+        (ScopeLevel::Organization | ScopeLevel::Agent, _) | (ScopeLevel::Fleet, None) => true,
+    };
+    if !is_own {
+        return Err(Fault::forbidden(format!("the API key is for another {}", access.key.level)));
+    }
     tenant.look_unasked();
     let holding = tenant.holdings.of(tenant, &*app.store, &whose).map_err(failed)?;
     let own = tenant.own().texts.ok_or_else(|| Fault::unavailable("the server's own policy is not valid"))?;

@@ -26,8 +26,8 @@ pub struct Poll {
 pub struct Status {
     /// Whether it is settled; absent in answers of older servers, which look like decisions.
     #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(required = true))]
-    resolved: bool,
+    #[cfg_attr(feature = "openapi", schema(value_type = bool, required = true))]
+    resolved: Option<bool>,
     /// How it was settled.
     #[serde(default, with = "decision_word")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<DecisionWord>, required = true))]
@@ -108,13 +108,13 @@ impl Status {
     /// Nobody has answered yet.
     #[must_use]
     pub fn pending() -> Self {
-        Self::default()
+        Self { resolved: Some(false), ..Self::default() }
     }
 
     /// It is settled.
     #[must_use]
     pub fn resolved(resolution: Decision) -> Self {
-        Self { resolved: true, resolution: Some(resolution), ..Self::default() }
+        Self { resolved: Some(true), resolution: Some(resolution), ..Self::default() }
     }
 
     /// What it comes to. Settled without a word, or with one that settles nothing, is a refusal.
@@ -125,12 +125,11 @@ impl Status {
             Decision::Block | Decision::StepUp | Decision::Defer => Outcome::Resolved(Decision::Block),
         };
         let word = self.decision.max(self.authorization_decision);
-        if self.resolved {
-            return settled(self.resolution.max(word).unwrap_or(Decision::Block));
-        }
-        match word {
-            None | Some(Decision::StepUp) => Outcome::Pending,
-            Some(word) => settled(word),
+        match (self.resolved, word) {
+            (Some(true), word) => settled(self.resolution.max(word).unwrap_or(Decision::Block)),
+            // Whatever else it says: nobody has answered.
+            (Some(false), _) | (None, None | Some(Decision::StepUp)) => Outcome::Pending,
+            (None, Some(word)) => settled(word),
         }
     }
 }

@@ -193,6 +193,7 @@ impl Said {
             RemoteError::Mismatch(mismatch) if mismatch.field == "action_attestation_id" => {
                 ReasonCode::ActionAttestationIdMismatch
             }
+            RemoteError::Mismatch(mismatch) if mismatch.field == "hold_token" => ReasonCode::EnforcerAnswerInvalid,
             RemoteError::Mismatch(_) => ReasonCode::EnforcementTraceIdMismatch,
             RemoteError::Unreadable { .. } | RemoteError::Unwritable => ReasonCode::EnforcerAnswerInvalid,
         };

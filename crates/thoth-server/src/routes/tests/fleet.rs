@@ -94,6 +94,34 @@ async fn who_may_tell_of_a_machine() {
     assert_eq!((&shown["fleet_id"], &shown["proxy_version"]), (&json!("paris"), &json!("0.2")), "{shown}");
 }
 
+/// What holds for a machine is told to keys that speak for it, or for its fleet, and to no other fleet's.
+#[tokio::test]
+async fn who_hears_what_holds_for_a_machine() {
+    let world = World::new(Rates::default());
+    let org = world.key("acme", None, &[Permission::Execute, Permission::Write], None);
+    let (mine, other) = (scoped(&world, ScopeLevel::Endpoint, "m1"), scoped(&world, ScopeLevel::Endpoint, "m2"));
+    let (berlin, paris) = (scoped(&world, ScopeLevel::Fleet, "berlin"), scoped(&world, ScopeLevel::Fleet, "paris"));
+    let body = with(registration("m1"), &[("fleet_id", json!("berlin"))]);
+    assert_eq!(world.ask("POST", REGISTER, Some(&org), body.to_string()).await.status, 200);
+    for (key, query, status) in [
+        (&mine, "", 200),
+        (&mine, "?fleet_id=berlin", 200),
+        (&mine, "?fleet_id=paris", 403),
+        (&other, "", 200),
+        (&other, "?endpoint_id=m1", 403),
+        (&other, "?fleet_id=berlin", 403),
+        (&berlin, "", 200),
+        (&berlin, "?endpoint_id=m1", 200),
+        (&berlin, "?endpoint_id=m9", 200),
+        (&paris, "?endpoint_id=m1", 403),
+        (&paris, "?fleet_id=berlin", 403),
+        (&org, "?endpoint_id=m1", 200),
+    ] {
+        let reply = world.ask("GET", &format!("/v1/policy-bundle{query}"), Some(key), Body::empty()).await;
+        assert_eq!(reply.status, status, "{query}: {}", reply.body);
+    }
+}
+
 /// Defends: no call of a machine in quarantine is let through, in any mode, on any server of the data directory, and whatever
 /// the machine says; each refusal is in the ledger, and so is who began and ended it. Approvals are not used up by it.
 #[tokio::test]
