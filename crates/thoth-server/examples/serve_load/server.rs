@@ -1,0 +1,120 @@
+//! The programs that are measured, and what the system counts of them.
+
+use std::io::{self, BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// How much the system counts in a second of processor time (`USER_HZ`, 100 on every Linux).
+const TICKS: f64 = 100.0;
+const DECISION: &[u8] = b"\"TOOL_CALL_PRE\"";
+
+/// One that runs.
+pub(crate) struct Served {
+    pub(crate) name: &'static str,
+    pub(crate) address: SocketAddr,
+    child: Child,
+}
+
+impl Served {
+    pub(crate) fn start(name: &'static str, command: &mut Command) -> io::Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?).read_line(&mut line)?;
+        let address = line.trim().rsplit('/').next().and_then(|address| address.parse().ok());
+        let address = address.ok_or_else(|| io::Error::other("the server did not say where it listens"))?;
+        Ok(Self { name, child, address })
+    }
+
+    /// The processor time so far, in seconds.
+    pub(crate) fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(self.proc("stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        // `utime` and `stime` are the 14th and 15th field of all; two stand before the parenthesis.
+        let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+        (ticks(11) + ticks(12)) / TICKS
+    }
+
+    pub(crate) fn resident_mb(&self) -> f64 {
+        let status = std::fs::read_to_string(self.proc("status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        line.split_whitespace().next().and_then(|kb| kb.parse::<f64>().ok()).unwrap_or_default() / 1024.0
+    }
+
+    /// Files, sockets and the like that it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(self.proc("fd")).map_or(0, Iterator::count)
+    }
+
+    fn proc(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.child.id().to_string()).join(name)
+    }
+
+    /// Lets it end what it has begun.
+    pub(crate) fn stop(mut self) -> io::Result<()> {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        let ended = self.child.wait()?;
+        if ended.success() { Ok(()) } else { Err(io::Error::other(format!("{} ended with {ended}", self.name))) }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A `thothd` with everything that it is told.
+pub(crate) struct Thothd<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) data: &'a Path,
+    /// More arguments of `serve`.
+    pub(crate) serve: &'a [String],
+}
+
+impl Thothd<'_> {
+    pub(crate) fn start(&self) -> io::Result<Served> {
+        let mut command = Command::new(self.program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(self.data);
+        for kind in ["enforce", "events", "polls", "checkins", "governance"] {
+            command.arg(format!("--{kind}-per-minute=4000000000"));
+        }
+        Served::start("thothd", command.args(self.serve))
+    }
+
+    pub(crate) fn key(&self, permissions: &[&str]) -> io::Result<String> {
+        let mut command = Command::new(self.program);
+        command.args(["keys", "create", "--tenant", "acme", "--organization", "--data"]).arg(self.data);
+        command.args(permissions.iter().map(|word| format!("--permission={word}"))).args(self.database());
+        let made = command.stderr(Stdio::inherit()).output()?;
+        if !made.status.success() {
+            return Err(io::Error::other("no key was made"));
+        }
+        Ok(String::from_utf8_lossy(&made.stdout).trim().to_owned())
+    }
+
+    fn database(&self) -> impl Iterator<Item = &String> {
+        self.serve.iter().filter(|argument| argument.starts_with("--database-url"))
+    }
+
+    /// How many decisions are in the ledger, which must verify; once the server has ended.
+    pub(crate) fn decisions(&self) -> io::Result<usize> {
+        let mut ledger = self.data.join("tenants/acme/ledger");
+        if self.database().next().is_some() {
+            ledger = self.data.join("exported");
+            let mut export = Command::new(self.program);
+            export.args(["ledger", "export", "--tenant", "acme"]).args(self.database()).arg(&ledger);
+            if !export.stdout(Stdio::null()).status()?.success() {
+                return Err(io::Error::other("the ledger was not exported"));
+            }
+        }
+        let mut decisions = 0_usize;
+        let mut count =
+            |event: &[u8]| decisions += usize::from(event.windows(DECISION.len()).any(|text| text == DECISION));
+        thoth_audit::verify_each(&ledger, &thoth_audit::VerifyOptions::default(), &mut count)
+            .map_err(io::Error::other)?;
+        Ok(decisions)
+    }
+}
