@@ -46,6 +46,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     python_environment(workspace, "python-2", "the Python SDK 2 (both eras)")?;
     python_environment(workspace, "python-1", "the Python SDK 1 (legacy era)")?;
     python_environment(workspace, "python-client", "the published Python client of the enforcer")?;
+    python_environment(workspace, "python-schemathesis", "schemathesis, the tester of APIs")?;
+    python_environment(workspace, "python-clock", "libfaketime, for clocks that are wrong")?;
     python_everything_server(workspace)
 }
 

@@ -80,6 +80,26 @@ impl Fixtures {
         present(self.installed.join("python-client").join("bin").join("python"))
     }
 
+    /// The command `schemathesis`.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn schemathesis(&self) -> Result<PathBuf, FixtureError> {
+        present(self.installed.join("python-schemathesis").join("bin").join("schemathesis"))
+    }
+
+    /// The library that has a program see another time when it is loaded into it.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn other_clock(&self) -> Result<PathBuf, FixtureError> {
+        let libraries = self.installed.join("python-clock").join("lib");
+        let versions = std::fs::read_dir(&libraries).into_iter().flatten().flatten().map(|entry| entry.path());
+        let packages = versions.map(|python| python.join("site-packages")).find(|packages| packages.is_dir());
+        let own = packages.unwrap_or(libraries).join("libfaketime").join("vendor").join("libfaketime").join("src");
+        present(own.join("libfaketime.so.1"))
+    }
+
     /// The folder to start the everything-server example of the Python SDK in.
     ///
     /// # Errors
