@@ -2,6 +2,7 @@
 //!
 //! For tests only; no product crate depends on this one outside `[dev-dependencies]`.
 
+pub mod balancer;
 pub mod bypass;
 pub mod client_files;
 pub mod conformance;
