@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -11,6 +12,10 @@ use serde_json::Value;
 pub(crate) enum Fault {
     /// Nobody listens.
     Closed,
+    /// Connections never come about, as where a network drops what is sent.
+    Unreachable,
+    /// It answers the first question, and then nothing more: the connection looks open, and nobody is there.
+    Vanishes,
     /// It takes connections and never says anything.
     Silent,
     /// It answers a byte at a time, and never all of it.
@@ -25,12 +30,17 @@ pub(crate) enum Fault {
     Echoes(&'static str),
 }
 
+/// How long it takes on this machine to see that a queue is full.
+const FULL: Duration = Duration::from_millis(200);
+
 /// A server on this machine. It ends with the process.
 pub(crate) struct Fake {
     address: String,
     asked: Arc<Mutex<Vec<Value>>>,
     // Held so that nobody else gets the port of a server that does not listen.
     _listener: Option<TcpListener>,
+    /// What stands in the queue of one that takes nobody.
+    _queue: Vec<TcpStream>,
 }
 
 impl Fake {
@@ -40,7 +50,12 @@ impl Fake {
         let asked = Arc::new(Mutex::new(Vec::new()));
         if fault == Fault::Closed {
             drop(listener);
-            return Self { address, asked, _listener: None };
+            return Self { address, asked, _listener: None, _queue: Vec::new() };
+        }
+        if fault == Fault::Unreachable {
+            let to = listener.local_addr().unwrap();
+            let queue = std::iter::from_fn(|| TcpStream::connect_timeout(&to, FULL).ok()).collect();
+            return Self { address, asked, _listener: Some(listener), _queue: queue };
         }
         let heard = Arc::clone(&asked);
         let own = listener.try_clone().unwrap();
@@ -51,7 +66,7 @@ impl Fake {
                 std::thread::spawn(move || drop(serve(fault, stream, &heard)));
             }
         });
-        Self { address, asked, _listener: Some(own) }
+        Self { address, asked, _listener: Some(own), _queue: Vec::new() }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -89,13 +104,23 @@ fn serve(fault: Fault, stream: TcpStream, heard: &Mutex<Vec<Value>>) -> std::io:
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
     let asked: Value = serde_json::from_slice(&body).unwrap();
+    let mut questions = heard.lock().unwrap();
     if is_question {
-        heard.lock().unwrap().push(asked.clone());
+        questions.push(asked.clone());
     }
+    let is_first = is_question && questions.len() == 1;
+    drop(questions);
     let mut stream = stream.into_inner();
     let allow = r#"{"decision":"ALLOW"}"#;
     match fault {
-        Fault::Closed => Ok(()),
+        Fault::Closed | Fault::Unreachable => Ok(()),
+        Fault::Vanishes => {
+            if is_first {
+                write!(stream, "HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n{allow}", allow.len())?;
+            }
+            // It takes what comes, until the other side goes away.
+            std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+        }
         Fault::Silent => {
             // Until the other side goes away.
             let _ = stream.read(&mut [0])?;
@@ -105,7 +130,7 @@ fn serve(fault: Fault, stream: TcpStream, heard: &Mutex<Vec<Value>>) -> std::io:
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n")?;
             loop {
                 stream.write_all(b" ")?;
-                std::thread::park_timeout(std::time::Duration::from_millis(20));
+                std::thread::park_timeout(Duration::from_millis(20));
             }
         }
         Fault::Cut => write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{allow}"),

@@ -26,6 +26,7 @@ fn faults_and_failure_decisions() {
     const HTML: &str = "<html>Please log in</html>";
     let outages = [
         Fault::Closed,
+        Fault::Unreachable,
         Fault::Silent,
         Fault::Dripping,
         Fault::Cut,
@@ -87,6 +88,29 @@ fn one_fault((fault, decision, expected): (Fault, &str, Option<(i64, &str)>)) {
     let code = expected.map_or("enforcer_fallback_allow", |(_, code)| code);
     assert_eq!(recorded.len(), 1, "{fault:?} {decision}");
     assert_eq!(recorded[0]["reasonCode"], code, "{fault:?} {decision}");
+}
+
+/// Defends invariant 5: an enforcer that vanishes behind a connection that looks open is an outage like any other.
+#[test]
+fn a_connection_that_looks_open_is_not_waited_for() {
+    for (decision, outcome) in [("block", Some((BLOCKED, "enforcer_fallback_block"))), ("allow", None)] {
+        let fake = Fake::start(Fault::Vanishes);
+        let mut session = Session::begin(HERE, &asking(&fake, decision));
+        assert!(session.call("read_note", &json!({"name": "welcome"}))["result"].is_object());
+        for _ in 0..5 {
+            let answer = session.call("read_note", &json!({"name": "welcome"}));
+            match outcome {
+                Some(outcome) => assert_eq!(refused(&answer), outcome, "{answer}"),
+                None => assert!(answer["result"].is_object(), "{answer}"),
+            }
+        }
+        assert_eq!(session.ran("read_note"), if outcome.is_some() { 1 } else { 6 });
+        assert!((2..5).contains(&fake.asked()), "it is not asked for ever: {}", fake.asked());
+        let events = session.end();
+        let code = outcome.map_or("enforcer_fallback_allow", |(_, code)| code);
+        let fallbacks = of_kind(&events, "TOOL_CALL_PRE");
+        assert_eq!(fallbacks.iter().filter(|event| event["reasonCode"] == code).count(), 5, "{decision}");
+    }
 }
 
 /// Defends the time of calls in an outage: the first ones wait, and the others do not ask at all.

@@ -7,6 +7,8 @@ mod decisions;
 mod fake;
 mod faults;
 mod holds;
+mod receipts;
 mod reports;
 mod site;
+mod skew;
 mod trust;

@@ -33,7 +33,7 @@ fn asking(site: &Thothd, key: String) -> Asking {
 }
 
 /// What an administrator does.
-fn govern(site: &Thothd, key: &str, method: &str, path: &str, body: Option<&Value>) -> Value {
+pub(crate) fn govern(site: &Thothd, key: &str, method: &str, path: &str, body: Option<&Value>) -> Value {
     let (url, body) = (site.url(), body.map(Value::to_string).unwrap_or_default());
     let host = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).unwrap();
@@ -51,7 +51,7 @@ fn govern(site: &Thothd, key: &str, method: &str, path: &str, body: Option<&Valu
     serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
-fn administrator(site: &Thothd) -> String {
+pub(crate) fn administrator(site: &Thothd) -> String {
     site.key(&["--name", "ops", "--organization", "--permission", "read", "--permission", "write"])
 }
 

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use thoth_audit::{Durability, Ledger, LedgerKeys, LedgerOptions};
 use thoth_proxy::Evidence;
 use thoth_store::{Desk, HoldState, Holds as _, SqliteHolds};
+use thoth_testkit::fixtures::Fixtures;
 use thoth_testkit::gated::Gated;
 use thoth_testkit::stdio_peer::{Launch, StdioPeer};
 use thoth_types::{Approver, Channel, Vote};
@@ -30,6 +31,8 @@ pub(crate) struct Thothd {
     address: String,
     data: TempDir,
     arguments: Vec<String>,
+    /// How far its clock is off, as `libfaketime` takes it.
+    clock: Option<&'static str>,
 }
 
 impl Thothd {
@@ -38,11 +41,16 @@ impl Thothd {
     }
 
     pub(crate) fn start_with(policy: &str, arguments: &[&str]) -> Self {
+        Self::start_at(None, policy, arguments)
+    }
+
+    /// Starts one whose clock is off by so much.
+    pub(crate) fn start_at(clock: Option<&'static str>, policy: &str, arguments: &[&str]) -> Self {
         let data = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap();
         fs::write(data.path().join("policy.yaml"), policy).unwrap();
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let (child, address) = spawn(data.path(), &arguments, "127.0.0.1:0");
-        Self { child, address, data, arguments }
+        let (child, address) = spawn(data.path(), &arguments, "127.0.0.1:0", clock);
+        Self { child, address, data, arguments, clock }
     }
 
     /// Kills it, as a power cut would.
@@ -53,7 +61,11 @@ impl Thothd {
 
     /// Starts it again on the same folder, at the same address.
     pub(crate) fn again(&mut self) {
-        (self.child, self.address) = spawn(self.data.path(), &self.arguments, &self.address);
+        (self.child, self.address) = spawn(self.data.path(), &self.arguments, &self.address, self.clock);
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -90,8 +102,13 @@ fn thothd() -> PathBuf {
     beside
 }
 
-fn spawn(data: &Path, arguments: &[String], listen: &str) -> (Child, String) {
+fn spawn(data: &Path, arguments: &[String], listen: &str, clock: Option<&str>) -> (Child, String) {
     let mut command = Command::new(thothd());
+    if let Some(clock) = clock {
+        let library = Fixtures::locate().unwrap().other_clock().unwrap();
+        // What is measured is not what the clock on the wall says.
+        command.env("LD_PRELOAD", library).env("FAKETIME", clock).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    }
     command.args(["serve", "--listen", listen, "--data"]).arg(data).args(arguments);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
