@@ -52,7 +52,7 @@ enum Section {
     Parse,
     /// One governed call inside the process
     Admit,
-    /// `thothd` over HTTP, beside a handler that decides nothing on the same stack
+    /// `thothd` over HTTP, on files and on PostgreSQL, beside a handler that decides nothing on the same stack
     Enforcer,
     /// Appends to the ledger, beside plain writes
     Appends,
@@ -131,7 +131,12 @@ fn measure(section: Section, workspace: &Workspace, programs: &Programs, options
         Section::Enforcer => {
             heading("The enforcer over HTTP; client and server share the processors");
             let mut load = program(programs, "serve_load", options.quick)?;
-            process::must(load.arg("--thothd").arg(programs.path("thothd")?).args(&options.args))?;
+            load.arg("--thothd").arg(programs.path("thothd")?).args(&options.args);
+            let has = |word: &str| options.args.iter().any(|argument| argument.starts_with(word));
+            if !has("--pace") {
+                load.args((!has("--postgres") && !has("--serve=--database")).then_some("--postgres"));
+            }
+            process::must(&mut load)?;
         }
         Section::Appends => {
             heading("Appends to the ledger");

@@ -46,6 +46,19 @@ impl Cluster {
         cluster
     }
 
+    /// Starts one that waits for its disk, as a database in use does, to be measured.
+    ///
+    /// # Panics
+    /// If PostgreSQL is not installed or does not start.
+    #[must_use]
+    pub fn durable() -> Self {
+        let mut cluster = Self::new();
+        // Of two settings the last one holds.
+        cluster.options = "-c fsync=on -c full_page_writes=on -c shared_buffers=128MB".to_owned();
+        cluster.go();
+        cluster
+    }
+
     /// Starts one that also speaks TLS with this certificate and key in PEM, at a port of 127.0.0.1.
     ///
     /// # Panics

@@ -26,20 +26,31 @@ impl Client {
         Self { address, open: None }
     }
 
-    pub(crate) async fn get(&mut self, path: &str, key: &str) -> io::Result<(StatusCode, Value)> {
-        self.ask(Method::GET, path, key, String::new()).await
+    pub(crate) async fn get(&mut self, path: &str, authorization: &str) -> io::Result<(StatusCode, Value)> {
+        self.ask(Method::GET, path, authorization, String::new()).await
     }
 
-    pub(crate) async fn post(&mut self, path: &str, key: &str, body: &Value) -> io::Result<(StatusCode, Value)> {
-        self.ask(Method::POST, path, key, body.to_string()).await
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        authorization: &str,
+        body: &Value,
+    ) -> io::Result<(StatusCode, Value)> {
+        self.ask(Method::POST, path, authorization, body.to_string()).await
     }
 
-    async fn ask(&mut self, method: Method, path: &str, key: &str, body: String) -> io::Result<(StatusCode, Value)> {
+    async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        authorization: &str,
+        body: String,
+    ) -> io::Result<(StatusCode, Value)> {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, self.address.to_string())
-            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .header(header::AUTHORIZATION, authorization)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(io::Error::other)?;
@@ -55,8 +66,8 @@ impl Client {
     }
 
     /// Has a call decided, which must come out so.
-    pub(crate) async fn decide(&mut self, key: &str, question: &Value, decision: &str) -> io::Result<Value> {
-        let (status, answer) = self.post("/v1/enforce", key, question).await?;
+    pub(crate) async fn decide(&mut self, authorization: &str, question: &Value, decision: &str) -> io::Result<Value> {
+        let (status, answer) = self.post("/v1/enforce", authorization, question).await?;
         expect(status.is_success() && answer.get("decision") == Some(&json!(decision)), status, &answer)?;
         Ok(answer)
     }

@@ -15,7 +15,6 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -28,6 +27,7 @@ use client::{Client, question};
 use hyper::body::Bytes;
 use server::{Served, Thothd};
 use soak::Soak;
+use thoth_testkit::postgres::Cluster;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -46,6 +46,9 @@ struct Args {
     /// How long each row, or the soak, is measured instead
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
+    /// Also on a PostgreSQL that is started for it; a soak on nothing else
+    #[arg(long)]
+    postgres: bool,
     /// Connections at once, one row each: 1, 32 and 256 unless given; of a soak 32
     #[arg(long, value_name = "N", value_delimiter = ',')]
     connections: Vec<usize>,
@@ -83,48 +86,62 @@ async fn main() -> io::Result<()> {
         Some(thothd) => thothd.clone(),
         None => here.parent().and_then(Path::parent).unwrap_or(Path::new(".")).join("thothd"),
     };
-    let data = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o700)).tempdir()?;
     let soaks = if args.pace.is_some() { soak::RULES } else { "" };
-    std::fs::write(data.path().join("policy.yaml"), policy(args.rules) + soaks)?;
-    let thothd = Thothd { program: &thothd, data: data.path(), serve: &args.serve };
-    let key = thothd.key(&["execute", "write"])?;
-    let served = thothd.start()?;
+    let policy = policy(args.rules) + soaks;
     let within = args.hours.unwrap_or(Duration::from_secs(args.seconds.unwrap_or(if args.quick { 2 } else { 10 })));
-    let answers = match args.pace {
-        Some(pace) => {
-            let connections = args.connections.first().copied().unwrap_or(32).max(1);
-            println!(
-                "{pace} requests a second over {connections} connections for {} s. Of 64, 4 calls are blocked, 4 are \
-                 batches of 4 events, 2 register a machine, and one call is held, approved and let through.\n",
-                within.as_secs_f64()
-            );
-            let person = thothd.key(&["read", "write"])?;
-            let pace = pace.get();
-            Soak { server: &served, connections, pace, within, agent: &key, person: &person }.run().await?
-        }
-        None => {
-            rows(&args, &served, &Served::start("nothing decided", Command::new(&here).arg("--trivial"))?, within, &key)
-                .await?
-        }
+    let cluster = args.postgres.then(Cluster::durable);
+    let on_database = || {
+        let url = cluster.as_ref().map(|cluster| format!("--database-url={}", cluster.database()));
+        url.map(|url| Thothd::new("thothd, PostgreSQL", &thothd, &policy, [args.serve.clone(), vec![url]].concat()))
     };
-    served.stop()?;
-    println!("\n{answers} answers; {} decisions in the verified ledger", thothd.decisions()?);
-    Ok(())
-}
-
-/// A table: how many decisions were answered.
-async fn rows(args: &Args, served: &Served, floor: &Served, within: Duration, key: &str) -> io::Result<usize> {
-    println!("Each decision is recorded before its answer. Policy of {} rules, no TLS.\n", args.rules);
+    let on_files = || Thothd::new("thothd", &thothd, &policy, args.serve.clone());
+    if let Some(pace) = args.pace {
+        let subject = on_database().unwrap_or_else(on_files)?;
+        let connections = args.connections.first().copied().unwrap_or(32).max(1);
+        println!(
+            "{pace} requests a second over {connections} connections for {} s. Of 64, 4 calls are blocked, 4 are batches \
+             of 4 events, 2 register a machine, and one call is held, approved and let through.\n",
+            within.as_secs_f64()
+        );
+        let (agent, person) = (&subject.key(&["execute", "write"])?, &subject.key(&["read", "write"])?);
+        let server = subject.start()?;
+        let answers = Soak { server: &server, connections, pace: pace.get(), within, agent, person }.run().await?;
+        return verified(&subject, server, answers);
+    }
+    let mut subjects = Vec::new();
+    for subject in std::iter::once(on_files()).chain(on_database()) {
+        let subject = subject?;
+        let (key, served) = (subject.key(&["execute"])?, subject.start()?);
+        subjects.push(Subject { subject, key, served, answers: 0 });
+    }
+    let floor = Served::start("nothing decided", Command::new(&here).arg("--trivial"))?;
+    println!("Each decision of thothd is recorded before its answer. Policy of {} rules, no TLS.\n", args.rules);
     println!("| connections | server | requests/s | p50 ms | p99 ms | server µs/request | resident MB |");
     println!("|---|---|---|---|---|---|---|");
-    let mut answers = 0;
     for connections in if args.connections.is_empty() { &[1, 32, 256] } else { &*args.connections } {
-        load(floor, *connections, within, key).await?.print(*connections, floor);
-        let row = load(served, *connections, within, key).await?;
-        row.print(*connections, served);
-        answers += row.latencies.len();
+        load(&floor, *connections, within, "Bearer nobody").await?.print(*connections, &floor);
+        for Subject { key, served, answers, .. } in &mut subjects {
+            let row = load(served, *connections, within, key).await?;
+            row.print(*connections, served);
+            *answers += row.latencies.len();
+        }
     }
-    Ok(answers)
+    subjects.into_iter().try_for_each(|one| verified(&one.subject, one.served, one.answers))
+}
+
+/// A server that is measured: the header with its key, and how many calls it has decided.
+struct Subject {
+    subject: Thothd,
+    key: String,
+    served: Served,
+    answers: usize,
+}
+
+/// Ends one, and counts what is in its ledger.
+fn verified(subject: &Thothd, served: Served, answers: usize) -> io::Result<()> {
+    served.stop()?;
+    println!("\n{}: {answers} answers, {} decisions in the verified ledger", subject.name, subject.decisions()?);
+    Ok(())
 }
 
 /// Rules of which the call meets none but the last.
@@ -189,7 +206,8 @@ async fn load(server: &Served, connections: usize, within: Duration, key: &str) 
     let mut clients = JoinSet::new();
     let (cpu, began) = (server.cpu(), Instant::now());
     for number in 0..connections {
-        let (address, key) = (server.address, key.to_owned());
+        let address = server.address;
+        let key = key.to_owned();
         clients.spawn(async move { client(address, number, began + within, &key).await });
     }
     let mut latencies = Vec::new();

@@ -1,9 +1,13 @@
 //! The programs that are measured, and what the system counts of them.
 
+use std::fs::Permissions;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
 
 /// How much the system counts in a second of processor time (`USER_HZ`, 100 on every Linux).
 const TICKS: f64 = 100.0;
@@ -67,32 +71,41 @@ impl Drop for Served {
 }
 
 /// A `thothd` with everything that it is told.
-pub(crate) struct Thothd<'a> {
-    pub(crate) program: &'a Path,
-    pub(crate) data: &'a Path,
+pub(crate) struct Thothd {
+    pub(crate) name: &'static str,
+    pub(crate) program: PathBuf,
+    /// Its folder, which goes when this goes.
+    data: TempDir,
     /// More arguments of `serve`.
-    pub(crate) serve: &'a [String],
+    serve: Vec<String>,
 }
 
-impl Thothd<'_> {
+impl Thothd {
+    pub(crate) fn new(name: &'static str, program: &Path, policy: &str, serve: Vec<String>) -> io::Result<Self> {
+        let data = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir()?;
+        std::fs::write(data.path().join("policy.yaml"), policy)?;
+        Ok(Self { name, program: program.to_owned(), data, serve })
+    }
+
     pub(crate) fn start(&self) -> io::Result<Served> {
-        let mut command = Command::new(self.program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(self.data);
+        let mut command = Command::new(&self.program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(self.data.path());
         for kind in ["enforce", "events", "polls", "checkins", "governance"] {
             command.arg(format!("--{kind}-per-minute=4000000000"));
         }
-        Served::start("thothd", command.args(self.serve))
+        Served::start(self.name, command.args(&self.serve))
     }
 
+    /// Makes a key: the header that it goes into.
     pub(crate) fn key(&self, permissions: &[&str]) -> io::Result<String> {
-        let mut command = Command::new(self.program);
-        command.args(["keys", "create", "--tenant", "acme", "--organization", "--data"]).arg(self.data);
+        let mut command = Command::new(&self.program);
+        command.args(["keys", "create", "--tenant", "acme", "--organization", "--data"]).arg(self.data.path());
         command.args(permissions.iter().map(|word| format!("--permission={word}"))).args(self.database());
         let made = command.stderr(Stdio::inherit()).output()?;
         if !made.status.success() {
             return Err(io::Error::other("no key was made"));
         }
-        Ok(String::from_utf8_lossy(&made.stdout).trim().to_owned())
+        Ok(format!("Bearer {}", String::from_utf8_lossy(&made.stdout).trim()))
     }
 
     fn database(&self) -> impl Iterator<Item = &String> {
@@ -101,10 +114,10 @@ impl Thothd<'_> {
 
     /// How many decisions are in the ledger, which must verify; once the server has ended.
     pub(crate) fn decisions(&self) -> io::Result<usize> {
-        let mut ledger = self.data.join("tenants/acme/ledger");
+        let mut ledger = self.data.path().join("tenants/acme/ledger");
         if self.database().next().is_some() {
-            ledger = self.data.join("exported");
-            let mut export = Command::new(self.program);
+            ledger = self.data.path().join("exported");
+            let mut export = Command::new(&self.program);
             export.args(["ledger", "export", "--tenant", "acme"]).args(self.database()).arg(&ledger);
             if !export.stdout(Stdio::null()).status()?.success() {
                 return Err(io::Error::other("the ledger was not exported"));
