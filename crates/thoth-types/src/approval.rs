@@ -254,7 +254,9 @@ impl Requirement {
         if !requester.is_remote() {
             return Err(Unentitled::NotAnApprover);
         }
-        let asks = *key == *requester.account || requester.user.as_ref().is_some_and(|user| user.as_str() == key);
+        // Addresses are one person's in whatever case an agent writes them.
+        let same = |user: &UserId| user.as_str().to_lowercase() == key.to_lowercase();
+        let asks = *key == *requester.account || requester.user.as_ref().is_some_and(same);
         if asks && !self.requester_may_approve {
             return Err(Unentitled::IsRequester);
         }
@@ -506,6 +508,7 @@ mod tests {
             (&of(Account("alice".into())), key("ops"), &remote, Err(NotAnApprover)),
             (&of(Account("root".into())), key("root"), &requester(), Err(NotAnApprover)),
             (&apart, key("dev@example.com"), &remote, Err(IsRequester)),
+            (&apart, key("Dev@Example.com"), &remote, Err(IsRequester)),
             (&apart, key("agents"), &remote, Err(IsRequester)),
             (&apart, key("ops"), &remote, Ok(())),
             (&Requirement { approvers: Vec::new(), ..Requirement::default() }, key("ops"), &remote, Err(NotAnApprover)),
