@@ -16,6 +16,7 @@ pub mod fault;
 pub mod hold;
 pub mod key;
 pub mod list;
+pub mod login;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod policy_bundle;

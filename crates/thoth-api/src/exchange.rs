@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Url};
+use zeroize::Zeroizing;
 
 use crate::client::Timeouts;
 use crate::fault::{HttpError, plain};
@@ -71,6 +72,14 @@ impl Exchange {
     ) -> Result<Reply, HttpError> {
         let request = self.inner.post(self.url.clone()).body(body);
         Self::send(request, self.url.clone(), headers, limit, within).await
+    }
+
+    /// Asks for what is there, with headers. The same bounds hold.
+    ///
+    /// # Errors
+    /// As for [`Self::post`].
+    pub async fn get(&self, headers: &[(String, String)], limit: u64, within: Duration) -> Result<Reply, HttpError> {
+        Self::send(self.inner.get(self.url.clone()), self.url.clone(), headers, limit, within).await
     }
 
     /// Does the same with another method, and at an address below the one that this is for: these segments are added to
@@ -150,6 +159,18 @@ impl Reply {
     /// What was asked for, without what may be secret in it.
     pub(crate) fn address(&self) -> String {
         plain(&self.url)
+    }
+
+    /// All that is left of it. It may be secret.
+    ///
+    /// # Errors
+    /// As for [`Self::chunk`].
+    pub async fn whole(&mut self) -> Result<Zeroizing<Vec<u8>>, HttpError> {
+        let mut bytes = Zeroizing::new(Vec::new());
+        while let Some(chunk) = self.chunk().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
     }
 
     /// The next piece, or nothing when the answer is complete.

@@ -16,6 +16,6 @@ pub use client::{Body, Client, Timeouts};
 pub use exchange::{Exchange, Reply};
 pub use fault::HttpError;
 pub use probe::{Finding, Reachability, Step, Verdict, probe};
-pub use remote::{Administration, Enforcer, RemoteError, SealedPolicy};
+pub use remote::{Administration, Enforcer, RemoteError, SealedPolicy, login_config};
 pub use reqwest::Url;
 pub use tls::{CaBundle, Pin, TlsSettingError, TlsSettings};

@@ -13,8 +13,9 @@ use crate::client::Timeouts;
 use crate::contract::fault::Told;
 use crate::contract::key::ApiKey;
 use crate::contract::list::List;
+use crate::contract::login::{Config, Credential};
 use crate::contract::{Json, Unreadable, approval, enforce, event, explain, hold, key, read};
-use crate::exchange::{Exchange, Reply};
+use crate::exchange::Exchange;
 use crate::fault::HttpError;
 use crate::tls::TlsSettings;
 
@@ -27,6 +28,9 @@ pub use policies::SealedPolicy;
 const MAX_ANSWER: u64 = 16 << 20;
 /// The largest answer of an enforcer. It holds other arguments at most, of which a request has 1 MiB; many are read at once.
 const MAX_DECISION: u64 = 4 << 20;
+
+/// The largest answer that says where people log in.
+const MAX_CONFIG: u64 = 64 << 10;
 
 /// What statuses say that it was done, and come with an answer that is whole.
 const DONE: &[u16] = &[200, 201, 202, 204];
@@ -89,18 +93,24 @@ impl RemoteError {
     }
 }
 
-/// A server, a key for it, and how long an answer may take.
+/// A server, by what it knows who asks, and how long an answer may take.
 #[derive(Debug, Clone)]
 struct Remote {
     exchange: Exchange,
-    key: ApiKey,
+    credential: Credential,
     within: Duration,
     largest: u64,
 }
 
 impl Remote {
-    fn new(url: Url, key: ApiKey, tls: &TlsSettings, timeouts: Timeouts, largest: u64) -> Result<Self, HttpError> {
-        Ok(Self { exchange: Exchange::new(url, tls, timeouts)?, key, within: timeouts.idle, largest })
+    fn new(
+        url: Url,
+        credential: Credential,
+        tls: &TlsSettings,
+        timeouts: Timeouts,
+        largest: u64,
+    ) -> Result<Self, HttpError> {
+        Ok(Self { exchange: Exchange::new(url, tls, timeouts)?, credential, within: timeouts.idle, largest })
     }
 
     async fn ask<Q: Serialize, A: DeserializeOwned>(
@@ -124,7 +134,7 @@ impl Remote {
         body: Option<&Q>,
         within: Duration,
     ) -> Result<A, RemoteError> {
-        let bearer = Zeroizing::new(format!("Bearer {}", self.key.expose_secret()));
+        let bearer = Zeroizing::new(format!("Bearer {}", self.credential.expose_secret()));
         let mut headers = vec![
             ("authorization".to_owned(), bearer.to_string()),
             ("accept".to_owned(), "application/json".to_owned()),
@@ -134,7 +144,7 @@ impl Remote {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
         }
         let mut reply = self.exchange.ask((method, path, query), &headers, body, self.largest, within).await?;
-        let answer = whole(&mut reply).await?;
+        let answer = reply.whole().await?;
         let status = reply.status();
         if !good.contains(&status) {
             let retry_after = reply.header("retry-after").and_then(|text| text.trim().parse().ok());
@@ -158,14 +168,6 @@ impl Remote {
 /// The whole of an answer may take this long, and a connection no longer than usual.
 fn patience(within: Duration) -> Timeouts {
     Timeouts { connect: within.min(Timeouts::default().connect), idle: within }
-}
-
-async fn whole(reply: &mut Reply) -> Result<Zeroizing<Vec<u8>>, HttpError> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    while let Some(chunk) = reply.chunk().await? {
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
 }
 
 /// What a server told of something that it has done: where it told something else, it has done it all the same.
@@ -201,7 +203,7 @@ impl Enforcer {
     /// # Errors
     /// As for [`Self::new`].
     pub fn with_timeouts(url: Url, key: ApiKey, tls: &TlsSettings, timeouts: Timeouts) -> Result<Self, HttpError> {
-        Remote::new(url, key, tls, timeouts, MAX_DECISION).map(Self)
+        Remote::new(url, key.into(), tls, timeouts, MAX_DECISION).map(Self)
     }
 
     /// Asks about a call. An answer that names another call is an error.
@@ -257,12 +259,19 @@ pub struct Administration {
 }
 
 impl Administration {
-    /// The administration at an address of one tenant, with a key; an answer may take this long.
+    /// The administration at an address of one tenant, with a key or a login; an answer may take this long.
     ///
     /// # Errors
     /// When the address is neither https nor on this machine, or the settings cannot be used.
-    pub fn new(url: Url, tenant: String, key: ApiKey, tls: &TlsSettings, within: Duration) -> Result<Self, HttpError> {
-        Ok(Self { remote: Remote::new(url, key, tls, patience(within), MAX_ANSWER)?, tenant })
+    pub fn new(
+        url: Url,
+        tenant: String,
+        credential: impl Into<Credential>,
+        tls: &TlsSettings,
+        within: Duration,
+    ) -> Result<Self, HttpError> {
+        let remote = Remote::new(url, credential.into(), tls, patience(within), MAX_ANSWER)?;
+        Ok(Self { remote, tenant })
     }
 
     /// All keys.
@@ -325,4 +334,21 @@ impl Administration {
     pub async fn events(&self, query: &event::Query) -> Result<List<event::Event>, RemoteError> {
         self.remote.get(&[&self.tenant, "thoth", "events"], query).await
     }
+}
+
+/// Where people log in who administer the server at an address.
+///
+/// # Errors
+/// When there is no usable answer; status 404 means that the server takes no logins.
+pub async fn login_config(url: Url, tls: &TlsSettings, within: Duration) -> Result<Config, RemoteError> {
+    let exchange = Exchange::new(url, tls, patience(within))?;
+    let asked = (Method::GET, &["v1", "auth", "config"][..], &[][..]);
+    let accept = [("accept".to_owned(), "application/json".to_owned())];
+    let mut reply = exchange.ask(asked, &accept, None, MAX_CONFIG, within).await?;
+    let answer = reply.whole().await?;
+    if reply.status() != 200 {
+        let (url, status, told) = (reply.address(), reply.status(), Told::read(&answer));
+        return Err(RemoteError::Refused { url, status, told, retry_after: None });
+    }
+    read(&answer).map_err(|error| RemoteError::Unreadable { url: reply.address(), error })
 }

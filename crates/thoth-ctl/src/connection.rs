@@ -1,23 +1,21 @@
-//! Where the server is, with which key it is asked, and what its refusals mean to a person.
+//! Where the server is, and what its refusals mean to a person.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use thoth_api::contract::key::ApiKey;
 use thoth_api::{Administration, CaBundle, HttpError, RemoteError, TlsSettings, Url};
 use thoth_shell::exit::{Failure, Outcome};
-use thoth_shell::key_file::{self, KeyFile};
+use thoth_shell::key_file;
 use thoth_shell::terminal::{harmless_text, json_line};
-use thoth_types::Redacted;
 use tokio::runtime::Runtime;
+
+use crate::auth::session::SessionFile;
+use crate::credential::{self, SESSION_VARIABLE};
 
 /// The largest file with certificates, in bytes.
 const MAX_BUNDLE: u64 = 4 << 20;
-/// What is read of a key on standard input.
-const MAX_KEY: u64 = 4 << 10;
 
 /// Flags of every command.
 #[derive(Debug, Args)]
@@ -31,12 +29,25 @@ pub(crate) struct ConnectionArgs {
     /// File with the API key: JSON with `api_key`, or the key alone; `-` is standard input
     #[arg(long, global = true, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
+    /// File of a login; the one of `thothctl auth login` unless given [env: THOTH_AUTH_SESSION_FILE]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "api_key_file")]
+    auth_token_file: Option<PathBuf>,
     /// How long an answer may take
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout_seconds: u64,
     /// Print JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+/// Where a server is and how it is asked, whoever asks.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) url: Url,
+    pub(crate) tenant: String,
+    pub(crate) tls: TlsSettings,
+    /// How long an answer may take.
+    pub(crate) within: Duration,
 }
 
 /// A server to ask.
@@ -46,13 +57,20 @@ pub(crate) struct Server {
     pub(crate) json: bool,
 }
 
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
+impl Place {
+    /// The server without a path.
+    pub(crate) fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+}
+
 impl ConnectionArgs {
-    /// A client as the flags and the environment say.
-    pub(crate) fn open(&self) -> Result<Server, Failure> {
+    /// Where the server is, as the flags and the environment say.
+    pub(crate) fn place(&self) -> Result<Place, Failure> {
         let missing = |what: &str, flag: &str, name: &str| {
             Failure::usage(format!("{what} is missing")).hint(format!("say --{flag}, or set {name}"))
         };
@@ -62,46 +80,24 @@ impl ConnectionArgs {
             Url::parse(url.trim()).map_err(|error| Failure::usage(format!("the address of the server: {error}")))?;
         let tenant = self.tenant_id.clone().or_else(|| variable("THOTH_TENANT_ID"));
         let tenant = tenant.ok_or_else(|| missing("the organisation", "tenant-id", "THOTH_TENANT_ID"))?;
-        let key = self.key()?;
-        let within = Duration::from_secs(self.timeout_seconds);
+        Ok(Place { url, tenant, tls: tls()?, within: Duration::from_secs(self.timeout_seconds) })
+    }
+
+    /// The file of the login for this place.
+    pub(crate) fn session_file(&self, place: &Place) -> Result<SessionFile, Failure> {
+        let named = self.auth_token_file.clone().or_else(|| variable(SESSION_VARIABLE).map(PathBuf::from));
+        named.map_or_else(|| SessionFile::of(place), |path| Ok(SessionFile::named(&path)))
+    }
+
+    /// A client as the flags and the environment say.
+    pub(crate) fn open(&self) -> Result<Server, Failure> {
+        let place = self.place()?;
+        let credential = credential::choose(self.api_key_file.as_deref(), self.auth_token_file.as_deref(), &place)?;
+        let Place { url, tenant, tls, within } = place;
         let administration =
-            Administration::new(url, tenant, key, &tls()?, within).map_err(|error| unreached(&error))?;
+            Administration::new(url, tenant, credential, &tls, within).map_err(|error| unreached(&error))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
         Ok(Server { runtime, administration, json: self.json })
-    }
-
-    fn key(&self) -> Result<ApiKey, Failure> {
-        let text = match &self.api_key_file {
-            Some(path) if path.as_os_str() == "-" => {
-                let mut text = String::new();
-                let read = std::io::stdin().lock().take(MAX_KEY).read_to_string(&mut text);
-                read.map_err(|error| Failure::failed(format!("cannot read the key: {error}")))?;
-                Redacted::new(text)
-            }
-            Some(path) => from_file(path)?,
-            None => match variable("THOTH_ORG_API_KEY").or_else(|| variable("THOTH_API_KEY")) {
-                Some(text) => Redacted::new(text),
-                None => match variable("THOTH_API_KEY_FILE") {
-                    Some(path) => from_file(Path::new(&path))?,
-                    None => {
-                        return Err(Failure::usage("there is no API key").hint(
-                            "say --api-key-file, or set THOTH_ORG_API_KEY; `thothd keys create` makes the first key",
-                        ));
-                    }
-                },
-            },
-        };
-        ApiKey::parse(text.expose_secret())
-            .ok_or_else(|| Failure::usage("this is not an API key: it is empty, too long, or not one word"))
-    }
-}
-
-fn from_file(path: &Path) -> Result<Redacted<String>, Failure> {
-    let shown = harmless_text(&path.display().to_string());
-    match key_file::read(path).map_err(Failure::failed)? {
-        Some(KeyFile { key: Some(key), .. }) => Ok(key),
-        Some(KeyFile { key: None, .. }) => Err(Failure::failed(format!("`{shown}` has no API key in it"))),
-        None => Err(Failure::failed(format!("`{shown}` with the API key does not exist"))),
     }
 }
 
@@ -147,7 +143,7 @@ impl Server {
     }
 }
 
-fn unreached(error: &HttpError) -> Failure {
+pub(crate) fn unreached(error: &HttpError) -> Failure {
     let not_allowed = matches!(error, HttpError::NotHttps(_));
     let hint =
         if not_allowed { "use an https:// address; http:// is for a server on this machine" } else { error.remedy() };
@@ -155,7 +151,7 @@ fn unreached(error: &HttpError) -> Failure {
 }
 
 /// What a server's refusal means, and what to do about it.
-fn refused(error: &RemoteError) -> Failure {
+pub(crate) fn refused(error: &RemoteError) -> Failure {
     let RemoteError::Refused { status, told, retry_after, .. } = error else {
         return match error {
             RemoteError::Http(error) => unreached(error),
@@ -170,9 +166,10 @@ fn refused(error: &RemoteError) -> Failure {
         }
     }
     match (status, retry_after) {
-        (401, _) => failure.hint("the server does not know the key, or its time is over, or it was taken back"),
+        (401, _) if told.code.as_deref() == Some("login_required") => failure.hint("run `thothctl auth login`"),
+        (401, _) => failure.hint("the server does not know the key or the login, or its time is over, or it was taken back"),
         (403, _) => failure.hint(
-            "the key may not do this: lists take `read`, changes `write`, and it must be a key of this organisation",
+            "the key or the login may not do this: lists take `read`, changes `write`, and it must be of this organisation",
         ),
         (404, _) => failure.hint("check the id, --tenant-id and --url"),
         (409, _) => failure.hint("it was answered, used or ended before; list it again"),

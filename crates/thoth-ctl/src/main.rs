@@ -3,7 +3,9 @@
 //! It knows what the contract says and nothing else: no file of the server, no store, no policy.
 
 mod approvals;
+mod auth;
 mod connection;
+mod credential;
 mod endpoints;
 mod events;
 mod keys;
@@ -18,9 +20,10 @@ use thoth_shell::{command_line, exit};
 use crate::connection::ConnectionArgs;
 
 const MORE: &str = "\
-The key is read from --api-key-file, or else from the first of these that is set: THOTH_ORG_API_KEY, THOTH_API_KEY,
-THOTH_API_KEY_FILE. It is never an argument: other users of the machine can see those. Lists take a key that may `read`,
-changes one that may `write`.
+The server is asked with an API key or with a login. --api-key-file and --auth-token-file count first, then what the
+environment has: the first of THOTH_ORG_API_KEY, THOTH_API_KEY and THOTH_API_KEY_FILE, or THOTH_AUTH_SESSION_FILE, then the
+login of `thothctl auth login`. Neither is ever an argument: other users of the machine can see those. Lists take a key or
+a login that may `read`, changes one that may `write`.
 
 Exit codes:
   0    done
@@ -40,6 +43,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Logs people in and out
+    #[command(subcommand)]
+    Auth(auth::AuthCommand),
+    #[command(flatten)]
+    Asking(Asking),
+}
+
+/// What asks the server in somebody's name.
+#[derive(Debug, Subcommand)]
+enum Asking {
     /// Makes, lists and takes back API keys
     #[command(subcommand, visible_alias = "api-keys")]
     Keys(keys::KeysCommand),
@@ -60,12 +73,15 @@ enum Command {
 fn main() -> ExitCode {
     let cli = command_line::read::<Cli>();
     let json = cli.connection.json;
-    let outcome = cli.connection.open().and_then(|server| match cli.command {
-        Command::Keys(command) => keys::run(&server, command),
-        Command::Approvals(command) => approvals::run(&server, command),
-        Command::Endpoints(command) => endpoints::run(&server, command),
-        Command::Policies(command) => policies::run(&server, command),
-        Command::Events(command) => events::run(&server, command),
-    });
+    let outcome = match cli.command {
+        Command::Auth(command) => auth::run(&cli.connection, command),
+        Command::Asking(asking) => cli.connection.open().and_then(|server| match asking {
+            Asking::Keys(command) => keys::run(&server, command),
+            Asking::Approvals(command) => approvals::run(&server, command),
+            Asking::Endpoints(command) => endpoints::run(&server, command),
+            Asking::Policies(command) => policies::run(&server, command),
+            Asking::Events(command) => events::run(&server, command),
+        }),
+    };
     exit::finish(outcome, json).unwrap_or_else(|failure| failure.report())
 }

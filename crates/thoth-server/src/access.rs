@@ -1,4 +1,4 @@
-//! What a key may do, and for whom.
+//! What a key or a login may do, and for whom.
 
 use std::sync::Arc;
 
@@ -7,10 +7,12 @@ use thoth_api::contract::key::{Permission, Permissions, ScopeLevel};
 use thoth_audit::EventType;
 
 use crate::app::App;
+use crate::clock;
 use crate::fault::Fault;
+use crate::oidc::Person;
 use crate::tenant::Tenant;
 
-/// A key that was found, without the key itself.
+/// A key that was found, without the key itself; or a person who logged in, and is taken as a key would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) id: String,
@@ -20,6 +22,8 @@ pub(crate) struct Key {
     pub(crate) target: Option<String>,
     pub(crate) permissions: Permissions,
     pub(crate) expired: bool,
+    /// Who logged in, where it is no key.
+    pub(crate) person: Option<Person>,
 }
 
 /// What a route takes.
@@ -51,7 +55,8 @@ impl Key {
         };
         if !permissions.iter().any(|permission| self.permissions.has(*permission)) {
             let words: Vec<String> = permissions.iter().map(|permission| format!("`{permission}`")).collect();
-            return Err(Fault::forbidden(format!("the API key has not the permission {}", words.join(" or "))));
+            let what = self.what();
+            return Err(Fault::forbidden(format!("{what} has not the permission {}", words.join(" or "))));
         }
         if matches!(need, Need::Execute | Need::Tell | Need::Report) {
             return Ok(());
@@ -68,6 +73,17 @@ impl Key {
         Ok(())
     }
 
+    /// The same, and whether a login is still good, and recent enough for this.
+    pub(crate) fn may_now(&self, need: Need) -> Result<(), Fault> {
+        self.may(need)?;
+        self.person.as_ref().map_or(Ok(()), |person| person.may(need == Need::Govern, clock::now().wall))
+    }
+
+    /// What it is, as the subject of a sentence.
+    pub(crate) const fn what(&self) -> &'static str {
+        if self.person.is_some() { "the login" } else { "the API key" }
+    }
+
     /// By what a person knows it.
     pub(crate) fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.id)
@@ -75,7 +91,16 @@ impl Key {
 
     /// The same with what it is looked up by, for the record.
     pub(crate) fn who(&self) -> String {
-        self.name.as_ref().map_or_else(|| format!("key {}", self.id), |name| format!("{name} (key {})", self.id))
+        let (id, named) = (self.origin(), |name: &String| format!("{name} ({})", self.origin()));
+        self.name.as_ref().map_or(id, named)
+    }
+
+    /// What it is looked up by.
+    pub(crate) fn origin(&self) -> String {
+        match &self.person {
+            Some(person) => format!("login {}", person.identity),
+            None => format!("key {}", self.id),
+        }
     }
 
     /// Whether it speaks for this agent on this machine of this fleet.
@@ -96,8 +121,8 @@ pub(crate) struct Access {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) key: Arc<Key>,
     pub(crate) app: Arc<App>,
-    /// By what the key is found again.
-    pub(crate) digest: [u8; 32],
+    /// By what the key is found again; a login is in nobody's list.
+    pub(crate) digest: Option<[u8; 32]>,
     pub(crate) need: Need,
 }
 
@@ -107,7 +132,8 @@ impl Access {
     /// INVARIANT (a key that was taken back does nothing more): between a request's head and what comes of it its body
     /// arrives, and polls and sessions wait, all for as long as the client likes. It is asked right before the effect.
     pub(crate) fn still(&self) -> Result<(), Fault> {
-        let (owner, key) = self.app.holder(&self.digest, self.need)?;
+        let Some(digest) = &self.digest else { return self.key.may_now(self.need) };
+        let (owner, key) = self.app.holder(digest, self.need)?;
         if owner == self.tenant.id.as_str() && key == *self.key {
             return Ok(());
         }
@@ -132,7 +158,7 @@ impl Access {
         fleet: Option<&str>,
     ) -> Result<(), Fault> {
         if tenant != self.tenant.id.as_str() {
-            return Err(Fault::forbidden("the API key is of another tenant"));
+            return Err(Fault::forbidden(format!("{} is of another tenant", self.key.what())));
         }
         if !self.covers(agent, endpoint, fleet) {
             return Err(Fault::forbidden(format!("the API key is for another {}", self.key.level)));
@@ -153,6 +179,7 @@ mod tests {
             target: target.map(str::to_owned),
             permissions: permissions.iter().copied().collect(),
             expired: false,
+            person: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The server as a whole: its keys, its tenants, its router.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -18,6 +18,7 @@ use crate::access::{Access, Key, Need};
 use crate::deciders::Deciders;
 use crate::fault::Fault;
 use crate::limits::Rates;
+use crate::oidc::{Oidc, OidcOptions};
 use crate::recent_keys::Recent;
 use crate::stores::{Files, Shared, Stores};
 use crate::tenant::Settings;
@@ -58,6 +59,7 @@ pub(crate) struct App {
     pub(crate) deciders: Deciders,
     /// Whether the server was told to stop.
     stopping: watch::Sender<bool>,
+    oidc: OnceLock<Oidc>,
 }
 
 impl std::fmt::Debug for App {
@@ -122,7 +124,15 @@ impl Server {
         let policy = Mutex::new(seen);
         let deciders = Deciders::new(deciders)?;
         let known = Recent::default();
-        Ok(Self { app: Arc::new(App { store, stores, tenants, policy, known, deciders, stopping }) })
+        let oidc = OnceLock::new();
+        Ok(Self { app: Arc::new(App { store, stores, tenants, policy, known, deciders, stopping, oidc }) })
+    }
+
+    /// Takes the logins of people with an issuer, too, beside keys. Of several issuers, the first counts.
+    #[must_use]
+    pub fn with_logins(self, options: OidcOptions) -> Self {
+        self.app.oidc.get_or_init(|| Oidc::new(options));
+        self
     }
 
     /// Everything that it serves.
@@ -172,11 +182,26 @@ impl App {
         let tenant = self.tenants.get(&name).map_err(Fault::unavailable)?;
         let key = Arc::new(key);
         self.known.put(digest, (Arc::clone(&tenant), Arc::clone(&key)), Instant::now());
-        Ok(Access { tenant, key, app: Arc::clone(self), digest, need })
+        Ok(Access { tenant, key, app: Arc::clone(self), digest: Some(digest), need })
     }
 
-    /// The same without the disk, for a key that was looked up a moment ago and may do this; else `None`, and the store
-    /// has to be asked.
+    /// The same for somebody whose login was verified.
+    pub(crate) fn login_access(
+        self: &Arc<Self>,
+        (owner, key): (&TenantName, Key),
+        need: Need,
+        tenant: Option<&str>,
+    ) -> Result<Access, Fault> {
+        key.may_now(need)?;
+        if tenant.is_some_and(|tenant| tenant != owner.as_str()) {
+            return Err(Fault::forbidden("the login is of another tenant"));
+        }
+        let tenant = self.tenants.get(owner).map_err(Fault::unavailable)?;
+        Ok(Access { tenant, key: Arc::new(key), app: Arc::clone(self), digest: None, need })
+    }
+
+    /// The same as for a key without the disk, for one that was looked up a moment ago and may do this; else `None`, and the
+    /// store has to be asked.
     pub(crate) fn recent_access(
         self: &Arc<Self>,
         digest: [u8; 32],
@@ -185,7 +210,7 @@ impl App {
     ) -> Option<Access> {
         let (owner, key) = self.known.get(&digest, Instant::now())?;
         let may = key.may(need).is_ok() && tenant.is_none_or(|tenant| tenant == owner.id.as_str());
-        may.then(|| Access { tenant: owner, key, app: Arc::clone(self), digest, need })
+        may.then(|| Access { tenant: owner, key, app: Arc::clone(self), digest: Some(digest), need })
     }
 
     /// The key of this digest as it is now, and whose it is, if it may do this.
@@ -194,6 +219,11 @@ impl App {
         let (owner, key) = found.ok_or_else(|| Fault::unauthorized("the API key is not known, or was taken back"))?;
         key.may(need)?;
         Ok((owner, key))
+    }
+
+    /// The issuer whose logins are taken, if there is one.
+    pub(crate) fn oidc(&self) -> Option<&Oidc> {
+        self.oidc.get()
     }
 
     /// Whether keys can be read and written, and calls decided. Blocks on the disk.

@@ -12,7 +12,7 @@ use thoth_gate::HoldsError;
 use thoth_gate::hold::{Hold, HoldState, VoteError};
 use thoth_types::{Approver, Channel, HoldToken, Vote};
 
-use crate::access::{Access, Key};
+use crate::access::Access;
 use crate::clock;
 use crate::enforce::unreadable;
 use crate::fault::Fault;
@@ -60,7 +60,7 @@ fn unknown() -> Fault {
 pub(crate) fn resolve(access: &Access, token: &str, body: &[u8]) -> Result<Approval, Fault> {
     let token = HoldToken::parse(token).ok_or_else(unknown)?;
     let Resolve { decision, reason } = read(body).map_err(|error| unreadable(&error))?;
-    let vote = vote(&access.key, decision == Answer::Approve, reason.as_deref());
+    let vote = vote(access, decision == Answer::Approve, reason.as_deref());
     let answered = access.tenant.gate.desk().vote(&token, &vote).map_err(|error| match error {
         HoldsError::Unknown(_) => unknown(),
         HoldsError::Vote(VoteError::Closed(state)) => {
@@ -73,14 +73,18 @@ pub(crate) fn resolve(access: &Access, token: &str, body: &[u8]) -> Result<Appro
     Ok(row(&answered, usize::MAX))
 }
 
-fn vote(key: &Key, approves: bool, reason: Option<&str>) -> Vote {
-    let mut origin = format!("key {}", key.id);
+fn vote(access: &Access, approves: bool, reason: Option<&str>) -> Vote {
+    let key = &access.key;
+    let mut origin = key.origin();
+    // INVARIANT: where people log in, whoever can make a key cannot make one that counts as somebody else.
+    let poses = key.person.is_none() && access.app.oidc().is_some_and(|oidc| oidc.names_a_person(key.label()));
+    let account = if poses { &key.id } else { key.label() };
     if let Some(reason) = reason {
         origin.push_str("; reason: ");
         origin.extend(reason.chars().filter(|c| !c.is_control()).take(MAX_REASON));
     }
     Vote {
-        approver: Approver { account: Arc::from(key.label()), uid: number(&key.id) },
+        approver: Approver { account: Arc::from(account), uid: number(&key.id) },
         approves,
         channel: Channel::Api,
         origin,

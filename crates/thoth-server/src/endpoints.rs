@@ -116,7 +116,7 @@ pub(crate) fn register(app: &App, access: &Access, body: &[u8]) -> Result<Answer
         enforcement_mode: wanted.enforcement_mode.map(|word| word.to_string()),
     };
     // INVARIANT (the governed side cannot loosen its governance): what is assigned to a fleet holds for its machines.
-    let moves = access.key.may(Need::Govern).is_ok();
+    let moves = access.key.may_now(Need::Govern).is_ok();
     let stays =
         |known: &Stored| known.told.fleet.is_none() || record.fleet.is_none() || known.told.fleet == record.fleet;
     let may = |known: &Stored| may_change(access, known) && (moves || stays(known));

@@ -60,6 +60,7 @@ pub(crate) fn find(
         id: stored.id.clone(),
         name: stored.name.clone(),
         target: stored.scope_target.clone(),
+        person: None,
     };
     if !key.expired {
         store.key_was_used(&stored, now).map_err(Fault::unavailable)?;
@@ -86,6 +87,10 @@ pub fn create_key_in(database: Arc<Database>, tenant: &TenantName, wanted: &Crea
 /// `POST /{tenant}/thoth/api-keys`. Blocks on the disk.
 pub(crate) fn create(app: &App, access: &Access, body: &[u8]) -> Result<Created, Fault> {
     let wanted: Create = read(body).map_err(|error| unreadable(&error))?;
+    let names_a_person = |name: &String| app.oidc().is_some_and(|oidc| oidc.names_a_person(name));
+    if wanted.name.as_ref().is_some_and(names_a_person) {
+        return Err(Fault::bad("`name` is how a person is named who logs in; give the key another one"));
+    }
     make(&*app.store, access.tenant.id.as_str(), &wanted).map_err(|error| match error {
         KeyError::NoRandomness => Fault::unavailable(error),
         KeyError::Store(cause) if cause.is_outage() => Fault::unavailable(cause),

@@ -1,4 +1,4 @@
-//! The enforcer over HTTP: who asks is told by their key, each call goes through the gate of its tenant, and the answer is
+//! The enforcer over HTTP: who asks is told by their key or their login, each call goes through the gate of its tenant, and the answer is
 //! in the words of the contract.
 //!
 //! It decides nothing itself and runs no call. Each tenant has its own holds and ledger. Whatever waits for the disk or a
@@ -24,6 +24,7 @@ mod holding;
 mod keys;
 mod limits;
 pub mod listen;
+mod oidc;
 mod policy_document;
 mod private_holds;
 mod random;
@@ -41,4 +42,5 @@ mod version;
 pub use app::{Options, Server};
 pub use keys::{KeyError, create_key, create_key_in};
 pub use limits::Rates;
+pub use oidc::{ClaimName, NoOidc, OidcOptions, RoleMapping, TenantMapping};
 pub use tenants::{NoTenantName, TenantName};

@@ -1,6 +1,7 @@
 //! `thothd`: flags, the data directory, signals. What it serves is in the library.
 
 mod database_args;
+mod oidc_args;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use database_args::DatabaseArgs;
+use oidc_args::OidcArgs;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use thoth_api::contract::key::{Create, Permission, ScopeLevel};
@@ -199,6 +201,8 @@ struct ServeArgs {
     /// Other requests of a tenant per minute: lists, answers, keys
     #[arg(long, value_name = "N", default_value_t = Rates::default().governance)]
     governance_per_minute: NonZeroU32,
+    #[command(flatten)]
+    oidc: OidcArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -289,6 +293,7 @@ fn serve(arguments: ServeArgs) -> Outcome {
         ))
         .hint("give --tls-cert and --tls-key, or listen at 127.0.0.1 behind a proxy that speaks TLS"));
     }
+    let logins = arguments.oidc.options()?;
     let database = arguments.database.database()?;
     let (data, policy) = match (arguments.policy, &database) {
         // Nothing else is kept there.
@@ -331,6 +336,7 @@ fn serve(arguments: ServeArgs) -> Outcome {
             None => Server::new(options),
         };
         let server = server.map_err(|error| failed("begin", &error))?;
+        let server = logins.into_iter().fold(server, Server::with_logins);
         let scheme = if tls.is_some() { "https" } else { "http" };
         // Scripts that let the system choose a port read it here.
         line(format_args!("listening at {scheme}://{address}"))?;

@@ -13,7 +13,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thoth_api::contract::fault::{self, Code};
+
 use thoth_api::contract::hold::{LONGEST_WAIT_SECONDS, Poll};
+use thoth_api::contract::login::Credential;
 use thoth_api::contract::route::{Method, Route};
 use thoth_shell::terminal::note;
 use tokio::time::Instant;
@@ -84,6 +86,7 @@ fn served(route: Route) -> MethodRouter<Arc<App>> {
         Route::RollBackBundle => on(asked, policies::roll_back),
         Route::AssignBundle => on(asked, policies::assign),
         Route::FetchPolicy => on(asked, policies::fetch),
+        Route::ShowLogin => on(asked, login_route),
         Route::ListEvents => on(asked, event_list_route),
     }
 }
@@ -92,6 +95,11 @@ type Served = State<Arc<App>>;
 
 async fn ready(State(app): Served) -> Result<&'static str, Fault> {
     blocking(move || app.ready().map(|()| "ready\n")).await
+}
+
+async fn login_route(State(app): Served) -> Result<Response, Fault> {
+    let oidc = app.oidc().ok_or_else(|| Fault::not_found("the server takes no logins, only API keys"))?;
+    Ok(json(oidc.config()))
 }
 
 async fn enforce_route(State(app): Served, request: Request) -> Response {
@@ -284,11 +292,7 @@ async fn admit(
 ) -> Result<Admitted, Turned> {
     let (parts, body) = request.into_parts();
     let credential = auth::credential(&parts.headers).map_err(|fault| Turned(fault, None))?;
-    let digest = credential.digest();
-    let access = match app.recent_access(digest, need, tenant.as_deref()) {
-        Some(access) => Ok(access),
-        None => blocking(move || app.access(digest, need, tenant.as_deref())).await,
-    };
+    let access = access(app, credential, need, tenant).await;
     let access = access.map_err(|fault| Turned(fault, None))?;
     let standing = access.tenant.limits.take(kind).map_err(|standing| {
         let message = "too many requests of this tenant in this minute; `Retry-After` says when one more passes";
@@ -298,6 +302,26 @@ async fn admit(
     let too_large = |_| Fault::new(Code::PayloadTooLarge, format!("the body is longer than {MAX_BODY} bytes"));
     let body = to_bytes(body, MAX_BODY).await.map_err(|error| Turned(too_large(error), Some(standing)))?;
     Ok(Admitted { access, standing, body })
+}
+
+/// Who asks, by their key or their login.
+async fn access(app: Arc<App>, credential: Credential, need: Need, tenant: Option<String>) -> Result<Access, Fault> {
+    match credential {
+        Credential::Key(key) => {
+            let digest = key.digest();
+            match app.recent_access(digest, need, tenant.as_deref()) {
+                Some(access) => Ok(access),
+                None => blocking(move || app.access(digest, need, tenant.as_deref())).await,
+            }
+        }
+        Credential::Login(token) => {
+            let oidc = app.oidc().ok_or_else(|| {
+                Fault::unauthorized("this looks like the token of a login, and the server takes API keys only")
+            })?;
+            let (owner, key) = oidc.person(&token).await?;
+            blocking(move || app.login_access((&owner, key), need, tenant.as_deref())).await
+        }
+    }
 }
 
 /// Runs what waits for the disk where that holds up nobody else.

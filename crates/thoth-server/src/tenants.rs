@@ -57,7 +57,7 @@ impl Tenants {
         Self { stores, settings, open: Mutex::default() }
     }
 
-    /// The tenant of this name. Only for names that a key was found for.
+    /// The tenant of this name. Only for names that a key was found for, or that the server's own settings have.
     pub(crate) fn get(&self, name: &TenantName) -> Result<Arc<Tenant>, OpenError> {
         let slot = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

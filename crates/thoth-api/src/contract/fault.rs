@@ -14,6 +14,8 @@ words! {
         Unauthorized => "unauthorized" | "invalid_api_key",
         /// The key's time is over.
         KeyExpired => "key_expired" | "api_key_expired",
+        /// The login is over, or too long ago for this.
+        LoginRequired => "login_required",
         /// The key may not do this, or not for this agent, machine or tenant.
         Forbidden => "forbidden",
         /// There is no such thing.
@@ -43,7 +45,7 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::BadRequest => 400,
-            Self::Unauthorized | Self::KeyExpired => 401,
+            Self::Unauthorized | Self::KeyExpired | Self::LoginRequired => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,

@@ -17,7 +17,7 @@ use super::fault::{Code, Fault};
 use super::key::Permission;
 use super::list::List;
 use super::route::Route;
-use super::{approval, enforce, event, explain, hold, key};
+use super::{approval, enforce, event, explain, hold, key, login};
 
 mod fleet;
 mod policies;
@@ -106,7 +106,7 @@ pub fn document() -> Result<Value, Unwritable> {
             "headers": headers(),
             "securitySchemes": {
                 "apiKey": { "type": "apiKey", "in": "header", "name": "x-api-key" },
-                "bearer": { "type": "http", "scheme": "bearer", "description": "The same key, in the other header." },
+                "bearer": { "type": "http", "scheme": "bearer", "description": "The same key, in the other header; or, for people, a token of the issuer that `/v1/auth/config` names (a JWT). With such a token nobody has calls decided." },
             },
         },
     }))
@@ -224,6 +224,12 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
             query: query::<event::Query>()?,
             answers: Some(schemas.add_as::<List<Event>>("EventList")?),
             ..may(&[Permission::Read])
+        },
+        Route::ShowLogin => Special {
+            description: "Without an issuer it is not found.",
+            answers: Some(schemas.add::<login::Config>()?),
+            faults: &[Code::NotFound],
+            ..Special::default()
         },
         Route::RegisterEndpoint
         | Route::CheckInEndpoint
@@ -364,7 +370,7 @@ fn header_references(names: &[&str]) -> Value {
 /// Every answer that is an error, by its status.
 fn faults() -> Value {
     let mut codes = BTreeMap::<u16, Vec<&str>>::new();
-    for code in WITH_A_KEY.iter().chain(&[Code::KeyExpired, Code::NotFound, Code::Conflict]) {
+    for code in WITH_A_KEY.iter().chain(&[Code::KeyExpired, Code::LoginRequired, Code::NotFound, Code::Conflict]) {
         codes.entry(code.status()).or_default().push(code.as_str());
     }
     let response = |(status, codes): (u16, Vec<&str>)| {

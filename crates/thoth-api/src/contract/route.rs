@@ -124,6 +124,8 @@ routes! {
     AssignBundle => Post "/{tenant}/thoth/policy-bundles/{id}/assignments",
     /// What holds for a sidecar, as a sealed document.
     FetchPolicy => Get "/v1/policy-bundle",
+    /// Where people log in, where the server takes their logins at all.
+    ShowLogin => Get "/v1/auth/config",
     /// What clients told.
     ListEvents => Get "/{tenant}/thoth/events",
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use zeroize::Zeroizing;
 
-use super::{Administration, Enforcer, MAX_ANSWER, RemoteError, pairs, told, whole};
+use super::{Administration, Enforcer, MAX_ANSWER, RemoteError, pairs, told};
 use crate::contract::fault::Told;
 use crate::contract::list::List;
 use crate::contract::policy_bundle as bundle;
@@ -28,13 +28,13 @@ impl Enforcer {
         etag: Option<&str>,
     ) -> Result<Option<SealedPolicy>, RemoteError> {
         let remote = &self.0;
-        let bearer = Zeroizing::new(format!("Bearer {}", remote.key.expose_secret()));
+        let bearer = Zeroizing::new(format!("Bearer {}", remote.credential.expose_secret()));
         let mut headers = vec![("authorization".to_owned(), bearer.to_string())];
         headers.extend(etag.map(|etag| ("if-none-match".to_owned(), etag.to_owned())));
         let query = pairs(whose)?;
         let asked = (Method::GET, &["v1", "policy-bundle"][..], &query[..]);
         let mut reply = remote.exchange.ask(asked, &headers, None, MAX_ANSWER, remote.within).await?;
-        let document = whole(&mut reply).await?;
+        let document = reply.whole().await?;
         match reply.status() {
             304 => Ok(None),
             200..=299 => {

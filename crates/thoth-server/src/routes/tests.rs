@@ -17,6 +17,7 @@ mod document;
 mod fleet;
 mod health;
 mod lists;
+mod logins;
 mod policies;
 mod receipts;
 mod trouble;
@@ -38,11 +39,16 @@ struct Reply {
 
 impl World {
     fn new(rates: Rates) -> Self {
+        Self::with(rates, |server| server)
+    }
+
+    /// The same, of a server that something was done to.
+    fn with(rates: Rates, change: impl FnOnce(Server) -> Server) -> Self {
         let data = tempfile::tempdir().unwrap();
         let policy = data.path().join("policy.yaml");
         std::fs::write(&policy, POLICY).unwrap();
         let server = Server::new(Options { data: data.path().to_owned(), policy, mode: Mode::Block, rates }).unwrap();
-        Self { router: server.router(), data }
+        Self { router: change(server).router(), data }
     }
 
     fn key(&self, tenant: &str, agent: Option<&str>, permissions: &[Permission], ttl: Option<u64>) -> String {

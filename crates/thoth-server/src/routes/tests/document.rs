@@ -39,7 +39,7 @@ fn routes_of(document: &Value) -> BTreeSet<(String, String)> {
 /// Defends: nothing is served that the document does not tell, and nothing is told that is not served.
 #[tokio::test]
 async fn what_is_served_is_what_is_described() {
-    let world = World::new(Rates::default());
+    let world = World::with(Rates::default(), |server| server.with_logins(logins::unasked()));
     let mut served = BTreeSet::new();
     for path in paths(&world.router) {
         let filled = path.replace(['{', '}'], "");
@@ -245,7 +245,8 @@ impl Described {
 /// more; and the requests that clients send are those that it describes.
 #[tokio::test]
 async fn answers_are_as_described() {
-    let world = World::new(Rates { polls: NonZeroU32::new(4).unwrap(), ..Rates::default() });
+    let rates = Rates { polls: NonZeroU32::new(4).unwrap(), ..Rates::default() };
+    let world = World::with(rates, |server| server.with_logins(logins::unasked()));
     let policy = format!("{POLICY}tools: {{ often: {{ max_calls_per_minute: 1 }} }}\ninspect: {{ secrets: redact }}\n");
     std::fs::write(world.data.path().join("policy.yaml"), policy).unwrap();
     let agent = world.key("acme", Some("bot"), &[Permission::Execute, Permission::Write], None);
@@ -253,6 +254,7 @@ async fn answers_are_as_described() {
     let mut described = Described::new(world);
     described.ask(Route::Healthz, "/healthz", "", Value::Null, 200).await;
     described.ask(Route::Readyz, "/readyz", "", Value::Null, 200).await;
+    described.ask(Route::ShowLogin, "/v1/auth/config", "", Value::Null, 200).await;
     let decided = described.decisions(&agent, &admin).await;
     described.answers_of_people(&agent, &admin, &decided["STEP_UP"]).await;
 
