@@ -104,6 +104,11 @@ impl Pass<'_, '_> {
                         self.push(c, raw.clone());
                     }
                 }
+                Some(Next::Character(c, _))
+                    if is_settled(c) && rest.get(plain..).is_some_and(|rest| rest.starts_with(c)) =>
+                {
+                    self.copy_settled();
+                }
                 Some(Next::Character(c, len)) => {
                     let raw = self.at..self.at + len;
                     self.at += len;
@@ -113,6 +118,17 @@ impl Pass<'_, '_> {
             }
         }
         self.end_messages();
+    }
+
+    /// Copies characters that are their own view.
+    fn copy_settled(&mut self) {
+        self.end_messages();
+        let rest = self.raw.get(self.at..).unwrap_or_default();
+        let run = rest.chars().take_while(|c| is_settled(*c)).map(char::len_utf8).sum();
+        self.map.copied(self.view.len(), self.at, run);
+        self.view.push_str(rest.get(..run).unwrap_or_default());
+        self.at += run;
+        self.before = None;
     }
 
     /// One character, read or decoded, that stands for the given raw bytes.
@@ -309,7 +325,27 @@ fn plain_prefix(rest: &str) -> (usize, Option<Next<'_>>) {
     }
 }
 
+/// Ideographs and syllables: each is its own view, looks like no Latin letter and joins nothing.
+const fn is_settled(c: char) -> bool {
+    matches!(c, '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}')
+}
+
 /// Bytes that are not simply copied.
 const fn is_special(byte: u8) -> bool {
     byte >= 0x7F || byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r') || matches!(byte, b'&' | b'%' | b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Defends the short way past characters that are their own view: nothing else would have come of them.
+    #[test]
+    fn settled_characters_are_their_own_view() {
+        for c in ('\u{80}'..=char::MAX).filter(|c| is_settled(*c)) {
+            let row = fold::fold(c);
+            let plain = !row.joins && !row.pictograph && !row.right_to_left && row.latin.is_none();
+            assert!(row.action == Action::Become(c) && plain, "{c:?}: {row:?}");
+        }
+    }
 }
