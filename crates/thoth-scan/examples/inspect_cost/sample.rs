@@ -24,12 +24,19 @@ pub(crate) enum Layout {
     Rows,
     /// Each a key, with a number that makes it the only one.
     Keys,
+    /// Each the value of a key of its own.
+    Members,
     /// A list of strings, written as JSON in a string.
     Inner,
+    /// A list of such strings, with one string in each.
+    Nested,
+    /// A list of numbers of 16 digits, with the piece as the name above them.
+    Numbers,
 }
 
 impl Layout {
-    pub(crate) const ALL: [Self; 5] = [Self::Whole, Self::Items, Self::Rows, Self::Keys, Self::Inner];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Whole, Self::Items, Self::Rows, Self::Keys, Self::Members, Self::Inner, Self::Nested, Self::Numbers];
 
     const fn name(self) -> &'static str {
         match self {
@@ -37,7 +44,10 @@ impl Layout {
             Self::Items => "items",
             Self::Rows => "rows",
             Self::Keys => "keys",
+            Self::Members => "members",
             Self::Inner => "inner",
+            Self::Nested => "nested",
+            Self::Numbers => "numbers",
         }
     }
 }
@@ -85,18 +95,28 @@ impl Sample {
                 (format!("[{{\"{key}\":\"{head}\"}}"), format!(",{{\"{key}\":\""), "\"}".to_owned(), "]")
             }
             Layout::Keys => (format!("{{\"{head}\":0"), ",\"".to_owned(), "\":0".to_owned(), "}"),
+            Layout::Members => (format!("{{\"{head}\":0"), ",\"some_key_".to_owned(), "\"".to_owned(), "}"),
             Layout::Inner => (format!("\"[\\\"{}\\\"", json(&head)), ",\\\"".to_owned(), "\\\"".to_owned(), "]\""),
+            Layout::Nested => (format!("[\"{head}\""), ",\"[\\\"".to_owned(), "\\\"]\"".to_owned(), "]"),
+            Layout::Numbers => (format!("{{\"{head}{piece}\":[0"), ",".to_owned(), String::new(), "]}"),
         };
-        let piece = if self.layout == Layout::Inner { json(&piece) } else { piece };
+        let piece = match self.layout {
+            Layout::Inner | Layout::Nested => json(&piece),
+            Layout::Numbers => "4111111111111111".to_owned(),
+            _ => piece,
+        };
         out.push_str(&opening);
         let mut number = 0_usize;
         while out.len() < size {
             out.push_str(&before);
+            if self.layout == Layout::Members {
+                out.push_str(&format!("{number}\":\""));
+            }
             out.push_str(&piece);
             if self.layout == Layout::Keys {
                 out.push_str(&number.to_string());
-                number += 1;
             }
+            number += 1;
             out.push_str(&after);
         }
         out.push_str(closing);

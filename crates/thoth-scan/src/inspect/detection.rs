@@ -151,6 +151,8 @@ pub enum Incomplete {
     TooManyDetections,
     /// The document is longer than the settings' cap.
     TooLong,
+    /// More values than are judged by what they are used for, where the settings refuse what was not looked at.
+    TooManyValues,
     /// JSON in strings in JSON, deeper or more of it than the settings' caps.
     TooDeep,
 }
@@ -162,6 +164,7 @@ impl Incomplete {
         match self {
             Self::TooManyDetections => "too_many_detections",
             Self::TooLong => "too_long",
+            Self::TooManyValues => "too_many_values",
             Self::TooDeep => "too_deep",
         }
     }

@@ -46,20 +46,27 @@ static LEET_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
 });
 
+/// Whether a leaf is long enough to instruct anybody. A short argument is a value, not a speech.
+pub(super) fn may_instruct(leaf: &Leaf<'_>) -> bool {
+    let shortest = if leaf.direction == Direction::Arguments { 2 * SHORTEST } else { SHORTEST };
+    leaf.text.len() >= shortest && (leaf.kind != LeafKind::Key || leaf.text.contains(' '))
+}
+
 /// Finds instructions to a model in a leaf.
 pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
-    let arguments = leaf.direction == Direction::Arguments;
-    // A short argument is a value, not a speech.
-    if leaf.text.len() < if arguments { 2 * SHORTEST } else { SHORTEST }
-        || (leaf.kind == LeafKind::Key && !leaf.text.contains(' '))
-    {
+    find_within(leaf, Limits::default(), hits);
+}
+
+/// The same with other limits to what is decoded.
+pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, hits: &mut Vec<Hit>) {
+    if !may_instruct(leaf) {
         return;
     }
-    let text = Text::read_surveyed(leaf.text, leaf.survey, Limits::default());
+    let text = Text::read_surveyed(leaf.text, leaf.survey, limits);
     if text.is_plain() && token::is_one_address(leaf.text) {
         return;
     }
-    let least = if arguments { SURE } else { THRESHOLD };
+    let least = if leaf.direction == Direction::Arguments { SURE } else { THRESHOLD };
     // What stands beside a secret and wants it sent somewhere.
     let secret = hits.iter().any(|hit| hit.class == Class::Secrets);
     let mut places = read(text.view(), 0, secret);

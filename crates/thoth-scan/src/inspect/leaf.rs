@@ -22,6 +22,21 @@ pub(super) enum LeafKind {
 /// The longest text that is judged as a command or as SQL: none is longer.
 const LONGEST_CODE: usize = 32 * 1024;
 
+/// One of several values that were put together to one text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'l> {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// The nearest key above the value, or nothing.
+    pub(super) key: &'l str,
+}
+
+/// Where each of several values stands in the text that they were put together to.
+pub(super) trait Lines: std::fmt::Debug {
+    /// The value that a byte of the text belongs to.
+    fn line(&self, offset: usize) -> Line<'_>;
+}
+
 /// One piece of text and where it came from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Leaf<'a> {
@@ -29,6 +44,8 @@ pub(super) struct Leaf<'a> {
     pub(super) text: &'a str,
     /// The nearest key above it, or nothing.
     pub(super) key: &'a str,
+    /// Where its values stand, if it is several.
+    pub(super) lines: Option<&'a dyn Lines>,
     /// What that key says, where it was looked at for a whole list.
     pub(super) named: Option<Named>,
     /// What a quick look at its bytes found.
@@ -43,7 +60,30 @@ pub(super) struct Leaf<'a> {
 
 impl<'a> Leaf<'a> {
     pub(super) fn new(text: &'a str, key: &'a str, kind: LeafKind, role: Role, direction: Direction) -> Self {
-        Self { text, key, named: None, survey: Survey::of(text), kind, role, direction }
+        Self::surveyed(text, key, kind, role, direction, Survey::of(text))
+    }
+
+    /// The same with what a look at its bytes found, or with nothing where nobody asks for it.
+    pub(super) const fn surveyed(
+        text: &'a str,
+        key: &'a str,
+        kind: LeafKind,
+        role: Role,
+        direction: Direction,
+        survey: Survey,
+    ) -> Self {
+        Self { text, key, lines: None, named: None, survey, kind, role, direction }
+    }
+
+    /// The value that a byte of it belongs to: all of it, unless it is several.
+    pub(super) fn line(&self, offset: usize) -> Line<'a> {
+        self.lines.map_or(Line { start: 0, end: self.text.len(), key: self.key }, |lines| lines.line(offset))
+    }
+
+    /// Up to so many bytes that stand before an offset, in the same value.
+    pub(super) fn before(&self, offset: usize, most: usize) -> &'a [u8] {
+        let start = offset.saturating_sub(most).max(self.line(offset).start);
+        self.text.as_bytes().get(start..offset).unwrap_or_default()
     }
 
     /// What of it is judged as a command or as SQL.

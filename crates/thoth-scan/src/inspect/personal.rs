@@ -1,5 +1,6 @@
 //! Personal data that proves itself: by check digits, by the rules of its issuer, or by a name beside it.
 
+mod announcer;
 mod card;
 mod contact;
 mod iban;
@@ -136,22 +137,6 @@ impl DigitGroup {
     fn is_clean(&self) -> bool {
         !self.touches_letters && !self.mixed && self.digits <= 40 && self.part_count <= 8
     }
-}
-
-/// Whether words near a value, or its name, speak of one of `words`. Looks at the name and the 48 bytes before.
-fn announced_by(leaf: &Leaf<'_>, start: usize, words: &[&str]) -> bool {
-    let head = leaf.text.as_bytes().get(start.saturating_sub(48)..start).unwrap_or_default();
-    let speaks = |bytes: &[u8]| {
-        let lower = bytes.to_ascii_lowercase();
-        words.iter().any(|word| {
-            memchr::memmem::find_iter(&lower, word.as_bytes()).any(|at| {
-                let before = at.checked_sub(1).and_then(|at| lower.get(at));
-                let after = lower.get(at + word.len());
-                !before.is_some_and(u8::is_ascii_alphabetic) && !after.is_some_and(u8::is_ascii_alphabetic)
-            })
-        })
-    };
-    speaks(leaf.key.as_bytes()) || speaks(head)
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! What a person may see of a detection.
 
 use super::detection::Class;
-use super::leaf::{Hit, Leaf};
+use super::leaf::Hit;
 
 /// How much of a harmless text is shown.
 const SHOWN: usize = 100;
 
-/// A preview: masked for what is secret, shortened for the rest. Beside a secret nothing of the text is shown.
-pub(super) fn of(leaf: &Leaf<'_>, hit: &Hit, beside_secret: bool) -> String {
-    let Some(text) = leaf.text.get(hit.range.clone()) else { return String::new() };
+/// A preview of what was found in a text: masked for what is secret, shortened for the rest. Beside a secret nothing of the text is shown.
+pub(super) fn of(text: &str, hit: &Hit, beside_secret: bool) -> String {
+    let Some(text) = text.get(hit.range.clone()) else { return String::new() };
     match hit.class {
         Class::Secrets => {
             let known = !hit.kind.starts_with("secrets.password")

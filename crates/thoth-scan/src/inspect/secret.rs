@@ -17,7 +17,7 @@ use aho_corasick::{Anchored, Input, MatchKind};
 
 use super::leaf::{Hit, Leaf, LeafKind};
 use super::settings::InspectSettings;
-pub(super) use announced::Named;
+pub(super) use announced::{Named, field_value};
 
 /// What a literal of the automaton opens.
 #[derive(Debug, Clone, Copy)]
@@ -175,7 +175,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
         }
     }
     if leaf.kind == LeafKind::Text && hits.len() == before {
-        hits.extend(announced::field_value(leaf, settings));
+        hits.extend(field_value(leaf, settings));
     }
     structured::aws_secret_beside_id(leaf.text, before, hits);
 }

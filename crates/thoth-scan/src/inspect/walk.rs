@@ -1,13 +1,18 @@
 //! The walk over a document: every key, string and long number once, each under the detectors of its direction.
 
+mod crowd;
+mod crowds;
+mod path;
 mod quota;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
+use thoth_text::Survey;
 use thoth_types::json::{Kind, Limits, Tape, Value};
 
 use super::argument_role::{Role, Tool};
-use super::detection::{Class, Detection, Direction, Incomplete, Inspection};
+use super::detection::{Action, Class, Detection, Direction, Incomplete, Inspection};
 use super::leaf::{Hit, Leaf, LeafKind, drop_covered};
 use super::percent::Decoded;
 use super::settings::InspectSettings;
@@ -15,6 +20,8 @@ use super::{
     encoded, injection, mark, path_abuse, percent, personal, preview, secret, shell_abuse, source_span, sql_abuse, ssrf,
 };
 
+use crowds::Crowds;
+use path::Path;
 use quota::Quota;
 pub(super) use quota::is_unjudged;
 
@@ -26,22 +33,48 @@ const MIN_NUMBER: usize = 13;
 /// How many roles are kept, and for keys up to which length.
 const MAX_ROLES: usize = 16;
 const MAX_NAME: usize = 64;
+/// How many names of one document are asked for their role. No call that people make has as many.
+const MAX_NAMES: usize = 4096;
 
 /// One inspection under way.
 pub(super) struct Walk<'s> {
     direction: Direction,
     tool: Tool,
     settings: &'s InspectSettings,
-    /// The pointer to where the walk stands.
-    pointer: String,
+    /// Where the walk stands.
+    path: Path,
     hits: Vec<Hit>,
     /// What strings that are JSON are read into.
     spare: Tape,
     /// The roles of the keys that were met first: the items of a list have the same keys.
     roles: Vec<(Box<str>, Role)>,
+    /// How many more names are asked for their role.
+    new_roles: usize,
     quota: Quota,
+    /// How many values are still read alone.
+    alone: usize,
+    /// The values that are not.
+    crowds: Crowds,
     found: Vec<Detection>,
     incomplete: Option<Incomplete>,
+}
+
+/// The document that is walked: the bytes, and where they begin.
+#[derive(Clone, Copy)]
+struct Source<'d> {
+    bytes: &'d [u8],
+    start: usize,
+}
+
+impl<'d> Source<'d> {
+    fn of(root: Value<'d>) -> Self {
+        Self { bytes: root.raw(), start: root.span().start }
+    }
+
+    fn get(self, span: Range<usize>) -> &'d [u8] {
+        let range = span.start.saturating_sub(self.start)..span.end.saturating_sub(self.start);
+        self.bytes.get(range).unwrap_or_default()
+    }
 }
 
 /// What is known about the place of a value.
@@ -57,6 +90,7 @@ struct Place<'p> {
     settled: Option<Role>,
     /// How many strings it lies inside.
     level: u8,
+    source: Source<'p>,
 }
 
 impl<'s> Walk<'s> {
@@ -65,11 +99,14 @@ impl<'s> Walk<'s> {
             direction,
             tool: Tool::of(tool),
             settings,
-            pointer: String::new(),
+            path: Path::default(),
             hits: Vec::new(),
             spare: Tape::new(),
             roles: Vec::new(),
+            new_roles: MAX_NAMES,
             quota: Quota::default(),
+            alone: crowd::MAX_ALONE,
+            crowds: Crowds::default(),
             found: Vec::new(),
             incomplete: None,
         }
@@ -81,10 +118,9 @@ impl<'s> Walk<'s> {
             return Inspection { detections: Vec::new(), incomplete: Some(Incomplete::TooLong) };
         }
         let settled = (self.direction == Direction::Results).then_some(Role::Prose);
-        self.value(
-            root,
-            Place { key: "", named: None, role: settled.unwrap_or(Role::Scalar), schema, settled, level: 0 },
-        );
+        let (role, source) = (settled.unwrap_or(Role::Scalar), Source::of(root));
+        self.value(root, Place { key: "", named: None, role, schema, settled, level: 0, source });
+        self.read_crowds(false, source);
         self.found.sort_by_key(|detection| (detection.span.start, detection.class));
         Inspection { detections: self.found, incomplete: self.incomplete }
     }
@@ -99,10 +135,9 @@ impl<'s> Walk<'s> {
                 let schema = place.schema.and_then(|schema| schema.get("items"));
                 let named = place.named.or_else(|| Some(secret::Named::by(place.key)));
                 for (at, element) in value.elements().enumerate() {
-                    let mark = self.pointer.len();
-                    self.push_place(at);
+                    self.path.push_element(at);
                     self.value(element, Place { schema, named, ..place });
-                    self.pointer.truncate(mark);
+                    self.path.pop();
                 }
             }
             Kind::String => self.string(value, place),
@@ -119,64 +154,44 @@ impl<'s> Walk<'s> {
         let media = object.get("mimeType").is_some();
         let properties = place.schema.and_then(|schema| schema.get("properties"));
         for (key, value) in object.members() {
+            if self.incomplete.is_some() {
+                return;
+            }
             let Some(name) = key.as_str() else { continue };
-            let mark = self.pointer.len();
-            self.push_key(&name);
+            self.path.push_key(&name);
             if name.len() >= MIN_KEY {
                 self.leaf(key, &name, LeafKind::Key, Place { key: "", named: None, ..place });
             }
             let schema = properties.and_then(|properties| properties.get(&name));
-            let role = place.settled.unwrap_or_else(|| self.role(&name, schema));
+            // What only a text is used for is not asked of a number.
+            let used = matches!(value.kind(), Kind::String | Kind::Array | Kind::Object);
+            let role = match place.settled {
+                Some(role) => role,
+                None if used => self.role(&name, schema),
+                None => place.role,
+            };
             if !(media && matches!(name.as_ref(), "data" | "blob") && is_base64(value)) {
                 self.value(value, Place { key: &name, named: None, role, schema, ..place });
             }
-            self.pointer.truncate(mark);
+            self.path.pop();
         }
     }
 
     fn role(&mut self, key: &str, schema: Option<Value<'_>>) -> Role {
-        if schema.is_some() || key.len() > MAX_NAME {
-            return self.tool.role(key, schema);
-        }
-        if let Some((_, role)) = self.roles.iter().find(|(known, _)| **known == *key) {
+        let known = self.roles.iter().find(|(known, _)| schema.is_none() && **known == *key);
+        if let Some((_, role)) = known {
             return *role;
         }
-        let role = self.tool.role(key, None);
-        if self.roles.len() < MAX_ROLES {
+        if self.new_roles == 0 {
+            // Nothing is known of what it is used for, so that it is held to everything.
+            return Role::Scalar;
+        }
+        self.new_roles -= 1;
+        let role = self.tool.role(key, schema);
+        if schema.is_none() && key.len() <= MAX_NAME && self.roles.len() < MAX_ROLES {
             self.roles.push((key.into(), role));
         }
         role
-    }
-
-    fn push_place(&mut self, at: usize) {
-        self.pointer.push('/');
-        // Long lists of short values are counted up faster than a number is formatted.
-        let mut digits = [b'0'; 20];
-        let (mut rest, mut from) = (at, digits.len());
-        for (place, digit) in digits.iter_mut().enumerate().rev() {
-            *digit += u8::try_from(rest % 10).unwrap_or_default();
-            rest /= 10;
-            from = place;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.pointer.extend(digits.iter().skip(from).map(|digit| char::from(*digit)));
-    }
-
-    fn push_key(&mut self, name: &str) {
-        self.pointer.push('/');
-        if !name.contains(['~', '/']) {
-            self.pointer.push_str(name);
-            return;
-        }
-        for character in name.chars() {
-            match character {
-                '~' => self.pointer.push_str("~0"),
-                '/' => self.pointer.push_str("~1"),
-                other => self.pointer.push(other),
-            }
-        }
     }
 
     fn string(&mut self, value: Value<'_>, place: Place<'_>) {
@@ -217,60 +232,91 @@ impl<'s> Walk<'s> {
     /// A string that is JSON: its values are looked at, and what is found is placed in the string's own bytes.
     fn inside(&mut self, outer: Value<'_>, inner: Value<'_>, place: Place<'_>) {
         let before = self.found.len();
-        let mark = self.pointer.len();
-        self.pointer.push('!');
+        let around = self.crowds.each().map(|(crowd, _)| crowd.len());
+        let around = std::mem::replace(&mut self.crowds.outer, around);
+        self.path.push_inside();
         let settled = place.settled.or((place.role == Role::Prose).then_some(Role::Prose));
-        self.value(inner, Place { settled, schema: None, level: place.level + 1, ..place });
-        self.pointer.truncate(mark);
-        let mut offsets: Vec<usize> =
-            self.found.iter().skip(before).flat_map(|found| [found.span.start, found.span.end]).collect();
-        offsets.sort_unstable();
-        let raw = raw_offsets(outer, &offsets);
-        let place_of = |offset: usize| offsets.binary_search(&offset).ok().and_then(|at| raw.get(at)).copied();
-        for found in self.found.iter_mut().skip(before) {
-            if let (Some(start), Some(end)) = (place_of(found.span.start), place_of(found.span.end)) {
-                found.span = start..end;
-            }
+        let source = Source::of(inner);
+        self.value(inner, Place { settled, schema: None, level: place.level + 1, source, ..place });
+        self.path.pop();
+        if self.crowds.each().iter().map(|(crowd, from)| crowd.len() - from).sum::<usize>() >= crowd::WORTHWHILE {
+            self.read_crowds(false, source);
         }
+        place_in(outer, self.found.iter_mut().skip(before).map(|found| &mut found.span));
+        for (crowd, from) in self.crowds.each() {
+            let members = crowd.members_mut(from);
+            members.iter_mut().for_each(|member| member.exact = false);
+            place_in(outer, members.iter_mut().map(|member| &mut member.span));
+        }
+        self.crowds.outer = around;
     }
 
     fn leaf(&mut self, value: Value<'_>, text: &str, kind: LeafKind, place: Place<'_>) {
         if says_nothing(text, kind, place.role) {
             return;
         }
-        let leaf = Leaf::new(text, place.key, kind, place.role, self.direction);
+        let alone = kind == LeafKind::Number || text.len() >= crowd::LONG || self.alone > 0;
+        let abusable = self.direction == Direction::Arguments && kind == LeafKind::Text && !self.quota.is_told();
+        let survey = if alone || abusable { Survey::of(text) } else { Survey::default() };
+        let leaf = Leaf::surveyed(text, place.key, kind, place.role, self.direction, survey);
         let leaf = Leaf { named: place.named, ..leaf };
         let mut hits = std::mem::take(&mut self.hits);
         hits.clear();
-        let blank = mark::blanked(text);
-        let unmarked = Leaf { text: &blank, ..leaf };
-        secret::find(&unmarked, self.settings, &mut hits);
-        personal::find(&unmarked, self.settings, &mut hits);
-        if hits.iter().filter(|hit| hit.confidence >= self.settings.min_confidence).count()
-            > self.settings.max_detections
-        {
-            // Refused already; nothing that is found further changes that.
-            self.incomplete = Some(Incomplete::TooManyDetections);
-            self.hits = hits;
-            return;
+        if alone {
+            self.alone = self.alone.saturating_sub(usize::from(kind != LeafKind::Number));
+            self.carried(&leaf, &mut hits);
         }
-        if kind != LeafKind::Number {
-            if self.direction == Direction::Arguments && kind == LeafKind::Text {
-                if !quota::counts(&leaf) || self.quota.take(&leaf) {
-                    abuse(&leaf, self.settings, &mut hits);
-                } else {
-                    self.quota.tell(&leaf, &mut hits);
-                }
+        if self.incomplete.is_none() && abusable {
+            if !self.quota.is_used_up() && (!quota::counts(&leaf) || self.quota.take(&leaf)) {
+                abuse(&leaf, self.settings, &mut hits);
+            } else {
+                self.quota.tell(&leaf, &mut hits);
             }
-            injection::find(&leaf, &mut hits);
         }
-        hits.retain(|hit| hit.confidence >= self.settings.min_confidence);
-        if !hits.is_empty() {
-            let (settings, direction) = (self.settings, self.direction);
-            drop_covered(&mut hits, |hit| settings.action(hit.class, hit.kind, direction));
+        if self.direction == Direction::Arguments && kind == LeafKind::Key && !self.quota.take(&leaf) {
+            self.quota.tell(&Leaf { role: Role::Scalar, ..leaf }, &mut hits);
+        }
+        let refused = self.quota.is_used_up() && hits.iter().any(|hit| self.refuses_unjudged(hit));
+        if alone && self.incomplete.is_none() && kind != LeafKind::Number {
+            injection::find(&leaf, &mut hits);
+        } else if !alone && text.len() >= SHORTEST_WORD {
+            self.join(value, &leaf, &mut hits, place.source);
+        }
+        self.settle(&mut hits);
+        if !hits.is_empty() && self.incomplete.is_none() {
             self.report(value, &leaf, &hits);
         }
         self.hits = hits;
+        if refused {
+            // Nothing that is found further changes that.
+            self.incomplete = self.incomplete.or(Some(Incomplete::TooManyValues));
+        }
+    }
+
+    /// Whether a class that was not looked for in all values refuses the document by that alone.
+    fn refuses_unjudged(&self, hit: &Hit) -> bool {
+        is_unjudged(hit.kind) && self.settings.action(hit.class, hit.kind, self.direction) == Action::Block
+    }
+
+    /// What a text carries along: secrets and personal data.
+    fn carried(&mut self, leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
+        let blank = mark::blanked(leaf.text);
+        let unmarked = Leaf { text: &blank, ..*leaf };
+        secret::find(&unmarked, self.settings, hits);
+        personal::find(&unmarked, self.settings, hits);
+        let sure = hits.iter().filter(|hit| hit.confidence >= self.settings.min_confidence).count();
+        if sure > self.settings.max_detections {
+            // Refused already; nothing that is found further changes that.
+            self.incomplete = Some(Incomplete::TooManyDetections);
+        }
+    }
+
+    /// Leaves of what was found what is sure enough, and each once.
+    fn settle(&self, hits: &mut Vec<Hit>) {
+        hits.retain(|hit| hit.confidence >= self.settings.min_confidence);
+        if !hits.is_empty() {
+            drop_covered(hits, |hit| self.settings.action(hit.class, hit.kind, self.direction));
+        }
     }
 
     fn report(&mut self, value: Value<'_>, leaf: &Leaf<'_>, hits: &[Hit]) {
@@ -293,13 +339,13 @@ impl<'s> Walk<'s> {
                 class: hit.class,
                 kind: hit.kind,
                 direction: self.direction,
-                pointer: self.pointer.clone(),
+                pointer: self.path.pointer().to_owned(),
                 span,
                 in_key: leaf.kind == LeafKind::Key,
                 is_number: number,
                 confidence: hit.confidence,
                 message: hit.message,
-                preview: preview::of(leaf, hit, has_secret),
+                preview: preview::of(leaf.text, hit, has_secret),
                 action: self.settings.action(hit.class, hit.kind, self.direction),
             });
         }
@@ -351,6 +397,33 @@ fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
     }
     sql_abuse::find(leaf, &decoded, hits);
     encoded::find(leaf, hits);
+}
+
+/// Moves spans in the text of a string to where they stand in the document.
+fn place_in<'s>(string: Value<'_>, spans: impl Iterator<Item = &'s mut Range<usize>>) {
+    let mut spans: Vec<&mut Range<usize>> = spans.collect();
+    if spans.is_empty() {
+        return;
+    }
+    let mut offsets: Vec<usize> = spans.iter().flat_map(|span| [span.start, span.end]).collect();
+    // What waits stands in order, and what was found nearly.
+    if offsets.is_sorted() {
+        let raw = raw_offsets(string, &offsets);
+        for (span, place) in spans.into_iter().zip(raw.chunks_exact(2)) {
+            if let [start, end] = place {
+                *span = *start..*end;
+            }
+        }
+        return;
+    }
+    offsets.sort_unstable();
+    let raw = raw_offsets(string, &offsets);
+    let place_of = |offset: usize| offsets.binary_search(&offset).ok().and_then(|at| raw.get(at)).copied();
+    for span in &mut spans {
+        if let (Some(start), Some(end)) = (place_of(span.start), place_of(span.end)) {
+            **span = start..end;
+        }
+    }
 }
 
 /// Offsets in the bytes of the document for ascending offsets in a string's decoded text.

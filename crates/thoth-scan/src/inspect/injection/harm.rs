@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 
 /// What is read that is nobody's business.
 const SOURCES: &[&str] = &[
@@ -140,7 +140,9 @@ static CALLS: LazyLock<Calls> = LazyLock::new(|| {
         groups.iter().zip([1_u8, 2, 4, 8, 16]).flat_map(|(words, kind)| words.iter().map(move |word| (kind, *word)));
     let (kinds, words): (Vec<u8>, Vec<&str>) = rows.unzip();
     // INVARIANT: the words are ours and few, so building cannot fail.
-    Calls { automaton: AhoCorasickBuilder::new().ascii_case_insensitive(true).build(words).ok(), kinds }
+    let mut builder = AhoCorasickBuilder::new();
+    builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
+    Calls { automaton: builder.build(words).ok(), kinds }
 });
 
 /// How much code is looked at.

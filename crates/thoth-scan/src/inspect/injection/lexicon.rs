@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Input, MatchKind};
 
 /// A set of meanings.
 pub(super) type Meaning = u64;
@@ -299,7 +301,7 @@ pub(super) fn meaning_of(word: &str) -> Meaning {
 }
 
 struct Glyphs {
-    automaton: Option<AhoCorasick>,
+    automaton: Option<DFA>,
     meanings: Vec<Meaning>,
 }
 
@@ -307,11 +309,8 @@ static GLYPH_TABLE: LazyLock<Glyphs> = LazyLock::new(|| {
     let rows = GLYPHS.iter().flat_map(|(meaning, words)| words.split(' ').map(|word| (*meaning, word)));
     let (meanings, words): (Vec<_>, Vec<_>) = rows.unzip();
     // INVARIANT: the words are ours and few, so building cannot fail; a test holds it.
-    let automaton = AhoCorasickBuilder::new()
-        .match_kind(MatchKind::LeftmostLongest)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(words)
-        .ok();
+    // Runs are short, so that looking for where a word may begin costs more than it saves.
+    let automaton = DFA::builder().match_kind(MatchKind::LeftmostLongest).prefilter(false).build(words).ok();
     Glyphs { automaton, meanings }
 });
 
@@ -321,7 +320,8 @@ pub(super) fn glyphs(run: &str) -> impl Iterator<Item = (Meaning, std::ops::Rang
     table
         .automaton
         .iter()
-        .flat_map(move |automaton| automaton.find_iter(run))
+        .filter_map(move |automaton| automaton.try_find_iter(Input::new(run)).ok())
+        .flatten()
         .map(|found| (table.meanings.get(found.pattern().as_usize()).copied().unwrap_or(0), found.range()))
 }
 

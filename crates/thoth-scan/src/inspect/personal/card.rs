@@ -1,68 +1,76 @@
 //! Payment card numbers: issuer range, length, Luhn.
 
+use std::sync::LazyLock;
+
 use super::super::detection::Confidence;
 use super::super::leaf::{Hit, Leaf, LeafKind};
-use super::{DigitGroup, announced_by, hit};
+use super::super::words::Words;
+use super::announcer::{Announcers, last_word_is};
+use super::{DigitGroup, hit};
 
-const WORDS: &[&str] = &[
-    "card",
-    "cards",
-    "cc",
-    "pan",
-    "credit",
-    "debit",
-    "visa",
-    "mastercard",
-    "amex",
-    "creditcard",
-    "cardnumber",
-    "tarjeta",
-    "carte",
-    "karte",
-    "kreditkarte",
-    "cartão",
-    "carta",
-];
+static WORDS: LazyLock<Announcers> = LazyLock::new(|| {
+    Announcers::new(&[
+        "card",
+        "cards",
+        "cc",
+        "pan",
+        "credit",
+        "debit",
+        "visa",
+        "mastercard",
+        "amex",
+        "creditcard",
+        "cardnumber",
+        "tarjeta",
+        "carte",
+        "karte",
+        "kreditkarte",
+        "cartão",
+        "carta",
+    ])
+});
 
 /// Names of things that are numbers of their own.
-const OTHER_NUMBERS: &[&str] = &[
-    "id",
-    "ids",
-    "timestamp",
-    "time",
-    "ts",
-    "nonce",
-    "hash",
-    "seq",
-    "sequence",
-    "offset",
-    "cursor",
-    "order",
-    "tracking",
-    "isbn",
-    "ean",
-    "gtin",
-    "upc",
-    "sku",
-    "serial",
-    "imei",
-    "version",
-    "build",
-    "commit",
-    "account",
-    "phone",
-    "tel",
-    "mobile",
-    "uuid",
-    "size",
-    "bytes",
-    "count",
-    "number_of",
-    "epoch",
-    "snowflake",
-    "trace",
-    "span",
-];
+static OTHER_NUMBERS: LazyLock<Words> = LazyLock::new(|| {
+    Words::of_ends(&[
+        "id",
+        "ids",
+        "timestamp",
+        "time",
+        "ts",
+        "nonce",
+        "hash",
+        "seq",
+        "sequence",
+        "offset",
+        "cursor",
+        "order",
+        "tracking",
+        "isbn",
+        "ean",
+        "gtin",
+        "upc",
+        "sku",
+        "serial",
+        "imei",
+        "version",
+        "build",
+        "commit",
+        "account",
+        "phone",
+        "tel",
+        "mobile",
+        "uuid",
+        "size",
+        "bytes",
+        "count",
+        "number_of",
+        "epoch",
+        "snowflake",
+        "trace",
+        "span",
+    ])
+});
 
 /// Judges a group of digits.
 pub(super) fn check(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
@@ -79,42 +87,31 @@ pub(super) fn check(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
     if group.separator.is_some() && !grouped {
         return None;
     }
-    let named = announced_by(leaf, group.start, WORDS);
-    let other = last_word_is(leaf.key, OTHER_NUMBERS) || announced_by_other(leaf, group.start);
+    let line = leaf.line(group.start);
+    let named = WORDS.announce(leaf, group.start);
+    let other = last_word_is(line.key, &OTHER_NUMBERS) || announced_by_other(leaf, group.start);
     let confidence = match (grouped, named, other, leaf.kind) {
         (true, _, false, _) | (_, true, _, _) => Confidence::High,
         (false, false, true, _) => return None,
         // One number in ten passes Luhn by chance; without a name, a bare JSON number is more often an identifier.
         (false, false, false, LeafKind::Number) => Confidence::Low,
         // Amid other text, such as tables of numbers in programs, it says too little.
-        (false, false, false, _) if leaf.text.len() > group.end - group.start + 8 => Confidence::Low,
+        (false, false, false, _) if line.end - line.start > group.end - group.start + 8 => Confidence::Low,
         (false, false, false, _) | (true, false, true, _) => Confidence::Medium,
     };
     Some(hit("personal_data.payment_card", group.start..group.end, confidence, "a payment card number"))
 }
 
-/// Whether the last word of a name is one of `words`.
-fn last_word_is(name: &str, words: &[&str]) -> bool {
-    let lower = name.to_ascii_lowercase();
-    words.iter().any(|word| {
-        lower.strip_suffix(word).is_some_and(|rest| {
-            rest.is_empty()
-                || rest.ends_with(['_', '-', '.', ' '])
-                || name.get(rest.len()..).is_some_and(|tail| tail.starts_with(|first: char| first.is_uppercase()))
-        })
-    })
-}
-
 /// Whether text right before a number names another kind of number: `order_id=…`, `"timestamp": …`.
 fn announced_by_other(leaf: &Leaf<'_>, start: usize) -> bool {
-    let head = leaf.text.as_bytes().get(start.saturating_sub(28)..start).unwrap_or_default();
+    let head = leaf.before(start, 28);
     let name_end = head.iter().rposition(|byte| byte.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
     let name = head.get(..name_end).unwrap_or_default();
     let from = name
         .iter()
         .rposition(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'&' | b'?' | b'/' | b','));
     let name = name.get(from.map_or(0, |at| at + 1)..).unwrap_or_default();
-    std::str::from_utf8(name).is_ok_and(|name| last_word_is(name, OTHER_NUMBERS))
+    std::str::from_utf8(name).is_ok_and(|name| last_word_is(name, &OTHER_NUMBERS))
 }
 
 /// Issuer ranges and their lengths (ISO/IEC 7812, the networks' published ranges).

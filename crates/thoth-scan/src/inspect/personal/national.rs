@@ -1,9 +1,19 @@
 //! National identifiers that follow rules of their issuer or carry check digits.
 
+use std::sync::LazyLock;
+
 use super::super::detection::Confidence;
 use super::super::leaf::{Hit, Leaf};
+use super::announcer::Announcers;
 use super::card::luhn;
-use super::{DigitGroup, announced_by, hit};
+use super::{DigitGroup, hit};
+
+static SSN: LazyLock<Announcers> =
+    LazyLock::new(|| Announcers::new(&["ssn", "social security", "social", "socialsecurity"]));
+static CPF: LazyLock<Announcers> = LazyLock::new(|| Announcers::new(&["cpf"]));
+static SIN: LazyLock<Announcers> = LazyLock::new(|| Announcers::new(&["sin", "social insurance", "nas"]));
+static AADHAAR: LazyLock<Announcers> = LazyLock::new(|| Announcers::new(&["aadhaar", "aadhar", "uidai", "uid"]));
+static DNI: LazyLock<Announcers> = LazyLock::new(|| Announcers::new(&["dni", "nif", "documento"]));
 
 /// Judges a group of digits.
 pub(super) fn check(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
@@ -24,7 +34,7 @@ fn us_social_security(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
     if group.digits != 9 || !group.is_clean() {
         return None;
     }
-    let named = || announced_by(leaf, group.start, &["ssn", "social security", "social", "socialsecurity"]);
+    let named = || SSN.announce(leaf, group.start);
     let written = match (group.separator, group.parts()) {
         (Some(b'-'), [3, 2, 4]) => true,
         (Some(b' '), [3, 2, 4]) | (None, _) => named(),
@@ -44,7 +54,7 @@ fn brazil_cpf(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
         return None;
     }
     let written = (group.mixed && matches!(group.parts(), [3, 3, 3, 2]))
-        || (group.separator.is_none() && announced_by(leaf, group.start, &["cpf"]));
+        || (group.separator.is_none() && CPF.announce(leaf, group.start));
     let digits = group.values();
     let check = |count: usize| {
         let sum: u32 = digits
@@ -65,9 +75,9 @@ fn brazil_cpf(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
 fn canada_sin(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
     let shaped =
         group.digits == 9 && group.is_clean() && (group.separator.is_none() || matches!(group.parts(), [3, 3, 3]));
-    (shaped && luhn(group.values()) && announced_by(leaf, group.start, &["sin", "social insurance", "nas"])).then(
-        || hit("personal_data.ca_sin", group.start..group.end, Confidence::High, "a Canadian social insurance number"),
-    )
+    (shaped && luhn(group.values()) && SIN.announce(leaf, group.start)).then(|| {
+        hit("personal_data.ca_sin", group.start..group.end, Confidence::High, "a Canadian social insurance number")
+    })
 }
 
 /// Twelve digits with a Verhoeff check digit, named.
@@ -77,7 +87,7 @@ fn india_aadhaar(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
     (shaped
         && !matches!(group.values().first(), Some(0 | 1))
         && verhoeff(group.values())
-        && announced_by(leaf, group.start, &["aadhaar", "aadhar", "uidai", "uid"]))
+        && AADHAAR.announce(leaf, group.start))
     .then(|| hit("personal_data.in_aadhaar", group.start..group.end, Confidence::High, "an Indian Aadhaar number"))
 }
 
@@ -140,6 +150,6 @@ fn spain_dni(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
     let rest = usize::try_from(number(group.values()) % 23).ok()?;
     let valid = b"TRWAGMYFPDXBNJZSQVHLCKE".get(rest) == Some(&letter)
         && !bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric);
-    (valid && announced_by(leaf, group.start, &["dni", "nif", "documento"]))
+    (valid && DNI.announce(leaf, group.start))
         .then(|| hit("personal_data.es_dni", group.start..at + 1, Confidence::High, "a Spanish DNI number"))
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 
 use super::super::detection::{Class, Confidence, Direction};
 use super::super::entropy::bits_per_byte;
@@ -104,7 +104,7 @@ const HARMLESS: &[&str] = &[
 
 fn automaton(words: &[&str]) -> Option<AhoCorasick> {
     // INVARIANT: the words are ours and few, so building cannot fail.
-    AhoCorasickBuilder::new().ascii_case_insensitive(true).build(words).ok()
+    AhoCorasickBuilder::new().kind(Some(AhoCorasickKind::DFA)).ascii_case_insensitive(true).build(words).ok()
 }
 
 static ANNOUNCING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(WORDS));
@@ -151,11 +151,21 @@ fn has_digit(value: &str) -> bool {
 
 /// How strong a password or token is: what a person would call non-trivial.
 fn is_password(value: &str) -> bool {
-    let letter = || value.chars().any(char::is_alphabetic);
-    let mark = || value.bytes().any(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'_' | b'-' | b'.' | b'/'));
-    (6..=256).contains(&value.len())
-        && u8::from(has_digit(value)) + u8::from(letter()) + u8::from(mark()) >= 2
-        && !value.contains(' ')
+    if !(6..=256).contains(&value.len()) {
+        return false;
+    }
+    let (mut digit, mut letter, mut mark, mut wide) = (false, false, false, false);
+    for byte in value.bytes() {
+        digit |= byte.is_ascii_digit();
+        letter |= byte.is_ascii_alphabetic();
+        mark |= byte.is_ascii_punctuation() && !matches!(byte, b'_' | b'-' | b'.' | b'/');
+        wide |= byte >= 0x80;
+        if byte == b' ' {
+            return false;
+        }
+    }
+    letter |= wide && value.chars().any(char::is_alphabetic);
+    u8::from(digit) + u8::from(letter) + u8::from(mark) >= 2
 }
 
 fn is_token(value: &str, min_entropy: f64) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 
 /// What documentation writes instead of a value. Compared without case.
 const WORDS: &[&str] = &[
@@ -56,7 +56,12 @@ const MARKS: &[&str] = &["****", "....", "…", "${", "{{", "(", "[\"", "['"];
 
 fn automaton(words: &[&str]) -> Option<AhoCorasick> {
     // INVARIANT: the words are ours and few, so building cannot fail.
-    AhoCorasickBuilder::new().ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest).build(words).ok()
+    AhoCorasickBuilder::new()
+        .kind(Some(AhoCorasickKind::DFA))
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::LeftmostLongest)
+        .build(words)
+        .ok()
 }
 
 static STAND_INS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(WORDS));

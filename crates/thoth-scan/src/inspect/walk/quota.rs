@@ -10,7 +10,7 @@ use super::super::leaf::{Hit, Leaf};
 
 /// How many values are judged by their role. Measured so that a megabyte of the slowest values takes less than 20 ms;
 /// no call that people make by hand comes near.
-pub(in super::super) const MAX_JUDGED: usize = 8192;
+pub(in super::super) const MAX_JUDGED: usize = 4096;
 
 /// From this length on, in bytes, a value counts twice: what its length costs is as much as what any value costs.
 pub(in super::super) const LONG: usize = 64;
@@ -25,7 +25,7 @@ const KINDS: [(Class, &str); 5] = [
 ];
 
 /// What is said of the first value beyond the quota.
-const MESSAGE: &str = "more than 8192 values; this one and the rest were not looked at for this class";
+const MESSAGE: &str = "more than 4096 values; this one and the rest were not looked at for this class";
 
 /// Whether a kind says that something was not looked for.
 pub(in super::super) fn is_unjudged(kind: &str) -> bool {
@@ -41,13 +41,24 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    /// Takes the place of one value, or of two where it is long. Whether it had one.
-    pub(super) const fn take(&mut self, leaf: &Leaf<'_>) -> bool {
-        let had = self.judged < MAX_JUDGED;
+    /// Takes the place of one value, of two where it is long, and of one more where it is not ASCII and must be normalised.
+    /// Whether it had one.
+    pub(super) fn take(&mut self, leaf: &Leaf<'_>) -> bool {
+        let had = !self.is_used_up();
         if had {
-            self.judged += if leaf.text.len() < LONG { 1 } else { 2 };
+            self.judged += 1 + usize::from(leaf.text.len() >= LONG) + usize::from(!leaf.text.is_ascii());
         }
         had
+    }
+
+    /// Whether nothing is left of it, so that no further value is judged, whatever it is.
+    pub(super) const fn is_used_up(&self) -> bool {
+        self.judged >= MAX_JUDGED
+    }
+
+    /// Whether every class was told as not looked for: nothing can be said of a further value.
+    pub(super) const fn is_told(&self) -> bool {
+        self.told.len() == KINDS.len()
     }
 
     /// Tells of a value beyond the quota, once for each class.
