@@ -8,6 +8,7 @@ use thoth_types::id::MAX_ID_BYTES;
 
 use crate::approvals::ApprovalsCommand;
 use crate::audit::AuditCommand;
+use crate::auth::AuthArgs;
 use crate::doctor::DoctorArgs;
 use crate::fingerprint::FingerprintArgs;
 use crate::health::HealthArgs;
@@ -86,6 +87,9 @@ pub(crate) enum Command {
     /// Replaces this program by the newest signed release
     #[command(visible_alias = "self-update")]
     Update(UpdateArgs),
+    /// Logs people who administer a server in and out; calls `thothctl auth`
+    #[command(disable_help_flag = true)]
+    Auth(AuthArgs),
     /// Saves the API key for a policy server
     SetApiKey(SetApiKeyArgs),
     /// Shows or writes the manual pages

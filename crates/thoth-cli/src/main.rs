@@ -6,6 +6,7 @@
 mod account;
 mod approvals;
 mod audit;
+mod auth;
 mod checkup;
 mod cli;
 mod clients;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Health(arguments) => health::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Update(arguments) => update::run(&arguments),
+        Command::Auth(arguments) => auth::run(&arguments),
         Command::SetApiKey(arguments) => set_api_key::run(arguments),
         Command::Reference { page } => reference::run(page),
         Command::Manual(arguments) => manual::manual(&arguments),

@@ -424,3 +424,42 @@ fn the_demo_shows_what_the_gate_does() {
     assert!(answer.contains(r#"| text: "ship it""#), "the question shows the arguments: {answer}");
     assert!(answer.contains("wrote plan") && answer.contains("still has: plan, welcome"), "{answer}");
 }
+
+/// `thoth auth` hands everything to the `thothctl` beside it, else to the one in the path, and never to one of a project.
+#[test]
+fn auth_calls_thothctl() {
+    // On the file system of the program, so that it can be linked.
+    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = |name: &str| {
+        let folder = scratch.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        folder
+    };
+    let (bin, path, project) = (folder("bin"), folder("path"), folder("project"));
+    let program = bin.join("thoth");
+    fs::hard_link(Path::new(env!("CARGO_BIN_EXE_thoth")).canonicalize().unwrap(), &program).unwrap();
+    let put = |folder: &Path| {
+        let script = folder.join("thothctl");
+        fs::write(&script, format!("#!/bin/sh\necho {} \"$@\"\nexit 7\n", folder.display())).unwrap();
+        chmod(&script, 0o700);
+    };
+    let run = |words: &[&str]| {
+        let search = format!(":.:project:{}", path.display());
+        let mut command = Command::new(&program);
+        command.arg("auth").args(words).current_dir(&project).env("PATH", search).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    put(&project);
+    let (code, said) = run(&["login"]);
+    assert_eq!(code, 127, "{said}");
+    assert!(said.contains("`thothctl` is neither beside this program nor in the path"), "{said}");
+    for folder in [&path, &bin] {
+        put(folder);
+        let words = ["login", "--tenant-id", "acme", "--admin-email", "a@acme.example", "--help"];
+        let expected = format!("{} auth {}\n", folder.display(), words.join(" "));
+        assert_eq!(run(&words), (7, expected));
+    }
+    assert_eq!(run(&[]).0, 2);
+}
