@@ -13,6 +13,8 @@
 mod approvals;
 mod argument_patterns;
 mod blocked_patterns;
+mod by_history;
+mod by_name;
 mod compile;
 mod condition;
 mod decimal;
@@ -54,6 +56,7 @@ mod yaml;
 
 pub use approvals::describe_requirement;
 pub use argument_patterns::{ArgumentPatternError, ArgumentPatterns};
+pub use by_name::load_by_name;
 pub use compile::load;
 pub use diagnostic::{Diagnostic, DiagnosticCode, LoadError, MAX_SHOWN, worth_showing};
 pub use evaluate::{RuleVerdict, Scratch};
