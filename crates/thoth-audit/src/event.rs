@@ -215,6 +215,8 @@ pub struct DecisionFields<'a> {
     pub conditions: &'a [(String, &'static str)],
     /// What the enforcer said, where one was asked. Then neither a refused message nor a detail is written.
     pub remote: Option<RemoteFields<'a>>,
+    /// The digest of the enforcer's own policy, where this machine has it and looked at it.
+    pub enforcer_policy_digest: Option<&'a str>,
 }
 
 /// A held call, or leave for calls of its kind.
@@ -332,7 +334,7 @@ impl Event<'_> {
         }
         o.optional("endpointId", session.endpoint.as_ref().map(|id| id.as_str()), ID_CAP);
         o.word("enforcementMode", session.mode.as_str());
-        beside::write_remote(&mut o, decision.and_then(|d| d.remote.as_ref()));
+        beside::write_enforcer(&mut o, decision);
         o.text("eventId", self.event_id, SHORT_CAP);
         o.word("eventType", self.event_type.as_str());
         if let Some(d) = decision {

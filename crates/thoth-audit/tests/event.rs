@@ -120,6 +120,7 @@ fn write(parts: &Parts) -> Vec<u8> {
         skipped: Stage::ALL,
         shadows: if pick & 512 == 0 { &shadows } else { &[] },
         conditions: if pick & 512 == 0 { &conditions } else { &[] },
+        enforcer_policy_digest: (pick & 1024 == 0).then_some(text),
         remote: (pick & 1024 == 0).then_some(RemoteFields {
             attestation_id: text,
             decision: Some(Decision::StepUp),

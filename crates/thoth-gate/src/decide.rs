@@ -13,6 +13,7 @@ use thoth_types::{
 };
 
 use crate::awaiting::Awaited;
+use crate::directive::Directed;
 use crate::facts::{Facts, Moment};
 use crate::gate::{Gate, Standing};
 use crate::permit::Ticket;
@@ -54,6 +55,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) asking: Option<Box<Asking>>,
     /// Whether the enforcer is still to be asked before it may go out.
     pub(crate) is_unasked: bool,
+    /// The digest of the enforcer's own policy, where it was looked at.
+    pub(crate) document: Option<Arc<str>>,
 }
 
 /// What the stages before the mode found.
@@ -187,7 +190,7 @@ fn conditions(policy: &Policy, query: &Query<'_>) -> Vec<(String, &'static str)>
 /// Draws the conclusion about `call`, which is the one that would go out: where the stages changed it, the changed one.
 pub(crate) fn conclude<'a>(
     gate: &Gate,
-    standing: &Standing,
+    (standing, directed): (&Standing, &Directed),
     session: &mut GateSession,
     call: &'a ToolCall<'a>,
     judged: Judged,
@@ -208,7 +211,9 @@ pub(crate) fn conclude<'a>(
     } = judged;
     let arguments_digest: Arc<str> = Arc::from(gate.call_digest(&call.tool, call.arguments));
     let came = came_digest.as_deref().unwrap_or(&arguments_digest);
-    let remote = stage::remote::run(session, call.remote.as_deref(), came, &arguments_digest, &mut findings);
+    let document = stage::document::run(directed, session, call, now, &mut findings);
+    let answer = call.remote.as_deref();
+    let remote = stage::remote::run(session, answer, document.is_settled, came, &arguments_digest, &mut findings);
     let tool = session.past.intern(&call.tool);
     let policy = standing.policy();
     let progress = (session.caller.mode == Mode::Progressive && findings.iter().any(is_violation))
@@ -225,6 +230,7 @@ pub(crate) fn conclude<'a>(
         ruling.would_be = would_edit.map(|_| Decision::Modify);
         ruling.decisive = remote.finding.unwrap_or(ruling.decisive);
     }
+    ruling.decision = stage::document::word(findings.get(ruling.decisive), ruling.decision);
     let verdict = call.remote.as_ref().map(|remote| remote.verdict);
     if let Some(verdict) = verdict.filter(|_| remote.finding == Some(ruling.decisive)) {
         ruling.decision = stage::remote::word(verdict, ruling.decision);
@@ -257,6 +263,7 @@ pub(crate) fn conclude<'a>(
         violation: progress.map(|progress| progress.number),
         asking: None,
         is_unasked: false,
+        document: document.digest,
     };
     let is_held_there = verdict == Some(RemoteVerdict::Hold) && remote.finding == Some(decided.ruling.decisive);
     if is_held_there && let (Some(awaiting), Some(awaited)) = (&mut session.awaiting, remote.awaited) {

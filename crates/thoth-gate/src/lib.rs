@@ -13,6 +13,7 @@ mod awaiting;
 mod decide;
 mod deed;
 mod desk;
+mod directive;
 mod evidence;
 mod facts;
 mod gate;
@@ -36,6 +37,7 @@ mod stage;
 mod verdict;
 
 pub use desk::Desk;
+pub use directive::{Directive, Directives};
 pub use evidence::{Evidence, EvidenceError};
 pub use facts::{Facts, Moment};
 pub use gate::{Gate, Outcomes, Standing};

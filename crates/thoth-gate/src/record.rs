@@ -94,6 +94,7 @@ fn decision_fields<'a>(
         shadows,
         conditions: &decided.conditions,
         remote: decided.call.remote.as_deref().map(remote_fields),
+        enforcer_policy_digest: decided.document.as_deref(),
     }
 }
 

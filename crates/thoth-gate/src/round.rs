@@ -13,6 +13,7 @@ use crate::asked::Sent;
 use crate::awaiting::Awaited;
 use crate::decide::{Decided, Judged, conclude, judge};
 use crate::deed::Deed;
+use crate::directive::Directed;
 use crate::evidence::EvidenceError;
 use crate::facts::Moment;
 use crate::gate::{Gate, Standing};
@@ -30,6 +31,7 @@ use crate::verdict::{Answer, Grounds, Refused};
 pub struct Round<'g, 'f> {
     gate: &'g Gate,
     standing: Guard<Arc<Standing>>,
+    directed: Directed,
     session: &'g mut GateSession,
     leaves: Leaves,
     passing: Vec<(Cow<'f, [u8]>, Vec<Ticket>)>,
@@ -58,6 +60,7 @@ impl<'g, 'f> Round<'g, 'f> {
         Self {
             gate,
             standing: gate.standing.load(),
+            directed: session.directives.now(),
             session,
             leaves,
             passing: Vec::new(),
@@ -94,7 +97,8 @@ impl<'g, 'f> Round<'g, 'f> {
         random: &Random<'_>,
         now: Moment,
     ) -> Answer {
-        let decided = conclude(self.gate, &self.standing, self.session, call, judged, Approvals::spend(random), now);
+        let policies = (&**self.standing, &self.directed);
+        let decided = conclude(self.gate, policies, self.session, call, judged, Approvals::spend(random), now);
         if decided.is_unasked {
             Answer::Unasked(Box::new(self.ask(&decided)))
         } else if decided.ruling.decision == Decision::Allow {
@@ -144,7 +148,8 @@ impl<'g, 'f> Round<'g, 'f> {
             .iter()
             .map(|call| {
                 let judged = judge(self.gate, &self.standing, self.session, call, None, now);
-                conclude(self.gate, &self.standing, self.session, call, judged, Approvals::peek(random), now)
+                let policies = (&**self.standing, &self.directed);
+                conclude(self.gate, policies, self.session, call, judged, Approvals::peek(random), now)
             })
             .collect();
         decided.iter_mut().filter(|one| one.is_unasked).for_each(Decided::refuse_unasked);

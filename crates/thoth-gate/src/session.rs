@@ -11,6 +11,7 @@ use thoth_types::{Caller, HarmClasses, Requester};
 
 use crate::asked::Asked;
 use crate::awaiting::Awaiting;
+use crate::directive::Directives;
 use crate::preflight::Preflight;
 use crate::quarantine::Quarantine;
 
@@ -31,6 +32,7 @@ pub struct GateSession {
     pub(crate) scope: ScopeList,
     pub(crate) preflight: Preflight,
     pub(crate) quarantine: Quarantine,
+    pub(crate) directives: Directives,
     pub(crate) random: [u8; 8],
     pub(crate) calls: u64,
     pub(crate) tells: bool,
@@ -56,6 +58,7 @@ impl GateSession {
             scope,
             preflight: Preflight::default(),
             quarantine: Quarantine::default(),
+            directives: Directives::default(),
             random,
             calls: 0,
             tells: false,
@@ -163,6 +166,13 @@ impl GateSession {
     #[must_use]
     pub fn heeding(mut self, quarantine: Quarantine) -> Self {
         self.quarantine = quarantine;
+        self
+    }
+
+    /// The same, which heeds what is known of the enforcer's own policy. Only where it asks an enforcer is there one.
+    #[must_use]
+    pub fn directed(mut self, directives: Directives) -> Self {
+        self.directives = directives;
         self
     }
 

@@ -4,6 +4,7 @@ use thoth_policy::{Policy, Query};
 use thoth_types::Finding;
 
 pub(crate) mod approval;
+pub(crate) mod document;
 pub(crate) mod evidence;
 pub(crate) mod identity;
 pub(crate) mod inspection;

@@ -9,7 +9,7 @@ use thoth_api::contract::enforce::{Envelope, Request};
 use thoth_api::contract::fault::Code;
 use thoth_api::contract::{Json, Unreadable, read};
 use thoth_gate::{Grounds, Refused};
-use thoth_types::{Caller, Channel, Decision, Place, ReasonCode, Requester, RiskLevel};
+use thoth_types::{Caller, Channel, Decision, ENFORCED_SERVER, Place, ReasonCode, Requester, RiskLevel};
 
 use crate::access::Access;
 use crate::clock;
@@ -18,7 +18,6 @@ use crate::fault::Fault;
 use crate::hold;
 use crate::receipt::{About, Decided, receipt};
 use crate::refusals::violation_id;
-use crate::tenant::SERVER;
 
 /// The longest name of a tool.
 const MAX_TOOL: usize = 512;
@@ -116,7 +115,7 @@ fn caller(access: &Access, asked: &Request) -> Result<Caller, Fault> {
         endpoint: asked.endpoint_id.as_deref().map(|text| id("endpoint_id", text)).transpose()?,
         agent: Some(id("agent_id", &asked.agent_id)?),
         session: id("session_id", &asked.session_id)?,
-        server: SERVER.parse().map_err(Fault::broken)?,
+        server: ENFORCED_SERVER.parse().map_err(Fault::broken)?,
         intent: bounded("session_intent", asked.session_intent.as_deref())?.map(str::to_owned),
         approved_scope: asked.approved_scope.clone(),
         mode: strictest(tenant.mode, asked.enforcement_mode),

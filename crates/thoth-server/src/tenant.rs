@@ -25,9 +25,6 @@ use crate::refusals::Refusals;
 use crate::sessions::{MAX_SESSIONS, Sessions};
 use crate::stores::TenantStores;
 
-/// The name of the server that policies see of calls that come over HTTP: no MCP server stands behind them.
-pub(crate) const SERVER: &str = "sdk";
-
 /// What stands in place of a server's name in records of what administrators do.
 const ADMINISTRATION: &str = "thothd";
 

@@ -168,6 +168,8 @@ words! {
         Inspection => "inspection",
         /// Rate limits and call budgets.
         Limits => "limits",
+        /// The enforcer's policy, where this machine has it as a document.
+        Document => "document",
         /// What the enforcer said, where one is asked.
         Remote => "remote",
         /// Enforcement mode.

@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// (254 bytes, RFC 5321 4.5.3.1.3).
 pub const MAX_ID_BYTES: usize = 512;
 
+/// The name of the server that an enforcer's policies see: whatever runs the calls that it decides, it is not for it to know.
+pub const ENFORCED_SERVER: &str = "sdk";
+
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {

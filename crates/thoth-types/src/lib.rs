@@ -24,7 +24,7 @@ pub use approval::{
 };
 pub use call::{Arguments, Caller, Listed, ToolCall};
 pub use decision::{Approval, Decision, Effect, Finding, Mode, ReasonCode, RiskLevel, Stage};
-pub use id::{AgentId, EndpointId, IdError, ServerName, SessionId, TenantId, UserId};
+pub use id::{AgentId, ENFORCED_SERVER, EndpointId, IdError, ServerName, SessionId, TenantId, UserId};
 pub use inspection::{HarmClass, HarmClasses, InspectAction, Inspected};
 pub use integrity::{Digest, FieldDigest, Fingerprint, Integrity, ItemKind, PinState, Reaction, Severity, Threat};
 pub use place::Place;

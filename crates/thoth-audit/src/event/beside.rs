@@ -3,7 +3,7 @@
 
 use thoth_types::{Approval, Decision, Place, ReasonCode};
 
-use super::{ELEMENT_CAP, SHORT_CAP};
+use super::{DecisionFields, ELEMENT_CAP, SHORT_CAP};
 use crate::json::{Object, fitting, string};
 
 /// How many answers in shadow mode an event lists: one of the policy's own rules, and one of another policy.
@@ -51,12 +51,15 @@ pub struct RemoteFields<'a> {
 const REMOTE_REASON: usize = 500;
 
 /// The keys that begin with `enforcer`.
-pub(super) fn write_remote(o: &mut Object<'_>, remote: Option<&RemoteFields<'_>>) {
-    let Some(remote) = remote else { return };
+pub(super) fn write_enforcer(o: &mut Object<'_>, decision: Option<&DecisionFields<'_>>) {
+    let Some(decision) = decision else { return };
+    let policy = decision.enforcer_policy_digest;
+    let Some(remote) = &decision.remote else { return o.optional("enforcerPolicyDigest", policy, SHORT_CAP) };
     o.text("enforcerAttestationId", remote.attestation_id, ELEMENT_CAP);
     if let Some(decision) = remote.decision {
         o.word("enforcerDecision", decision.as_str());
     }
+    o.optional("enforcerPolicyDigest", policy, SHORT_CAP);
     o.optional("enforcerReason", remote.reason, REMOTE_REASON);
     o.optional("enforcerReasonCode", remote.reason_code, ELEMENT_CAP);
     if let Some(score) = remote.risk_score {

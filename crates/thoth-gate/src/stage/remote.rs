@@ -1,7 +1,7 @@
 //! The stage after the local ones: what the enforcer says, in sessions that must ask one. It can only tighten.
 //!
 //! INVARIANT (the local gate and the enforcer must both admit): in such a session a call without an answer is never
-//! admitted. An answer counts for the one call that was asked about: it names the id that the gate made for the question,
+//! admitted, unless the enforcer's own policy has admitted it in the stage before. An answer counts for the one call that was asked about: it names the id that the gate made for the question,
 //! it is used up, and tool and arguments must be those that the enforcer was shown or has put in their place.
 
 use std::borrow::Cow;
@@ -23,16 +23,18 @@ pub(crate) struct Asked {
     pub(crate) finding: Option<usize>,
 }
 
-/// `put` is the digest of the call as it was put to the gate, `out` of the call as it would go out.
+/// `put` is the digest of the call as it was put to the gate, `out` of the call as it would go out. `is_settled`: the
+/// enforcer's own policy says that it need not be asked.
 pub(crate) fn run(
     session: &mut GateSession,
     remote: Option<&Remote>,
+    is_settled: bool,
     put: &str,
     out: &str,
     findings: &mut Vec<Finding>,
 ) -> Asked {
     let Some(remote) = remote else {
-        return Asked { is_unasked: session.awaiting.is_some(), ..Asked::default() };
+        return Asked { is_unasked: session.awaiting.is_some() && !is_settled, ..Asked::default() };
     };
     let awaited = session.awaiting.as_mut().and_then(|awaiting| awaiting.take(&remote.call_id));
     let Some(awaited) = awaited else {

@@ -226,7 +226,9 @@ fn answer(event: Value<'_>) -> Result<RecordedAnswer, RecordError> {
         match stage(finding) {
             // A call refused for others of its batch, or for want of an approval, says nothing of its policy.
             Some(Stage::Scope) if code == "batch_refused" => {}
-            Some(Stage::Preflight | Stage::Integrity | Stage::Remote) => answer.fixed = answer.fixed.max(approval),
+            Some(Stage::Preflight | Stage::Integrity | Stage::Document | Stage::Remote) => {
+                answer.fixed = answer.fixed.max(approval)
+            }
             Some(Stage::Mode | Stage::Approval | Stage::Evidence) => {}
             _ => answer.policy = answer.policy.max(approval),
         }
