@@ -27,7 +27,8 @@ const UNCHANGED_SECONDS: i64 = 6 * 3600;
 /// A document and the name of what it says.
 #[derive(Debug)]
 pub(crate) struct Sealed {
-    pub(crate) text: String,
+    /// Nothing where whoever asks has it.
+    pub(crate) text: Option<String>,
     pub(crate) etag: String,
 }
 
@@ -78,8 +79,8 @@ pub(crate) fn whose(app: &App, access: &Access, query: WhoseQuery) -> Result<(Wh
     Ok((Whose { agent, endpoint, fleets }, standing))
 }
 
-/// The document for whoever asks. Blocks on the disk.
-pub(crate) fn fetch(app: &App, access: &Access, query: WhoseQuery) -> Result<Sealed, Fault> {
+/// The document for whoever asks, and has those of these names. Blocks on the disk.
+pub(crate) fn fetch(app: &App, access: &Access, query: WhoseQuery, known: &[String]) -> Result<Sealed, Fault> {
     let asked_fleet = query.fleet_id.clone();
     let (whose, standing) = whose(app, access, query)?;
     let fleet = asked_fleet.as_deref().or_else(|| whose.fleets.first().map(String::as_str));
@@ -133,6 +134,10 @@ pub(crate) fn fetch(app: &App, access: &Access, query: WhoseQuery) -> Result<Sea
         sequence: holding.sequence,
     };
     let now = clock::now().wall;
+    let etag = etag(&payload, tenant.seal.id(), now)?;
+    if known.contains(&etag) {
+        return Ok(Sealed { text: None, etag });
+    }
     let dated = Dated {
         payload: &payload,
         issued_at: instant(now),
@@ -140,7 +145,7 @@ pub(crate) fn fetch(app: &App, access: &Access, query: WhoseQuery) -> Result<Sea
     };
     let object = serde_json::to_string(&dated).map_err(Fault::broken)?;
     let text = tenant.seal.seal(DOCUMENT_DOMAIN, &object).map_err(Fault::broken)?;
-    Ok(Sealed { text, etag: etag(&payload, tenant.seal.id(), now)? })
+    Ok(Sealed { text: Some(text), etag })
 }
 
 fn etag(payload: &Payload<'_>, key: &str, now: Timestamp) -> Result<String, Fault> {

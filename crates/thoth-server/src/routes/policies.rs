@@ -93,13 +93,13 @@ pub(super) async fn fetch(State(app): Served, request: Request) -> Response {
     let asked = query(request.uri());
     let known = names(request.headers());
     entry(app, request, (Need::Execute, Kind::Endpoint), None, move |access, app, _| {
-        let sealed = policy_document::fetch(&app, &access, asked?)?;
+        let sealed = policy_document::fetch(&app, &access, asked?, &known)?;
         let etag = HeaderValue::from_str(&sealed.etag).map_err(Fault::broken)?;
-        let unchanged = known.contains(&sealed.etag);
-        let mut response = if unchanged {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], sealed.text).into_response()
+        let mut response = match sealed.text {
+            None => StatusCode::NOT_MODIFIED.into_response(),
+            Some(text) => {
+                ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
+            }
         };
         response.headers_mut().insert(header::ETAG, etag);
         Ok(response)
