@@ -69,6 +69,7 @@ fn checks(home: &Home) -> Vec<Check> {
             checks.extend(["identity", "enforcer"].map(|name| Check::skipped(name, "the settings cannot be read")));
         }
     }
+    checks.extend(checkup::reports(home).1);
     let ledger = checkup::ledger(&home.ledger(), &home.keys(), Thoroughness::Thorough);
     checks.push(checkup::profile(home));
     checks.push(checkup::policy(&home.policy_file()).check);

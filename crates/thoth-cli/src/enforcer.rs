@@ -6,10 +6,11 @@ use thoth_api::contract::endpoint::{Enforcement, Enrollment, Register};
 use thoth_api::contract::key::ApiKey;
 use thoth_api::{Enforcer, Timeouts, Url};
 use thoth_endpoint::settings::Resolved;
-use thoth_liaison::{Liaison, Options};
-use thoth_proxy::{Quarantine, RemoteOptions};
+use thoth_liaison::{Directed, Liaison, Options};
+use thoth_proxy::{Directives, Quarantine, RemoteOptions};
 use thoth_types::Mode;
 
+use crate::directed::ByDocument;
 use crate::settings;
 use thoth_shell::exit::Failure;
 use thoth_shell::home::Home;
@@ -54,7 +55,7 @@ pub(crate) fn reports(
     resolved: &Resolved,
     home: &Home,
     mode: Mode,
-    quarantine: &Quarantine,
+    (quarantine, directives): (&Quarantine, &Directives),
 ) -> Result<Option<Options>, Failure> {
     let (Some(tenant), Some(agent), Some(address)) = (&resolved.tenant, &resolved.agent, &resolved.enforcer_url) else {
         return Ok(None);
@@ -87,8 +88,21 @@ pub(crate) fn reports(
         hears: Box::new(move |quarantined| {
             quarantine.set(quarantined);
         }),
+        directed: directed(resolved, address, directives)?,
         say: |text| note(text),
     }))
+}
+
+/// What heeds the enforcer's policy document. Where anybody could stand between, the key that is told first may be anybody's,
+/// and documents outlive the connection that they came over.
+fn directed(resolved: &Resolved, address: &str, directives: &Directives) -> Result<Option<Box<dyn Directed>>, Failure> {
+    let tls = settings::tls(resolved)?;
+    let is_here = Url::parse(address).is_ok_and(|url| url.scheme() == "http");
+    if is_here || tls.verify || !tls.pins.is_empty() {
+        return Ok(Some(Box::new(ByDocument(directives.clone()))));
+    }
+    note("THOTH_TLS_VERIFY is off: no policy document is fetched, and each call is put to the enforcer");
+    Ok(None)
 }
 
 /// Starts to report, before anything is recorded in this ledger.

@@ -11,6 +11,7 @@ mod checkup;
 mod cli;
 mod clients;
 mod demo;
+mod directed;
 mod doctor;
 mod enforcer;
 mod fingerprint;

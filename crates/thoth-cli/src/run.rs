@@ -10,8 +10,8 @@ use thoth_audit::{ContentKey, ContentMode, Durability, Ledger, LedgerKeys, Ledge
 use thoth_endpoint::settings::Resolved;
 use thoth_policy::ScopeList;
 use thoth_proxy::{
-    ApprovalOptions, Evidence, EvidenceError, Gate, NotFound, PolicyWatch, Quarantine, RefusalStyle, Reload, RunError,
-    SpawnError, Standing, StdioOptions,
+    ApprovalOptions, Directives, Evidence, EvidenceError, Gate, NotFound, PolicyWatch, Quarantine, RefusalStyle,
+    Reload, RunError, SpawnError, Standing, StdioOptions,
 };
 use thoth_store::SqliteHolds;
 use thoth_types::json::Limits;
@@ -46,8 +46,8 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
     scan_rules::put_in_force(&home)?;
     let starter_written = profile::prepare(&home)?;
     let predicates = settings.predicates.clone();
-    let quarantine = Quarantine::default();
-    let reports = enforcer::reports(&settings, &home, mode(&arguments), &quarantine)?;
+    let (quarantine, directives) = (Quarantine::default(), Directives::default());
+    let reports = enforcer::reports(&settings, &home, mode(&arguments), (&quarantine, &directives))?;
     let caller = caller(&arguments, settings)?;
     let approved_scope = ScopeList::new(&caller.approved_scope)
         .map_err(|error| Failure::new(Code::Usage, format!("--approved-scope: {error}")))?;
@@ -100,6 +100,7 @@ pub(crate) fn run(mut arguments: RunArgs) -> Outcome {
         notifier: approvals::notifier::desktop(),
         remote,
         quarantine,
+        directives,
         approval: ApprovalOptions {
             way: arguments.approval.map(|way| match way {
                 WayArg::Auto => Way::Auto,

@@ -1,5 +1,6 @@
 //! The files in which it is remembered what an enforcer was told and has said: one folder for each enforcer, tenant and agent.
 
+use std::error::Error;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -69,14 +70,28 @@ impl Folder {
 
     /// What a file says. Nothing where there is none.
     pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, FolderError> {
+        let Some(bytes) = self.read_bytes(name, MAX_BYTES)? else { return Ok(None) };
+        let value = serde_json::from_slice(&bytes);
+        value.map(Some).map_err(|error| self.error("read", name)(error.into()))
+    }
+
+    /// All of a file, which has no more bytes than `most`. Nothing where there is none.
+    pub(crate) fn read_bytes(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, FolderError> {
         let file = match File::open(self.0.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.map_err(self.error("read", name))?,
         };
         let mut bytes = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(self.error("read", name))?;
-        let value = serde_json::from_slice(&bytes);
-        value.map(Some).map_err(|error| self.error("read", name)(error.into()))
+        file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(self.error("read", name))?;
+        if u64::try_from(bytes.len()).is_ok_and(|read| read <= most) {
+            return Ok(Some(bytes));
+        }
+        Err(self.unusable(name, format!("it has more than {most} bytes")))
+    }
+
+    /// A file does not say what it should.
+    pub(crate) fn unusable(&self, name: &str, why: impl Into<Box<dyn Error + Send + Sync>>) -> FolderError {
+        self.error("use", name)(io::Error::new(io::ErrorKind::InvalidData, why))
     }
 
     /// A file that should be there is not.
@@ -87,6 +102,13 @@ impl Folder {
     /// Has a file say this. At every instant it is there as a whole, as it was or as it is.
     pub(crate) fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), FolderError> {
         self.written(value)
+            .and_then(|file| file.persist(self.0.join(name)).map_err(|error| error.error))
+            .map_or_else(|source| Err(self.error("write", name)(source)), |_| Ok(()))
+    }
+
+    /// Has a file be exactly this, in the same way.
+    pub(crate) fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        self.whole(bytes)
             .and_then(|file| file.persist(self.0.join(name)).map_err(|error| error.error))
             .map_or_else(|source| Err(self.error("write", name)(source)), |_| Ok(()))
     }
@@ -102,9 +124,13 @@ impl Folder {
     fn written<T: Serialize>(&self, value: &T) -> io::Result<tempfile::NamedTempFile> {
         let mut text = serde_json::to_vec_pretty(value)?;
         text.push(b'\n');
+        self.whole(&text)
+    }
+
+    fn whole(&self, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
         // Nobody but the owner can read it from the start.
         let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
-        file.write_all(&text)?;
+        file.write_all(bytes)?;
         // After a power cut it must be the old file or this one, and not an empty one.
         file.as_file().sync_data()?;
         Ok(file)

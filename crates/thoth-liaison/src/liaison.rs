@@ -12,8 +12,10 @@ use thoth_types::{AgentId, TenantId};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::bell::Bell;
+use crate::document::Recipient;
 use crate::events::{Cursor, Teller, Whose};
 use crate::folder::{Folder, FolderError, name_of};
+use crate::keeper::{Directed, Keeper};
 use crate::machine::{Hears, Machine};
 use crate::report::{Owner, WHOSE};
 
@@ -44,6 +46,9 @@ pub struct Options {
     pub every: Duration,
     /// Hears whether the machine is in quarantine: at once what was known last, and then each change.
     pub hears: Hears,
+    /// Heeds its policy document, which is fetched and kept for it; where the enforcer's word cannot be trusted, or the machine
+    /// has no identity, there is none.
+    pub directed: Option<Box<dyn Directed>>,
     /// Says something to the person at this machine.
     pub say: fn(&str),
 }
@@ -70,7 +75,7 @@ impl Liaison {
     /// If nothing can be remembered: what was said of this machine would be forgotten.
     pub fn start(options: Options) -> Result<Self, FolderError> {
         let Options { for_machine, for_events, address, tenant, agent, fleet, folder, ledger, machine, .. } = options;
-        let (every, hears, say) = (options.every, options.hears, options.say);
+        let (every, hears, directed, say) = (options.every, options.hears, options.directed, options.say);
         let folder = Folder::open(&folder, &name_of(&[&address, tenant.as_str(), agent.as_str()]))?;
         folder
             .write(WHOSE, &Owner { enforcer: address, tenant_id: tenant.to_string(), agent_id: agent.to_string() })?;
@@ -83,7 +88,14 @@ impl Liaison {
         });
         if let Some(told) = machine {
             let cursor = teller.as_ref().map(|teller| teller.cursor.clone());
-            let mut machine = Machine { enforcer: for_machine, folder, told, cursor, every, hears, say };
+            let whose = Recipient {
+                tenant: tenant.to_string(),
+                agent: agent.to_string(),
+                endpoint: told.endpoint_id.clone(),
+                fleet: told.fleet_id.clone(),
+            };
+            let keeper = directed.map(|directed| Keeper::new(folder.clone(), whose, directed, say));
+            let mut machine = Machine { enforcer: for_machine, folder, told, cursor, every, hears, keeper, say };
             machine.remember();
             let bell = bell.clone();
             started(say, "check-ins", move |runtime| machine.run(runtime, &bell));

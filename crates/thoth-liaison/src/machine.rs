@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use crate::bell::Bell;
 use crate::events::Cursor;
 use crate::folder::Folder;
+use crate::keeper::Keeper;
 use crate::pace;
 
 /// What the enforcer said last of the machine, and how the last try went.
@@ -33,6 +34,9 @@ pub(crate) struct Kept {
     /// What was wrong since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    /// Why its policy document is not relied on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) document_error: Option<String>,
 }
 
 /// Hears of each change of the quarantine; the first time in any case.
@@ -47,19 +51,27 @@ pub(crate) struct Machine {
     pub(crate) cursor: Option<Cursor>,
     pub(crate) every: Duration,
     pub(crate) hears: Hears,
+    /// Keeps its policy document, if that is heeded.
+    pub(crate) keeper: Option<Keeper>,
     pub(crate) say: fn(&str),
 }
 
 impl Machine {
     /// Heeds what was heard in an earlier session.
     pub(crate) fn remember(&mut self) {
-        let quarantined = match self.folder.read::<Kept>(FILE) {
-            Ok(kept) => kept.is_some_and(|kept| kept.endpoint == self.told.endpoint_id && kept.quarantined),
+        let (quarantined, problem) = match self.folder.read::<Kept>(FILE) {
+            Ok(kept) => {
+                let kept = kept.filter(|kept| kept.endpoint == self.told.endpoint_id).unwrap_or_default();
+                (kept.quarantined, kept.document_error)
+            }
             Err(error) => {
                 (self.say)(&format!("{error}; every call is refused until the enforcer says how this machine stands"));
-                true
+                (true, Some(error.to_string()))
             }
         };
+        if let Some(keeper) = &mut self.keeper {
+            keeper.remember(problem);
+        }
         if quarantined {
             (self.say)("this machine was in quarantine when its enforcer was heard last: every call is refused");
         }
@@ -77,6 +89,7 @@ impl Machine {
                 Ok(answer) => {
                     (registered, failures) = (true, 0);
                     self.heed(&answer, &mut quarantined);
+                    runtime.block_on(self.renew(&answer, &mut quarantined));
                     let asked = Duration::from_secs(answer.checkin_interval_seconds.max(1));
                     pace::shorter(self.every.min(asked))
                 }
@@ -90,7 +103,11 @@ impl Machine {
                     if failures == 1 {
                         (self.say)(&format!("this machine could not check in with its enforcer: {error}"));
                     }
-                    self.keep(|kept| kept.error = Some(error.to_string()));
+                    if let Some(keeper) = &mut self.keeper {
+                        keeper.failed(&error);
+                    }
+                    let problem = self.document_problem();
+                    self.keep(|kept| (kept.error, kept.document_error) = (Some(error.to_string()), problem));
                     pace::after(failures, &error).min(self.every.max(Duration::from_secs(1)))
                 }
             };
@@ -105,7 +122,7 @@ impl Machine {
                 endpoint_id: self.told.endpoint_id.clone(),
                 agent_ids: self.told.agent_ids.clone(),
                 proxy_version: self.told.proxy_version.clone(),
-                policy_digest: None,
+                policy_digest: self.keeper.as_ref().and_then(Keeper::digest),
                 events_pending: self.cursor.as_ref().and_then(|cursor| cursor.read().ok()?.pending()),
             };
             self.enforcer.check_in(&check_in).await?
@@ -119,8 +136,26 @@ impl Machine {
         }
     }
 
+    /// Looks after the policy document.
+    async fn renew(&mut self, answer: &Answer, known: &mut Option<bool>) {
+        let Some(keeper) = &mut self.keeper else { return };
+        if keeper.renew(&self.enforcer, answer).await && *known != Some(true) {
+            self.stand(true, known);
+        }
+        let problem = self.document_problem();
+        self.keep(|kept| kept.document_error = problem);
+    }
+
+    fn document_problem(&self) -> Option<String> {
+        self.keeper.as_ref().and_then(Keeper::problem).map(str::to_owned)
+    }
+
     fn heed(&mut self, answer: &Answer, known: &mut Option<bool>) {
-        let quarantined = answer.status == Standing::Quarantined;
+        self.stand(answer.status == Standing::Quarantined, known);
+    }
+
+    /// It is in quarantine, or is not.
+    fn stand(&mut self, quarantined: bool, known: &mut Option<bool>) {
         // What is refused is refused before it is remembered; what is let go is let go after it.
         if quarantined {
             (self.hears)(true);
@@ -149,7 +184,11 @@ impl Machine {
             let quarantined = kept.endpoint.is_empty() && kept.quarantined;
             kept = Kept { endpoint: self.told.endpoint_id.clone(), quarantined, ..Kept::default() };
         }
+        let before = kept.clone();
         change(&mut kept);
+        if kept == before {
+            return;
+        }
         if let Err(error) = self.folder.write(FILE, &kept) {
             (self.say)(&format!("{error}; what the enforcer says of this machine is not remembered"));
         }

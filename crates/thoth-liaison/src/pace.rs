@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thoth_api::RemoteError;
+use thoth_api::{HttpError, RemoteError};
 
 /// The first pause after a failure; it doubles with each that follows, up to the longest.
 const FIRST: Duration = Duration::from_secs(1);
@@ -18,6 +18,29 @@ pub(crate) fn after(failures: u32, error: &RemoteError) -> Duration {
         _ => Duration::ZERO,
     };
     shorter(own).max(asked)
+}
+
+/// Whether the enforcer could not be heard, which says nothing of what it would say.
+pub(crate) const fn is_outage(error: &RemoteError) -> bool {
+    match error {
+        RemoteError::Http(error) => matches!(
+            error,
+            HttpError::NoAddress { .. }
+                | HttpError::NoConnection { .. }
+                | HttpError::Timeout { .. }
+                | HttpError::Broken { .. }
+                | HttpError::Untrusted { .. }
+                | HttpError::WrongPin { .. }
+                | HttpError::NoTls { .. }
+        ),
+        RemoteError::Refused { status, .. } => matches!(*status, 408 | 429 | 500..=599),
+        RemoteError::Unreadable { .. } | RemoteError::Mismatch(_) | RemoteError::Unwritable => false,
+    }
+}
+
+/// Whether it is a server of ours that says so, and not something before it.
+pub(crate) fn is_told(error: &RemoteError) -> bool {
+    matches!(error, RemoteError::Refused { told, status, .. } if told.code.is_some() && *status != 429)
 }
 
 /// Up to a fifth shorter, by chance: many machines that were started together do not come together.
@@ -51,6 +74,33 @@ mod tests {
         ] {
             let pause = after(failures, &refused(asked)).as_secs_f64();
             assert!(pause <= expected && pause >= expected * 0.79, "{failures} {asked:?}: {pause}");
+        }
+    }
+
+    /// Only what says nothing of the enforcer's mind is an outage; and of those it is the enforcer itself that says some.
+    #[test]
+    fn the_table_of_outages() {
+        let refused = |status, code: Option<&str>| RemoteError::Refused {
+            url: String::new(),
+            status,
+            told: Told { code: code.map(str::to_owned), ..Told::default() },
+            retry_after: None,
+        };
+        let host = String::new;
+        for (error, outage, told) in [
+            (refused(401, Some("unauthorized")), false, true),
+            (refused(403, None), false, false),
+            (refused(404, Some("not_found")), false, true),
+            (refused(429, Some("rate_limited")), true, false),
+            (refused(503, None), true, false),
+            (refused(503, Some("unavailable")), true, true),
+            (HttpError::NoConnection { host: host(), reason: host() }.into(), true, false),
+            (HttpError::Untrusted { host: host(), reason: host() }.into(), true, false),
+            (HttpError::BadRedirect { host: host(), what: host() }.into(), false, false),
+            (HttpError::TooLarge { url: host(), limit: 1 }.into(), false, false),
+            (RemoteError::Unwritable, false, false),
+        ] {
+            assert_eq!((is_outage(&error), is_told(&error)), (outage, told), "{error:?}");
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::document::{Recipient, Verified};
 use crate::events::{self, is_cursor};
 use crate::folder::Folder;
-use crate::machine;
+use crate::{keeper, machine};
 
 /// The file that says whose a folder is.
 pub(crate) const WHOSE: &str = "whose.json";
@@ -41,8 +43,31 @@ pub struct Report {
     pub events_delivered_at: Option<String>,
     /// How many events it never took.
     pub events_refused: u64,
+    /// Its policy document, where one is kept that opens.
+    pub document: Option<DocumentReport>,
     /// What is wrong, each in a sentence.
     pub errors: Vec<String>,
+}
+
+/// A policy document that is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DocumentReport {
+    /// The digest of its policy.
+    pub policy_digest: String,
+    /// `local` where calls that it allows need not be asked about; else `remote`.
+    pub decisions: String,
+    /// The bundles in it, each as `NAME@VERSION`.
+    pub bundles: Vec<String>,
+    /// How often the tenant's bundles had changed.
+    pub sequence: u64,
+    /// When it was made, RFC 3339.
+    pub issued_at: String,
+    /// Until when it holds, RFC 3339.
+    pub expires_at: String,
+    /// Whether that is over.
+    pub expired: bool,
+    /// The key that sealed it.
+    pub key_id: String,
 }
 
 /// All of a home, from the folder that [`crate::Options::folder`] names. What cannot be read is an error of its report.
@@ -70,6 +95,11 @@ fn report(folder: &Folder) -> Report {
         Ok(Some(kept)) => {
             (report.quarantined, report.answered_at) = (kept.quarantined, kept.answered_at);
             report.errors.extend(kept.error.map(|error| format!("check-in: {error}")));
+            report.errors.extend(kept.document_error.map(|error| format!("policy document: {error}")));
+            match document(folder, &report.owner, kept.endpoint) {
+                Ok(document) => report.document = document,
+                Err(error) => report.errors.push(format!("policy document: {error}")),
+            }
         }
         Err(error) => {
             report.quarantined = true;
@@ -91,4 +121,26 @@ fn report(folder: &Folder) -> Report {
         }
     }
     report
+}
+
+/// What is kept, if it opens with the key that is trusted.
+fn document(folder: &Folder, owner: &Owner, endpoint: String) -> Result<Option<DocumentReport>, String> {
+    let (Some(opener), Some(bytes)) =
+        (keeper::pinned(folder).map_err(|e| e.to_string())?, keeper::kept(folder).map_err(|e| e.to_string())?)
+    else {
+        return Ok(None);
+    };
+    let whose = Recipient { tenant: owner.tenant_id.clone(), agent: owner.agent_id.clone(), endpoint, fleet: None };
+    let verified = Verified::open(&bytes, &opener, &whose).map_err(|error| error.to_string())?;
+    let document = verified.document();
+    Ok(Some(DocumentReport {
+        policy_digest: document.policy_digest.clone(),
+        decisions: document.decisions.to_string(),
+        bundles: document.bundles.iter().map(|bundle| format!("{}@{}", bundle.name, bundle.version)).collect(),
+        sequence: document.sequence,
+        issued_at: verified.issued_at().to_string(),
+        expires_at: verified.expires_at().to_string(),
+        expired: verified.expires_at() <= Timestamp::now(),
+        key_id: document.key_id.clone(),
+    }))
 }

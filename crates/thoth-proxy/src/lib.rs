@@ -53,6 +53,6 @@ pub use remote::{DEFAULT_ANSWER, DEFAULT_CONNECT, RemoteOptions};
 pub use scanning::{scan_by, scan_definition};
 pub use stdio::{RunError, StdioOptions, run};
 pub use thoth_endpoint::program::NotFound;
-pub use thoth_gate::{Evidence, EvidenceError, Gate, Quarantine, Standing, foresee};
+pub use thoth_gate::{Directive, Directives, Evidence, EvidenceError, Gate, Quarantine, Standing, foresee};
 pub use upstream::SpawnError;
 pub use visit::{Ask, Gap, MAX_MESSAGE, MAX_TOTAL, StdioVisit, Visit, VisitError, Wire, visit, visit_command};

@@ -1,6 +1,8 @@
 //! Notices that a policy file has changed, between calls and without a thread.
 
-use thoth_gate::{Gate, Standing};
+use std::sync::Arc;
+
+use thoth_gate::{Directives, Gate, Standing};
 
 use crate::notices::say;
 
@@ -11,6 +13,9 @@ pub type Reload = Box<dyn FnMut() -> Option<Result<Standing, String>> + Send>;
 pub struct PolicyWatch {
     reload: Option<Reload>,
     shadow: Option<Reload>,
+    directives: Directives,
+    /// What was last seen there.
+    seen: Option<(Arc<str>, bool)>,
 }
 
 impl std::fmt::Debug for PolicyWatch {
@@ -26,7 +31,7 @@ impl PolicyWatch {
     /// Calls `reload` now and then, when traffic comes by.
     #[must_use]
     pub fn new(reload: Reload) -> Self {
-        Self { reload: Some(reload), shadow: None }
+        Self { reload: Some(reload), ..Self::never() }
     }
 
     /// The same with a policy that is asked beside the one in force.
@@ -38,8 +43,31 @@ impl PolicyWatch {
 
     /// Never looks.
     #[must_use]
-    pub const fn never() -> Self {
-        Self { reload: None, shadow: None }
+    pub fn never() -> Self {
+        Self { reload: None, shadow: None, directives: Directives::default(), seen: None }
+    }
+
+    /// The same, which also sees when the enforcer's own policy becomes another one.
+    pub(crate) fn heeding(mut self, directives: Directives) -> Self {
+        self.directives = directives;
+        self
+    }
+
+    /// What has become of the enforcer's own policy, for the record.
+    pub(crate) fn look_above(&mut self) -> Option<String> {
+        let current = self.directives.current();
+        if current == self.seen {
+            return None;
+        }
+        let detail = match &current {
+            Some((digest, true)) => {
+                format!("the enforcer's policy: {digest}; calls that it allows are not asked about")
+            }
+            Some((digest, false)) => format!("the enforcer's policy: {digest}; each call is asked about"),
+            None => "the enforcer's policy is not known here; each call is asked about".to_owned(),
+        };
+        self.seen = current;
+        Some(detail)
     }
 
     /// Puts a changed policy in force, and returns what happened, for the record.

@@ -19,7 +19,7 @@ use signal_hook::iterator::Signals;
 use thoth_audit::EventType;
 use thoth_endpoint::predicates::PredicateError;
 use thoth_endpoint::settings::Predicates;
-use thoth_gate::{Gate, GateSession, Incident, Quarantine};
+use thoth_gate::{Directives, Gate, GateSession, Incident, Quarantine};
 use thoth_mcp::{FrameBuffer, notification};
 use thoth_policy::ScopeList;
 use thoth_types::json::Limits;
@@ -87,6 +87,8 @@ pub struct StdioOptions {
     pub remote: Option<RemoteOptions>,
     /// While it holds, every call is refused.
     pub quarantine: Quarantine,
+    /// The enforcer's own policy, where it is known.
+    pub directives: Directives,
 }
 
 /// The session could not begin.
@@ -134,6 +136,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         .under(preflight)
         .requested_by(options.requester)
         .heeding(options.quarantine)
+        .directed(options.directives.clone())
         .asking_an_enforcer(options.remote.is_some());
     let (fields, labels) = (gate_session.caller().clone(), gate_session.labels());
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(system("watch for signals"))?;
@@ -165,8 +168,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
     .asking(decider);
     let server_side = ServerSide::new(Arc::clone(gate), fields.clone(), labels, Arc::clone(&session), options.limits);
     note(gate, &fields, EventType::SessionStarted, &describe(program.name, program.arguments));
-    let beside = gate.shadow_digest().map(|digest| format!("; in shadow: {digest}")).unwrap_or_default();
-    note(gate, &fields, EventType::PolicyLoaded, &format!("in force: {}{beside}", gate.policy_digest()));
+    note(gate, &fields, EventType::PolicyLoaded, &policies(gate));
 
     let up = ClientPump {
         input: Blocking(File::from(input)),
@@ -174,7 +176,7 @@ pub fn run(gate: &Arc<Gate>, options: StdioOptions) -> Result<u8, RunError> {
         limits: options.limits,
         to_upstream: Arc::clone(&to_upstream),
         to_client: Arc::clone(&to_client),
-        watch: options.policy_watch,
+        watch: options.policy_watch.heeding(options.directives),
         last_upkeep: None,
         gate: Arc::clone(gate),
     };
@@ -275,6 +277,12 @@ fn announcer(notifier: Box<dyn Notifier>, gate: &Gate) -> Option<Announcer> {
     Announcer::start(notifier, gate.desk().clone())
         .inspect_err(|error| say(&format!("held calls are not announced: {error}")))
         .ok()
+}
+
+/// What holds when a session begins.
+fn policies(gate: &Gate) -> String {
+    let beside = gate.shadow_digest().map(|digest| format!("; in shadow: {digest}")).unwrap_or_default();
+    format!("in force: {}{beside}", gate.policy_digest())
 }
 
 /// The program's name only: its arguments may hold secrets.
@@ -400,11 +408,11 @@ fn look(watch: &mut PolicyWatch, gate: &Gate, caller: &Caller) -> bool {
     if let Some(detail) = watch.look_beside(gate) {
         note(gate, caller, EventType::PolicyLoaded, &detail);
     }
-    let detail = watch.look(gate);
-    if let Some(detail) = &detail {
+    let details = [watch.look_above(), watch.look(gate)];
+    for detail in details.iter().flatten() {
         note(gate, caller, EventType::PolicyLoaded, detail);
     }
-    detail.is_some()
+    details.iter().any(Option::is_some)
 }
 
 struct ServerPump {

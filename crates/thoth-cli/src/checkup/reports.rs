@@ -1,6 +1,6 @@
 //! What the enforcer was told and has said, as sessions left it in files. Nobody is asked.
 
-use thoth_liaison::{Report, reports as all};
+use thoth_liaison::{DocumentReport, Report, reports as all};
 
 use super::Check;
 use thoth_shell::home::Home;
@@ -27,6 +27,15 @@ fn judge(report: &Report) -> Check {
             let remedy = "docs/remote.md says what an enforcer is told; sessions go on trying";
             Check::warning(NAME, format!("{whom}: {error}; {pending} records are not told"), remedy)
         }
-        None => Check::ok(NAME, format!("{whom}: {pending} records are not told yet")),
+        None => {
+            let document = report.document.as_ref().map(said).unwrap_or_default();
+            Check::ok(NAME, format!("{whom}: {pending} records are not told yet{document}"))
+        }
     }
+}
+
+fn said(document: &DocumentReport) -> String {
+    let DocumentReport { policy_digest, decisions, sequence, expires_at, expired, .. } = document;
+    let until = if *expired { "expired at" } else { "holds until" };
+    format!("; policy document {policy_digest}, number {sequence}, decisions {decisions}, {until} {expires_at}")
 }

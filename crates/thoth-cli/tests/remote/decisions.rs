@@ -18,12 +18,19 @@ rules:
   - { name: no_listing, match: { tool: list_notes }, approval: block, risk_level: high }
 "#;
 
+/// An enforcer's policy under which only the enforcer can say what becomes of deletions: a softer mode might soften that.
+const SOFT: &str = r#"version: "1"
+defaults: { approval: auto, risk_level: low }
+gateway: { allowed_tools: ["[!d]*"] }
+"#;
+
 /// Defends invariants 1, 3 and 5: a call goes out if both admit it, and not if either refuses; each answer and each record
 /// says who decided, under the ids that the enforcer was told.
 #[test]
 fn both_must_admit() {
-    let site = Thothd::start(THERE);
-    let mut session = Session::begin(HERE, &Asking::of(site.url(), site.agent_key()));
+    let site = Thothd::start(SOFT);
+    let asking = Asking::of(site.url(), site.agent_key()).flag("--enforcement-mode=step_up");
+    let mut session = Session::begin(HERE, &asking);
     assert_eq!(text(&session.call("read_note", &json!({"name": "welcome"}))), "Welcome to the notes server.");
 
     let blocked = session.call("delete_note", &json!({"name": "welcome"}));
@@ -31,11 +38,11 @@ fn both_must_admit() {
     let data = &blocked["error"]["data"];
     assert_eq!(
         (&data["authorization_decision"], &data["decision_reason_code"]),
-        (&json!("BLOCK"), &json!("rule_block"))
+        (&json!("BLOCK"), &json!("tool_not_in_scope"))
     );
-    assert_eq!((&data["risk_score"], &data["decision"]), (&json!(87), &json!("BLOCK")), "{data}");
+    assert_eq!((&data["risk_score"], &data["decision"]), (&json!(62), &json!("BLOCK")), "{data}");
     assert!(data["violation_id"].as_str().unwrap().starts_with("vio_"), "{data}");
-    assert!(data["reason"].as_str().unwrap().contains("no_deleting"), "{data}");
+    assert!(data["reason"].as_str().unwrap().contains("not on the allow list"), "{data}");
     let (attestation, trace) = (data["action_attestation_id"].clone(), data["enforcement_trace_id"].clone());
 
     assert_eq!(refused(&session.call("list_notes", &json!({}))), (-32001, "rule_block"));
@@ -62,11 +69,12 @@ fn an_enforcer_is_killed_and_comes_back() {
         ("step_up", Some((-32002, "enforcer_fallback_step_up"))),
         ("allow", None),
     ] {
-        let mut site = Thothd::start(THERE);
+        let mut site = Thothd::start(SOFT);
         let asking = Asking::of(site.url(), site.agent_key())
             .var("THOTH_ENV", "dev")
             .var("THOTH_ENFORCER_FAILURE_DECISION", decision)
-            .flag("--approval=ticket");
+            .flag("--approval=ticket")
+            .flag("--enforcement-mode=step_up");
         let mut session = Session::begin(HERE, &asking);
         assert_eq!(text(&session.call("read_note", &welcome)), "Welcome to the notes server.");
         let under_way: Vec<u64> = (0..30).map(|_| session.begin_call("read_note", &welcome)).collect();

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 mod decisions;
+mod documents;
 mod fake;
+mod fake_documents;
 mod faults;
 mod holds;
 mod receipts;

@@ -81,6 +81,16 @@ impl Thothd {
         String::from_utf8(made.stdout).unwrap().trim().to_owned()
     }
 
+    /// How often it decided about this tool, as its own ledger tells.
+    pub(crate) fn decided(&self, tool: &str) -> usize {
+        let ledger = self.data.path().join("tenants/acme/ledger");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thoth"));
+        let output = command.args(["audit", "tail", "--json", "-n", "100000"]).arg(&ledger).output().unwrap();
+        let events = String::from_utf8(output.stdout).unwrap();
+        let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.filter(|event| event["eventType"] == "TOOL_CALL_PRE" && event["toolName"] == tool).count()
+    }
+
     /// A key of the agent `bot`.
     pub(crate) fn agent_key(&self) -> String {
         self.key(&["--agent-id", "bot", "--permission", "execute"])

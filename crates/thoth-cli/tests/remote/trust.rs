@@ -11,7 +11,7 @@ use crate::decisions::{HERE, THERE};
 use crate::site::{Asking, Session, Thothd, eventually, refused};
 
 /// An authority in `ca.pem`, and the files of a certificate that it gave to this machine; its pin.
-fn certificate(folder: &Path) -> String {
+pub(crate) fn certificate(folder: &Path) -> String {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

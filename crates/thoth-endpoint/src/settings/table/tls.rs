@@ -4,7 +4,8 @@ use super::super::kind::Kind;
 use super::super::setting::Setting;
 
 settings! {
-    TLS_VERIFY: "Whether certificates are checked."
+    TLS_VERIFY: "Whether certificates are checked. Where they are not, and none is pinned, no \
+        [policy document](../remote.md#the-enforcers-policy-here) is taken."
         => Setting::env(&["THOTH_TLS_VERIFY"], Kind::Bool).key("tls_verify").default("true").update().loosens(&["false"]);
     TLS_CA_BUNDLE: "A file with the certificates (PEM) of the only authorities to trust."
         => Setting::env(&["THOTH_TLS_CA_BUNDLE"], Kind::Path).key("tls_ca_bundle").update().loosens(&["*"]);
