@@ -83,7 +83,7 @@ impl Thothd {
 
     /// How often it decided about this tool, as its own ledger tells.
     pub(crate) fn decided(&self, tool: &str) -> usize {
-        let ledger = self.data.path().join("tenants/acme/ledger");
+        let ledger = self.data().join("tenants/acme/ledger");
         let mut command = Command::new(env!("CARGO_BIN_EXE_thoth"));
         let output = command.args(["audit", "tail", "--json", "-n", "100000"]).arg(&ledger).output().unwrap();
         let events = String::from_utf8(output.stdout).unwrap();
