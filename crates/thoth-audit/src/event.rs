@@ -108,6 +108,8 @@ event_types! {
     EndpointReleased => "ENDPOINT_RELEASED",
     /// Another version of a policy bundle holds, or for others, or none.
     PolicyBundleChanged => "POLICY_BUNDLE_CHANGED",
+    /// An administrator set something for a whole organisation.
+    SettingsChanged => "SETTINGS_CHANGED",
     /// A message was refused by the parser or the session rules.
     FrameRefused => "FRAME_REFUSED",
     /// A session began.

@@ -22,10 +22,12 @@ pub mod prove;
 pub mod receipt;
 mod redaction;
 pub mod seal;
+pub mod session_bundle;
 pub mod tail;
 mod tile_source;
 pub mod tiles;
 pub mod verify;
+pub mod view;
 
 pub use content::{Content, ContentMode};
 pub use digest::{ContentKey, arguments_digest};

@@ -1,6 +1,7 @@
 //! `thoth audit`: reading and verifying a ledger, for which the machine that wrote it is not needed; and repairing it, for
 //! which its key is.
 
+mod bundle;
 mod receipt;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub(crate) enum AuditCommand {
     Repair(RepairArgs),
     /// Verifies a receipt: that a server decided so about one call
     VerifyReceipt(receipt::ReceiptArgs),
+    /// Verifies the evidence of one session, as a server exported it
+    VerifyBundle(bundle::BundleArgs),
     /// Prints the latest events
     Tail(TailArgs),
     /// Prints a proof that one event is in the ledger
@@ -123,6 +126,10 @@ pub(crate) fn run(command: AuditCommand) -> Outcome {
         AuditCommand::VerifyReceipt(arguments) => {
             let json = arguments.json;
             finish(receipt::verify(&arguments).map_err(|failure| failure.detail("verified", false)), json)
+        }
+        AuditCommand::VerifyBundle(arguments) => {
+            let json = arguments.json;
+            finish(bundle::verify(&arguments).map_err(|failure| failure.detail("verified", false)), json)
         }
         AuditCommand::Tail(arguments) => {
             let json = arguments.json;

@@ -40,7 +40,7 @@ pub(super) fn verify(arguments: &ReceiptArgs) -> Outcome {
         (None, Some(keys)) => opener_in(keys).map_err(Failure::failed)?,
         (None, None) => return Err(Failure::usage("there is no key").hint("say --key or --keys")),
     };
-    let document = read(&arguments.file)?;
+    let document = read(&arguments.file, MAX_SEALED_BYTES)?;
     let receipt = verify_receipt(&document, &opener)
         .map_err(|error| Failure::new(Code::NotVerified, error).detail("code", "receipt_not_verified"))?;
     if arguments.json {
@@ -56,9 +56,9 @@ pub(super) fn verify(arguments: &ReceiptArgs) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is longer than any receipt is cut off, and does not verify.
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let most = u64::try_from(MAX_SEALED_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+/// What is longer than any such document is cut off, and does not verify.
+pub(super) fn read(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
+    let most = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     let read = if path.as_os_str() == "-" {
         std::io::stdin().lock().take(most).read_to_end(&mut bytes)

@@ -1,0 +1,178 @@
+//! The evidence of a session proves itself with nothing but the log's public key, and anything in it that is changed is found.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::indexing_slicing, reason = "helpers of tests fail the test")]
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use thoth_audit::note::Verifier;
+use thoth_audit::session_bundle::{BundleError, Material, bundle, verify_bundle};
+use thoth_audit::view::{FileView, LedgerView, check, prove};
+use thoth_audit::{Leaves, Ledger, LedgerKeys, LedgerOptions};
+
+fn leaf(number: u64) -> String {
+    let decision = ["ALLOW", "BLOCK", "STEP_UP"][usize::try_from(number % 3).unwrap()];
+    format!(
+        r#"{{"agentId":"bot","decision":"{decision}","eventType":"TOOL_CALL_PRE","number":{number},"occurredAt":"2026-01-31T12:00:00.{:03}Z","sessionId":"s{}","tenantId":"acme","toolName":"t\u0001é","userId":"u"}}"#,
+        number % 1000,
+        number % 90,
+    )
+}
+
+/// A ledger with so many events.
+fn ledger(home: &Path, events: u64) -> FileView {
+    let dir = home.join("ledger");
+    let keys = LedgerKeys::load_or_create(&home.join("keys"), &dir).unwrap();
+    let ledger = Ledger::open(&dir, &keys, LedgerOptions::default()).unwrap();
+    let mut leaves = Leaves::new();
+    for number in 0..events {
+        leaves.push_canonical(leaf(number).as_bytes()).unwrap();
+    }
+    ledger.append(&leaves).unwrap();
+    ledger.close().unwrap();
+    FileView::new(&dir)
+}
+
+fn look<T>(view: &FileView, mut work: impl FnMut(&dyn thoth_audit::view::Snapshot) -> T) -> T {
+    let mut found = None;
+    view.look(&mut |snapshot| {
+        found = Some(work(snapshot));
+        Ok(())
+    })
+    .unwrap();
+    found.unwrap()
+}
+
+fn exported(view: &FileView, session: &str, indices: &[u64], at: Timestamp, next: Option<u64>) -> (String, Verifier) {
+    look(view, |snapshot| {
+        let records = prove(snapshot, indices).unwrap();
+        let head = snapshot.head();
+        let material = Material {
+            tenant: "acme",
+            session,
+            checkpoint: &head.note,
+            verifier: &head.verifier,
+            records: &records,
+            from: 0,
+            next,
+        };
+        (bundle(&material, at), head.verifier.clone())
+    })
+}
+
+/// Defends: every byte of a bundle counts, but those of the time of its export; and the same evidence has the same hash.
+#[test]
+fn every_byte_of_a_bundle_counts() {
+    let home = tempfile::tempdir().unwrap();
+    let view = ledger(home.path(), 700);
+    let indices = [3, 633];
+    let (text, key) = exported(&view, "s3", &indices, Timestamp::UNIX_EPOCH, None);
+    let found = verify_bundle(text.as_bytes(), &key).unwrap();
+    assert_eq!((found.records, &*found.session, &*found.tenant, found.checkpoint.size), (2, "s3", "acme", 700));
+    assert_eq!(Vec::from_iter(&found.decisions), [(&"ALLOW".to_owned(), &2)]);
+    let later = exported(&view, "s3", &indices, Timestamp::from_second(1_800_000_000).unwrap(), None).0;
+    assert_eq!(verify_bundle(later.as_bytes(), &key).unwrap().bundle_hash, found.bundle_hash);
+    let laid_out: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let laid_out = serde_json::to_string_pretty(&laid_out).unwrap();
+    assert_eq!(verify_bundle(laid_out.as_bytes(), &key).unwrap(), found, "the layout is not content");
+
+    let open = text.find("\"exported_at\":\"").unwrap() + "\"exported_at\":\"".len();
+    let when = open..open + Timestamp::UNIX_EPOCH.to_string().len();
+    let mut bytes = text.clone().into_bytes();
+    for at in 0..bytes.len() {
+        let original = bytes[at];
+        for changed in [original ^ 1, if at % 2 == 0 { b' ' } else { b'"' }] {
+            if changed == original || when.contains(&at) {
+                continue;
+            }
+            bytes[at] = changed;
+            assert!(verify_bundle(&bytes, &key).is_err(), "byte {at}: {}", String::from_utf8_lossy(&bytes));
+        }
+        bytes[at] = original;
+    }
+    for cut in 0..text.len() {
+        assert!(verify_bundle(&text.as_bytes()[..cut], &key).is_err(), "cut at {cut}");
+    }
+    assert!(
+        verify_bundle(text.replace("\"exported_at\":\"1970", "\"exported_at\":\"at 1970").as_bytes(), &key).is_err()
+    );
+}
+
+/// Defends: whoever makes the hash and the summary anew gains nothing: no record of another session, place or log passes.
+#[test]
+fn a_bundle_cannot_be_composed() {
+    let home = tempfile::tempdir().unwrap();
+    let view = ledger(home.path(), 700);
+    let key = exported(&view, "s3", &[3], Timestamp::UNIX_EPOCH, None).1;
+    let wrong = |text: String, key: &Verifier| verify_bundle(text.as_bytes(), key).unwrap_err();
+    let of_another_session = exported(&view, "s3", &[3, 4], Timestamp::UNIX_EPOCH, None).0;
+    assert!(matches!(wrong(of_another_session, &key), BundleError::Record { index: 4, .. }));
+    let not_in_order = exported(&view, "s3", &[93, 3], Timestamp::UNIX_EPOCH, None).0;
+    assert!(matches!(wrong(not_in_order, &key), BundleError::Record { index: 3, .. }));
+    let twice = exported(&view, "s3", &[3, 3], Timestamp::UNIX_EPOCH, None).0;
+    assert!(matches!(wrong(twice, &key), BundleError::Record { index: 3, .. }));
+    let beyond_its_end = exported(&view, "s3", &[3, 93], Timestamp::UNIX_EPOCH, Some(93)).0;
+    assert!(matches!(wrong(beyond_its_end, &key), BundleError::Record { index: 93, .. }));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = ledger(elsewhere.path(), 700);
+    let (text, other_key) = exported(&other, "s3", &[3], Timestamp::UNIX_EPOCH, None);
+    assert!(matches!(wrong(text.clone(), &key), BundleError::OtherKey));
+    let renamed = text.replace(&other_key.to_vkey(), &key.to_vkey());
+    assert!(matches!(wrong(renamed, &key), BundleError::Checkpoint(_)));
+    let moved = look(&view, |snapshot| {
+        let mut records = prove(snapshot, &[3]).unwrap();
+        records[0].index = 93;
+        let head = snapshot.head();
+        let (checkpoint, verifier) = (&*head.note, &head.verifier);
+        let material =
+            Material { tenant: "acme", session: "s3", checkpoint, verifier, records: &records, from: 0, next: None };
+        bundle(&material, Timestamp::UNIX_EPOCH)
+    });
+    assert!(matches!(wrong(moved, &key), BundleError::Record { index: 93, .. }));
+}
+
+/// Defends: a check part by part finds what a check of all finds: any byte of any event or hash, wherever it begins.
+#[test]
+fn a_check_in_parts_finds_every_change() {
+    let home = tempfile::tempdir().unwrap();
+    let view = ledger(home.path(), 600);
+    let dir = home.path().join("ledger");
+    let all = || {
+        let (mut from, mut good) = (0, 0);
+        loop {
+            let mut part = None;
+            let looked = view.look(&mut |snapshot| {
+                part = Some((check(snapshot, from, 1)?, snapshot.head().checkpoint.size));
+                Ok(())
+            });
+            let Ok((checked, size)) = looked.map(|()| part.unwrap()) else { return Err(from) };
+            good += checked.good;
+            match checked.breach {
+                Some(breach) => return Err(breach.index),
+                None if checked.next >= size => return Ok(good),
+                None => from = checked.next,
+            }
+        }
+    };
+    assert_eq!(all(), Ok(600));
+    for file in
+        ["tile/entries/000", "tile/entries/002.p/88", "tile/0/001", "tile/0/002.p/88", "tile/1/000.p/2", "checkpoint"]
+    {
+        let path = dir.join(file);
+        let good = std::fs::read(&path).unwrap();
+        // All would take long in a check of 600 events each; these are everywhere.
+        for at in (0..good.len()).step_by(good.len() / 12 + 1).chain([good.len() - 1]) {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            std::fs::write(&path, &bad).unwrap();
+            assert!(all().is_err(), "{file} byte {at}");
+        }
+        std::fs::write(&path, &good[..good.len() - 1]).unwrap();
+        assert!(all().is_err(), "{file} is cut");
+        std::fs::remove_file(&path).unwrap();
+        assert!(all().is_err(), "{file} is gone");
+        std::fs::write(&path, &good).unwrap();
+    }
+    assert_eq!(all(), Ok(600));
+}
