@@ -1,19 +1,13 @@
 //! The statements over events.
 
-use std::borrow::Cow;
-
 use jiff::{SignedDuration, Timestamp};
 use thoth_store::bounds::CLEARED_EVENTS;
 use thoth_store::server::{Added, EVENT_DAYS, Event, Events, Filter, MAX_PAGE, MAX_PAGE_BYTES, Page};
 
 use crate::error::Fault;
-use crate::rows::nanoseconds;
+use crate::rows::{name, nanoseconds};
 use crate::session::{Session, Value};
-
-/// A name as a column takes it: PostgreSQL has no zero byte in texts. What the event says of itself keeps it.
-fn name(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
-}
+use crate::settings::event_days;
 
 pub(crate) fn add(
     session: &Session<'_>,
@@ -64,7 +58,8 @@ fn forget(
     now: Timestamp,
     added: usize,
 ) -> Result<i64, Fault> {
-    let oldest = now.saturating_sub(SignedDuration::from_hours(24 * EVENT_DAYS)).unwrap_or(Timestamp::MIN);
+    let days = event_days(session, tenant)?.map_or(EVENT_DAYS, |days| days.clamp(1, EVENT_DAYS));
+    let oldest = now.saturating_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN);
     let oldest = nanoseconds(oldest).unwrap_or(i64::MIN);
     let chunk = i64::try_from(CLEARED_EVENTS + added).unwrap_or(i64::MAX);
     let mut gone: i64 = 0;

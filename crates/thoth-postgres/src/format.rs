@@ -6,7 +6,12 @@ use crate::error::{Fault, PostgresError};
 use crate::session::Session;
 
 /// What leads from each format to the next; the first begins an empty database. Never changed once released.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+    include_str!("migrations/0004.sql"),
+];
 
 /// The lock under which a database is brought up to date: `Thot`, as a number.
 const LOCK: i64 = 0x5468_6f74;

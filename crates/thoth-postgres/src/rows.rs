@@ -1,5 +1,7 @@
 //! What columns hold, read strictly.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use thoth_types::HoldToken;
 
@@ -14,6 +16,11 @@ pub(crate) fn nanoseconds(time: Timestamp) -> Result<i64, PostgresError> {
 /// Whether a column can have this text at all: PostgreSQL has no zero byte in texts, so nothing is known by such a name.
 pub(crate) fn storable(text: &str) -> bool {
     !text.contains('\0')
+}
+
+/// A name as a column takes it: PostgreSQL has no zero byte in texts. What an event says of itself keeps it.
+pub(crate) fn name(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 /// The time that was written so.

@@ -32,6 +32,10 @@ pub(crate) enum Order {
     Bundles,
     /// What is decided in a session.
     Session,
+    /// What is added to the index of a ledger.
+    Index,
+    /// What agents say of their tools.
+    Tools,
 }
 
 /// What is done over one connection.
@@ -147,6 +151,8 @@ fn lock_number(order: Order, name: &str) -> i64 {
         Order::Endpoints => "endpoints",
         Order::Bundles => "bundles",
         Order::Session => "session",
+        Order::Index => "index",
+        Order::Tools => "tools",
     };
     let digest = Sha256::digest(format!("thoth {word}\0{name}"));
     digest.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))

@@ -6,6 +6,8 @@
 mod bounds;
 #[path = "stores/failures.rs"]
 mod failures;
+#[path = "stores/index.rs"]
+mod index;
 #[path = "stores/ledgers.rs"]
 mod ledgers;
 #[path = "stores/races.rs"]
@@ -20,7 +22,7 @@ use proptest::test_runner::{Config, TestRunner};
 use thoth_postgres::{Database, DatabaseUrl, PostgresHolds, PostgresRecords};
 use thoth_testkit::memory_holds::MemoryHolds;
 use thoth_testkit::postgres::cluster;
-use thoth_testkit::{fleet_suite, holds_suite, records_suite};
+use thoth_testkit::{fleet_suite, holds_suite, records_suite, tenant_suite};
 
 /// Another server on the database.
 fn server(url: &str) -> Arc<Database> {
@@ -57,6 +59,13 @@ fn holds_do_what_every_store_must() {
 fn machines_and_bundles_do_what_every_store_must() {
     let urls: Vec<String> = (0..fleet_suite::CASES).map(|_| cluster().database()).collect();
     fleet_suite::cases(|number| PostgresRecords::new(server(&urls[number])));
+}
+
+/// Defends: settings and agents' tools in PostgreSQL are those of every store, over several servers.
+#[test]
+fn settings_and_tools_do_what_every_store_must() {
+    let urls: Vec<String> = (0..tenant_suite::CASES).map(|_| cluster().database()).collect();
+    tenant_suite::cases(|number| PostgresRecords::new(server(&urls[number])));
 }
 
 /// Defends: keys and events in PostgreSQL are those of every store, over several servers.

@@ -27,11 +27,13 @@ pub(crate) struct Settings {
     pub(crate) max_pages: Option<u32>,
     /// What kind of file it is.
     pub(crate) schema: &'static Schema,
+    /// Whether all of it can be made anew, so that nothing waits for its disk.
+    pub(crate) is_remade: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { patience: Duration::from_secs(5), max_pages: None, schema: &schema::HOLDS }
+        Self { patience: Duration::from_secs(5), max_pages: None, schema: &schema::HOLDS, is_remade: false }
     }
 }
 
@@ -154,6 +156,9 @@ fn connect(place: &Place, settings: Settings) -> Result<Connection, Fault> {
          PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON; PRAGMA journal_size_limit = 1048576;",
     )?;
+    if settings.is_remade {
+        connection.execute_batch("PRAGMA secure_delete = OFF; PRAGMA synchronous = NORMAL; PRAGMA fullfsync = OFF;")?;
+    }
     // In one look: between two, another process may begin the file.
     schema::refuse_strangers(&*connection.transaction()?, settings.schema, &place.path)?;
     use_log(&connection, settings.patience)?;

@@ -16,10 +16,15 @@ pub mod bundles;
 mod endpoint_rows;
 pub mod endpoints;
 mod event_rows;
+pub mod index;
+mod index_file;
+mod index_rows;
+pub mod inventory;
 mod key_rows;
 mod pasts;
 mod records;
 mod schema;
+pub mod settings;
 
 use std::path::{Path, PathBuf};
 
@@ -32,6 +37,7 @@ use crate::database::Database;
 use crate::error::{Fault, StoreError};
 use crate::file::Settings;
 
+pub use index_file::IndexFile;
 pub use pasts::{PastCall, SessionPasts, SessionTurn};
 pub use records::{EventRecords, KeyRecords, Records};
 

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
+use super::settings::event_days;
 use super::{Added, EVENT_DAYS, Event, Events, Filter, MAX_PAGE, MAX_PAGE_BYTES, Page};
 use crate::bounds::CLEARED_EVENTS;
 use crate::error::Fault;
@@ -67,7 +68,8 @@ fn forget(
     now: Timestamp,
     added: usize,
 ) -> Result<i64, Fault> {
-    let oldest = now.saturating_sub(SignedDuration::from_hours(24 * EVENT_DAYS)).unwrap_or(Timestamp::MIN);
+    let days = event_days(connection, tenant)?.map_or(EVENT_DAYS, |days| days.clamp(1, EVENT_DAYS));
+    let oldest = now.saturating_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN);
     let oldest = nanoseconds(oldest).unwrap_or(i64::MIN);
     let mut gone: i64 = 0;
     let mut last = None;

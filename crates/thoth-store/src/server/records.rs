@@ -4,6 +4,8 @@ use jiff::Timestamp;
 
 use super::bundles::BundleRecords;
 use super::endpoints::EndpointRecords;
+use super::inventory::InventoryRecords;
+use super::settings::SettingsRecords;
 use super::{Added, Event, Events, Filter, Key, Page, ServerError};
 
 /// Where the keys of tenants are kept.
@@ -58,7 +60,9 @@ pub trait EventRecords: Send + Sync {
 }
 
 /// All that a server keeps beside the holds and ledgers of its tenants.
-pub trait Records: KeyRecords + EventRecords + EndpointRecords + BundleRecords {
+pub trait Records:
+    KeyRecords + EventRecords + EndpointRecords + BundleRecords + SettingsRecords + InventoryRecords
+{
     /// Opens the store, and begins it if there is none: whether it can be used at all.
     ///
     /// # Errors
