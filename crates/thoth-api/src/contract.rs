@@ -8,12 +8,15 @@
 //! and what events carry are in types that print nothing.
 
 pub mod approval;
+pub mod decision;
 pub mod endpoint;
 pub mod enforce;
 pub mod event;
+pub mod evidence;
 pub mod explain;
 pub mod fault;
 pub mod hold;
+pub mod inventory;
 pub mod key;
 pub mod list;
 pub mod login;
@@ -22,6 +25,8 @@ pub mod openapi;
 pub mod policy_bundle;
 mod read;
 pub mod route;
+pub mod session;
+pub mod settings;
 pub mod verdict;
 mod words;
 

@@ -20,6 +20,7 @@ use crate::fault::HttpError;
 use crate::tls::TlsSettings;
 
 mod fleet;
+mod ledger;
 mod policies;
 
 pub use policies::SealedPolicy;

@@ -4,12 +4,19 @@
 
 mod approvals;
 mod auth;
+mod bootstrap;
 mod connection;
 mod credential;
+mod decisions;
 mod endpoints;
 mod events;
+mod evidence;
+mod inventory;
 mod keys;
+mod packs;
 mod policies;
+mod sessions;
+mod settings;
 mod table;
 
 use std::process::ExitCode;
@@ -29,9 +36,12 @@ Exit codes:
   0    done
   1    it could not be done, or the server says no
   2    wrong command line
+  3    a policy is not valid
+  4    the ledger does not verify
+  5    a policy is valid, and something about it is odd
   141  whoever read standard output has gone away";
 
-/// Administers a Thoth server: keys, held calls, machines, policies, events.
+/// Administers a Thoth server: keys, held calls, machines, policies, and what its ledger and its clients tell.
 #[derive(Debug, Parser)]
 #[command(name = "thothctl", version, propagate_version = true, after_help = MORE, max_term_width = 100)]
 struct Cli {
@@ -65,6 +75,28 @@ enum Asking {
     /// Uploads policies, has versions of them hold, and says for whom
     #[command(subcommand, visible_alias = "policy-bundles")]
     Policies(policies::PoliciesCommand),
+    /// Shows what was decided
+    #[command(subcommand)]
+    Decisions(decisions::DecisionsCommand),
+    /// Shows what was refused or held
+    #[command(subcommand)]
+    Violations(decisions::ViolationsCommand),
+    /// Shows the sessions in which calls were decided
+    #[command(subcommand)]
+    Sessions(sessions::SessionsCommand),
+    /// Shows the agents of which calls were decided
+    #[command(subcommand)]
+    Agents(sessions::AgentsCommand),
+    /// Checks the server's ledger, shows it, and takes evidence out of it
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceCommand),
+    /// Shows the tools that agents have, and what they do with them
+    Inventory(inventory::InventoryArgs),
+    /// Shows and sets what holds for the whole organisation
+    #[command(subcommand)]
+    Settings(settings::SettingsCommand),
+    /// Sets an organisation up: settings, policies, and a key for an agent
+    Bootstrap(bootstrap::BootstrapArgs),
     /// Shows what clients told of what they did
     #[command(subcommand)]
     Events(events::EventsCommand),
@@ -80,6 +112,14 @@ fn main() -> ExitCode {
             Asking::Approvals(command) => approvals::run(&server, command),
             Asking::Endpoints(command) => endpoints::run(&server, command),
             Asking::Policies(command) => policies::run(&server, command),
+            Asking::Decisions(command) => decisions::run(&server, command),
+            Asking::Violations(command) => decisions::run_violations(&server, command),
+            Asking::Sessions(command) => sessions::run(&server, command),
+            Asking::Agents(command) => sessions::run_agents(&server, command),
+            Asking::Evidence(command) => evidence::run(&server, command),
+            Asking::Inventory(arguments) => inventory::run(&server, &arguments),
+            Asking::Settings(command) => settings::run(&server, command),
+            Asking::Bootstrap(arguments) => bootstrap::run(&server, &arguments),
             Asking::Events(command) => events::run(&server, command),
         }),
     };

@@ -192,7 +192,21 @@ fn looked_at(server: &Server, file: &PathBuf, name: Option<&str>) -> Result<Repo
     Ok(report)
 }
 
-fn text_of(file: &PathBuf) -> Result<String, Failure> {
+/// The same for a text; one that is not valid is a failure.
+pub(crate) fn looked_at_text(server: &Server, policy: &str, name: &str) -> Result<(), Failure> {
+    let wanted = Validate { policy: policy.to_owned(), name: Some(name.to_owned()) };
+    let report = server.ask(async |admin| admin.validate_policy(&wanted).await)?;
+    if report.valid {
+        return Ok(());
+    }
+    report.text.iter().flat_map(|text| text.lines()).for_each(|text| note(harmless_text(text)));
+    Err(Failure::new(
+        Code::InvalidPolicy,
+        format!("the policy `{}` is not valid; nothing was changed", shown(Some(name))),
+    ))
+}
+
+pub(crate) fn text_of(file: &PathBuf) -> Result<String, Failure> {
     let shown = harmless_text(&file.display().to_string());
     fs::read_to_string(file).map_err(|error| Failure::usage(format!("cannot read `{shown}`: {error}")))
 }

@@ -254,3 +254,128 @@ fn keys_and_events() {
     let list: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
     assert_eq!(list["data"].as_array().unwrap().len(), 1, "{said}");
 }
+
+/// What was decided is listed and shown, the ledger is checked, and a session's evidence is written once into a private file.
+#[test]
+fn what_was_decided_and_its_evidence() {
+    let site = Site::start();
+    let ops = site.key(ScopeLevel::Organization, None, &[Permission::Read, Permission::Write]);
+    let enforcer = site.enforcer(site.key(ScopeLevel::Agent, Some("bot"), &[Permission::Execute]));
+    for tool in ["wire_money", "read_mail"] {
+        let request = enforce::Request { tool_name: tool.to_owned(), ..request() };
+        site.runtime.block_on(enforcer.decide(&request)).unwrap();
+    }
+    // The index is about a second behind.
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let violation = loop {
+        let (code, said) = site.thothctl(&ops, "acme", &["--json", "violations", "list"]);
+        let list: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{code} {said}"));
+        if list["data"].as_array().unwrap().len() == 2 {
+            break list["data"][0]["violation_id"].as_str().unwrap().to_owned();
+        }
+        assert!(std::time::Instant::now() < deadline, "{said}");
+    };
+    let file = site.data.path().join("session.json");
+    let path = file.to_str().unwrap();
+    for (words, code, expected) in [
+        (&["decisions", "list", "--decision", "STEP_UP"][..], 0, "wire_money"),
+        (&["decisions", "list", "--tool", "other"], 0, "there are no such decisions"),
+        (&["decisions", "list", "--since", "noon"], 1, "`since` is no instant"),
+        (&["violations", "show", &violation], 0, "read_mail"),
+        (&["violations", "show", "vio_none"], 1, "(not_found)"),
+        (&["sessions", "list", "--agent-id", "bot"], 0, "dev@example.com"),
+        (&["sessions", "show", "s"], 0, "read_mail (1), wire_money (1)"),
+        (&["agents", "list"], 0, "bot"),
+        (&["agents", "show", "bot"], 0, "2 (0 allowed, 0 modified, 1 held, 0 put off, 1 blocked)"),
+        (&["evidence", "verify"], 0, "verified"),
+        (&["evidence", "chain", "--limit", "500"], 0, "HOLD_CREATED"),
+        (&["evidence", "bundle", "--session-id", "none", "--output", path], 1, "(not_found)"),
+        (&["evidence", "bundle", "--session-id", "s", "--output", path], 0, "wrote"),
+        (&["evidence", "bundle", "--session-id", "s", "--output", path], 1, "cannot create"),
+        (&["inventory"], 0, "not listed"),
+    ] {
+        let (found, said) = site.thothctl(&ops, "acme", words);
+        assert!(found == code && said.contains(expected), "{words:?}: {found} {said}");
+    }
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let bundle: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!((&bundle["session_id"], &bundle["complete"]), (&Value::from("s"), &Value::from(true)));
+
+    let ledger = site.data.path().join("tenants/acme/ledger/checkpoint");
+    let checkpoint = fs::read(&ledger).unwrap();
+    fs::write(&ledger, checkpoint.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }).collect::<Vec<u8>>())
+        .unwrap();
+    let (code, said) = site.thothctl(&ops, "acme", &["evidence", "verify", "--json"]);
+    fs::write(&ledger, checkpoint).unwrap();
+    assert!(code == 4 && said.contains(r#""verified":false"#), "{code} {said}");
+}
+
+/// An organisation is set up in one go, again and again: what is as it should be stays, and every pack holds as a bundle.
+#[test]
+fn an_organisation_is_set_up() {
+    let site = Site::start();
+    let ops = site.key(ScopeLevel::Organization, None, &[Permission::Read, Permission::Write]);
+    let (file, key) = (site.data.path().join("pay.yaml"), site.data.path().join("bot.json"));
+    let (policy, key_path) = (format!("pay={}", file.display()), key.display().to_string());
+    let words = |more: &[&str]| {
+        let mut words: Vec<String> =
+            ["--json", "bootstrap", "--agent-id", "bot", "--agent-key-out", &key_path, "--policy", &policy]
+                .map(str::to_owned)
+                .into();
+        words.extend(more.iter().map(|word| (*word).to_owned()));
+        words
+    };
+    let run = |words: &[String]| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (code, said) = site.thothctl(&ops, "acme", &words);
+        (code, said.lines().find(|line| line.starts_with('{')).map(str::to_owned).unwrap_or(said))
+    };
+    fs::write(&file, "version: 7").unwrap();
+    let (code, said) = run(&words(&["--event-retention-days", "30"]));
+    assert_eq!(code, 3, "{said}");
+    let (_, said) = site.thothctl(&ops, "acme", &["settings", "get"]);
+    assert!(said.contains("nothing was ever set"), "before anything is changed: {said}");
+    fs::write(&file, DENY).unwrap();
+    let profiles = ["hipaa", "soc2", "gdpr", "pci_dss"].into_iter().flat_map(|name| ["--compliance-profile", name]);
+    let start = ["--event-retention-days", "30", "--assign", "agent:bot"];
+    let all: Vec<&str> = start.into_iter().chain(profiles).collect();
+    let (code, said) = run(&words(&all));
+    assert!(code == 2 && said.contains("--approver privacy=USER"), "{said}");
+    let people: Vec<String> = ["privacy", "operations", "custodians", "security", "reviewers"]
+        .iter()
+        .flat_map(|group| ["ann", "bob"].map(|user| format!("{group}={user}")))
+        .collect();
+    let all: Vec<&str> = all.into_iter().chain(people.iter().flat_map(|person| ["--approver", &**person])).collect();
+    for (turn, is_new) in [(0, true), (1, false)] {
+        let (code, said) = run(&words(&all));
+        assert_eq!(code, 0, "{turn}: {said}");
+        let told: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+        assert_eq!(
+            (&told["settings_updated"], &told["key_created"]),
+            (&Value::from(is_new), &Value::from(is_new)),
+            "{said}"
+        );
+        let bundles = told["bundles"].as_array().unwrap();
+        assert_eq!(bundles.len(), 5);
+        assert!(
+            bundles
+                .iter()
+                .all(|bundle| bundle["uploaded"] == is_new && bundle["activated"] == is_new && bundle["version"] == 1)
+        );
+    }
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let made: Value = serde_json::from_str(&fs::read_to_string(&key).unwrap()).unwrap();
+    let enforcer = site.enforcer(ApiKey::parse(made["api_key"].as_str().unwrap()).unwrap());
+    let envelope = site.runtime.block_on(enforcer.decide(&request())).unwrap();
+    assert_eq!(envelope.decision(), Decision::Block, "the policies hold");
+    for (words, code, expected) in [
+        (&["settings", "set", "--enforce-per-minute", "400"][..], 0, "revision 2"),
+        (&["settings", "set", "--enforcement-mode", "observe"], 1, "looser than the server's"),
+        (&["settings", "set", "--unset", "event-retention-days"], 0, "kept for 90 days (as the server)"),
+        (&["--json", "settings", "get"], 0, r#""enforce_per_minute":400"#),
+        (&["bootstrap", "--compliance-profile", "odd"], 2, "there is no such pack"),
+    ] {
+        let (found, said) = site.thothctl(&ops, "acme", words);
+        assert!(found == code && said.replace("\": ", "\":").contains(expected), "{words:?}: {found} {said}");
+    }
+}

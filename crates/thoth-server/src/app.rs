@@ -29,6 +29,11 @@ use crate::{clock, keys, listen, routes};
 /// How often it is looked which held calls have ended.
 const UPKEEP: Duration = Duration::from_secs(30);
 
+/// How often the indexes of ledgers are brought up to date.
+const FOLLOW: Duration = Duration::from_secs(1);
+/// How many times as long as that took they are left alone then: it takes a twentieth of one processor at most.
+const REST: u32 = 19;
+
 /// Threads that decide calls: some more than processors, since they may wait for the disk; few, since all of them want the
 /// same locks. With 256 instead of 4, two processors decide a third less.
 const DECIDERS: usize = 4;
@@ -152,12 +157,29 @@ impl Server {
                 }
             }
         });
+        let app = Arc::clone(&self.app);
+        let follower = tokio::spawn(async move {
+            loop {
+                let began = Instant::now();
+                for tenant in app.tenants.opened() {
+                    let store = Arc::clone(&app.store);
+                    let followed = tokio::task::spawn_blocking(move || {
+                        tenant.follow();
+                        // Whoever decides a call looks, too, and says what is wrong.
+                        drop(tenant.look_at_settings(&*store));
+                    });
+                    drop(followed.await);
+                }
+                tokio::time::sleep(FOLLOW.max(began.elapsed() * REST)).await;
+            }
+        });
         let stop = async {
             stop.await;
             self.app.stopping.send_replace(true);
         };
         listen::serve(listener, tls, self.router(), stop).await;
         upkeep.abort();
+        follower.abort();
         let app = Arc::clone(&self.app);
         let closing =
             tokio::task::spawn_blocking(move || app.tenants.opened().iter().for_each(|tenant| tenant.close()));

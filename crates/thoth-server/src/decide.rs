@@ -8,7 +8,7 @@ use thoth_policy::ScopeList;
 use thoth_store::server::Records;
 use thoth_store::server::endpoints::EndpointStanding;
 use thoth_types::json::{Limits, Tape};
-use thoth_types::{Arguments, Caller, Decision, Listed, ReasonCode, Requester, RiskLevel, ToolCall};
+use thoth_types::{Arguments, Caller, Decision, Listed, Mode, ReasonCode, Requester, RiskLevel, ToolCall};
 
 use crate::access::Access;
 use crate::holding::{Holding, Whose};
@@ -71,9 +71,10 @@ pub(crate) fn decide<E: From<Unasked>>(
     wanted: Wanted<'_>,
     still: impl FnOnce() -> Result<(), E>,
 ) -> Result<Verdict, E> {
-    let Wanted { caller, requester, tool, arguments, also_sent, retry_of, fleet } = wanted;
+    let Wanted { mut caller, requester, tool, arguments, also_sent, retry_of, fleet } = wanted;
     let tenant = &*access.tenant;
     tenant.look(&caller);
+    caller.mode = tenant.in_force.mode().map_or(caller.mode, |set| strictest(caller.mode, set));
     let key = SessionKey::of(&caller, &requester);
     let own = tenant.sessions.get(key.clone(), || begin(caller.clone(), requester.clone()))?;
     let apart;
@@ -82,12 +83,20 @@ pub(crate) fn decide<E: From<Unasked>>(
     still()?;
     let standing = standing(&*access.app.store, &caller)?;
     let holding = holding(access, &caller, standing.as_ref(), fleet)?;
-    if standing.is_some_and(|standing| standing.quarantined) {
+    let mode = mode(access, &caller, &holding)?;
+    let is_quarantined = standing.is_some_and(|standing| standing.quarantined);
+    if is_quarantined || mode != caller.mode {
         // Not both at once: two requests could wait for each other.
         drop(turn);
         drop(session);
-        let key = key.quarantined();
-        let preflight = Preflight::default().refuse_all(ReasonCode::EndpointQuarantined, QUARANTINED.to_owned());
+        caller.mode = mode;
+        let key = SessionKey::of(&caller, &requester);
+        let key = if is_quarantined { key.quarantined() } else { key };
+        let preflight = if is_quarantined {
+            Preflight::default().refuse_all(ReasonCode::EndpointQuarantined, QUARANTINED.to_owned())
+        } else {
+            Preflight::default()
+        };
         apart = tenant.sessions.get(key.clone(), || begin(caller, requester).map(|new| new.under(preflight)))?;
         session = locked(&apart)?;
         turn = begin_turn(tenant, &key, &mut session)?;
@@ -166,6 +175,13 @@ fn holding(
     holding.map_err(|error| Unasked::Unavailable(error.to_string()))
 }
 
+/// The mode that holds for the call. It was taken from what was known last; somebody may have set a stricter one since.
+fn mode(access: &Access, caller: &Caller, holding: &Holding) -> Result<Mode, Unasked> {
+    let set = access.tenant.in_force.at(&access.tenant, &*access.app.store, holding.sequence);
+    let set = set.map_err(|error| Unasked::Unavailable(error.to_string()))?;
+    Ok(set.map_or(caller.mode, |set| strictest(caller.mode, set)))
+}
+
 /// Writes the evidence; without it nothing is admitted, and nobody is told of a hold that they could not answer.
 fn conclude(tenant: &Tenant, round: Round<'_, '_>, answer: Answer, tool: &str) -> Verdict {
     let mut committed = round.commit();
@@ -219,8 +235,8 @@ fn begin(caller: Caller, requester: Requester) -> Result<GateSession, Unasked> {
 
 /// The mode that satisfies both: what the caller asks for may only tighten what the server demands. Neither of `step_up`
 /// and `progressive` is stricter than the other in every case, so that together they are `block`.
-pub(crate) const fn strictest(floor: thoth_types::Mode, asked: thoth_types::Mode) -> thoth_types::Mode {
-    use thoth_types::Mode::{Block, Observe, Progressive, StepUp};
+pub(crate) const fn strictest(floor: Mode, asked: Mode) -> Mode {
+    use Mode::{Block, Observe, Progressive, StepUp};
     match (floor, asked) {
         (Observe, other) | (other, Observe) => other,
         (StepUp, StepUp) => StepUp,
@@ -231,8 +247,6 @@ pub(crate) const fn strictest(floor: thoth_types::Mode, asked: thoth_types::Mode
 
 #[cfg(test)]
 mod tests {
-    use thoth_types::Mode;
-
     use super::*;
 
     /// Defends invariant 6: whoever calls cannot loosen the mode.

@@ -5,6 +5,7 @@
 //! database runs on threads that may wait.
 
 mod access;
+mod actors;
 mod app;
 mod approvals;
 mod auth;
@@ -12,15 +13,19 @@ mod bundles;
 mod clock;
 mod complaints;
 mod decide;
+mod decided;
 mod deciders;
 mod endpoints;
 mod enforce;
 mod events;
+mod evidence;
 mod examine;
 mod explain;
 mod fault;
 mod hold;
 mod holding;
+mod indexing;
+mod inventory;
 mod keys;
 mod limits;
 pub mod listen;
@@ -33,6 +38,7 @@ mod recent_keys;
 mod refusals;
 mod routes;
 mod sessions;
+mod settings;
 mod stores;
 mod tenant;
 mod tenants;

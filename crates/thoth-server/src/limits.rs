@@ -1,6 +1,7 @@
 //! How many requests a tenant may make per minute, and how that is told.
 
 use std::num::NonZeroU32;
+use std::sync::{PoisonError, RwLock};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use governor::clock::{Clock as _, DefaultClock};
@@ -13,7 +14,7 @@ const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// The requests that each tenant may make in a minute.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
     /// Calls to decide; and as many explanations.
     pub enforce: NonZeroU32,
@@ -60,16 +61,21 @@ pub(crate) enum Kind {
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
-/// The limits of one tenant.
+/// The limits of one tenant. They may be set anew at any time.
 #[derive(Debug)]
 pub(crate) struct Limits {
+    buckets: RwLock<Buckets>,
+    clock: DefaultClock,
+}
+
+#[derive(Debug)]
+struct Buckets {
     enforce: Limiter,
     explain: Limiter,
     events: Limiter,
     polls: Limiter,
     endpoints: Limiter,
     governance: Limiter,
-    clock: DefaultClock,
     rates: Rates,
 }
 
@@ -82,8 +88,8 @@ pub(crate) struct Standing {
     retry_after: u64,
 }
 
-impl Limits {
-    pub(crate) fn new(rates: Rates) -> Self {
+impl Buckets {
+    fn new(rates: Rates) -> Self {
         let limiter = |rate| RateLimiter::direct(Quota::per_minute(rate)).with_middleware();
         Self {
             enforce: limiter(rates.enforce),
@@ -92,20 +98,33 @@ impl Limits {
             polls: limiter(rates.polls),
             endpoints: limiter(rates.endpoints),
             governance: limiter(rates.governance),
-            clock: DefaultClock::default(),
             rates,
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn new(rates: Rates) -> Self {
+        Self { buckets: RwLock::new(Buckets::new(rates)), clock: DefaultClock::default() }
+    }
+
+    /// Has other limits hold. What was counted is forgotten then; the same limits change nothing.
+    pub(crate) fn set(&self, rates: Rates) {
+        if self.buckets.read().unwrap_or_else(PoisonError::into_inner).rates != rates {
+            *self.buckets.write().unwrap_or_else(PoisonError::into_inner) = Buckets::new(rates);
         }
     }
 
     /// Counts one request. An error if it is one too many.
     pub(crate) fn take(&self, kind: Kind) -> Result<Standing, Standing> {
+        let buckets = self.buckets.read().unwrap_or_else(PoisonError::into_inner);
         let (limiter, rate) = match kind {
-            Kind::Enforce => (&self.enforce, self.rates.enforce),
-            Kind::Explain => (&self.explain, self.rates.enforce),
-            Kind::Events => (&self.events, self.rates.events),
-            Kind::Poll => (&self.polls, self.rates.polls),
-            Kind::Endpoint => (&self.endpoints, self.rates.endpoints),
-            Kind::Governance => (&self.governance, self.rates.governance),
+            Kind::Enforce => (&buckets.enforce, buckets.rates.enforce),
+            Kind::Explain => (&buckets.explain, buckets.rates.enforce),
+            Kind::Events => (&buckets.events, buckets.rates.events),
+            Kind::Poll => (&buckets.polls, buckets.rates.polls),
+            Kind::Endpoint => (&buckets.endpoints, buckets.rates.endpoints),
+            Kind::Governance => (&buckets.governance, buckets.rates.governance),
         };
         match limiter.check() {
             Ok(state) => {

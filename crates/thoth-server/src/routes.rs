@@ -28,6 +28,7 @@ use crate::limits::{Kind, Standing};
 use crate::{approvals, enforce, events, explain, hold, keys, random};
 
 mod fleet;
+mod ledger;
 mod policies;
 
 /// The largest body.
@@ -53,6 +54,7 @@ fn served(route: Route) -> MethodRouter<Arc<App>> {
     let asked = match route.method() {
         Method::Get => MethodFilter::GET,
         Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
         Method::Delete => MethodFilter::DELETE,
     };
     match route {
@@ -87,6 +89,20 @@ fn served(route: Route) -> MethodRouter<Arc<App>> {
         Route::AssignBundle => on(asked, policies::assign),
         Route::FetchPolicy => on(asked, policies::fetch),
         Route::ShowLogin => on(asked, login_route),
+        Route::ListDecisions => on(asked, ledger::decisions),
+        Route::ListViolations => on(asked, ledger::violations),
+        Route::ShowViolation => on(asked, ledger::violation),
+        Route::ListSessions => on(asked, ledger::sessions),
+        Route::ShowSession => on(asked, ledger::session),
+        Route::ExportSession => on(asked, ledger::bundle),
+        Route::ListAgents => on(asked, ledger::agents),
+        Route::ShowAgent => on(asked, ledger::agent),
+        Route::ShowChain => on(asked, ledger::chain),
+        Route::VerifyChain => on(asked, ledger::verify),
+        Route::TellTools => on(asked, ledger::tools),
+        Route::ReportTools => on(asked, ledger::inventory),
+        Route::ShowSettings => on(asked, ledger::settings),
+        Route::ChangeSettings => on(asked, ledger::set),
         Route::ListEvents => on(asked, event_list_route),
     }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use thoth_audit::ContentKey;
 use thoth_audit::seal::SealKey;
+use thoth_audit::view::LedgerView;
 use thoth_gate::{Evidence, Holds};
+use thoth_store::server::index::LedgerIndex;
 use thoth_store::server::{Records, SessionPasts};
 
 use crate::fault::Fault;
@@ -20,6 +22,10 @@ pub(crate) use shared::Shared;
 pub(crate) struct TenantStores {
     pub(crate) holds: Arc<dyn Holds>,
     pub(crate) ledger: Arc<dyn Evidence>,
+    /// The ledger, to look at.
+    pub(crate) view: Arc<dyn LedgerView>,
+    /// Its index.
+    pub(crate) index: Arc<dyn LedgerIndex>,
     /// Under which content is hashed.
     pub(crate) content_key: ContentKey,
     /// What was allowed in sessions, where other servers decide in them, too.

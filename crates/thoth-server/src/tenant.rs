@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use thoth_audit::seal::SealKey;
 use thoth_audit::{ContentKey, ContentMode, EventType};
@@ -18,15 +19,20 @@ use crate::clock;
 use crate::complaints::Complaints;
 use crate::fault::Fault;
 use crate::holding::{Holdings, Own};
+use crate::indexing::Indexing;
 use crate::limits::{Limits, Rates};
 use crate::private_holds::PrivateHolds;
 use crate::random;
 use crate::refusals::Refusals;
 use crate::sessions::{MAX_SESSIONS, Sessions};
+use crate::settings::InForce;
 use crate::stores::TenantStores;
 
 /// What stands in place of a server's name in records of what administrators do.
 const ADMINISTRATION: &str = "thothd";
+
+/// How long the index of a ledger is brought up to date at a time.
+const FOLLOWING: Duration = Duration::from_millis(100);
 
 /// What is the same for all tenants.
 #[derive(Debug, Clone)]
@@ -42,6 +48,10 @@ pub(crate) struct Tenant {
     pub(crate) gate: Gate,
     pub(crate) sessions: Sessions,
     pub(crate) limits: Limits,
+    /// The limits that the server was started with.
+    pub(crate) rates: Rates,
+    /// What administrators have set.
+    pub(crate) in_force: InForce,
     pub(crate) refusals: Refusals,
     /// What calls are blocked for that whoever runs the server can mend.
     pub(crate) complaints: Arc<Complaints>,
@@ -55,6 +65,9 @@ pub(crate) struct Tenant {
     pub(crate) seal: SealKey,
     /// Which policy bundles hold for whom.
     pub(crate) holdings: Holdings,
+    /// What the ledger has, to be looked at and searched.
+    pub(crate) indexing: Indexing,
+    index_complaints: Complaints,
     ledger: Arc<dyn Evidence>,
     policy: Mutex<OwnPolicy>,
     holds: Arc<dyn Holds>,
@@ -71,8 +84,9 @@ impl std::fmt::Debug for Tenant {
 impl Tenant {
     /// A tenant whose holds and ledger are kept in `stores`.
     pub(crate) fn new(id: TenantId, stores: TenantStores, settings: &Settings) -> Self {
-        let TenantStores { holds, ledger, content_key, pasts, seal } = stores;
+        let TenantStores { holds, ledger, view, index, content_key, pasts, seal } = stores;
         let complaints = Arc::new(Complaints::new(format!("tenant {id}")));
+        let index_complaints = Complaints::new(format!("tenant {id}: the index of the ledger"));
         let holds = Arc::new(PrivateHolds::new(holds, Arc::clone(&complaints)));
         let holds: Arc<dyn Holds> = holds;
         let mut own = OwnPolicy { files: PolicyFiles::new(settings.policy.clone()), own: Own::default() };
@@ -83,6 +97,8 @@ impl Tenant {
             gate,
             sessions: Sessions::new(MAX_SESSIONS),
             limits: Limits::new(settings.rates),
+            rates: settings.rates,
+            in_force: InForce::default(),
             refusals: Refusals::default(),
             complaints,
             mode: settings.mode,
@@ -90,6 +106,8 @@ impl Tenant {
             pasts,
             seal,
             holdings: Holdings::default(),
+            indexing: Indexing::new(index, view),
+            index_complaints,
             ledger,
             policy: Mutex::new(own),
             holds,
@@ -183,6 +201,18 @@ impl Tenant {
         if let Some(problem) = self.gate.take_problem() {
             note(format_args!("tenant {}: the ledger needs attention: {problem}", self.id));
         }
+    }
+
+    /// Has the index follow the ledger, for a moment. Blocks on the disk.
+    pub(crate) fn follow(&self) {
+        if let Err(fault) = self.indexing.follow(FOLLOWING) {
+            self.complain_of_index(&fault);
+        }
+    }
+
+    /// Says once in a while that the index cannot be brought up to date.
+    pub(crate) fn complain_of_index(&self, fault: &Fault) {
+        self.index_complaints.say(fault.cause.as_deref().unwrap_or(&fault.message));
     }
 
     /// Brings the ledger up to date, at the end.

@@ -1,6 +1,8 @@
 //! The published Python client, unmodified, governed by a real `thothd`. What it returns and raises decides.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+#[path = "site/evidence.rs"]
+mod evidence;
 #[path = "site/restart.rs"]
 mod restart;
 #[path = "site/thothd.rs"]

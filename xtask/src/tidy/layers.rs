@@ -56,6 +56,7 @@ const HOUSE: &[Row] = &[
             "thoth-types",
             "thoth-policy",
             "thoth-audit",
+            "thoth-scan",
             "thoth-gate",
             "thoth-api",
             "thoth-store",

@@ -17,9 +17,10 @@ use super::fault::{Code, Fault};
 use super::key::Permission;
 use super::list::List;
 use super::route::Route;
-use super::{approval, enforce, event, explain, hold, key, login};
+use super::{approval, enforce, explain, hold, key, login};
 
 mod fleet;
+mod ledger;
 mod policies;
 
 /// Why there is no document.
@@ -220,11 +221,6 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
             faults: &[Code::NotFound],
             ..may(&[Permission::Write])
         },
-        Route::ListEvents => Special {
-            query: query::<event::Query>()?,
-            answers: Some(schemas.add_as::<List<Event>>("EventList")?),
-            ..may(&[Permission::Read])
-        },
         Route::ShowLogin => Special {
             description: "Without an issuer it is not found.",
             answers: Some(schemas.add::<login::Config>()?),
@@ -249,6 +245,21 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
         | Route::RollBackBundle
         | Route::AssignBundle
         | Route::FetchPolicy => policies::special(route, schemas)?,
+        Route::ListEvents
+        | Route::ShowSettings
+        | Route::ChangeSettings
+        | Route::TellTools
+        | Route::ReportTools
+        | Route::ListDecisions
+        | Route::ListViolations
+        | Route::ShowViolation
+        | Route::ListSessions
+        | Route::ShowSession
+        | Route::ExportSession
+        | Route::ListAgents
+        | Route::ShowAgent
+        | Route::ShowChain
+        | Route::VerifyChain => ledger::special(route, schemas)?,
     })
 }
 

@@ -8,6 +8,8 @@ pub enum Method {
     Get,
     /// To ask, tell or make.
     Post,
+    /// To set as a whole.
+    Put,
     /// To take back.
     Delete,
 }
@@ -19,6 +21,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
             Self::Delete => "DELETE",
         }
     }
@@ -126,6 +129,34 @@ routes! {
     FetchPolicy => Get "/v1/policy-bundle",
     /// Where people log in, where the server takes their logins at all.
     ShowLogin => Get "/v1/auth/config",
+    /// What was decided, newest first, as the ledger says.
+    ListDecisions => Get "/{tenant}/thoth/decisions",
+    /// The decisions that refused or held a call.
+    ListViolations => Get "/{tenant}/thoth/violations",
+    /// One of them, with its record.
+    ShowViolation => Get "/{tenant}/thoth/violations/{id}",
+    /// The sessions in which calls were decided, those that began last first.
+    ListSessions => Get "/{tenant}/thoth/sessions",
+    /// One session.
+    ShowSession => Get "/{tenant}/thoth/sessions/{id}",
+    /// The evidence of a session, with the proof that each record is in the ledger.
+    ExportSession => Get "/{tenant}/thoth/sessions/{id}/evidence-bundle",
+    /// The agents of which calls were decided, by name.
+    ListAgents => Get "/{tenant}/thoth/agents",
+    /// One agent, with the policy that holds for it.
+    ShowAgent => Get "/{tenant}/thoth/agents/{id}",
+    /// Records of the ledger, with its signed head.
+    ShowChain => Get "/{tenant}/thoth/evidence/chain",
+    /// Whether a part of the ledger is what was signed.
+    VerifyChain => Get "/{tenant}/thoth/evidence/verify",
+    /// Takes in the tools that an agent says it has.
+    TellTools => Post "/{tenant}/thoth/tool-inventory",
+    /// The tools of agents, and what was decided about their calls.
+    ReportTools => Get "/{tenant}/thoth/mcp/inventory/report",
+    /// What is set for the whole organisation, and what holds.
+    ShowSettings => Get "/{tenant}/thoth/settings",
+    /// Sets it, where nobody else has in between.
+    ChangeSettings => Put "/{tenant}/thoth/settings",
     /// What clients told.
     ListEvents => Get "/{tenant}/thoth/events",
 }

@@ -16,10 +16,13 @@ use crate::{Options, Rates, Server, create_key};
 mod document;
 mod fleet;
 mod health;
+mod intents;
+mod ledger;
 mod lists;
 mod logins;
 mod policies;
 mod receipts;
+mod settings;
 mod trouble;
 
 const POLICY: &str = "version: \"1\"\ndefaults: { approval: auto }\n\
@@ -100,6 +103,7 @@ fn routes() -> Vec<Route> {
     let show = "/acme/thoth/approvals/hold_00000000000000000000000000000000";
     let resolve = "/acme/thoth/approvals/hold_00000000000000000000000000000000/resolve";
     let event = json!([{ "tenant_id": "acme", "session_id": "s", "event_type": "TOOL_CALL_PRE", "agent_id": "bot" }]);
+    let tools = json!({ "agent_id": "bot", "source": "python_sdk", "tools": [{ "name": "read", "input_schema": {} }] });
     let key = json!({ "scope_level": "agent", "scope_target_id": "bot", "permissions": ["execute"] });
     let route = |method, path, permission, in_path, body, good| Route { method, path, permission, in_path, body, good };
     vec![
@@ -138,6 +142,20 @@ fn routes() -> Vec<Route> {
             Some(json!({ "assignments": [] })),
             404,
         ),
+        route("POST", "/acme/thoth/tool-inventory", Execute, false, Some(tools), 200),
+        route("GET", "/acme/thoth/mcp/inventory/report", Read, true, None, 200),
+        route("GET", "/acme/thoth/settings", Read, true, None, 200),
+        route("PUT", "/acme/thoth/settings", Write, true, Some(json!({ "revision": 0, "settings": {} })), 200),
+        route("GET", "/acme/thoth/decisions", Read, true, None, 200),
+        route("GET", "/acme/thoth/violations", Read, true, None, 200),
+        route("GET", "/acme/thoth/violations/none", Read, true, None, 404),
+        route("GET", "/acme/thoth/sessions", Read, true, None, 200),
+        route("GET", "/acme/thoth/sessions/none", Read, true, None, 404),
+        route("GET", "/acme/thoth/sessions/none/evidence-bundle", Read, true, None, 404),
+        route("GET", "/acme/thoth/agents", Read, true, None, 200),
+        route("GET", "/acme/thoth/agents/none", Read, true, None, 404),
+        route("GET", "/acme/thoth/evidence/chain", Read, true, None, 200),
+        route("GET", "/acme/thoth/evidence/verify", Read, true, None, 200),
         route("GET", "/v1/policy-bundle?agent_id=bot", Execute, false, None, 200),
     ]
 }

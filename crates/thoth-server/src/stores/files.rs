@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thoth_audit::seal::SealKey;
+use thoth_audit::view::FileView;
 use thoth_audit::{Ledger, LedgerKeys, LedgerOptions};
 use thoth_shell::home::{Care, private};
 use thoth_store::SqliteHolds;
-use thoth_store::server::{Records, ServerStore};
+use thoth_store::server::{IndexFile, Records, ServerStore};
 
 use super::{OpenError, Stores, TenantStores};
 use crate::fault::Fault;
@@ -43,10 +44,13 @@ impl Stores for Files {
         let keys = LedgerKeys::load_or_create(&folder.join("keys"), &directory).map_err(|error| failed(&error))?;
         let ledger = Ledger::open(&directory, &keys, LedgerOptions::default()).map_err(|error| failed(&error))?;
         let seal = SealKey::load_or_create(&folder.join("keys")).map_err(|error| failed(&error))?;
+        let (view, index) = (FileView::new(&directory), IndexFile::new(folder.join("index.db")));
         let records = std::path::absolute(&directory).unwrap_or(directory);
         Ok(TenantStores {
             holds: Arc::new(SqliteHolds::new(folder.join("state.db"), records)),
             ledger: Arc::new(ledger),
+            view: Arc::new(view),
+            index: Arc::new(index),
             content_key: keys.content_key().clone(),
             pasts: None,
             seal,

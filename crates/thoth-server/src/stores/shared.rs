@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use thoth_postgres::{Database, PostgresHolds, PostgresLedger, PostgresPasts, PostgresRecords, seal_key};
+use thoth_postgres::{
+    Database, PostgresHolds, PostgresIndex, PostgresLedger, PostgresPasts, PostgresRecords, PostgresView, seal_key,
+};
 use thoth_store::server::Records;
 
 use super::{OpenError, Stores, TenantStores};
@@ -34,6 +36,8 @@ impl Stores for Shared {
             holds: Arc::new(PostgresHolds::new(Arc::clone(&self.database), name.as_str())),
             content_key: ledger.content_key().clone(),
             ledger: Arc::new(ledger),
+            view: Arc::new(PostgresView::new(Arc::clone(&self.database), name.as_str())),
+            index: Arc::new(PostgresIndex::new(Arc::clone(&self.database), name.as_str())),
             pasts: Some(Arc::new(PostgresPasts::new(Arc::clone(&self.database), name.as_str()))),
             seal,
         })

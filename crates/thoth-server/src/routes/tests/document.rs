@@ -241,6 +241,46 @@ impl Described {
     }
 }
 
+impl Described {
+    /// What the ledger has, once the index has it.
+    async fn ledger(&mut self, admin: &str) {
+        ledger::indexed(&self.world, admin, 8).await;
+        let at = "/acme/thoth";
+        self.ask(Route::ListDecisions, &format!("{at}/decisions?limit=3"), admin, Value::Null, 200).await;
+        self.ask(Route::ListDecisions, &format!("{at}/decisions?since=odd"), admin, Value::Null, 400).await;
+        let all =
+            self.ask(Route::ListDecisions, &format!("{at}/decisions?order=oldest"), admin, Value::Null, 200).await;
+        let words: BTreeSet<&str> =
+            all["data"].as_array().unwrap().iter().filter_map(|row| row["decision"].as_str()).collect();
+        assert_eq!(Vec::from_iter(words), ["ALLOW", "BLOCK", "DEFER", "MODIFY", "STEP_UP"], "as they were answered");
+        let violations = self.ask(Route::ListViolations, &format!("{at}/violations"), admin, Value::Null, 200).await;
+        let one = violations["data"][0]["violation_id"].as_str().unwrap();
+        self.ask(Route::ShowViolation, &format!("{at}/violations/{one}"), admin, Value::Null, 200).await;
+        let tools =
+            json!({ "agent_id": "bot", "tools": [{ "name": "read", "description": "d", "input_schema": { "a": 1 } }] });
+        self.ask(Route::TellTools, &format!("{at}/tool-inventory"), admin, tools, 200).await;
+        self.ask(Route::ReportTools, &format!("{at}/mcp/inventory/report"), admin, Value::Null, 200).await;
+        let set = json!({ "revision": 0, "settings": { "enforcement_mode": "block", "event_retention_days": 9 } });
+        self.ask(Route::ChangeSettings, &format!("{at}/settings"), admin, set.clone(), 200).await;
+        self.ask(
+            Route::ChangeSettings,
+            &format!("{at}/settings"),
+            admin,
+            json!({ "revision": 0, "settings": {} }),
+            409,
+        )
+        .await;
+        self.ask(Route::ShowSettings, &format!("{at}/settings"), admin, Value::Null, 200).await;
+        self.ask(Route::ListSessions, &format!("{at}/sessions"), admin, Value::Null, 200).await;
+        self.ask(Route::ShowSession, &format!("{at}/sessions/s"), admin, Value::Null, 200).await;
+        self.ask(Route::ExportSession, &format!("{at}/sessions/s/evidence-bundle"), admin, Value::Null, 200).await;
+        self.ask(Route::ListAgents, &format!("{at}/agents?limit=1"), admin, Value::Null, 200).await;
+        self.ask(Route::ShowAgent, &format!("{at}/agents/bot"), admin, Value::Null, 200).await;
+        self.ask(Route::ShowChain, &format!("{at}/evidence/chain?limit=3"), admin, Value::Null, 200).await;
+        self.ask(Route::VerifyChain, &format!("{at}/evidence/verify"), admin, Value::Null, 200).await;
+    }
+}
+
 /// Defends: what is really answered, on every route and with every decision, is what the document says, with no member
 /// more; and the requests that clients send are those that it describes.
 #[tokio::test]
@@ -295,6 +335,7 @@ async fn answers_are_as_described() {
     described.ask(Route::ListEndpoints, &format!("{machines}?status=quarantined"), &admin, Value::Null, 200).await;
     described.ask(Route::CountEndpoints, &format!("{machines}/stats"), &admin, Value::Null, 200).await;
     described.bundles(&agent, &admin).await;
+    described.ledger(&admin).await;
 
     let done = described.seen.iter().filter(|(_, status)| *status < 300).map(|(route, _)| *route);
     assert_eq!(

@@ -1,0 +1,124 @@
+//! `GET /{tenant}/thoth/sessions` and `…/agents`: of whom a server has decided calls, as its ledger says.
+
+use serde::{Deserialize, Serialize};
+
+use super::policy_bundle::BundleRef;
+use super::read::{list, text};
+
+/// How many decisions there are of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DecisionCounts))]
+pub struct Counts {
+    /// All of them.
+    pub total: u64,
+    /// `ALLOW`.
+    pub allow: u64,
+    /// `MODIFY`.
+    pub modify: u64,
+    /// `STEP_UP`.
+    pub step_up: u64,
+    /// `DEFER`.
+    pub defer: u64,
+    /// `BLOCK`.
+    pub block: u64,
+}
+
+/// A name, and in how many decisions it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = NamedCount))]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// How many.
+    pub calls: u64,
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = SessionRecord))]
+pub struct Session {
+    /// Names it.
+    #[serde(alias = "sessionId", alias = "id")]
+    pub session_id: String,
+    /// Its agents: one, unless several use the same name for a session. At most 256.
+    #[serde(default, deserialize_with = "list")]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub agents: Vec<Named>,
+    /// The people behind them. At most 256.
+    #[serde(default, deserialize_with = "list")]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub users: Vec<Named>,
+    /// The tools that it called. At most 256.
+    #[serde(default, deserialize_with = "list")]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub tools: Vec<Named>,
+    /// When the first call was decided, RFC 3339.
+    #[serde(alias = "firstSeen")]
+    pub first_seen: String,
+    /// When the last one was, RFC 3339.
+    #[serde(alias = "lastSeen")]
+    pub last_seen: String,
+    /// How.
+    pub decisions: Counts,
+    /// Where in the ledger its first record is.
+    pub first_index: u64,
+}
+
+/// Which sessions are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+pub struct Query {
+    /// Of this agent.
+    #[serde(default, alias = "agentId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<String>,
+    /// Of this person.
+    #[serde(default, alias = "userId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// Whose last call was not decided before this instant, RFC 3339.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Whose first call was not decided after this instant, RFC 3339.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Where to go on, as the last answer said.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many at most.
+    #[serde(default, alias = "per_page", skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// An agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = AgentRecord))]
+pub struct Agent {
+    /// Names it.
+    #[serde(alias = "agentId", alias = "id")]
+    pub agent_id: String,
+    /// When its first call was decided, RFC 3339.
+    #[serde(alias = "firstSeen")]
+    pub first_seen: String,
+    /// When the last one was, RFC 3339.
+    #[serde(alias = "lastSeen")]
+    pub last_seen: String,
+    /// How.
+    pub decisions: Counts,
+    /// The digest of the policy that holds for it now, where one agent is asked for. Machines and fleets may have more.
+    #[serde(default, alias = "policyDigest", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub policy_digest: Option<String>,
+    /// The bundles that are part of it.
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    pub bundles: Vec<BundleRef>,
+}
+
+/// Which agents are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+pub struct AgentQuery {
+    /// Where to go on, as the last answer said.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many at most.
+    #[serde(default, alias = "per_page", skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}

@@ -1,0 +1,111 @@
+//! `…/sessions` and `…/agents`: of whom calls were decided, as the ledger's index says.
+
+use thoth_api::contract::list::List;
+use thoth_api::contract::session::{Agent, AgentQuery, Counts, Named, Query, Session};
+use thoth_store::server::index::{
+    Agent as IndexedAgent, Counts as Counted, IndexPage, MAX_INDEX_PAGE, Session as Indexed, SessionFilter,
+};
+
+use crate::access::Access;
+use crate::app::App;
+use crate::decided::{catch_up, cursor, instant};
+use crate::fault::Fault;
+use crate::holding::Whose;
+
+/// How many are on a page where nothing is said.
+const PAGE: u32 = 100;
+/// The most sessions on a page: each tells up to 256 names of each kind.
+const MAX_SESSIONS: u32 = 200;
+
+fn counts(counted: &Counted) -> Counts {
+    let number = |count: i64| u64::try_from(count).unwrap_or_default();
+    Counts {
+        total: number(counted.total()),
+        allow: number(counted.allowed),
+        modify: number(counted.modified),
+        step_up: number(counted.held),
+        defer: number(counted.deferred),
+        block: number(counted.blocked),
+    }
+}
+
+fn session(indexed: Indexed) -> Session {
+    let named = |names: Vec<(String, i64)>| -> Vec<Named> {
+        let named = |(name, calls)| Named { name, calls: u64::try_from(calls).unwrap_or_default() };
+        names.into_iter().map(named).collect()
+    };
+    Session {
+        session_id: indexed.id,
+        agents: named(indexed.agents),
+        users: named(indexed.users),
+        tools: named(indexed.tools),
+        first_seen: indexed.seen.first.to_string(),
+        last_seen: indexed.seen.last.to_string(),
+        decisions: counts(&indexed.seen.counts),
+        first_index: u64::try_from(indexed.position).unwrap_or_default(),
+    }
+}
+
+/// A page of sessions, those that began last first. Blocks on the disk.
+pub(crate) fn sessions(access: &Access, query: &Query) -> Result<List<Session>, Fault> {
+    let filter = SessionFilter {
+        agent: query.agent_id.as_deref(),
+        user: query.user_id.as_deref(),
+        since: instant("since", query.since.as_deref())?,
+        until: instant("until", query.until.as_deref())?,
+    };
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_SESSIONS);
+    let page = IndexPage { beyond: cursor(query.cursor.as_deref())?, oldest_first: false, limit };
+    catch_up(access);
+    let found = access.tenant.indexing.index.sessions(&filter, &page).map_err(Fault::unavailable)?;
+    Ok(List {
+        data: found.found.into_iter().map(session).collect(),
+        total: None,
+        next_cursor: found.next.map(|cursor| cursor.to_string()),
+    })
+}
+
+/// One session. Blocks on the disk.
+pub(crate) fn show_session(access: &Access, id: &str) -> Result<Session, Fault> {
+    catch_up(access);
+    let found = access.tenant.indexing.index.session(id).map_err(Fault::unavailable)?;
+    found.map(session).ok_or_else(|| Fault::not_found("there is no such session"))
+}
+
+fn agent(indexed: IndexedAgent) -> Agent {
+    Agent {
+        agent_id: indexed.id,
+        first_seen: indexed.seen.first.to_string(),
+        last_seen: indexed.seen.last.to_string(),
+        decisions: counts(&indexed.seen.counts),
+        policy_digest: None,
+        bundles: Vec::new(),
+    }
+}
+
+/// A page of agents, by name. Blocks on the disk.
+pub(crate) fn agents(access: &Access, query: &AgentQuery) -> Result<List<Agent>, Fault> {
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_INDEX_PAGE);
+    catch_up(access);
+    let found = access.tenant.indexing.index.agents(query.cursor.as_deref(), limit + 1);
+    let mut data: Vec<Agent> = found.map_err(Fault::unavailable)?.into_iter().map(agent).collect();
+    let most = usize::try_from(limit).unwrap_or(1);
+    let is_more = data.len() > most;
+    data.truncate(most);
+    let next_cursor = data.last().filter(|_| is_more).map(|agent| agent.agent_id.clone());
+    Ok(List { data, total: None, next_cursor })
+}
+
+/// One agent, with the policy that holds for it. Blocks on the disk.
+pub(crate) fn show_agent(app: &App, access: &Access, id: &str) -> Result<Agent, Fault> {
+    catch_up(access);
+    let tenant = &access.tenant;
+    let found = tenant.indexing.index.agent(id).map_err(Fault::unavailable)?;
+    let mut shown = agent(found.ok_or_else(|| Fault::not_found("no call of such an agent was decided"))?);
+    let whose = Whose { agent: Some(id.to_owned()), ..Whose::default() };
+    tenant.look_unasked();
+    let holding = tenant.holdings.of(tenant, &*app.store, &whose).map_err(Fault::unavailable)?;
+    shown.policy_digest = Some(holding.digest(tenant));
+    shown.bundles = holding.references();
+    Ok(shown)
+}

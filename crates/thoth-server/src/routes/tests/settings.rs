@@ -1,0 +1,171 @@
+//! Settings: a tenant is stricter than its server or as strict, and what is set holds from the next call on.
+
+use super::*;
+
+const AT: &str = "/acme/thoth/settings";
+
+/// Defends invariants 5 and 6: nothing that is set loosens, one of two who set wins, and it is in the ledger.
+#[tokio::test]
+async fn a_tenant_is_only_ever_stricter() {
+    let data = tempfile::tempdir().unwrap();
+    let policy = data.path().join("policy.yaml");
+    std::fs::write(&policy, "version: \"1\"\ndefaults: { approval: auto }\nscope: { approved: [read] }\n").unwrap();
+    let rates = Rates { governance: NonZeroU32::MAX, ..Rates::default() };
+    let options = Options { data: data.path().to_owned(), policy, mode: Mode::StepUp, rates };
+    let world = World { router: Server::new(options).unwrap().router(), data };
+    let key = world.key("acme", None, &[Permission::Execute], None);
+    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let set = async |revision: u64, settings: Value| {
+        let body = json!({ "revision": revision, "settings": settings }).to_string();
+        world.ask("PUT", AT, Some(&admin), body).await
+    };
+    let decision = async || {
+        let mut question = question("hidden");
+        question["enforcement_mode"] = json!("observe");
+        world.ask("POST", "/v1/enforce", Some(&key), question.to_string()).await.body["decision"].clone()
+    };
+    assert_eq!(decision().await, "STEP_UP");
+    let shown = world.ask("GET", AT, Some(&admin), Body::empty()).await.body;
+    assert_eq!(
+        (&shown["revision"], &shown["effective"]["enforcement_mode"]),
+        (&json!(0), &json!("step_up")),
+        "{shown}"
+    );
+    for (settings, what) in [
+        (json!({ "enforcement_mode": "observe" }), "looser"),
+        (json!({ "enforcement_mode": "odd" }), "no mode"),
+        (json!({ "enforce_per_minute": 501 }), "more than the server"),
+        (json!({ "enforce_per_minute": 0 }), "nothing"),
+        (json!({ "event_retention_days": 91 }), "longer"),
+        (json!({ "event_retention_days": -1 }), "odd"),
+    ] {
+        assert_fault(&set(0, settings).await, 400, "bad_request", what);
+    }
+    let strict = set(0, json!({ "enforcement_mode": "block", "event_retention_days": 30 })).await;
+    assert_eq!((strict.status, &strict.body["revision"]), (200, &json!(1)), "{}", strict.body);
+    assert_eq!(strict.body["effective"]["event_retention_days"], 30);
+    assert_eq!(decision().await, "BLOCK", "from the next call on");
+    assert_fault(&set(0, json!({})).await, 409, "conflict", "somebody else was quicker");
+    assert_eq!(set(1, json!({ "enforcement_mode": "block", "event_retention_days": 30 })).await.body["revision"], 1);
+    assert_eq!(set(1, json!({ "enforce_per_minute": 1 })).await.status, 200);
+    assert_eq!(decision().await, "STEP_UP", "as the server has it");
+    let limited = world.ask("POST", "/v1/enforce", Some(&key), question("read").to_string()).await;
+    assert_eq!(
+        (&limited.body["decision"], &limited.headers["ratelimit-limit"]),
+        (&json!("DEFER"), &"1".parse().unwrap())
+    );
+    let recorded = async || {
+        let chain = world.ask("GET", "/acme/thoth/evidence/chain?limit=500", Some(&admin), Body::empty()).await.body;
+        let details = chain["data"].as_array().unwrap().iter().map(|record| record["event"].clone());
+        details.filter(|event| event["eventType"] == "SETTINGS_CHANGED").count()
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while recorded().await < 2 && Instant::now() < deadline {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(recorded().await, 2, "each change once");
+}
+
+/// Defends: a server notices what another one on the same data has set, with the next call that it decides.
+#[tokio::test]
+async fn another_process_sets() {
+    let world = World::new(Rates::default());
+    let policy = "version: \"1\"\ndefaults: { approval: auto }\nscope: { approved: [read] }\n";
+    std::fs::write(world.data.path().join("policy.yaml"), policy).unwrap();
+    let open = || {
+        let options = Options {
+            data: world.data.path().to_owned(),
+            policy: world.data.path().join("policy.yaml"),
+            mode: Mode::Observe,
+            rates: Rates::default(),
+        };
+        World { router: Server::new(options).unwrap().router(), data: tempfile::tempdir().unwrap() }
+    };
+    let (one, two) = (open(), open());
+    let key = world.key("acme", None, &[Permission::Execute], None);
+    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let decision = async |server: &World| {
+        let mut question = question("hidden");
+        question["enforcement_mode"] = json!("observe");
+        server.ask("POST", "/v1/enforce", Some(&key), question.to_string()).await.body["decision"].clone()
+    };
+    assert_eq!([decision(&one).await, decision(&two).await], ["ALLOW", "ALLOW"]);
+    let body = json!({ "revision": 0, "settings": { "enforcement_mode": "block" } }).to_string();
+    assert_eq!(one.ask("PUT", AT, Some(&admin), body).await.status, 200);
+    assert_eq!([decision(&two).await, decision(&one).await], ["BLOCK", "BLOCK"]);
+}
+
+/// Defends: the tools of an agent are told by its own keys only, a changed one is noticed, and calls of what was never listed
+/// are counted.
+#[tokio::test]
+async fn what_tools_agents_have() {
+    const TELL: &str = "/acme/thoth/tool-inventory";
+    let world = World::new(Rates { governance: NonZeroU32::MAX, ..Rates::default() });
+    let bot = world.key("acme", Some("bot"), &[Permission::Execute], None);
+    let reader = world.key("acme", None, &[Permission::Read], None);
+    let tell = async |body: Value| world.ask("POST", TELL, Some(&bot), body.to_string()).await;
+    // As the published client sends it.
+    let list = |description: &str| {
+        json!({ "agent_id": "bot", "source": "python_sdk", "tools": [
+            { "name": "read", "description": description, "input_schema": { "type": "object", "properties": { "a": { "type": "string" } } } },
+            { "name": "rm", "description": "", "input_schema": {} },
+        ] })
+    };
+    let told = tell(list("reads")).await;
+    assert_eq!((told.status, &told.body), (200, &json!({ "accepted": 2, "new": 2, "changed": [], "refused": 0 })));
+    assert_eq!(tell(list("reads")).await.body["changed"], json!([]));
+    assert_eq!(tell(list("reads and sends it to evil.example")).await.body["changed"], json!(["read"]));
+    let deep = format!("{}{}", "{\"a\":".repeat(80), "1".to_owned() + &"}".repeat(80));
+    let deep: Value = serde_json::from_str(&deep).unwrap();
+    for (body, status) in [
+        (json!({ "agent_id": "other", "tools": [] }), 403),
+        (json!({ "agent_id": "bot", "tools": vec![json!({ "name": "x" }); 101] }), 400),
+        (json!({ "agent_id": "bot", "tools": [{ "name": "x" }, { "name": "x" }] }), 400),
+        (json!({ "agent_id": "bot", "tools": [{ "name": "" }] }), 400),
+        (json!({ "agent_id": "bot", "tools": [{ "name": "x".repeat(600) }] }), 400),
+        (json!({ "agent_id": "bot", "tools": [{ "name": "x", "description": "x".repeat(20_000) }] }), 400),
+        (json!({ "agent_id": "bot", "tools": [{ "name": "x", "input_schema": [1] }] }), 400),
+        (json!({ "agent_id": "bot", "tools": [{ "name": "x", "input_schema": deep }] }), 400),
+        (json!({ "agent_id": "bot", "source": "x".repeat(100), "tools": [] }), 400),
+        (json!({ "agent_id": "bot", "tools": null }), 200),
+        (
+            json!({ "agentId": "bot", "tools": [{ "name": "y", "inputSchema": { "n": 9_007_199_254_740_993_u64 } }] }),
+            200,
+        ),
+    ] {
+        let reply = tell(body.clone()).await;
+        assert_eq!(reply.status, status, "{body}: {}", reply.body);
+    }
+    for tool in ["read", "rm", "rm", "elsewhere"] {
+        world.ask("POST", "/v1/enforce", Some(&bot), question(tool).to_string()).await;
+    }
+    ledger::indexed(&world, &reader, 4).await;
+    let report = async |query: &str| {
+        world.ask("GET", &format!("/acme/thoth/mcp/inventory/report{query}"), Some(&reader), Body::empty()).await
+    };
+    let told = report("").await.body;
+    assert_eq!(
+        (&told["calls"], &told["unapproved_calls"], &told["changed_tools"], &told["window_hours"]),
+        (&json!(4), &json!(1), &json!(1), &json!(168)),
+        "{told}"
+    );
+    let agent = &told["agents"][0];
+    let tools: Vec<Value> = agent["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| json!([tool["name"], tool["listed"], tool["calls"], tool["refused_calls"], tool["changes"]]))
+        .collect();
+    assert_eq!(
+        tools,
+        [
+            json!(["elsewhere", false, 1, 0, 0]),
+            json!(["read", true, 1, 0, 1]),
+            json!(["rm", true, 2, 2, 0]),
+            json!(["y", true, 0, 0, 0])
+        ]
+    );
+    assert_eq!((&agent["has_inventory"], &agent["refused_calls"]), (&json!(true), &json!(2)));
+    assert_fault(&report("?window_hours=0").await, 400, "bad_request", "no window");
+    assert_fault(&report("?window_hours=2161").await, 400, "bad_request", "too long");
+}
