@@ -1,7 +1,6 @@
 //! What `wrap-config` and `unwrap-config` share: changing files of clients one after the other, so that one that cannot be
 //! changed keeps no other from it, and saying what became of each.
 
-mod comments;
 mod diff;
 mod report;
 

@@ -25,7 +25,6 @@ mod redact;
 mod secret;
 mod settings;
 mod shell_abuse;
-mod source_span;
 mod sql_abuse;
 mod ssrf;
 mod walk;

@@ -7,5 +7,6 @@ pub mod config_file;
 pub mod exit;
 pub mod home;
 pub mod key_file;
+pub mod masking;
 pub mod policy_files;
 pub mod terminal;

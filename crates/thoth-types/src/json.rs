@@ -12,10 +12,12 @@ pub mod canonical;
 mod keys;
 mod parse;
 mod plain_run;
+mod source_span;
 mod value;
 
 pub use parse::{Limits, Tape};
 pub use plain_run::plain_run;
+pub use source_span::to_raw;
 pub use value::{Elements, Kind, Members, Value};
 
 /// Why a text is not acceptable JSON, and where.

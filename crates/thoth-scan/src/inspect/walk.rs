@@ -9,16 +9,14 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use thoth_text::Survey;
-use thoth_types::json::{Kind, Limits, Tape, Value};
+use thoth_types::json::{Kind, Limits, Tape, Value, to_raw};
 
 use super::argument_role::{Role, Tool};
 use super::detection::{Action, Class, Detection, Direction, Incomplete, Inspection};
 use super::leaf::{Hit, Leaf, LeafKind, drop_covered};
 use super::percent::Decoded;
 use super::settings::InspectSettings;
-use super::{
-    encoded, injection, mark, path_abuse, percent, personal, preview, secret, shell_abuse, source_span, sql_abuse, ssrf,
-};
+use super::{encoded, injection, mark, path_abuse, percent, personal, preview, secret, shell_abuse, sql_abuse, ssrf};
 
 use crowds::Crowds;
 use path::Path;
@@ -406,16 +404,6 @@ fn place_in<'s>(string: Value<'_>, spans: impl Iterator<Item = &'s mut Range<usi
         return;
     }
     let mut offsets: Vec<usize> = spans.iter().flat_map(|span| [span.start, span.end]).collect();
-    // What waits stands in order, and what was found nearly.
-    if offsets.is_sorted() {
-        let raw = raw_offsets(string, &offsets);
-        for (span, place) in spans.into_iter().zip(raw.chunks_exact(2)) {
-            if let [start, end] = place {
-                *span = *start..*end;
-            }
-        }
-        return;
-    }
     offsets.sort_unstable();
     let raw = raw_offsets(string, &offsets);
     let place_of = |offset: usize| offsets.binary_search(&offset).ok().and_then(|at| raw.get(at)).copied();
@@ -431,7 +419,7 @@ fn raw_offsets(string: Value<'_>, decoded: &[usize]) -> Vec<usize> {
     let base = string.span().start + 1;
     let raw = string.raw();
     let body = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-    source_span::to_raw(body, decoded).into_iter().map(|offset| base + offset).collect()
+    to_raw(body, decoded).into_iter().map(|offset| base + offset).collect()
 }
 
 /// Whether a string is nothing but base64, as the media of a content block are.

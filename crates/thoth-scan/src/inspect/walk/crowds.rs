@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use thoth_types::json::Value;
+use thoth_types::json::{Value, to_raw};
 
 use super::super::argument_role::Role;
 use super::super::detection::{Class, Detection, Incomplete};
 use super::super::leaf::{Hit, Leaf, LeafKind};
-use super::super::{injection, preview, secret, source_span};
+use super::super::{injection, preview, secret};
 use super::crowd::{self, Crowd, Member};
 use super::path::Path;
 use super::{Source, Walk};
@@ -101,7 +101,7 @@ impl Walk<'_> {
             all.iter().filter(|(hit, ..)| is_secret(hit)).map(|(_, member, ..)| member.span.start).collect();
         for (hit, member, text, part) in all {
             let beside_secret = member.named || secret.binary_search(&member.span.start).is_ok();
-            let raw = source_span::to_raw(source.get(member.span.clone()), &[part.start, part.end]);
+            let raw = to_raw(source.get(member.span.clone()), &[part.start, part.end]);
             let span = match raw.as_slice() {
                 [start, end] if member.exact => member.span.start + start..member.span.start + end,
                 _ => member.span.clone(),

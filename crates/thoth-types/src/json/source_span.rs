@@ -3,7 +3,8 @@
 /// Maps ascending offsets in the decoded text of a JSON string to offsets in `body`, the raw bytes between its quotes.
 ///
 /// Offsets stand at the boundaries of characters; one inside a character maps to its start.
-pub(super) fn to_raw(body: &[u8], decoded: &[usize]) -> Vec<usize> {
+#[must_use]
+pub fn to_raw(body: &[u8], decoded: &[usize]) -> Vec<usize> {
     let mut out = Vec::with_capacity(decoded.len());
     let mut wanted = decoded.iter().copied().peekable();
     let (mut raw, mut text) = (0, 0);
@@ -54,9 +55,9 @@ fn escape_width(bytes: &[u8]) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Limits, Tape};
     use super::*;
     use proptest::prelude::{Strategy as _, any, prop, prop_assert_eq, proptest};
-    use thoth_types::json::{Limits, Tape};
 
     /// Writes each character in one of the ways in which JSON may spell it.
     fn spell(character: char, way: u8) -> String {
