@@ -26,6 +26,9 @@ rules:
   - { name: ask_first, match: { tool: "write*" }, approval: approve, risk_level: high }
 "#;
 const RATES: [&str; 5] = ["enforce", "events", "polls", "checkins", "governance"];
+/// Nobody logs in, so it is asked for nothing; what people need to log in is told.
+const ISSUER: [&str; 4] =
+    ["--oidc-issuer=http://127.0.0.1:9", "--oidc-client-id=thothctl", "--oidc-tenant=acme", "--oidc-role=admin=write"];
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/thoth.json");
 
 /// Things that are there to be asked about, so that more than 404 is heard.
@@ -71,7 +74,8 @@ fn there(site: &Thothd, agent: &str, person: &str) -> Value {
 #[test]
 fn schemathesis_finds_nothing() {
     let rates = RATES.map(|kind| format!("--{kind}-per-minute=4000000000"));
-    let mut site = Thothd::start(POLICY, &rates.each_ref().map(String::as_str));
+    let arguments: Vec<&str> = rates.iter().map(String::as_str).chain(ISSUER).collect();
+    let mut site = Thothd::start(POLICY, &arguments);
     let agent = site.key("acme", &["--organization", "--permission", "execute", "--permission", "write"]);
     let person = site.key("acme", &["--organization", "--permission", "read", "--permission", "write"]);
     let there = there(&site, &agent, &person);
