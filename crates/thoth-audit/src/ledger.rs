@@ -25,6 +25,7 @@ pub(crate) mod journal_name;
 pub(crate) mod lines;
 pub(crate) mod lock;
 mod recovery;
+mod snapshot;
 pub(crate) mod state;
 mod worker;
 
@@ -32,6 +33,7 @@ pub use copy::LedgerCopy;
 pub use error::LedgerError;
 pub use files::FileError;
 pub use lines::LineError;
+pub use snapshot::snapshot;
 
 use crate::event::Event;
 use crate::keys::LedgerKeys;

@@ -18,6 +18,7 @@
 
 pub mod bounds;
 mod call;
+pub mod copying;
 mod database;
 mod error;
 mod file;

@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
 
 use bundles::MAX_BUNDLE_BYTES;
+pub(crate) use schema::SERVER;
 
 use crate::database::Database;
 use crate::error::{Fault, StoreError};
@@ -245,7 +246,7 @@ impl ServerStore {
     /// The store in the file `path`.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        let settings = Settings { schema: &schema::SERVER, ..Settings::default() };
+        let settings = Settings { schema: &SERVER, ..Settings::default() };
         Self { keys: Database::new(path.clone(), settings), events: Database::new(path, settings) }
     }
 

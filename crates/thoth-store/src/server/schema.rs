@@ -3,7 +3,7 @@
 use crate::schema::Schema;
 
 /// The file of keys, machines, policy bundles and events: `Thtd`.
-pub(super) const SERVER: Schema = Schema { application_id: 0x5468_7464, migrations: MIGRATIONS };
+pub(crate) const SERVER: Schema = Schema { application_id: 0x5468_7464, migrations: MIGRATIONS };
 
 /// The index of a ledger: `Thdx`.
 pub(super) const INDEX: Schema = Schema { application_id: 0x5468_6478, migrations: INDEX_MIGRATIONS };
