@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use thoth_types::{Grant, HoldToken};
 
 use crate::evidence::EvidenceError;
-use crate::hold::{Consulted, Hold, Question, VoteError};
+use crate::hold::{Consulted, Hold, HoldState, Question, VoteError};
 
 /// A change of one hold. If it fails, nothing is changed.
 pub type Change<'c> = dyn FnMut(&mut Hold) -> Result<(), HoldsError> + 'c;
@@ -38,6 +38,15 @@ pub trait Holds: Send + Sync {
     /// # Errors
     /// If they cannot be read.
     fn list(&self) -> Result<Vec<Hold>, HoldsError>;
+
+    /// How many holds wait for a person.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn waiting(&self, now: Timestamp) -> Result<u64, HoldsError> {
+        let waits = |hold: &&Hold| hold.state_at(now) == HoldState::Pending;
+        Ok(u64::try_from(self.list()?.iter().filter(waits).count()).unwrap_or(u64::MAX))
+    }
 
     /// The holds of this store's own ledger whose time was over before anybody noted it.
     ///

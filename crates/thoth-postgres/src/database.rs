@@ -62,6 +62,19 @@ pub(crate) enum Lane {
     Sessions,
 }
 
+/// How the connections of a server are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// In use.
+    pub busy: usize,
+    /// Open and not in use.
+    pub idle: usize,
+    /// The most that there may be.
+    pub most: usize,
+    /// Who waits for one.
+    pub waiting: usize,
+}
+
 /// A database that any number of servers share. It is set up, and connected to, at the first use; after a failure the next
 /// use connects anew.
 ///
@@ -214,6 +227,20 @@ impl Database {
 
     fn handle(&self) -> Result<&tokio::runtime::Handle, PostgresError> {
         self.runtime.as_ref().map(Runtime::handle).ok_or_else(|| PostgresError::NoThreads("they have ended".to_owned()))
+    }
+
+    /// How the connections are used now.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        let mut used = Connections::default();
+        for pool in [&self.calls, &self.events, &self.ledgers, &self.sessions] {
+            let status = pool.status();
+            used.busy += status.size.saturating_sub(status.available);
+            used.idle += status.available;
+            used.most += status.max_size;
+            used.waiting += status.waiting;
+        }
+        used
     }
 
     fn client(&self, lane: Lane) -> Result<Client, PostgresError> {

@@ -95,6 +95,16 @@ pub(crate) fn holds(session: &Session<'_>, tenant: &str) -> Result<Vec<Hold>, Fa
     holds_where(session, select_holds!("ORDER BY number DESC"), &[&tenant])
 }
 
+/// How many holds wait for a person.
+pub(crate) fn waiting(session: &Session<'_>, tenant: &str, now: i64) -> Result<u64, Fault> {
+    // As `Hold::state_at` has it.
+    let sql = "SELECT count(*) FROM holds WHERE tenant = $1 AND state IN ('pending', 'approved', 'denied')
+               AND state = 'pending' AND ends_at > $2 AND created_at - $2 <= ends_at - created_at";
+    let rows = session.rows(sql, &[&tenant, &now])?;
+    let count: i64 = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 /// The holds that ended before anybody noted it.
 pub(crate) fn lapsed(session: &Session<'_>, tenant: &str, now: i64) -> Result<Vec<HoldToken>, Fault> {
     // As `Hold::state_at` has it: also where the clock was put back by more than the time to live.

@@ -106,6 +106,10 @@ impl Holds for PostgresHolds {
         self.read(rows::holds)
     }
 
+    fn waiting(&self, now: Timestamp) -> Result<u64, HoldsError> {
+        self.read(|session, tenant| rows::waiting(session, tenant, nanoseconds(now)?))
+    }
+
     fn lapsed(&self, now: Timestamp) -> Result<Vec<HoldToken>, HoldsError> {
         self.read(|session, tenant| rows::lapsed(session, tenant, nanoseconds(now)?))
     }

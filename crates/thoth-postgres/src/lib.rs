@@ -49,7 +49,7 @@ mod view;
 mod event_rows;
 mod key_rows;
 
-pub use database::Database;
+pub use database::{Connections, Database};
 pub use error::PostgresError;
 pub use export::{ExportError, Exported, export};
 pub use format::Format;

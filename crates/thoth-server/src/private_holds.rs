@@ -58,6 +58,10 @@ impl Holds for PrivateHolds {
         self.told(self.inner.list())
     }
 
+    fn waiting(&self, now: Timestamp) -> Result<u64, HoldsError> {
+        self.told(self.inner.waiting(now))
+    }
+
     fn lapsed(&self, now: Timestamp) -> Result<Vec<HoldToken>, HoldsError> {
         self.told(self.inner.lapsed(now))
     }

@@ -130,6 +130,15 @@ pub(crate) fn holds_like(connection: &Connection, prefix: &str) -> Result<Vec<Ho
     all(connection, sql, named_params! { ":prefix": prefix, ":beyond": beyond }, read_hold)
 }
 
+/// How many holds wait for a person.
+pub(crate) fn waiting(connection: &Connection, now: i64) -> Result<u64, Fault> {
+    // As `Hold::state_at` has it; `state` is looked at as the index on those that are open wants it.
+    let sql = "SELECT count(*) FROM holds WHERE state IN ('pending', 'approved', 'denied') AND state = 'pending'
+               AND ends_at > :now AND created_at - :now <= ends_at - created_at";
+    let count: i64 = connection.prepare_cached(sql)?.query_row(named_params! { ":now": now }, |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 /// The holds of one ledger that ended before anybody noted it.
 pub(crate) fn lapsed(connection: &Connection, ledger: &Path, now: i64) -> Result<Vec<HoldToken>, Fault> {
     // As `Hold::state_at` has it: also where the clock was put back by more than the time to live.

@@ -130,6 +130,11 @@ impl Holds for SqliteHolds {
         Ok(self.read(rows::holds)?.unwrap_or_default())
     }
 
+    fn waiting(&self, now: Timestamp) -> Result<u64, HoldsError> {
+        let waiting = self.read(|connection| rows::waiting(connection, nanoseconds(now)?))?;
+        Ok(waiting.unwrap_or_default())
+    }
+
     fn lapsed(&self, now: Timestamp) -> Result<Vec<HoldToken>, HoldsError> {
         let lapsed = self.read(|connection| rows::lapsed(connection, &self.ledger, nanoseconds(now)?))?;
         Ok(lapsed.unwrap_or_default())

@@ -518,7 +518,7 @@ pub fn live(holds: &dyn Holds, history: &[Happening]) -> Vec<String> {
                 seen.push(format!("{:?}", holds.count_violation(agent, time, at(now.get() - window))));
             }
         }
-        seen.push(format!("{:?} {:?}", holds.lapsed(time), holds.grants(time)));
+        seen.push(format!("{:?} {:?} {:?}", holds.lapsed(time), holds.waiting(time), holds.grants(time)));
     }
     seen.push(format!("{:?}", holds.list()));
     seen
