@@ -77,7 +77,13 @@ impl Site {
         let (data, home) = (private(), private());
         let policy = data.path().join("policy.yaml");
         fs::write(&policy, POLICY).unwrap();
-        let options = Options { data: data.path().to_owned(), policy, mode: Mode::Block, rates: Rates::default() };
+        let options = Options {
+            data: data.path().to_owned(),
+            policy,
+            mode: Mode::Block,
+            rates: Rates::default(),
+            access_log: false,
+        };
         let logins = issuer.map(|issuer| {
             let tenants = ("org_id".parse().unwrap(), vec!["org-1=acme".parse().unwrap()]);
             let roles = ["sec-admin=write", "auditor=read"].iter().map(|role| role.parse().unwrap()).collect();

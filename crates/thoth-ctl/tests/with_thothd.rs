@@ -42,7 +42,13 @@ impl Site {
         let data = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap();
         let policy = data.path().join("policy.yaml");
         fs::write(&policy, POLICY).unwrap();
-        let options = Options { data: data.path().to_owned(), policy, mode: Mode::Block, rates: Rates::default() };
+        let options = Options {
+            data: data.path().to_owned(),
+            policy,
+            mode: Mode::Block,
+            rates: Rates::default(),
+            access_log: false,
+        };
         let (stop, stopped) = oneshot::channel();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();

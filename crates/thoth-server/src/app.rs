@@ -9,6 +9,7 @@ use thoth_postgres::Database;
 use thoth_shell::policy_files::PolicyFiles;
 use thoth_shell::terminal::note;
 use thoth_store::server::Records;
+use thoth_telemetry::metrics::Metrics;
 use thoth_types::Mode;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -24,7 +25,7 @@ use crate::stores::{Files, Shared, Stores};
 use crate::tenant::Settings;
 use crate::tenant::Tenant;
 use crate::tenants::{TenantName, Tenants};
-use crate::{clock, keys, listen, routes};
+use crate::{clock, exposition, keys, listen, routes};
 
 /// How often it is looked which held calls have ended.
 const UPKEEP: Duration = Duration::from_secs(30);
@@ -51,17 +52,21 @@ pub struct Options {
     pub mode: Mode,
     /// How many requests a tenant may make.
     pub rates: Rates,
+    /// Whether each request has its line in the log.
+    pub access_log: bool,
 }
 
 /// What all requests share.
 pub(crate) struct App {
     /// Keys and events.
     pub(crate) store: Arc<dyn Records>,
-    stores: Arc<dyn Stores>,
-    tenants: Tenants,
+    pub(crate) stores: Arc<dyn Stores>,
+    pub(crate) tenants: Tenants,
     policy: Mutex<Policy>,
     known: Recent<(Arc<Tenant>, Arc<Key>)>,
     pub(crate) deciders: Deciders,
+    pub(crate) metrics: Metrics,
+    pub(crate) access_log: bool,
     /// Whether the server was told to stop.
     stopping: watch::Sender<bool>,
     oidc: OnceLock<Oidc>,
@@ -118,7 +123,7 @@ impl Server {
     }
 
     fn with(options: Options, stores: Arc<dyn Stores>, deciders: usize) -> std::io::Result<Self> {
-        let Options { data: _, policy, mode, rates } = options;
+        let Options { data: _, policy, mode, rates, access_log } = options;
         let seen = Policy::new(policy.clone());
         if let Some(problem) = &seen.problem {
             note(format_args!("invalid policy; every call is refused until it is fixed\n{problem}"));
@@ -130,7 +135,9 @@ impl Server {
         let deciders = Deciders::new(deciders)?;
         let known = Recent::default();
         let oidc = OnceLock::new();
-        Ok(Self { app: Arc::new(App { store, stores, tenants, policy, known, deciders, stopping, oidc }) })
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+        let app = App { store, stores, tenants, policy, known, deciders, metrics, access_log, stopping, oidc };
+        Ok(Self { app: Arc::new(app) })
     }
 
     /// Takes the logins of people with an issuer, too, beside keys. Of several issuers, the first counts.
@@ -143,6 +150,11 @@ impl Server {
     /// Everything that it serves.
     pub fn router(&self) -> Router {
         routes::router(Arc::clone(&self.app))
+    }
+
+    /// Serves the metrics until `stop`, to whoever can reach them.
+    pub async fn serve_metrics(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        listen::serve(listener, None, exposition::router(Arc::clone(&self.app)), stop).await;
     }
 
     /// Serves until `stop`, answers the polls that wait as they stand then, and brings the ledgers up to date.

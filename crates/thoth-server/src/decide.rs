@@ -124,11 +124,12 @@ pub(crate) fn decide<E: From<Unasked>>(
     let now = turn.now(&session);
     let mut round = holding.gate(tenant).round(&mut session);
     let answer = round.admit(&call, Cow::Borrowed(frame), &random::sixteen, now);
-    let verdict = conclude(tenant, round, answer, tool);
+    let verdict = conclude(access, round, answer, tool);
     let is_admitted = matches!(verdict, Verdict::Admitted(_));
     match (turn.end(&mut session, is_admitted), verdict) {
         (Err(error), Verdict::Admitted(_)) => {
             tenant.complaints.say(format_args!("a call was blocked: {error}"));
+            access.app.metrics.unrecorded();
             Ok(Verdict::Refused(Box::new(unrecorded(tool, Answer::Admitted))))
         }
         // A refusal allows nothing that would have to be kept.
@@ -183,10 +184,11 @@ fn mode(access: &Access, caller: &Caller, holding: &Holding) -> Result<Mode, Una
 }
 
 /// Writes the evidence; without it nothing is admitted, and nobody is told of a hold that they could not answer.
-fn conclude(tenant: &Tenant, round: Round<'_, '_>, answer: Answer, tool: &str) -> Verdict {
+fn conclude(access: &Access, round: Round<'_, '_>, answer: Answer, tool: &str) -> Verdict {
     let mut committed = round.commit();
     if let Some(error) = &committed.error {
-        tenant.complaints.say(format_args!("a call was blocked: {error}"));
+        access.tenant.complaints.say(format_args!("a call was blocked: {error}"));
+        access.app.metrics.unrecorded();
         let refused = committed.withheld.pop().unwrap_or_else(|| unrecorded(tool, answer));
         return Verdict::Refused(Box::new(refused));
     }

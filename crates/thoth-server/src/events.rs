@@ -6,6 +6,7 @@ use thoth_api::contract::Json;
 use thoth_api::contract::event::{Batch, Event, Order, Query, Receipt, Refused};
 use thoth_api::contract::list::List;
 use thoth_store::server::{Event as Kept, Filter, MAX_EVENT_BYTES, MAX_PAGE, Page};
+use thoth_telemetry::metrics::Events as Told;
 
 use crate::access::Access;
 use crate::app::App;
@@ -50,6 +51,9 @@ pub(crate) fn take(app: &App, access: &Access, body: &[u8]) -> Result<Receipt, F
     receipt.accepted = added.new;
     receipt.duplicates = added.known;
     receipt.rejected.sort_by_key(|refused| refused.index);
+    let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let refused = wide(receipt.rejected.len());
+    app.metrics.told(Told { kept: wide(added.new), known: wide(added.known), refused });
     Ok(receipt)
 }
 

@@ -59,6 +59,20 @@ pub(crate) enum Kind {
     Governance,
 }
 
+impl Kind {
+    /// A word for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Explain => "explain",
+            Self::Events => "events",
+            Self::Poll => "poll",
+            Self::Endpoint => "endpoint",
+            Self::Governance => "governance",
+        }
+    }
+}
+
 type Limiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
 /// The limits of one tenant. They may be set anew at any time.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Bytes, HttpBody as _, to_bytes};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{MatchedPath, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use serde::Serialize;
@@ -17,7 +17,6 @@ use thoth_api::contract::fault::{self, Code};
 use thoth_api::contract::hold::{LONGEST_WAIT_SECONDS, Poll};
 use thoth_api::contract::login::Credential;
 use thoth_api::contract::route::{Method, Route};
-use thoth_shell::terminal::note;
 use tokio::time::Instant;
 
 use crate::access::{Access, Need};
@@ -25,6 +24,7 @@ use crate::app::App;
 use crate::auth;
 use crate::fault::Fault;
 use crate::limits::{Kind, Standing};
+use crate::noted::{About, Noted};
 use crate::{approvals, enforce, events, explain, hold, keys, random};
 
 mod fleet;
@@ -45,7 +45,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || {
             Fault::new(Code::MethodNotAllowed, "this address does not take this method")
         })
-        .layer(from_fn(frame))
+        .layer(from_fn_with_state(Arc::clone(&app), frame))
         .with_state(app)
 }
 
@@ -123,9 +123,14 @@ async fn enforce_route(State(app): Served, request: Request) -> Response {
         Ok(admitted) => admitted,
         Err(turned) => return turned.into_response(),
     };
-    let (access, body) = (admitted.access.clone(), admitted.body.clone());
+    let (access, body, noted) = (admitted.access.clone(), admitted.body.clone(), Arc::clone(&admitted.noted));
     // It looks the key up right before it decides.
-    let decided = app.deciders.run(move || enforce::run(&access, &body).map(json)).await;
+    let decide = move || {
+        let envelope = enforce::run(&access, &body)?;
+        noted.decided(&envelope);
+        Ok(json(envelope))
+    };
+    let decided = app.deciders.run(decide).await;
     admitted.finish(decided.unwrap_or_else(|_| Err(Fault::broken("a thread failed"))))
 }
 
@@ -254,6 +259,7 @@ struct Admitted {
     access: Access,
     standing: Standing,
     body: Bytes,
+    noted: Arc<Noted>,
 }
 
 /// Marks the answer to a request whose body was read to its end.
@@ -306,18 +312,21 @@ async fn admit(
     (need, kind): (Need, Kind),
     tenant: Option<String>,
 ) -> Result<Admitted, Turned> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let noted: Arc<Noted> = parts.extensions.remove().unwrap_or_default();
     let credential = auth::credential(&parts.headers).map_err(|fault| Turned(fault, None))?;
     let access = access(app, credential, need, tenant).await;
     let access = access.map_err(|fault| Turned(fault, None))?;
+    noted.who(&access);
     let standing = access.tenant.limits.take(kind).map_err(|standing| {
+        access.app.metrics.limited(kind.as_str());
         let message = "too many requests of this tenant in this minute; `Retry-After` says when one more passes";
         Turned(Fault::new(Code::RateLimited, message), Some(standing))
     })?;
     // Whoever breaks off in the middle of a body does not read this.
     let too_large = |_| Fault::new(Code::PayloadTooLarge, format!("the body is longer than {MAX_BODY} bytes"));
     let body = to_bytes(body, MAX_BODY).await.map_err(|error| Turned(too_large(error), Some(standing)))?;
-    Ok(Admitted { access, standing, body })
+    Ok(Admitted { access, standing, body, noted })
 }
 
 /// Who asks, by their key or their login.
@@ -366,7 +375,12 @@ fn json(value: impl Serialize) -> Response {
 }
 
 /// Around everything: the request's id, its time, and the bodies of errors.
-async fn frame(request: Request, next: Next) -> Response {
+async fn frame(State(app): Served, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let noted = Arc::new(Noted::default());
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let about = About::of(request.method(), path);
+    request.extensions_mut().insert(Arc::clone(&noted));
     let id = random::eight()
         .map_or_else(|| "req_unnamed".to_owned(), |bytes| format!("req_{:016x}", u64::from_be_bytes(bytes)));
     let waits = query::<Poll>(request.uri()).ok().and_then(|poll| poll.wait).unwrap_or(0).min(LONGEST_WAIT_SECONDS);
@@ -391,11 +405,12 @@ async fn frame(request: Request, next: Next) -> Response {
         let Fault { code, message, cause } = fault;
         let cause = cause.or_else(|| (code == Code::Timeout).then(|| message.clone()));
         if let Some(cause) = cause {
-            note(format_args!("{id}: {code}: {cause}"));
+            tracing::error!("{id}: {code}: {cause}");
         }
         let (mut parts, _) = response.into_parts();
         let body = if let Some(envelope) = envelope {
             parts.status = StatusCode::OK;
+            noted.decided(&envelope);
             json(envelope)
         } else {
             json(fault::Fault::new(code, message, id.clone()))
@@ -408,6 +423,7 @@ async fn frame(request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    noted.tell(&app, &id, &about, response.status().as_u16(), began.elapsed());
     response
 }
 

@@ -11,6 +11,7 @@ use thoth_audit::view::LedgerView;
 use thoth_gate::{Evidence, Holds};
 use thoth_store::server::index::LedgerIndex;
 use thoth_store::server::{Records, SessionPasts};
+use thoth_telemetry::metrics::Connections;
 
 use crate::fault::Fault;
 use crate::tenants::TenantName;
@@ -53,6 +54,11 @@ pub(crate) trait Stores: std::fmt::Debug + Send + Sync {
 
     /// The holds and the ledger of a tenant, begun if there are none.
     fn tenant(&self, name: &TenantName) -> Result<TenantStores, OpenError>;
+
+    /// How the connections to a database are used, where there is one.
+    fn connections(&self) -> Option<Connections> {
+        None
+    }
 
     /// Whether there is room for more.
     fn ready(&self) -> Result<(), Fault>;

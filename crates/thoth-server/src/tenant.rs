@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thoth_audit::seal::SealKey;
 use thoth_audit::{ContentKey, ContentMode, EventType};
-use thoth_gate::{Evidence, Gate, Holds, Incident, Standing};
+use thoth_gate::{Evidence, Gate, Holds, HoldsError, Incident, Standing};
 use thoth_policy::Policy;
 use thoth_shell::policy_files::{PolicyFiles, Problem};
 use thoth_shell::terminal::note;
@@ -190,6 +190,11 @@ impl Tenant {
     /// Notices when somebody answers a held call through this process.
     pub(crate) fn answers(&self) -> watch::Receiver<u64> {
         self.answered.subscribe()
+    }
+
+    /// How many held calls wait for a person. Blocks on the disk.
+    pub(crate) fn waiting(&self) -> Result<u64, HoldsError> {
+        self.holds.waiting(clock::now().wall)
     }
 
     /// Notes which holds have ended, and what the ledger complains about.

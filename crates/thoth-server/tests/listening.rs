@@ -35,7 +35,13 @@ async fn answers_come_over_tls() {
     let tls = listen::tls(&folder.path().join("cert.pem"), &folder.path().join("key.pem")).unwrap();
     let policy = folder.path().join("policy.yaml");
     std::fs::write(&policy, "version: \"1\"\n").unwrap();
-    let options = Options { data: folder.path().to_owned(), policy, mode: Mode::Block, rates: Rates::default() };
+    let options = Options {
+        data: folder.path().to_owned(),
+        policy,
+        mode: Mode::Block,
+        rates: Rates::default(),
+        access_log: false,
+    };
     let server = Server::new(options).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -78,10 +84,10 @@ fn other_machines_are_listened_to_with_tls_only() {
     let cases: [(&[&str], i32, &str); 6] = [
         (&["--listen", "0.0.0.0:0"], 2, "no TLS"),
         (&["--listen", "[::]:0"], 2, "no TLS"),
-        (&["--tls-cert", &cert], 2, "--tls-key"),
+        (&["--tls-cert", &cert], 2, "`tls_key` is not"),
         (&["--tls-cert", &cert, "--tls-key", &policy], 1, "cannot read"),
         (&["--tls-cert", &key, "--tls-key", &key], 1, "cannot be used"),
-        (&["--listen", "localhost"], 2, "invalid"),
+        (&["--listen", "localhost"], 2, "--listen: invalid value"),
     ];
     for (arguments, code, part) in cases {
         let run = Command::new(env!("CARGO_BIN_EXE_thothd"))

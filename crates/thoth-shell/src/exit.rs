@@ -132,7 +132,8 @@ impl Failure {
         ExitCode::from(Code::Closed as u8)
     }
 
-    fn exit_code(&self) -> ExitCode {
+    /// What the program ends with.
+    pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code as u8)
     }
 }

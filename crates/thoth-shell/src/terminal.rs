@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{BufRead as _, ErrorKind, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 use clap::builder::styling::{AnsiColor, Style};
 use rustix::termios::{QueueSelector, tcflush};
@@ -49,8 +50,20 @@ fn unwritten(error: std::io::Error) -> Failure {
     Failure::new(code, format!("cannot write to standard output: {error}"))
 }
 
+/// Where notes go instead of standard error.
+static DIVERTED: OnceLock<fn(&dyn Display)> = OnceLock::new();
+
+/// Has all later notes of this process go there: a program that writes its own lines keeps them of one form. Only the first
+/// call counts.
+pub fn divert_notes(to: fn(&dyn Display)) {
+    let _ = DIVERTED.set(to);
+}
+
 /// Says something on standard error.
 pub fn note(text: impl Display) {
+    if let Some(divert) = DIVERTED.get() {
+        return divert(&text);
+    }
     // There is nowhere left to report that stderr is closed.
     drop(writeln!(std::io::stderr().lock(), "thoth: {text}"));
 }

@@ -49,6 +49,7 @@ const HOUSE: &[Row] = &[
     Row { name: "thoth-store", may_import: &["thoth-types", "thoth-audit", "thoth-gate"] },
     Row { name: "thoth-postgres", may_import: &["thoth-types", "thoth-audit", "thoth-gate", "thoth-store"] },
     Row { name: "thoth-update", may_import: &["thoth-types", "thoth-audit", "thoth-api"] },
+    Row { name: "thoth-telemetry", may_import: &["thoth-types"] },
     Row { name: "thoth-ctl", may_import: &["thoth-types", "thoth-api", "thoth-shell"] },
     Row {
         name: "thoth-server",
@@ -63,6 +64,7 @@ const HOUSE: &[Row] = &[
             "thoth-postgres",
             "thoth-shell",
             "thoth-workbench",
+            "thoth-telemetry",
         ],
     },
     Row {

@@ -50,7 +50,9 @@ impl World {
         let data = tempfile::tempdir().unwrap();
         let policy = data.path().join("policy.yaml");
         std::fs::write(&policy, POLICY).unwrap();
-        let server = Server::new(Options { data: data.path().to_owned(), policy, mode: Mode::Block, rates }).unwrap();
+        let server =
+            Server::new(Options { data: data.path().to_owned(), policy, mode: Mode::Block, rates, access_log: false })
+                .unwrap();
         Self { router: change(server).router(), data }
     }
 

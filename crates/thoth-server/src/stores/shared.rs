@@ -6,6 +6,7 @@ use thoth_postgres::{
     Database, PostgresHolds, PostgresIndex, PostgresLedger, PostgresPasts, PostgresRecords, PostgresView, seal_key,
 };
 use thoth_store::server::Records;
+use thoth_telemetry::metrics::Connections;
 
 use super::{OpenError, Stores, TenantStores};
 use crate::fault::Fault;
@@ -40,6 +41,17 @@ impl Stores for Shared {
             index: Arc::new(PostgresIndex::new(Arc::clone(&self.database), name.as_str())),
             pasts: Some(Arc::new(PostgresPasts::new(Arc::clone(&self.database), name.as_str()))),
             seal,
+        })
+    }
+
+    fn connections(&self) -> Option<Connections> {
+        let used = self.database.connections();
+        let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Some(Connections {
+            busy: wide(used.busy),
+            idle: wide(used.idle),
+            most: wide(used.most),
+            waiting: wide(used.waiting),
         })
     }
 

@@ -131,8 +131,14 @@ async fn a_quarantine_holds_from_the_next_call_on() {
     let key = world.key("acme", None, &[Permission::Execute], None);
     let policy = world.data.path().join("policy.yaml");
     let rates = Rates::default();
-    let second =
-        Server::new(Options { data: world.data.path().to_owned(), policy, mode: Mode::Observe, rates }).unwrap();
+    let second = Server::new(Options {
+        data: world.data.path().to_owned(),
+        policy,
+        mode: Mode::Observe,
+        rates,
+        access_log: false,
+    })
+    .unwrap();
     let second = World { router: second.router(), data: tempfile::tempdir().unwrap() };
     let call = |tool: &str, machine: Option<&str>, mode: &str| {
         let endpoint = machine.map_or(Value::Null, |machine| json!(machine));

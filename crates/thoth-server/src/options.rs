@@ -1,0 +1,96 @@
+//! Settings of `thothd`: what was given on the command line, in variables and in a file, and what of it holds.
+//!
+//! It reads no setting that the table does not have, and no message repeats one that is a secret.
+
+mod file;
+mod flags;
+mod near;
+mod reference;
+mod resolved;
+mod show;
+mod table;
+
+pub(crate) use flags::{DATABASE, Flags, PLACE, SERVING};
+pub(crate) use reference::reference;
+pub(crate) use resolved::{Origin, Resolved};
+pub(crate) use show::{ConfigCommand, run};
+
+/// What all variables begin with.
+const PREFIX: &str = "THOTHD_";
+/// The variable that names the file of settings.
+const CONFIG: &str = "THOTHD_CONFIG";
+
+/// Which commands take a setting: each part is taken by those that take a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// Whatever works on a database.
+    Database = 1,
+    /// Whatever works beside the server, on what it keeps.
+    Place = 2,
+    /// Only the server.
+    Serving = 3,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A file or a folder. In a file of settings, from the folder of that file on.
+    Path,
+    /// An address and a port.
+    Address,
+    /// A whole number from 1 on.
+    Count,
+    /// One of some words; those after the first that mean the same stand in one entry.
+    Word(&'static [&'static [&'static str]]),
+    /// Yes or no.
+    Switch,
+    /// A text that is shown nowhere.
+    Secret,
+}
+
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Its name in a file; in capitals behind `THOTHD_`, the variable.
+    pub(crate) name: &'static str,
+    /// The same with `-` for `_`.
+    pub(crate) flag: &'static str,
+    pub(crate) part: Part,
+    pub(crate) kind: Kind,
+    /// What stands for a value in the help.
+    pub(crate) value: &'static str,
+    pub(crate) default: Option<&'static str>,
+    /// What it is, for the help and the reference.
+    pub(crate) what: &'static str,
+    /// What else whoever sets it should know, for the reference.
+    pub(crate) more: &'static str,
+}
+
+impl Setting {
+    fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.name.to_ascii_uppercase())
+    }
+}
+
+impl Kind {
+    /// Looks at a value. An error says what it should be; it does not repeat it.
+    fn check(self, text: &str) -> Result<(), String> {
+        let wrong = |what: &str| Err(what.to_owned());
+        match self {
+            Self::Path | Self::Secret if text.is_empty() => wrong("it is empty"),
+            Self::Path | Self::Secret => Ok(()),
+            Self::Address if text.parse::<std::net::SocketAddr>().is_err() => {
+                wrong("it is no address with a port, such as `127.0.0.1:8787` or `[::1]:8787`")
+            }
+            Self::Count if text.parse::<std::num::NonZeroU32>().is_err() => {
+                wrong("it is no whole number from 1 to 4294967295")
+            }
+            Self::Word(words) if !words.iter().any(|same| same.contains(&text)) => {
+                let first: Vec<&str> = words.iter().filter_map(|same| same.first().copied()).collect();
+                Err(format!("it is none of {}", first.join(", ")))
+            }
+            Self::Switch if !matches!(text, "true" | "false") => wrong("it is neither `true` nor `false`"),
+            Self::Address | Self::Count | Self::Word(_) | Self::Switch => Ok(()),
+        }
+    }
+}

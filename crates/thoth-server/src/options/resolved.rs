@@ -1,0 +1,262 @@
+//! Which value of each setting holds: that of the flag, else of the variable, else of the file, else the default. Each
+//! knows where it stands, and so does whatever is said of it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use thoth_shell::exit::Failure;
+use thoth_shell::terminal::{harmless_text, note};
+use thoth_types::Redacted;
+
+use super::flags::Flags;
+use super::near::nearest;
+use super::table::TABLE;
+use super::{CONFIG, Kind, PREFIX, Setting, file};
+
+/// The most of a wrong value that is repeated, in characters.
+const MOST_SHOWN: usize = 60;
+
+/// Where a value stands, the strongest place last.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Origin {
+    Default,
+    /// With the place in it.
+    File(String),
+    Variable(String),
+    Flag(&'static str),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(place) => f.write_str(place),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => write!(f, "--{name}"),
+        }
+    }
+}
+
+impl Origin {
+    /// How strong the place is, whatever its name.
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::File(_) => 1,
+            Self::Variable(_) => 2,
+            Self::Flag(_) => 3,
+        }
+    }
+}
+
+/// A value.
+#[derive(Debug, Clone)]
+pub(crate) struct Value {
+    pub(crate) text: Redacted<String>,
+    pub(crate) origin: Origin,
+}
+
+impl Value {
+    pub(crate) const fn new(text: Redacted<String>, origin: Origin) -> Self {
+        Self { text, origin }
+    }
+}
+
+/// What is wrong with a value, without its place.
+pub(super) fn problem(setting: &Setting, text: &str, what: &str, name: &str) -> String {
+    if setting.kind == Kind::Secret {
+        return format!("{name}: {what}");
+    }
+    let mut shown: String = harmless_text(text).chars().take(MOST_SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("{name}: invalid value `{shown}`: {what}")
+}
+
+/// What holds.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    values: BTreeMap<&'static str, Value>,
+}
+
+impl Resolved {
+    /// Of these flags, and of the variables and the file of this process.
+    pub(crate) fn of<const PART: u8>(flags: &Flags<PART>) -> Result<Self, Failure> {
+        Self::with(flags, |name| std::env::var_os(name).map(std::ffi::OsString::into_string))
+    }
+
+    fn with<const PART: u8>(
+        flags: &Flags<PART>,
+        variable: impl Fn(&str) -> Option<Result<String, std::ffi::OsString>>,
+    ) -> Result<Self, Failure> {
+        let variable = |name: &str| match variable(name) {
+            None => Ok(None),
+            // Set to nothing counts as not set.
+            Some(Ok(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(Err(_)) => Err(Failure::usage(format!("{name} is not UTF-8 text"))),
+        };
+        let config = match &flags.config {
+            Some(path) => Some(path.clone()),
+            None => variable(CONFIG)?.map(PathBuf::from),
+        };
+        let mut values = config.as_deref().map(file::read).transpose()?.unwrap_or_default();
+        let mut problems = Vec::new();
+        let taken = TABLE.iter().filter(|setting| setting.part as u8 <= PART);
+        for setting in taken {
+            let flag = flags.given.get(setting.name).map(|text| (text.clone(), Origin::Flag(setting.flag)));
+            let given = match flag {
+                Some(given) => Some(given),
+                None => variable(&setting.variable())?
+                    .map(|text| (Redacted::new(text), Origin::Variable(setting.variable()))),
+            };
+            if let Some((text, origin)) = given {
+                if let Err(what) = setting.kind.check(text.expose_secret()) {
+                    problems.push(problem(setting, text.expose_secret(), &what, &origin.to_string()));
+                }
+                drop(values.insert(setting.name, Value::new(text, origin)));
+            } else if let (Some(default), false) = (setting.default, values.contains_key(setting.name)) {
+                drop(values.insert(setting.name, Value::new(Redacted::new(default.to_owned()), Origin::Default)));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Failure::usage(problems.join("\n")));
+        }
+        let values = Self { values };
+        values.one_database()?;
+        Ok(values)
+    }
+
+    /// Says which variables look like settings and are none. A name that is near to none is somebody else's: a cluster makes
+    /// some of the name of a service.
+    pub(crate) fn tell_unknown_variables() {
+        let known: Vec<String> = TABLE.iter().map(Setting::variable).chain([CONFIG.to_owned()]).collect();
+        for (name, _) in std::env::vars_os() {
+            let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+            if known.iter().any(|known| known == name) {
+                continue;
+            }
+            if let Some(meant) = nearest(name, known.iter().map(String::as_str)) {
+                note(format_args!("the variable `{}` is not known; did you mean `{meant}`?", harmless_text(name)));
+            }
+        }
+    }
+
+    /// Two settings name the database: the one in the stronger place counts.
+    fn one_database(&self) -> Result<(), Failure> {
+        match (self.get("database_url"), self.get("database_url_file")) {
+            (Some(url), Some(file)) if url.origin.rank() == file.origin.rank() => Err(Failure::usage(format!(
+                "`{}` cannot be used with `{}`: both name a database",
+                url.origin, file.origin
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The value of a setting, if it has any.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    /// Where the database is named, and whether in a file of its own.
+    pub(crate) fn database(&self) -> Option<(&Value, bool)> {
+        let url = self.get("database_url").map(|value| (value, false));
+        let file = self.get("database_url_file").map(|value| (value, true));
+        [url, file].into_iter().flatten().max_by_key(|(value, _)| value.origin.rank())
+    }
+
+    /// A path.
+    pub(crate) fn path(&self, name: &str) -> Option<&Path> {
+        self.get(name).map(|value| Path::new(value.text.expose_secret()))
+    }
+
+    /// Whether a switch is on.
+    pub(crate) fn is_on(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value.text.expose_secret() == "true")
+    }
+
+    /// The word of a setting that has a default.
+    pub(crate) fn word(&self, name: &str) -> &str {
+        self.get(name).map_or("", |value| value.text.expose_secret())
+    }
+
+    /// What a setting that has a default is.
+    pub(crate) fn read<T: FromStr>(&self, name: &str) -> Result<T, Failure> {
+        let value = self.get(name).ok_or_else(|| Failure::failed(format!("`{name}` has no value")))?;
+        let read = value.text.expose_secret().parse();
+        read.map_err(|_| Failure::usage(format!("{}: the value of `{name}` cannot be read", value.origin)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::super::flags::SERVING;
+    use super::*;
+
+    fn resolve(flags: &[(&'static str, &str)], variables: &[(&str, &str)], file: &str) -> Result<Resolved, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.toml");
+        std::fs::write(&path, file).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let given = flags.iter().map(|(name, text)| (*name, Redacted::new((*text).to_owned()))).collect();
+        let flags: Flags<SERVING> = Flags { given, config: Some(path) };
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, text)| Ok((*text).to_owned()));
+        Resolved::with(&flags, variable).map_err(|failure| failure.message().to_owned())
+    }
+
+    /// The flag beats the variable, that the file, that the default; nothing is not a value.
+    #[test]
+    fn the_order_of_places() {
+        let file = "listen = '[::1]:3'\n";
+        for (flags, variables, file, expected) in [
+            (&[("listen", "[::1]:1")][..], &[("THOTHD_LISTEN", "[::1]:2")][..], file, "[::1]:1 --listen"),
+            (&[], &[("THOTHD_LISTEN", "[::1]:2")], file, "[::1]:2 THOTHD_LISTEN"),
+            (&[], &[("THOTHD_LISTEN", "")], file, "[::1]:3 t.toml:1:1"),
+            (&[], &[], "", "127.0.0.1:8787 default"),
+        ] {
+            let resolved = resolve(flags, variables, file).unwrap();
+            let value = resolved.get("listen").unwrap();
+            let origin = value.origin.to_string();
+            let origin = origin.rsplit('/').next().unwrap();
+            assert_eq!(format!("{} {origin}", value.text.expose_secret()), expected);
+        }
+    }
+
+    /// What is wrong is told where it stands, everything at once, and nothing of a secret.
+    #[test]
+    fn mistakes_name_their_place() {
+        let told = resolve(
+            &[("listen", "localhost\u{1b}[31m"), ("database_url", "")],
+            &[("THOTHD_ENFORCE_PER_MINUTE", "none"), ("THOTHD_ENFORCEMENT_MODE", "off")],
+            "",
+        );
+        let told = told.unwrap_err();
+        for part in [
+            r"--listen: invalid value `localhost\u{1b}[31m`: it is no address",
+            "--database-url: it is empty",
+            "THOTHD_ENFORCE_PER_MINUTE: invalid value `none`",
+            "THOTHD_ENFORCEMENT_MODE: invalid value `off`: it is none of observe",
+        ] {
+            assert!(told.contains(part), "{told}");
+        }
+        // Also where a stronger place would hide the mistake.
+        let told = resolve(&[("listen", "[::1]:1")], &[], "listen = 'x'").unwrap_err();
+        assert!(told.contains("t.toml:1:1: listen: invalid value `x`"), "{told}");
+    }
+
+    #[test]
+    fn one_database_only() {
+        let url = ("THOTHD_DATABASE_URL", "postgres://h/d");
+        let resolved = resolve(&[("database_url_file", "f")], &[url], "").unwrap();
+        assert!(resolved.database().unwrap().1);
+        let resolved = resolve(&[], &[url], "database_url_file = 'f'").unwrap();
+        assert!(!resolved.database().unwrap().1);
+        let told = resolve(&[], &[url, ("THOTHD_DATABASE_URL_FILE", "f")], "").unwrap_err();
+        assert!(told.contains("cannot be used with"), "{told}");
+        assert!(resolve(&[], &[], "").unwrap().database().is_none());
+    }
+}
