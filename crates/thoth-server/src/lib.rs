@@ -9,6 +9,7 @@ mod actors;
 mod app;
 mod approvals;
 mod auth;
+pub mod backup;
 mod bundles;
 mod clock;
 mod complaints;

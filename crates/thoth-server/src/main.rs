@@ -1,5 +1,6 @@
 //! `thothd`: its command line. What it serves is in the library.
 
+mod copies;
 mod healthcheck;
 mod oidc_args;
 mod places;
@@ -17,6 +18,7 @@ use thoth_shell::command_line;
 use thoth_shell::exit::{Code, Failure, Outcome};
 use thoth_shell::terminal::{line, note};
 
+use copies::{BackupArgs, RestoreArgs};
 use healthcheck::HealthArgs;
 use oidc_args::OidcArgs;
 use options::{ConfigCommand, DATABASE, Flags, PLACE, Resolved, SERVING};
@@ -26,7 +28,7 @@ Exit codes:
   0    done; `serve` was told to stop
   1    something could not be done
   2    wrong command line
-  4    a ledger does not verify
+  4    a ledger or a backup does not verify
 
 Files live in `--data`, by default `$THOTH_HOME/thothd` or `~/.thoth/thothd`.";
 
@@ -50,6 +52,10 @@ enum Command {
     Keys(KeysCommand),
     /// Sets a database up, or brings it up to date, with a role that may create tables
     Migrate(Flags<DATABASE>),
+    /// Copies the data directory, while the server runs, and verifies the copy
+    Backup(BackupArgs),
+    /// Makes a data directory of a copy, verified
+    Restore(RestoreArgs),
     /// Asks the server of these settings whether it lives
     Healthcheck(Box<HealthArgs>),
     /// Takes evidence out of a database
@@ -173,6 +179,8 @@ fn main() -> ExitCode {
         Command::Config(command) => options::run(command),
         Command::Keys(KeysCommand::Create(arguments)) => create_key(*arguments),
         Command::Migrate(flags) => migrate(&flags),
+        Command::Backup(arguments) => copies::run_backup(&arguments),
+        Command::Restore(arguments) => copies::run_restore(&arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Ledger(LedgerCommand::Export(arguments)) => export(&arguments),
     };
