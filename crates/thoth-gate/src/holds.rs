@@ -1,5 +1,7 @@
 //! What the gate needs from a store of holds.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use thoth_types::{Grant, HoldToken};
 
@@ -8,6 +10,15 @@ use crate::hold::{Consulted, Hold, HoldState, Question, VoteError};
 
 /// A change of one hold. If it fails, nothing is changed.
 pub type Change<'c> = dyn FnMut(&mut Hold) -> Result<(), HoldsError> + 'c;
+
+/// A hold in a list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The hold; its arguments are empty where they are too long.
+    pub hold: Hold,
+    /// How long they are.
+    pub argument_bytes: usize,
+}
 
 /// Where holds are kept, for all processes of one installation.
 ///
@@ -46,6 +57,21 @@ pub trait Holds: Send + Sync {
     fn waiting(&self, now: Timestamp) -> Result<u64, HoldsError> {
         let waits = |hold: &&Hold| hold.state_at(now) == HoldState::Pending;
         Ok(u64::try_from(self.list()?.iter().filter(waits).count()).unwrap_or(u64::MAX))
+    }
+
+    /// The same without arguments of more than so many bytes, which a store need not read.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn list_short(&self, longest: usize) -> Result<Vec<Listed>, HoldsError> {
+        let short = |mut hold: Hold| {
+            let argument_bytes = hold.arguments.len();
+            if argument_bytes > longest {
+                hold.arguments = Arc::default();
+            }
+            Listed { hold, argument_bytes }
+        };
+        Ok(self.list()?.into_iter().map(short).collect())
     }
 
     /// The holds of this store's own ledger whose time was over before anybody noted it.

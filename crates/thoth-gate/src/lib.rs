@@ -41,7 +41,7 @@ pub use directive::{Directive, Directives};
 pub use evidence::{Evidence, EvidenceError};
 pub use facts::{Facts, Moment};
 pub use gate::{Gate, Outcomes, Standing};
-pub use holds::{Change, Holds, HoldsError, NoHolds};
+pub use holds::{Change, Holds, HoldsError, Listed, NoHolds};
 pub use permit::{Permit, Ticket};
 pub use pin_desk::{Lookout, PinDesk};
 pub use pins::{NoPins, PinChange, PinKey, PinRecord, Pins, PinsError, Seen};

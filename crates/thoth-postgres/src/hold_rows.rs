@@ -1,8 +1,8 @@
 //! The statements over holds and grants.
 
 use serde::Serialize;
-use thoth_gate::HoldsError;
 use thoth_gate::hold::{Hold, HoldState};
+use thoth_gate::{HoldsError, Listed};
 use thoth_store::wire::{Columns, GrantDocument, HoldDocument};
 use thoth_types::{Binding, Grant, GrantScope, HoldToken};
 use tokio_postgres::Row;
@@ -103,6 +103,17 @@ pub(crate) fn waiting(session: &Session<'_>, tenant: &str, now: i64) -> Result<u
     let rows = session.rows(sql, &[&tenant, &now])?;
     let count: i64 = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
     Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// The same without arguments that are longer than this.
+pub(crate) fn short_holds(session: &Session<'_>, tenant: &str, longest: i64) -> Result<Vec<Listed>, Fault> {
+    let sql = "SELECT token, binding, CASE WHEN argument_bytes <= $2 THEN arguments ELSE ''::bytea END, created_at,
+                      ends_at, state, document, argument_bytes::bigint FROM holds WHERE tenant = $1 ORDER BY number DESC";
+    let listed = |row: &Row| {
+        let argument_bytes = usize::try_from(row.try_get::<_, i64>(7)?).map_err(damaged)?;
+        Ok(Listed { hold: read_hold(row)?, argument_bytes })
+    };
+    session.rows(sql, &[&tenant, &longest])?.iter().map(listed).collect()
 }
 
 /// The holds that ended before anybody noted it.

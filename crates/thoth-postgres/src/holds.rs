@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use thoth_gate::hold::{Consulted, Hold, HoldState, Question, consult_all};
-use thoth_gate::{Change, Holds, HoldsError};
+use thoth_gate::{Change, Holds, HoldsError, Listed};
 use thoth_types::{Grant, HoldToken};
 use tokio::sync::Semaphore;
 
@@ -108,6 +108,11 @@ impl Holds for PostgresHolds {
 
     fn waiting(&self, now: Timestamp) -> Result<u64, HoldsError> {
         self.read(|session, tenant| rows::waiting(session, tenant, nanoseconds(now)?))
+    }
+
+    fn list_short(&self, longest: usize) -> Result<Vec<Listed>, HoldsError> {
+        let longest = i64::try_from(longest).unwrap_or(i64::MAX);
+        self.read(|session, tenant| rows::short_holds(session, tenant, longest))
     }
 
     fn lapsed(&self, now: Timestamp) -> Result<Vec<HoldToken>, HoldsError> {

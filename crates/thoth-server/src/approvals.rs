@@ -8,8 +8,8 @@ use thoth_api::contract::approval::{Answer, Approval, Query, Resolve, State};
 use thoth_api::contract::fault::Code;
 use thoth_api::contract::list::List;
 use thoth_api::contract::{Json, read};
-use thoth_gate::HoldsError;
 use thoth_gate::hold::{Hold, HoldState, VoteError};
+use thoth_gate::{HoldsError, Listed};
 use thoth_types::{Approver, Channel, HoldToken, Vote};
 
 use crate::access::Access;
@@ -21,7 +21,7 @@ use crate::hold::instant;
 /// How many are on a page where nothing is said, and at most.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 200;
-/// How many lists of one tenant are made at once: each has all held calls in memory.
+/// How many lists of one tenant are made at once: each has all held calls in memory, without long arguments.
 pub(crate) const LISTS_AT_ONCE: usize = 2;
 /// The longest arguments in a list, in bytes.
 const MAX_LISTED_ARGUMENTS: usize = 4 << 10;
@@ -30,14 +30,14 @@ const MAX_REASON: usize = 500;
 
 /// Held calls, newest first. Blocks on the disk.
 pub(crate) fn list(access: &Access, query: Query) -> Result<List<Approval>, Fault> {
-    let holds = access.tenant.gate.desk().holds().list().map_err(Fault::unavailable)?;
+    let holds = access.tenant.gate.desk().holds().list_short(MAX_LISTED_ARGUMENTS).map_err(Fault::unavailable)?;
     let now = clock::now().wall;
-    let wanted = |hold: &&Hold| query.status.is_none_or(|status| status == state_of(hold.state_at(now)));
-    let matching: Vec<&Hold> = holds.iter().filter(wanted).collect();
+    let wanted = |listed: &&Listed| query.status.is_none_or(|status| status == state_of(listed.hold.state_at(now)));
+    let matching: Vec<&Listed> = holds.iter().filter(wanted).collect();
     let size = query.per_page.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
     let skipped = u64::from(query.page.unwrap_or(1).max(1) - 1) * u64::from(size);
     let page = matching.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).take(size as usize);
-    let mut list = List::complete(page.map(|hold| row(hold, MAX_LISTED_ARGUMENTS)).collect());
+    let mut list = List::complete(page.map(|listed| row(&listed.hold, listed.argument_bytes)).collect());
     list.total = u64::try_from(matching.len()).ok();
     Ok(list)
 }
@@ -49,7 +49,7 @@ pub(crate) fn show(access: &Access, token: &str) -> Result<Approval, Fault> {
         HoldsError::Unknown(_) => unknown(),
         error => Fault::unavailable(error),
     })?;
-    Ok(row(&hold, usize::MAX))
+    Ok(row(&hold, hold.arguments.len()))
 }
 
 fn unknown() -> Fault {
@@ -70,7 +70,7 @@ pub(crate) fn resolve(access: &Access, token: &str, body: &[u8]) -> Result<Appro
         error => Fault::unavailable(error),
     })?;
     access.tenant.tell_answered();
-    Ok(row(&answered, usize::MAX))
+    Ok(row(&answered, answered.arguments.len()))
 }
 
 fn vote(access: &Access, approves: bool, reason: Option<&str>) -> Vote {
@@ -111,14 +111,13 @@ const fn state_of(state: HoldState) -> State {
     }
 }
 
-/// A held call for people, without arguments that are longer than this.
-fn row(hold: &Hold, longest: usize) -> Approval {
+/// A held call for people, whose arguments are so long, also where they are left out.
+fn row(hold: &Hold, argument_bytes: usize) -> Approval {
     let id = |text: &dyn std::fmt::Display| text.to_string();
     let latest = hold.votes.last();
     let given = hold.votes.iter().filter(|vote| vote.approves).count();
     // Long after a call is over its arguments are deleted.
-    let arguments = Some(&*hold.arguments).filter(|arguments| !arguments.is_empty());
-    let shown = arguments.filter(|arguments| arguments.len() <= longest);
+    let shown = Some(&*hold.arguments).filter(|arguments| !arguments.is_empty());
     Approval {
         id: hold.token.to_string(),
         status: state_of(hold.state_at(clock::now().wall)),
@@ -131,7 +130,7 @@ fn row(hold: &Hold, longest: usize) -> Approval {
         matched_rule_ids: hold.why.rule.iter().map(ToString::to_string).collect(),
         risk_score: Some(f64::from(hold.why.risk.score())),
         tool_args: shown.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(|text| Json::new(text.to_owned())),
-        tool_args_bytes: arguments.and_then(|arguments| u64::try_from(arguments.len()).ok()),
+        tool_args_bytes: u64::try_from(argument_bytes).ok().filter(|bytes| *bytes > 0),
         arguments_digest: Some(hold.arguments_digest.to_string()),
         approvals_required: Some(u32::from(hold.requirement.quorum.max(1))),
         approvals_given: u32::try_from(given).ok(),

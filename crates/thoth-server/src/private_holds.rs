@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use thoth_gate::hold::{Consulted, Hold, Question};
-use thoth_gate::{Change, EvidenceError, Holds, HoldsError};
+use thoth_gate::{Change, EvidenceError, Holds, HoldsError, Listed};
 use thoth_types::{Grant, HoldToken};
 
 use crate::complaints::Complaints;
@@ -60,6 +60,10 @@ impl Holds for PrivateHolds {
 
     fn waiting(&self, now: Timestamp) -> Result<u64, HoldsError> {
         self.told(self.inner.waiting(now))
+    }
+
+    fn list_short(&self, longest: usize) -> Result<Vec<Listed>, HoldsError> {
+        self.told(self.inner.list_short(longest))
     }
 
     fn lapsed(&self, now: Timestamp) -> Result<Vec<HoldToken>, HoldsError> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params};
+use thoth_gate::Listed;
 use thoth_gate::hold::{Hold, HoldState};
 use thoth_types::{Binding, Grant, GrantScope, HoldToken};
 
@@ -120,6 +121,15 @@ pub(crate) fn hold(connection: &Connection, token: &HoldToken) -> Result<Hold, F
 /// All holds, newest first.
 pub(crate) fn holds(connection: &Connection) -> Result<Vec<Hold>, Fault> {
     all(connection, select_holds!("ORDER BY number DESC"), &[], read_hold)
+}
+
+/// The same without arguments that are longer than this.
+pub(crate) fn short_holds(connection: &Connection, longest: i64) -> Result<Vec<Listed>, Fault> {
+    let sql = "SELECT token, binding, CASE WHEN argument_bytes <= :longest THEN arguments ELSE x'' END, created_at,
+                      ends_at, state, document, argument_bytes FROM holds ORDER BY number DESC";
+    all(connection, sql, named_params! { ":longest": longest }, |row| {
+        Ok(Listed { hold: read_hold(row)?, argument_bytes: usize::try_from(row.get::<_, i64>(7)?).unwrap_or_default() })
+    })
 }
 
 /// The holds whose digits begin like this, newest first.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
 use thoth_gate::hold::{Consulted, Hold, Question};
-use thoth_gate::{Change, Holds, HoldsError};
+use thoth_gate::{Change, Holds, HoldsError, Listed};
 use thoth_types::{Grant, HoldToken};
 
 use crate::database::{Database, store};
@@ -133,6 +133,11 @@ impl Holds for SqliteHolds {
     fn waiting(&self, now: Timestamp) -> Result<u64, HoldsError> {
         let waiting = self.read(|connection| rows::waiting(connection, nanoseconds(now)?))?;
         Ok(waiting.unwrap_or_default())
+    }
+
+    fn list_short(&self, longest: usize) -> Result<Vec<Listed>, HoldsError> {
+        let longest = i64::try_from(longest).unwrap_or(i64::MAX);
+        Ok(self.read(|connection| rows::short_holds(connection, longest))?.unwrap_or_default())
     }
 
     fn lapsed(&self, now: Timestamp) -> Result<Vec<HoldToken>, HoldsError> {

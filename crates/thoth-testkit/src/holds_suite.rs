@@ -347,7 +347,17 @@ fn whole_holds_come_back(holds: &dyn Holds) {
     let Ok(Consulted::Created(made, None)) = call.consult(holds, 1, None, at(0)) else { panic!("not created") };
     assert_eq!(format!("{:?}", holds.look(&token(1)).unwrap()), format!("{made:?}"));
     let changed = vote(holds, &token(1), &answer(0, true, at(1))).unwrap();
-    assert_eq!(format!("{:?}", holds.list().unwrap()), format!("{:?}", [changed]));
+    assert_eq!(format!("{:?}", holds.list().unwrap()), format!("[{changed:?}]"));
+    for (longest, shown) in [(2, &b"{}"[..]), (1, b"")] {
+        let listed = holds.list_short(longest).unwrap();
+        let expected = Hold { arguments: Arc::from(shown), ..changed.clone() };
+        let found: Vec<_> =
+            listed.into_iter().map(|listed| (format!("{:?}", listed.hold), listed.argument_bytes)).collect();
+        assert_eq!(found, [(format!("{expected:?}"), 2)], "{longest}");
+        let arguments: Vec<_> =
+            holds.list_short(longest).unwrap().into_iter().map(|listed| listed.hold.arguments).collect();
+        assert_eq!(arguments, [Arc::<[u8]>::from(shown)], "{longest}");
+    }
 }
 
 fn grants_serve_their_scope_until_they_end(holds: &dyn Holds) {
