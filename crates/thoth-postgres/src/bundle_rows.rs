@@ -1,11 +1,8 @@
 //! The statements over policy bundles.
 
 use jiff::Timestamp;
-use thoth_store::server::ServerError;
-use thoth_store::server::bundles::{
-    ActiveBundle, Bundle, BundleChange, MAX_ACTIVE_BUNDLES, MAX_BUNDLE_BYTES_OF_TENANT, MAX_BUNDLES_OF_TENANT,
-    MAX_VERSIONS_OF_BUNDLE, NewVersion, Version,
-};
+use thoth_store::server::bundles::{ActiveBundle, Bundle, BundleChange, NewVersion, Version};
+use thoth_store::server::rules;
 use tokio_postgres::Row;
 
 use crate::error::Fault;
@@ -117,14 +114,11 @@ pub(crate) fn add(
         None => begin(session, tenant, new, now)?,
     };
     if let Some((latest, text)) = version(session, tenant, &bundle.id, bundle.latest)?
-        && text == new.text
-        && latest.description.as_deref() == new.description
-        && latest.decisions == new.decisions
+        && rules::is_known(new, &latest, &text)
     {
         return Ok((bundle, latest));
     }
-    room(session, tenant, &bundle, new.text)?;
-    let next = bundle.latest.saturating_add(1);
+    let next = rules::next_version(&bundle, bytes(session, tenant)?, new.text).map_err(Fault::Server)?;
     session.change(
         "INSERT INTO bundle_versions (tenant, bundle, version, digest, body, description, decisions, created_by, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -149,9 +143,7 @@ pub(crate) fn add(
 fn begin(session: &Session<'_>, tenant: &str, new: &NewVersion<'_>, now: Timestamp) -> Result<Bundle, Fault> {
     let count = session.row("SELECT count(*) FROM bundles WHERE tenant = $1 AND deleted_at IS NULL", &[&tenant])?;
     let count: i64 = count.map_or(Ok(0), |row| row.try_get(0))?;
-    if count >= i64::from(MAX_BUNDLES_OF_TENANT) {
-        return Err(Fault::Server(ServerError::TooManyBundles));
-    }
+    rules::room_for_bundle(u64::try_from(count).map_err(damaged)?).map_err(Fault::Server)?;
     session.change(
         "INSERT INTO bundles (tenant, id, name, assignments, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)",
         &[&tenant, &new.id, &new.name, &new.assignments, &nanoseconds(now)?],
@@ -159,15 +151,11 @@ fn begin(session: &Session<'_>, tenant: &str, new: &NewVersion<'_>, now: Timesta
     one(session, tenant, new.id)?.ok_or_else(|| damaged("a bundle that was just made is not there"))
 }
 
-fn room(session: &Session<'_>, tenant: &str, bundle: &Bundle, text: &str) -> Result<(), Fault> {
-    let full = || Fault::Server(ServerError::TooManyVersions);
-    if bundle.latest >= MAX_VERSIONS_OF_BUNDLE {
-        return Err(full());
-    }
+/// How much all versions of a tenant say.
+fn bytes(session: &Session<'_>, tenant: &str) -> Result<u64, Fault> {
     let sql = "SELECT coalesce(sum(octet_length(body)), 0)::bigint FROM bundle_versions WHERE tenant = $1";
     let bytes: i64 = session.row(sql, &[&tenant])?.map_or(Ok(0), |row| row.try_get(0))?;
-    let all = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
-    if all > MAX_BUNDLE_BYTES_OF_TENANT { Err(full()) } else { Ok(()) }
+    u64::try_from(bytes).map_err(damaged)
 }
 
 pub(crate) fn change(
@@ -177,39 +165,32 @@ pub(crate) fn change(
     change: &BundleChange<'_>,
     now: Timestamp,
 ) -> Result<bool, Fault> {
-    if !storable(id) {
-        return Ok(false);
-    }
-    let at = nanoseconds(now)?;
-    let changed = match change {
-        BundleChange::Activate { active, previous } => {
-            if let Some(active) = active {
-                if version(session, tenant, id, *active)?.is_none() {
-                    return Ok(false);
-                }
-                let sql = "SELECT count(*) FROM bundles WHERE tenant = $1 AND id <> $2 AND active IS NOT NULL";
-                let others: i64 = session.row(sql, &[&tenant, &id])?.map_or(Ok(0), |row| row.try_get(0))?;
-                if others >= i64::from(MAX_ACTIVE_BUNDLES) {
-                    return Err(Fault::Server(ServerError::TooManyActive));
-                }
-            }
-            session.change(
-                "UPDATE bundles SET active = $3, previous = $4, updated_at = $5
-                 WHERE tenant = $1 AND id = $2 AND deleted_at IS NULL",
-                &[&tenant, &id, &active.map(i64::from), &previous.map(i64::from), &at],
-            )?
+    let Some(bundle) = one(session, tenant, id)?.filter(|bundle| bundle.id == id) else { return Ok(false) };
+    let facts = match change {
+        BundleChange::Activate { active: Some(active), .. } => {
+            let sql = "SELECT count(*) FROM bundles WHERE tenant = $1 AND id <> $2 AND active IS NOT NULL";
+            let others: i64 = session.row(sql, &[&tenant, &id])?.map_or(Ok(0), |row| row.try_get(0))?;
+            (version(session, tenant, id, *active)?.is_some(), u64::try_from(others).map_err(damaged)?)
         }
-        BundleChange::Assign(assignments) => session.change(
-            "UPDATE bundles SET assignments = $3, updated_at = $4 WHERE tenant = $1 AND id = $2 AND deleted_at IS NULL",
-            &[&tenant, &id, assignments, &at],
-        )?,
-        BundleChange::Delete => session.change(
-            "UPDATE bundles SET deleted_at = $3, updated_at = $3
-             WHERE tenant = $1 AND id = $2 AND deleted_at IS NULL AND active IS NULL",
-            &[&tenant, &id, &at],
-        )?,
+        _ => (false, 0),
     };
-    Ok(changed > 0)
+    let next = rules::change(&bundle, change, facts, now).map_err(Fault::Server)?;
+    let Some(next) = next else { return Ok(false) };
+    let deleted_at = next.deleted_at.map(nanoseconds).transpose()?;
+    session.change(
+        "UPDATE bundles SET active = $3, previous = $4, assignments = $5, deleted_at = $6, updated_at = $7
+         WHERE tenant = $1 AND id = $2",
+        &[
+            &tenant,
+            &id,
+            &next.active.map(i64::from),
+            &next.previous.map(i64::from),
+            &next.assignments,
+            &deleted_at,
+            &nanoseconds(next.updated_at)?,
+        ],
+    )?;
+    Ok(true)
 }
 
 pub(crate) fn counter(session: &Session<'_>, tenant: &str) -> Result<u64, Fault> {

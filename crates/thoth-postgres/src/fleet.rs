@@ -1,14 +1,13 @@
 //! The machines and policy bundles of all tenants.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use thoth_store::server::ServerError;
-use thoth_store::server::bundles::{
-    ActiveBundle, Bundle, BundleChange, BundleRecords, Changed, MAX_BUNDLE_BYTES, NewVersion, Version,
-};
+use thoth_store::server::bundles::{ActiveBundle, Bundle, BundleChange, BundleRecords, Changed, NewVersion, Version};
 use thoth_store::server::endpoints::{
     CheckIn, Endpoint, EndpointCounts, EndpointFilter, EndpointRecords, EndpointStanding, Endpoints,
-    FORGOTTEN_AFTER_DAYS, MAX_ENDPOINTS_OF_TENANT, MayChange, Quarantine, Told,
+    MAX_ENDPOINTS_OF_TENANT, MayChange, Quarantine, Told,
 };
+use thoth_store::server::rules::{self, Registration};
 
 use crate::database::Lane;
 use crate::error::Fault;
@@ -27,16 +26,15 @@ impl EndpointRecords for PostgresRecords {
     ) -> Result<Option<Endpoint>, ServerError> {
         let registered = self.database().write(Lane::Calls, |session| {
             session.in_order(Order::Endpoints, tenant)?;
-            let mut told = told.clone();
-            match endpoint_rows::one(session, tenant, id)? {
-                Some(known) if !may(&known) => return Ok(None),
-                Some(known) => told.fleet = told.fleet.or(known.told.fleet),
-                None => {
-                    let days = SignedDuration::from_hours(24 * FORGOTTEN_AFTER_DAYS);
-                    let forgotten = now.saturating_sub(days).unwrap_or(Timestamp::MIN);
-                    endpoint_rows::make_room(session, tenant, MAX_ENDPOINTS_OF_TENANT, forgotten)?;
+            let known = endpoint_rows::one(session, tenant, id)?;
+            let told = match rules::register(known.as_ref(), told, may).map_err(Fault::Server)? {
+                Registration::Refused => return Ok(None),
+                Registration::Known(told) => told,
+                Registration::New(told) => {
+                    endpoint_rows::make_room(session, tenant, MAX_ENDPOINTS_OF_TENANT, rules::forgotten(now))?;
+                    told
                 }
-            }
+            };
             endpoint_rows::put(session, tenant, id, &told, now)?;
             endpoint_rows::one(session, tenant, id)
         });
@@ -53,13 +51,11 @@ impl EndpointRecords for PostgresRecords {
     ) -> Result<Option<Endpoint>, ServerError> {
         let seen = self.database().write(Lane::Calls, |session| {
             session.in_order(Order::Endpoints, tenant)?;
-            match endpoint_rows::one(session, tenant, id)? {
-                Some(known) if may(&known) => {
-                    endpoint_rows::seen(session, tenant, id, told, now)?;
-                    endpoint_rows::one(session, tenant, id)
-                }
-                _ => Ok(None),
-            }
+            let known = endpoint_rows::one(session, tenant, id)?;
+            let told = rules::check_in(known.as_ref(), told, may).map_err(Fault::Server)?;
+            let Some(told) = told else { return Ok(None) };
+            endpoint_rows::seen(session, tenant, id, &told, now)?;
+            endpoint_rows::one(session, tenant, id)
         });
         seen.map_err(Fault::of_server)
     }
@@ -111,9 +107,7 @@ impl BundleRecords for PostgresRecords {
         version: &NewVersion<'_>,
         now: Timestamp,
     ) -> Result<(Bundle, Version), ServerError> {
-        if version.text.len() > MAX_BUNDLE_BYTES {
-            return Err(ServerError::BundleTooLarge(version.text.len()));
-        }
+        rules::fits(version.text)?;
         let added = self.database().write(Lane::Calls, |session| {
             session.in_order(Order::Bundles, tenant)?;
             bundle_rows::add(session, tenant, version, now)

@@ -14,7 +14,7 @@ use thoth_api::contract::read;
 use thoth_audit::EventType;
 use thoth_store::server::ServerError;
 use thoth_store::server::endpoints::{
-    CheckIn as Told, Endpoint as Stored, EndpointFilter, MAX_ENDPOINT_PAGE, Quarantine as StoredQuarantine, Seen,
+    CheckIn as Told, Endpoint as Stored, EndpointFilter, MAX_ENDPOINT_PAGE, May, Quarantine as StoredQuarantine, Seen,
     Told as Record,
 };
 use thoth_types::{AgentId, EndpointId};
@@ -82,9 +82,15 @@ fn refused(access: &Access, tenant: &str) -> Fault {
     }
 }
 
-/// Whether the key may change what is known of a machine that is there already.
-fn may_change(access: &Access, known: &Stored) -> bool {
-    speaks_for(access, &known.tenant, &known.id, known.told.fleet.as_deref(), &known.told.agents)
+/// What the key may do to what is known of a machine that is there already. One for an agent joins a machine that has others:
+/// it describes nothing that these described, and takes none of them away.
+fn may_change(access: &Access, known: &Stored, joins: bool) -> May {
+    let key = &access.key;
+    if speaks_for(access, &known.tenant, &known.id, known.told.fleet.as_deref(), &known.told.agents) {
+        return May::Change;
+    }
+    let is_there = known.told.agents.iter().any(|agent| Some(&**agent) == key.target.as_deref());
+    if key.level == ScopeLevel::Agent && (joins || is_there) { May::Join } else { May::Nothing }
 }
 
 fn failed(error: ServerError) -> Fault {
@@ -119,7 +125,7 @@ pub(crate) fn register(app: &App, access: &Access, body: &[u8]) -> Result<Answer
     let moves = access.key.may_now(Need::Govern).is_ok();
     let stays =
         |known: &Stored| known.told.fleet.is_none() || record.fleet.is_none() || known.told.fleet == record.fleet;
-    let may = |known: &Stored| may_change(access, known) && (moves || stays(known));
+    let may = |known: &Stored| if moves || stays(known) { may_change(access, known, true) } else { May::Nothing };
     let tenant = access.tenant.id.as_str();
     let kept = app.store.register_endpoint(tenant, &wanted.endpoint_id, &record, &may, clock::now().wall);
     let kept = kept.map_err(failed)?.ok_or_else(|| {
@@ -148,7 +154,7 @@ pub(crate) fn check_in(app: &App, access: &Access, body: &[u8]) -> Result<Answer
         return Err(refused(access, &wanted.tenant_id));
     }
     let tenant = access.tenant.id.as_str();
-    let may = |known: &Stored| may_change(access, known);
+    let may = |known: &Stored| may_change(access, known, false);
     let kept = app.store.check_in(tenant, &wanted.endpoint_id, &told, &may, clock::now().wall).map_err(failed)?;
     // Of another's machine no more is told than of one that is not there.
     answer(app, access, &kept.ok_or_else(unknown)?)

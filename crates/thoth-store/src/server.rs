@@ -23,6 +23,7 @@ pub mod inventory;
 mod key_rows;
 mod pasts;
 mod records;
+pub mod rules;
 mod schema;
 pub mod settings;
 
@@ -79,6 +80,9 @@ pub enum ServerError {
         endpoints::FORGOTTEN_AFTER_DAYS
     )]
     TooManyEndpoints,
+    /// A machine has all the agents that it may have.
+    #[error("the machine has {} agents, and no more are kept", endpoints::MAX_AGENTS_OF_ENDPOINT)]
+    TooManyAgents,
     /// A tenant has all the bundles that it may have.
     #[error("the tenant has {} policy bundles, and no more are kept", bundles::MAX_BUNDLES_OF_TENANT)]
     TooManyBundles,

@@ -6,7 +6,9 @@
 use jiff::{SignedDuration, Timestamp};
 use thoth_store::server::Records;
 use thoth_store::server::bundles::{BundleChange, Changed, MAX_ACTIVE_BUNDLES, MAX_BUNDLE_BYTES, NewVersion};
-use thoth_store::server::endpoints::{CheckIn, Endpoint, EndpointFilter, EndpointStanding, Quarantine, Seen, Told};
+use thoth_store::server::endpoints::{
+    CheckIn, Endpoint, EndpointFilter, EndpointStanding, May, Quarantine, Seen, Told,
+};
 
 /// How many cases there are.
 pub const CASES: usize = 4;
@@ -53,21 +55,21 @@ fn a_quarantine_stays<R: Records>(open: &dyn Fn() -> R) {
     let lost = Quarantine { reason: Some("lost".to_owned()), by: "ops".to_owned(), at: day(1) };
     assert_eq!(store.quarantine_endpoint("acme", "m", Some(&lost)).unwrap(), None, "there is none");
     for tenant in ["acme", "beta"] {
-        store.register_endpoint(tenant, "m", &told(Some("f")), &|_| false, day(0)).unwrap().unwrap();
+        store.register_endpoint(tenant, "m", &told(Some("f")), &|_| May::Nothing, day(0)).unwrap().unwrap();
     }
     store.quarantine_endpoint("acme", "m", Some(&lost)).unwrap().unwrap();
     let again = Quarantine { reason: None, at: day(2), ..lost.clone() };
     let kept = store.quarantine_endpoint("acme", "m", Some(&again)).unwrap().unwrap();
     assert_eq!(kept.quarantine, Some(lost.clone()), "the first one stays");
-    let kept = other.register_endpoint("acme", "m", &told(None), &|_| true, day(3)).unwrap().unwrap();
+    let kept = other.register_endpoint("acme", "m", &told(None), &|_| May::Change, day(3)).unwrap().unwrap();
     assert_eq!((&kept.quarantine, kept.told.fleet.as_deref()), (&Some(lost.clone()), Some("f")));
     assert_eq!((kept.created_at, kept.updated_at, kept.last_seen), (day(0), day(3), day(3)));
     let check_in = CheckIn { events_pending: Some(u64::MAX), ..CheckIn::default() };
-    let kept = store.check_in("acme", "m", &check_in, &|_| true, day(2)).unwrap().unwrap();
+    let kept = store.check_in("acme", "m", &check_in, &|_| May::Change, day(2)).unwrap().unwrap();
     assert_eq!((kept.quarantine, kept.last_seen), (Some(lost), day(3)), "no clock that was put back hides it");
-    assert_eq!(store.check_in("acme", "m", &check_in, &|_| false, day(5)).unwrap(), None);
-    assert_eq!(store.check_in("acme", "none", &check_in, &|_| true, day(5)).unwrap(), None);
-    assert_eq!(store.register_endpoint("acme", "m", &told(Some("g")), &|_| false, day(5)).unwrap(), None);
+    assert_eq!(store.check_in("acme", "m", &check_in, &|_| May::Nothing, day(5)).unwrap(), None);
+    assert_eq!(store.check_in("acme", "none", &check_in, &|_| May::Change, day(5)).unwrap(), None);
+    assert_eq!(store.register_endpoint("acme", "m", &told(Some("g")), &|_| May::Nothing, day(5)).unwrap(), None);
     let standing = |tenant| other.endpoint_standing(tenant, "m").unwrap().unwrap();
     assert_eq!(standing("acme"), EndpointStanding { fleet: Some("f".to_owned()), quarantined: true });
     assert!(!standing("beta").quarantined);
@@ -91,9 +93,9 @@ fn pages_lead_through_all_machines<R: Records>(open: &dyn Fn() -> R) {
             agents: vec![format!("a{number}"), "b, \"c\"".to_owned()],
             ..told(Some(fleet))
         };
-        let kept = store.register_endpoint("acme", &id, &told, &|_| true, day(number)).unwrap().unwrap();
+        let kept = store.register_endpoint("acme", &id, &told, &|_| May::Change, day(number)).unwrap().unwrap();
         assert_eq!(kept.told, told);
-        store.register_endpoint("beta", &id, &told, &|_| true, day(0)).unwrap().unwrap();
+        store.register_endpoint("beta", &id, &told, &|_| May::Change, day(0)).unwrap().unwrap();
     }
     let lost = Quarantine { reason: None, by: "ops".to_owned(), at: day(30) };
     store.quarantine_endpoint("acme", "m24", Some(&lost)).unwrap().unwrap();

@@ -3,11 +3,8 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params};
 
-use super::ServerError;
-use super::bundles::{
-    ActiveBundle, Bundle, BundleChange, MAX_ACTIVE_BUNDLES, MAX_BUNDLE_BYTES_OF_TENANT, MAX_BUNDLES_OF_TENANT,
-    MAX_VERSIONS_OF_BUNDLE, NewVersion, Version,
-};
+use super::bundles::{ActiveBundle, Bundle, BundleChange, NewVersion, Version};
+use super::rules;
 use crate::error::Fault;
 use crate::rows::{nanoseconds, time};
 
@@ -108,9 +105,7 @@ pub(super) fn add(
             let count: u32 = connection
                 .prepare_cached("SELECT count(*) FROM bundles WHERE tenant = ?1 AND deleted_at IS NULL")?
                 .query_row([tenant], |row| row.get(0))?;
-            if count >= MAX_BUNDLES_OF_TENANT {
-                return Err(ServerError::TooManyBundles.into());
-            }
+            rules::room_for_bundle(count.into())?;
             connection
                 .prepare_cached(
                     "INSERT INTO bundles (tenant, id, name, assignments, created_at, updated_at)
@@ -122,13 +117,11 @@ pub(super) fn add(
         }
     };
     if let Some((latest, text)) = version(connection, tenant, &bundle.id, bundle.latest)?
-        && text == new.text
-        && latest.description.as_deref() == new.description
-        && latest.decisions == new.decisions
+        && rules::is_known(new, &latest, &text)
     {
         return Ok((bundle, latest));
     }
-    room(connection, tenant, &bundle, new.text)?;
+    let next = rules::next_version(&bundle, bytes(connection, tenant)?, new.text)?;
     connection
         .prepare_cached(
             "INSERT INTO bundle_versions (bundle, version, digest, body, description, decisions, created_by, created_at)
@@ -137,7 +130,7 @@ pub(super) fn add(
         .execute((
             tenant,
             &bundle.id,
-            bundle.latest + 1,
+            next,
             new.digest,
             new.text,
             new.description,
@@ -145,25 +138,22 @@ pub(super) fn add(
             new.created_by,
             at,
         ))?;
-    let added = (one(connection, tenant, &bundle.id)?, version(connection, tenant, &bundle.id, bundle.latest + 1)?);
+    let added = (one(connection, tenant, &bundle.id)?, version(connection, tenant, &bundle.id, next)?);
     match added {
         (Some(bundle), Some((version, _))) => Ok((bundle, version)),
         _ => Err(Fault::Damaged("a version that was just made is not there".to_owned())),
     }
 }
 
-fn room(connection: &Connection, tenant: &str, bundle: &Bundle, text: &str) -> Result<(), Fault> {
-    if bundle.latest >= MAX_VERSIONS_OF_BUNDLE {
-        return Err(ServerError::TooManyVersions.into());
-    }
+/// How much all versions of a tenant say.
+fn bytes(connection: &Connection, tenant: &str) -> Result<u64, Fault> {
     let bytes: i64 = connection
         .prepare_cached(
             "SELECT ifnull(sum(octet_length(body)), 0) FROM bundle_versions v JOIN bundles b ON v.bundle = b.number
              WHERE b.tenant = ?1",
         )?
         .query_row([tenant], |row| row.get(0))?;
-    let all = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
-    if all > MAX_BUNDLE_BYTES_OF_TENANT { Err(ServerError::TooManyVersions.into()) } else { Ok(()) }
+    Ok(u64::try_from(bytes).unwrap_or(u64::MAX))
 }
 
 pub(super) fn change(
@@ -173,43 +163,33 @@ pub(super) fn change(
     change: &BundleChange<'_>,
     now: Timestamp,
 ) -> Result<bool, Fault> {
-    let at = nanoseconds(now)?;
-    let changed = match change {
-        BundleChange::Activate { active, previous } => {
-            if let Some(active) = active {
-                if version(connection, tenant, id, *active)?.is_none() {
-                    return Ok(false);
-                }
-                let others: u32 = connection
-                    .prepare_cached(
-                        "SELECT count(*) FROM bundles WHERE tenant = ?1 AND id <> ?2 AND active IS NOT NULL",
-                    )?
-                    .query_row((tenant, id), |row| row.get(0))?;
-                if others >= MAX_ACTIVE_BUNDLES {
-                    return Err(ServerError::TooManyActive.into());
-                }
-            }
-            connection
-                .prepare_cached(
-                    "UPDATE bundles SET active = ?3, previous = ?4, updated_at = ?5
-                     WHERE tenant = ?1 AND id = ?2 AND deleted_at IS NULL",
-                )?
-                .execute((tenant, id, active, previous, at))?
+    let Some(bundle) = one(connection, tenant, id)?.filter(|bundle| bundle.id == id) else { return Ok(false) };
+    let facts = match change {
+        BundleChange::Activate { active: Some(active), .. } => {
+            let others: u32 = connection
+                .prepare_cached("SELECT count(*) FROM bundles WHERE tenant = ?1 AND id <> ?2 AND active IS NOT NULL")?
+                .query_row((tenant, id), |row| row.get(0))?;
+            (version(connection, tenant, id, *active)?.is_some(), u64::from(others))
         }
-        BundleChange::Assign(assignments) => connection
-            .prepare_cached(
-                "UPDATE bundles SET assignments = ?3, updated_at = ?4
-                 WHERE tenant = ?1 AND id = ?2 AND deleted_at IS NULL",
-            )?
-            .execute((tenant, id, json(assignments), at))?,
-        BundleChange::Delete => connection
-            .prepare_cached(
-                "UPDATE bundles SET deleted_at = ?3, updated_at = ?3
-                 WHERE tenant = ?1 AND id = ?2 AND deleted_at IS NULL AND active IS NULL",
-            )?
-            .execute((tenant, id, at))?,
+        _ => (false, 0),
     };
-    Ok(changed > 0)
+    let Some(next) = rules::change(&bundle, change, facts, now)? else { return Ok(false) };
+    let deleted_at = next.deleted_at.map(nanoseconds).transpose()?;
+    connection
+        .prepare_cached(
+            "UPDATE bundles SET active = ?3, previous = ?4, assignments = ?5, deleted_at = ?6, updated_at = ?7
+             WHERE tenant = ?1 AND id = ?2",
+        )?
+        .execute((
+            tenant,
+            id,
+            next.active,
+            next.previous,
+            json(&next.assignments),
+            deleted_at,
+            nanoseconds(next.updated_at)?,
+        ))?;
+    Ok(true)
 }
 
 pub(super) fn counter(connection: &Connection, tenant: &str) -> Result<u64, Fault> {

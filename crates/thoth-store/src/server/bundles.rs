@@ -11,7 +11,7 @@
 
 use jiff::Timestamp;
 
-use super::{ServerError, ServerStore, bundle_rows, read, write};
+use super::{ServerError, ServerStore, bundle_rows, read, rules, write};
 
 /// How many bundles one tenant may have, without those that were deleted.
 pub const MAX_BUNDLES_OF_TENANT: u32 = 200;
@@ -204,9 +204,7 @@ impl BundleRecords for ServerStore {
         version: &NewVersion<'_>,
         now: Timestamp,
     ) -> Result<(Bundle, Version), ServerError> {
-        if version.text.len() > MAX_BUNDLE_BYTES {
-            return Err(ServerError::BundleTooLarge(version.text.len()));
-        }
+        rules::fits(version.text)?;
         write(&self.keys, |file| bundle_rows::add(file, tenant, version, now))
     }
 

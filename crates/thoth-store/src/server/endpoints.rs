@@ -8,8 +8,9 @@
 //! * It stays bounded: [`MAX_ENDPOINTS_OF_TENANT`]. Where a new one finds no room, the one that was seen longest ago goes, if
 //!   that is more than [`FORGOTTEN_AFTER_DAYS`] days ago.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::rules::{self, Registration};
 use super::{ServerError, ServerStore, endpoint_rows, read, write};
 
 #[cfg(test)]
@@ -19,6 +20,8 @@ mod tests;
 pub const MAX_ENDPOINTS_OF_TENANT: u32 = 100_000;
 /// Only a machine that was not seen for so long gives way to a new one.
 pub const FORGOTTEN_AFTER_DAYS: i64 = 30;
+/// How many agents a machine may have.
+pub const MAX_AGENTS_OF_ENDPOINT: usize = 64;
 /// How many machines one page has at most.
 pub const MAX_ENDPOINT_PAGE: u32 = 1_000;
 
@@ -157,13 +160,24 @@ pub struct EndpointStanding {
     pub quarantined: bool,
 }
 
-/// Says whether a machine that is there already may be changed so.
-pub type MayChange<'m> = dyn Fn(&Endpoint) -> bool + 'm;
+/// What somebody may do to a machine that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum May {
+    /// Nothing.
+    Nothing,
+    /// Add agents, and tell versions and that it was seen; what it is described as stays.
+    Join,
+    /// Say what it is.
+    Change,
+}
+
+/// Says what may be done to a machine that is there already.
+pub type MayChange<'m> = dyn Fn(&Endpoint) -> May + 'm;
 
 /// The machines of tenants.
 pub trait EndpointRecords: Send + Sync {
     /// Takes a machine in, or what is new about one. Its quarantine and when it came first stay. A fleet that is not told
-    /// stays, too. `None`: there is such a machine, and `may` says no.
+    /// stays, too. `None`: there is such a machine, and `may` says that nothing may be done to it.
     ///
     /// # Errors
     /// If there is no room, or it cannot be written.
@@ -237,16 +251,15 @@ impl EndpointRecords for ServerStore {
         now: Timestamp,
     ) -> Result<Option<Endpoint>, ServerError> {
         write(&self.keys, |file| {
-            let mut told = told.clone();
-            match endpoint_rows::one(file, tenant, id)? {
-                Some(known) if !may(&known) => return Ok(None),
-                Some(known) => told.fleet = told.fleet.or(known.told.fleet),
-                None => {
-                    let days = SignedDuration::from_hours(24 * FORGOTTEN_AFTER_DAYS);
-                    let forgotten = now.saturating_sub(days).unwrap_or(Timestamp::MIN);
-                    endpoint_rows::make_room(file, tenant, MAX_ENDPOINTS_OF_TENANT, forgotten)?;
+            let known = endpoint_rows::one(file, tenant, id)?;
+            let told = match rules::register(known.as_ref(), told, may)? {
+                Registration::Refused => return Ok(None),
+                Registration::Known(told) => told,
+                Registration::New(told) => {
+                    endpoint_rows::make_room(file, tenant, MAX_ENDPOINTS_OF_TENANT, rules::forgotten(now))?;
+                    told
                 }
-            }
+            };
             endpoint_rows::put(file, tenant, id, &told, now)?;
             endpoint_rows::one(file, tenant, id)
         })
@@ -260,12 +273,11 @@ impl EndpointRecords for ServerStore {
         may: &MayChange<'_>,
         now: Timestamp,
     ) -> Result<Option<Endpoint>, ServerError> {
-        write(&self.keys, |file| match endpoint_rows::one(file, tenant, id)? {
-            Some(known) if may(&known) => {
-                endpoint_rows::seen(file, tenant, id, told, now)?;
-                endpoint_rows::one(file, tenant, id)
-            }
-            _ => Ok(None),
+        write(&self.keys, |file| {
+            let known = endpoint_rows::one(file, tenant, id)?;
+            let Some(told) = rules::check_in(known.as_ref(), told, may)? else { return Ok(None) };
+            endpoint_rows::seen(file, tenant, id, &told, now)?;
+            endpoint_rows::one(file, tenant, id)
         })
     }
 

@@ -1,7 +1,7 @@
 //! Machines: who may tell of them, how they stand, and that no call of one in quarantine is let through.
 
 use thoth_store::server::ServerStore;
-use thoth_store::server::endpoints::EndpointRecords as _;
+use thoth_store::server::endpoints::{EndpointRecords as _, May};
 
 use super::*;
 
@@ -41,6 +41,7 @@ async fn who_may_tell_of_a_machine() {
     let org = world.key("acme", None, &[Permission::Execute, Permission::Write], None);
     let (bot, machine) = (scoped(&world, ScopeLevel::Agent, "bot"), scoped(&world, ScopeLevel::Endpoint, "m1"));
     let (berlin, paris) = (scoped(&world, ScopeLevel::Fleet, "berlin"), scoped(&world, ScopeLevel::Fleet, "paris"));
+    let third = scoped(&world, ScopeLevel::Agent, "third");
     let fleet = |name: &str| ("fleet_id", json!(name));
     let agents = |names: &[&str]| ("agent_ids", json!(names));
     let register = |id: &str, changes: &[(&str, Value)]| with(registration(id), changes);
@@ -61,11 +62,13 @@ async fn who_may_tell_of_a_machine() {
         (REGISTER, &bot, register("m1", &[agents(&[])]), 403),
         (REGISTER, &bot, register("m1", &[]), 200),
         (REGISTER, &machine, register("m1", &[agents(&["bot", "other"])]), 200),
-        (REGISTER, &bot, register("m1", &[]), 403),
+        (REGISTER, &bot, register("m1", &[]), 200),
+        (REGISTER, &bot, register("m1", &[fleet("paris")]), 403),
         (CHECK_IN, &machine, check_in("m1", &[]), 200),
         (CHECK_IN, &berlin, check_in("m1", &[]), 200),
         (CHECK_IN, &paris, check_in("m1", &[]), 404),
-        (CHECK_IN, &bot, check_in("m1", &[]), 404),
+        (CHECK_IN, &bot, check_in("m1", &[]), 200),
+        (CHECK_IN, &third, check_in("m1", &[]), 404),
         (CHECK_IN, &bot, check_in("m1", &[agents(&["other"])]), 403),
         (CHECK_IN, &machine, check_in("m1", &[("tenant_id", json!("other"))]), 403),
         (REGISTER, &admin, register("m1", &[fleet("paris")]), 200),
@@ -92,6 +95,51 @@ async fn who_may_tell_of_a_machine() {
     }
     let shown = world.ask("GET", "/acme/thoth/endpoints/m1", Some(&admin), Body::empty()).await.body;
     assert_eq!((&shown["fleet_id"], &shown["proxy_version"]), (&json!("paris"), &json!("0.2")), "{shown}");
+}
+
+/// Defends: agents with keys of their own share a machine. Each adds itself and tells what changes with time; none takes
+/// another away, describes the machine anew, moves it, or ends its quarantine.
+#[tokio::test]
+async fn agents_share_a_machine() {
+    let world = World::new(Rates::default());
+    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let (one, two) = (scoped(&world, ScopeLevel::Agent, "bot"), scoped(&world, ScopeLevel::Agent, "two"));
+    let tell = async |path: &str, key: &str, body: &Value| {
+        let reply = world.ask("POST", path, Some(key), body.to_string()).await;
+        assert_eq!(reply.status, 200, "{path} {body}: {}", reply.body);
+        reply.body["status"].as_str().unwrap().to_owned()
+    };
+    let first = with(registration("m1"), &[("environment", json!("prod")), ("proxy_version", json!("1.0"))]);
+    let second = with(
+        registration("m1"),
+        &[
+            ("agent_ids", json!(["two"])),
+            ("hostname", json!("elsewhere")),
+            ("environment", json!("dev")),
+            ("enforcement_mode", json!("off")),
+            ("proxy_version", json!("1.1")),
+        ],
+    );
+    let shown = async || {
+        let shown = world.ask("GET", "/acme/thoth/endpoints/m1", Some(&admin), Body::empty()).await.body;
+        ["agent_ids", "hostname", "environment", "enforcement_mode", "proxy_version"].map(|name| shown[name].clone())
+    };
+    assert_eq!(tell(REGISTER, &one, &first).await, "active");
+    let [_, hostname, environment, mode, _] = shown().await;
+    let expected =
+        |version: &str| [json!(["bot", "two"]), hostname.clone(), environment.clone(), mode.clone(), json!(version)];
+    assert_eq!(tell(REGISTER, &two, &second).await, "active");
+    assert_eq!(shown().await, expected("1.1"));
+    let check_in = |agent: &str, version: &str| json!({ "tenant_id": "acme", "endpoint_id": "m1", "agent_ids": [agent], "proxy_version": version });
+    assert_eq!(tell(CHECK_IN, &two, &check_in("two", "1.2")).await, "active");
+    assert_eq!(tell(CHECK_IN, &one, &check_in("bot", "1.3")).await, "active");
+    assert_eq!(tell(REGISTER, &one, &first).await, "active");
+    assert_eq!(shown().await, expected("1.0"));
+    let quarantine = json!({ "quarantined": true }).to_string();
+    let reply = world.ask("POST", "/acme/thoth/endpoints/m1/quarantine", Some(&admin), quarantine).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(tell(REGISTER, &two, &second).await, "quarantined");
+    assert_eq!(tell(CHECK_IN, &one, &check_in("bot", "1.3")).await, "quarantined");
 }
 
 /// What holds for a machine is told to keys that speak for it, or for its fleet, and to no other fleet's.
@@ -226,8 +274,8 @@ async fn how_machines_stand() {
             ..Default::default()
         };
         let then = now - jiff::SignedDuration::from_mins(minutes);
-        store.register_endpoint("acme", id, &told, &|_| true, then).unwrap().unwrap();
-        store.register_endpoint("beta", id, &told, &|_| true, then).unwrap().unwrap();
+        store.register_endpoint("acme", id, &told, &|_| May::Change, then).unwrap().unwrap();
+        store.register_endpoint("beta", id, &told, &|_| May::Change, then).unwrap().unwrap();
     }
     let quarantine = "/acme/thoth/endpoints/bad/quarantine";
     world.ask("POST", quarantine, Some(&admin), json!({ "quarantined": true }).to_string()).await;
