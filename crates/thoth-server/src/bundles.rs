@@ -14,12 +14,12 @@ use thoth_store::server::ServerError;
 use thoth_store::server::bundles::{
     ActiveBundle, Bundle as Stored, BundleChange, Changed, MAX_ASSIGNMENTS, NewVersion, Version as StoredVersion,
 };
-use thoth_types::{AgentId, EndpointId};
 
 use crate::access::Access;
 use crate::app::App;
+use crate::assignment;
 use crate::clock;
-use crate::enforce::{id as identifier, unreadable};
+use crate::enforce::unreadable;
 use crate::examine::examine;
 use crate::fault::Fault;
 use crate::hold::instant;
@@ -265,23 +265,14 @@ fn plain_name(name: &str) -> Result<(), Fault> {
     )))
 }
 
-/// Assignments in their one spelling, each once. One without a kind is for an agent.
+/// Assignments in their one spelling, each once.
 fn checked(assignments: Vec<String>) -> Result<Vec<String>, Fault> {
     if assignments.len() > MAX_ASSIGNMENTS {
         return Err(Fault::bad(format!("`assignments` has more than {MAX_ASSIGNMENTS} entries")));
     }
     let mut all = Vec::new();
     for assignment in assignments {
-        let assignment = match assignment.split_once(':') {
-            None if assignment == "all" => assignment,
-            None => {
-                identifier::<AgentId>("assignments", &assignment)?;
-                format!("agent:{assignment}")
-            }
-            Some(("agent", id)) => identifier::<AgentId>("assignments", id).map(|_| assignment)?,
-            Some(("endpoint" | "fleet", id)) => identifier::<EndpointId>("assignments", id).map(|_| assignment)?,
-            Some(_) => return Err(Fault::bad("an assignment is `all`, `fleet:ID`, `endpoint:ID` or `agent:ID`")),
-        };
+        let assignment = assignment::parse(&assignment)?;
         if !all.contains(&assignment) {
             all.push(assignment);
         }

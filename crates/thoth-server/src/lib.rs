@@ -8,6 +8,7 @@ mod access;
 mod actors;
 mod app;
 mod approvals;
+mod assignment;
 mod auth;
 pub mod backup;
 mod bundles;
