@@ -9,8 +9,8 @@ use thoth_api::{Exchange, Timeouts, TlsSettings, Url};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::line;
 
-use crate::serving::Serving;
 use crate::options::{Flags, Resolved, SERVING};
+use crate::serving::Serving;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(4);

@@ -3,9 +3,9 @@
 mod copies;
 mod healthcheck;
 mod oidc_args;
+mod options;
 mod places;
 mod serving;
-mod options;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

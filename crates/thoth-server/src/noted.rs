@@ -81,6 +81,7 @@ impl About {
         let method = match *method {
             HttpMethod::GET => "GET",
             HttpMethod::POST => "POST",
+            HttpMethod::PUT => "PUT",
             HttpMethod::DELETE => "DELETE",
             // Others are words of whoever asks.
             _ => "other",
@@ -89,6 +90,7 @@ impl About {
             let words = match route.method() {
                 Method::Get => "GET",
                 Method::Post => "POST",
+                Method::Put => "PUT",
                 Method::Delete => "DELETE",
             };
             Some(route.path()) == path && words == method

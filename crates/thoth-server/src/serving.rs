@@ -18,8 +18,8 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::oidc_args::OidcArgs;
-use crate::places::{data, database};
 use crate::options::{Flags, Resolved, SERVING};
+use crate::places::{data, database};
 
 /// The settings of a server, read.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ async fn a_tenant_is_only_ever_stricter() {
     let policy = data.path().join("policy.yaml");
     std::fs::write(&policy, "version: \"1\"\ndefaults: { approval: auto }\nscope: { approved: [read] }\n").unwrap();
     let rates = Rates { governance: NonZeroU32::MAX, ..Rates::default() };
-    let options = Options { data: data.path().to_owned(), policy, mode: Mode::StepUp, rates };
+    let options = Options { data: data.path().to_owned(), policy, mode: Mode::StepUp, rates, access_log: false };
     let world = World { router: Server::new(options).unwrap().router(), data };
     let key = world.key("acme", None, &[Permission::Execute], None);
     let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
@@ -78,6 +78,7 @@ async fn another_process_sets() {
             policy: world.data.path().join("policy.yaml"),
             mode: Mode::Observe,
             rates: Rates::default(),
+            access_log: false,
         };
         World { router: Server::new(options).unwrap().router(), data: tempfile::tempdir().unwrap() }
     };
