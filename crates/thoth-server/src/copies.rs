@@ -9,7 +9,7 @@ use thoth_shell::exit::{Code, Failure, Outcome};
 use thoth_shell::terminal::{harmless_text, line};
 
 use crate::places;
-use crate::settings::{Flags, PLACE, Resolved};
+use crate::options::{Flags, PLACE, Resolved};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -6,7 +6,7 @@ use super::{Kind, Setting};
 const HEAD: &str = "\
 # Settings of thothd
 
-<!-- Written by `thothd config reference` from the table in `crates/thoth-server/src/settings/table.rs`. Do not edit. -->
+<!-- Written by `thothd config reference` from the table in `crates/thoth-server/src/options/table.rs`. Do not edit. -->
 
 Every setting has one name. It is a flag with `-` for `_`, a variable in capitals behind `THOTHD_`, and a key in a file of
 settings: `enforce_per_minute` is `--enforce-per-minute 500`, `THOTHD_ENFORCE_PER_MINUTE=500` and `enforce_per_minute = 500`.
