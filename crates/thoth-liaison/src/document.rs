@@ -11,7 +11,7 @@ use thoth_api::contract::{Unreadable, read};
 use thoth_audit::seal::{SealError, SealOpener};
 
 /// How far the enforcer's clock may be ahead of ours.
-const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
 
 /// For whom a document must be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use thoth_api::contract::policy_bundle::WhoseQuery;
 use thoth_api::{Enforcer, RemoteError};
 use thoth_audit::seal::{MAX_SEALED_BYTES, SealOpener};
 
-use crate::document::{DocumentError, Recipient, Verified};
+use crate::document::{CLOCKS_APART, DocumentError, Recipient, Verified};
 use crate::folder::{Folder, FolderError};
 use crate::pace;
 
@@ -110,7 +110,7 @@ impl Keeper {
 
     /// The enforcer has answered a check-in. Whether a document that came since says that the machine is in quarantine.
     pub(crate) async fn renew(&mut self, enforcer: &Enforcer, answer: &Answer) -> bool {
-        let renewed = self.renewed(enforcer, answer.signing_key.as_ref()).await;
+        let renewed = self.renewed(enforcer, answer).await;
         let is_new = matches!(renewed, Ok(true));
         match renewed {
             Ok(_) => {
@@ -119,7 +119,9 @@ impl Keeper {
                 }
                 self.directed.rely(true);
             }
-            Err(Trouble::Outage) => self.unheard(),
+            // It was heard a moment ago and can be asked, and what it has now is not known. If it is away, the next check-in
+            // fails, and then what was known last holds on.
+            Err(Trouble::Outage) => self.directed.rely(false),
             Err(Trouble::Problem(problem)) => self.distrust(problem),
         }
         is_new && self.held.as_ref().is_some_and(|held| held.verified.document().status == Standing::Quarantined)
@@ -127,7 +129,7 @@ impl Keeper {
 
     /// A check-in was not answered as it should be.
     pub(crate) fn failed(&mut self, error: &RemoteError) {
-        if pace::is_outage(error) { self.unheard() } else { self.distrust(error.to_string()) }
+        if pace::is_outage(error) && !pace::is_told(error) { self.unheard() } else { self.distrust(error.to_string()) }
     }
 
     /// What was known last holds on, unless there was something wrong with it.
@@ -144,8 +146,16 @@ impl Keeper {
     }
 
     /// Whether another document came.
-    async fn renewed(&mut self, enforcer: &Enforcer, told: Option<&SigningKey>) -> Result<bool, Trouble> {
-        let opener = self.trusted(told)?;
+    async fn renewed(&mut self, enforcer: &Enforcer, answer: &Answer) -> Result<bool, Trouble> {
+        // The hours of rules are told by the clock here.
+        let there: Timestamp =
+            answer.server_time.parse().map_err(|_| Trouble::Problem("the enforcer tells no time".to_owned()))?;
+        if Timestamp::now().duration_since(there).abs() > CLOCKS_APART {
+            return Err(Trouble::Problem(format!(
+                "the clock of this machine is far from the enforcer's, which says {there}"
+            )));
+        }
+        let opener = self.trusted(answer.signing_key.as_ref())?;
         if self.opener.as_ref() != Some(&opener) {
             (self.held, self.etag) = (None, None);
             self.opener = Some(opener.clone());

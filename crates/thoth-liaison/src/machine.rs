@@ -107,7 +107,13 @@ impl Machine {
                         keeper.failed(&error);
                     }
                     let problem = self.document_problem();
-                    self.keep(|kept| (kept.error, kept.document_error) = (Some(error.to_string()), problem));
+                    self.keep(|kept| {
+                        kept.error = Some(error.to_string());
+                        // Only a document that is in order takes back what was wrong with one.
+                        if problem.is_some() {
+                            kept.document_error = problem;
+                        }
+                    });
                     pace::after(failures, &error).min(self.every.max(Duration::from_secs(1)))
                 }
             };

@@ -20,7 +20,8 @@ pub(crate) fn after(failures: u32, error: &RemoteError) -> Duration {
     shorter(own).max(asked)
 }
 
-/// Whether the enforcer could not be heard, which says nothing of what it would say.
+/// Whether the enforcer could not be heard, which says nothing of what it would say. Not where somebody else was heard, in its
+/// place or before it, or where a governed agent could bring it about.
 pub(crate) const fn is_outage(error: &RemoteError) -> bool {
     match error {
         RemoteError::Http(error) => matches!(
@@ -29,18 +30,15 @@ pub(crate) const fn is_outage(error: &RemoteError) -> bool {
                 | HttpError::NoConnection { .. }
                 | HttpError::Timeout { .. }
                 | HttpError::Broken { .. }
-                | HttpError::Untrusted { .. }
-                | HttpError::WrongPin { .. }
-                | HttpError::NoTls { .. }
         ),
-        RemoteError::Refused { status, .. } => matches!(*status, 408 | 429 | 500..=599),
+        RemoteError::Refused { status, .. } => matches!(*status, 500..=599),
         RemoteError::Unreadable { .. } | RemoteError::Mismatch(_) | RemoteError::Unwritable => false,
     }
 }
 
 /// Whether it is a server of ours that says so, and not something before it.
 pub(crate) fn is_told(error: &RemoteError) -> bool {
-    matches!(error, RemoteError::Refused { told, status, .. } if told.code.is_some() && *status != 429)
+    matches!(error, RemoteError::Refused { told, .. } if told.code.is_some())
 }
 
 /// Up to a fifth shorter, by chance: many machines that were started together do not come together.
@@ -91,11 +89,11 @@ mod tests {
             (refused(401, Some("unauthorized")), false, true),
             (refused(403, None), false, false),
             (refused(404, Some("not_found")), false, true),
-            (refused(429, Some("rate_limited")), true, false),
+            (refused(429, Some("rate_limited")), false, true),
             (refused(503, None), true, false),
             (refused(503, Some("unavailable")), true, true),
             (HttpError::NoConnection { host: host(), reason: host() }.into(), true, false),
-            (HttpError::Untrusted { host: host(), reason: host() }.into(), true, false),
+            (HttpError::Untrusted { host: host(), reason: host() }.into(), false, false),
             (HttpError::BadRedirect { host: host(), what: host() }.into(), false, false),
             (HttpError::TooLarge { url: host(), limit: 1 }.into(), false, false),
             (RemoteError::Unwritable, false, false),

@@ -223,6 +223,9 @@ fn what_is_never_believed() {
         (Wrong::Status(404), "status 404"),
         (Wrong::Status(503), "own policy is not valid"),
         (Wrong::CheckIn(401), "status 401"),
+        (Wrong::CheckIn(429), "own policy is not valid"),
+        (Wrong::CheckIn(503), "own policy is not valid"),
+        (Wrong::Clock, "clock of this machine is far from"),
     ] {
         let office = Office::open();
         let folder = folder();

@@ -30,6 +30,8 @@ pub(crate) enum Wrong {
     Status(u16),
     /// The check-in is.
     CheckIn(u16),
+    /// The clock there is hours away.
+    Clock,
     /// Another key is told, and has sealed it.
     Key,
     /// Its policy cannot be read.
@@ -134,14 +136,12 @@ impl Office {
                 (200, json!({"decision": "ALLOW"}).to_string())
             }
             path if path.starts_with("/v1/endpoints/") => match wrong {
-                Some(Wrong::CheckIn(status)) => (status, String::new()),
+                Some(Wrong::CheckIn(401)) => (401, String::new()),
+                Some(Wrong::CheckIn(status)) => (status, told(status)),
                 _ => (200, self.standing(wrong).to_string()),
             },
             path if path.starts_with("/v1/policy-bundle") => match wrong {
-                Some(Wrong::Status(status)) => {
-                    let error = json!({"code": "unavailable", "message": "the server's own policy is not valid"});
-                    (status, json!({ "error": error }).to_string())
-                }
+                Some(Wrong::Status(status)) => (status, told(status)),
                 Some(Wrong::Garbage) => (200, "<html>".to_owned()),
                 _ => (200, self.document(wrong)),
             },
@@ -156,7 +156,7 @@ impl Office {
         json!({
             "endpoint_id": "laptop", "status": "active", "checkin_interval_seconds": 1,
             "signing_key": { "key_id": opener.id(), "public_key": opener.public_key() },
-            "server_time": Timestamp::now().to_string(),
+            "server_time": (Timestamp::now() + SignedDuration::from_hours(if wrong == Some(Wrong::Clock) { 7 } else { 0 })).to_string(),
         })
     }
 
@@ -186,6 +186,12 @@ impl Office {
         let sealed = key(wrong).seal(domain, &object.to_string()).unwrap();
         if is(Wrong::Changed) { sealed.replace("\"local\"", "\"remote\"") } else { sealed }
     }
+}
+
+/// A refusal by an enforcer that cannot serve now.
+fn told(status: u16) -> String {
+    let code = if status == 429 { "rate_limited" } else { "unavailable" };
+    json!({ "error": { "code": code, "message": "the server's own policy is not valid" } }).to_string()
 }
 
 /// The key that it has.
