@@ -14,11 +14,13 @@ mod parse;
 mod plain_run;
 mod source_span;
 mod value;
+mod walk_path;
 
 pub use parse::{Limits, Tape};
 pub use plain_run::plain_run;
 pub use source_span::to_raw;
 pub use value::{Elements, Kind, Members, Value};
+pub use walk_path::{KeptPlace, WalkPath};
 
 /// Why a text is not acceptable JSON, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

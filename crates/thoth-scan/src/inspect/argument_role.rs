@@ -364,7 +364,7 @@ pub fn declares_roles(definition: &str) -> bool {
 const DECLARING: &[&str] = &["\"format\"", "\"contentMediaType\"", "\"contentEncoding\""];
 
 /// The role that a schema declares beyond doubt.
-fn declared(schema: Value<'_>) -> Option<Role> {
+pub(super) fn declared(schema: Value<'_>) -> Option<Role> {
     if schema.get("contentMediaType").is_some() || schema.get("contentEncoding").is_some() {
         return Some(Role::Prose);
     }

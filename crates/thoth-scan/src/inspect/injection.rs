@@ -69,7 +69,8 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, hits: &mut Vec<Hit>) 
     let least = if leaf.direction == Direction::Arguments { SURE } else { THRESHOLD };
     // What stands beside a secret and wants it sent somewhere.
     let secret = hits.iter().any(|hit| hit.class == Class::Secrets);
-    let mut places = read(text.view(), 0, secret);
+    let how = How { bonus: 0, secret, least, by_line: leaf.lines.is_some() };
+    let mut places = read(text.view(), how);
     for place in &mut places {
         place.range = text.raw_range(place.range.clone());
     }
@@ -80,7 +81,8 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, hits: &mut Vec<Hit>) 
         if leet && !LEET_WORDS.as_ref().is_some_and(|words| words.is_match(&segment.text)) {
             continue;
         }
-        let inner = read(&segment.text, if leet { 0 } else { bonus }, false);
+        let bonus = if leet { 0 } else { bonus };
+        let inner = read(&segment.text, How { bonus, secret: false, by_line: how.by_line && leet, ..how });
         let plain = ["injection.override", "injection.secrecy", "injection.leak"];
         let inner =
             inner.into_iter().filter(|place| !leet || (plain.contains(&place.kind) && !spoken(&places, place.kind)));
@@ -99,7 +101,7 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, hits: &mut Vec<Hit>) 
             && let Some(comment) = leaf.text.get(anomaly.raw.clone())
         {
             let comment = comment.get(..comment.floor_char_boundary(MAX_COMMENT)).unwrap_or(comment);
-            let inner = read(Text::read(comment).view(), 2, false);
+            let inner = read(Text::read(comment).view(), How { bonus: 2, secret: false, by_line: false, ..how });
             places.extend(inner.into_iter().map(|place| Place {
                 range: anomaly.raw.clone(),
                 kind: "injection.hidden_text",
@@ -166,9 +168,7 @@ struct Reading<'v> {
     /// How many of the words of the last clauses speak about attacks, and when.
     mentions: u8,
     mentioned: usize,
-    bonus: u8,
-    /// A secret stands in the text.
-    secret: bool,
+    how: How,
     layout: LazyLayout<'v>,
     /// Whether the last clause was a note of work to do, and where it began.
     todo: Todo,
@@ -176,16 +176,28 @@ struct Reading<'v> {
     places: Vec<Place>,
 }
 
-/// Reads a text and returns what instructs, with `bonus` points for the way in which it was hidden.
-fn read(view: &str, bonus: u8, secret: bool) -> Vec<Place> {
+/// How a text is read.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    /// Points for the way in which it was hidden.
+    bonus: u8,
+    /// A secret stands in it.
+    secret: bool,
+    /// From how many points on a place counts.
+    least: u8,
+    /// Its lines are values of their own: what weakens does not reach beyond one.
+    by_line: bool,
+}
+
+/// Reads a text and returns what instructs.
+fn read(view: &str, how: How) -> Vec<Place> {
     let mut reading = Reading {
         view,
         last: [Last::default(); FAMILIES],
         clause: REACH + 1,
         mentions: 0,
         mentioned: 0,
-        bonus,
-        secret,
+        how,
         layout: LazyLayout::of(view),
         todo: Todo::None,
         before: 0,
@@ -195,10 +207,15 @@ fn read(view: &str, bonus: u8, secret: bool) -> Vec<Place> {
     reading.places
 }
 
-impl Reading<'_> {
+impl<'v> Reading<'v> {
     fn clause(&mut self, clause: &Clause) {
         self.clause += 1;
-        if self.clause > self.mentioned + REACH {
+        if self.how.by_line && clause.opens_line {
+            let rest = self.view.get(clause.start..).unwrap_or_default();
+            let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+            self.layout = LazyLayout::of(rest.get(..end).unwrap_or(rest));
+        }
+        if self.clause > self.mentioned + REACH || (self.how.by_line && clause.opens_line) {
             self.mentions = 0;
         }
         if clause.all & lexicon::MENTION != 0 {
@@ -242,7 +259,7 @@ impl Reading<'_> {
         {
             *slot = harm::points(self.view, clause.end);
         }
-        if self.secret
+        if self.how.secret
             && let Some(slot) = shown.get_mut(Family::Leak as usize).filter(|points| **points >= 2)
         {
             *slot += 3;
@@ -269,7 +286,8 @@ impl Reading<'_> {
 
     /// Adds up what stands within reach.
     fn weigh(&mut self, clause: &Clause) {
-        let head = self.view.get(..clause.start).unwrap_or_default().trim_end();
+        let head = self.view.get(..clause.start).unwrap_or_default();
+        let head = if self.how.by_line { head.trim_end_matches([' ', '\t']) } else { head.trim_end() };
         let quoted = head.ends_with(['"', '\'', '`', '“', '‘', '«', '「', '„']);
         let near = |last: &Last| last.points > 0 && self.clause <= last.clause + REACH;
         let sum: u8 = self.last.iter().filter(|last| near(last)).map(|last| last.points).fold(0, u8::saturating_add);
@@ -278,13 +296,13 @@ impl Reading<'_> {
             (1.., true) => 4,
             (_, false) => 2,
         });
-        let points = if damped >= 2 { damped + self.bonus } else { 0 };
+        let points = if damped >= 2 { damped + self.how.bonus } else { 0 };
         // Requests and warnings alone are what people write to each other.
         let weak = [Family::Obedience, Family::Action, Family::Disarm].map(|family| family as usize);
         let core = self.last.iter().enumerate().any(|(family, last)| {
             near(last) && last.points >= if family == Family::Tool as usize { 4 } else { 2 } && !weak.contains(&family)
         });
-        if points < THRESHOLD || !core {
+        if points < self.how.least || !core {
             return;
         }
         let start = self.last.iter().filter(|last| near(last)).map(|last| last.start).min().unwrap_or(0);

@@ -42,9 +42,10 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
             if group.digits < LEAST_DIGITS || hits.len() - before > settings.max_detections {
                 continue;
             }
-            hits.extend(card::check(leaf, &group));
+            let sure = |hit: &Hit| hit.confidence >= settings.min_confidence;
+            hits.extend(card::check(leaf, &group).filter(sure));
             if leaf.kind != LeafKind::Number {
-                hits.extend(national::check(leaf, &group));
+                hits.extend(national::check(leaf, &group).filter(sure));
             }
         }
         if leaf.kind != LeafKind::Number {

@@ -137,7 +137,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
         // The value of the last announcement, and how many announcements within it were judged.
         let (mut value, mut within) = (0..0, 0_u8);
         let mut values = assigned::Values::of(leaf.text);
-        let (mut run, mut inside) = (0..0, 0_u8);
+        let (mut run, mut inside, mut sure) = (0..0, 0_u8, 0_usize);
         let input = Input::new(leaf.text);
         for found in automaton.try_find_overlapping_iter(input).into_iter().flatten() {
             let hit = match OPENINGS.opens.get(found.pattern().as_usize()) {
@@ -165,10 +165,15 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
                 }
                 None => None,
             };
-            if let Some(hit) = hit {
+            if let Some(mut hit) = hit {
+                // What has no end of its own ends with its value.
+                if hit.range.end == leaf.text.len() {
+                    hit.range.end = leaf.line(hit.range.start).end;
+                }
                 done = done.max(hit.range.end);
+                sure += usize::from(hit.confidence >= settings.min_confidence);
                 hits.push(hit);
-                if hits.len() - before > settings.max_detections {
+                if sure > settings.max_detections {
                     return;
                 }
             }

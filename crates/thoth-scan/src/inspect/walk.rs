@@ -2,16 +2,16 @@
 
 mod crowd;
 mod crowds;
-mod path;
 mod quota;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use thoth_text::Survey;
-use thoth_types::json::{Kind, Limits, Tape, Value, to_raw};
+use thoth_types::json::{Kind, Limits, Tape, Value, WalkPath, to_raw};
 
-use super::argument_role::{Role, Tool};
+use super::argument_role::{Role, Tool, declared};
 use super::detection::{Action, Class, Detection, Direction, Incomplete, Inspection};
 use super::leaf::{Hit, Leaf, LeafKind, drop_covered};
 use super::percent::Decoded;
@@ -19,7 +19,6 @@ use super::settings::InspectSettings;
 use super::{encoded, injection, mark, path_abuse, percent, personal, preview, secret, shell_abuse, sql_abuse, ssrf};
 
 use crowds::Crowds;
-use path::Path;
 use quota::Quota;
 pub(super) use quota::is_unjudged;
 
@@ -28,8 +27,7 @@ const MIN_KEY: usize = 16;
 /// The shortest number that could be a card.
 const MIN_NUMBER: usize = 13;
 
-/// How many roles are kept, and for keys up to which length.
-const MAX_ROLES: usize = 16;
+/// Up to which length of the name a role is kept.
 const MAX_NAME: usize = 64;
 /// How many names of one document are asked for their role. No call that people make has as many.
 const MAX_NAMES: usize = 4096;
@@ -40,12 +38,12 @@ pub(super) struct Walk<'s> {
     tool: Tool,
     settings: &'s InspectSettings,
     /// Where the walk stands.
-    path: Path,
+    path: WalkPath,
     hits: Vec<Hit>,
     /// What strings that are JSON are read into.
     spare: Tape,
-    /// The roles of the keys that were met first: the items of a list have the same keys.
-    roles: Vec<(Box<str>, Role)>,
+    /// The roles of the names that were met: the items of a list have the same.
+    roles: HashMap<Box<str>, Role>,
     /// How many more names are asked for their role.
     new_roles: usize,
     quota: Quota,
@@ -97,10 +95,10 @@ impl<'s> Walk<'s> {
             direction,
             tool: Tool::of(tool),
             settings,
-            path: Path::default(),
+            path: WalkPath::default(),
             hits: Vec::new(),
             spare: Tape::new(),
-            roles: Vec::new(),
+            roles: HashMap::new(),
             new_roles: MAX_NAMES,
             quota: Quota::default(),
             alone: crowd::MAX_ALONE,
@@ -165,7 +163,10 @@ impl<'s> Walk<'s> {
             let used = matches!(value.kind(), Kind::String | Kind::Array | Kind::Object);
             let role = match place.settled {
                 Some(role) => role,
-                None if used => self.role(&name, schema),
+                None if used => self.role(&name, schema).unwrap_or_else(|| {
+                    self.judge_no_more(key, &name);
+                    Role::Scalar
+                }),
                 None => place.role,
             };
             if !(media && matches!(name.as_ref(), "data" | "blob") && is_base64(value)) {
@@ -175,21 +176,34 @@ impl<'s> Walk<'s> {
         }
     }
 
-    fn role(&mut self, key: &str, schema: Option<Value<'_>>) -> Role {
-        let known = self.roles.iter().find(|(known, _)| schema.is_none() && **known == *key);
-        if let Some((_, role)) = known {
-            return *role;
+    /// What a name says its value is used for; nothing where too many names were asked.
+    fn role(&mut self, key: &str, schema: Option<Value<'_>>) -> Option<Role> {
+        if let Some(role) = schema.and_then(declared) {
+            return Some(role);
         }
-        if self.new_roles == 0 {
-            // Nothing is known of what it is used for, so that it is held to everything.
-            return Role::Scalar;
+        if let Some(role) = self.roles.get(key) {
+            return Some(*role);
         }
-        self.new_roles -= 1;
-        let role = self.tool.role(key, schema);
-        if schema.is_none() && key.len() <= MAX_NAME && self.roles.len() < MAX_ROLES {
-            self.roles.push((key.into(), role));
+        self.new_roles = self.new_roles.checked_sub(1)?;
+        let role = self.tool.role(key, None);
+        if key.len() <= MAX_NAME {
+            self.roles.insert(key.into(), role);
         }
-        role
+        Some(role)
+    }
+
+    /// Tells that from here on no value is judged by what it is used for.
+    fn judge_no_more(&mut self, key: Value<'_>, name: &str) {
+        self.quota.exhaust();
+        let leaf = Leaf::surveyed(name, "", LeafKind::Key, Role::Scalar, self.direction, Survey::default());
+        let mut hits = Vec::new();
+        self.quota.tell(&leaf, &mut hits);
+        let refused = hits.iter().any(|hit| self.refuses_unjudged(hit));
+        self.settle(&mut hits);
+        self.report(key, &leaf, &hits);
+        if refused {
+            self.incomplete = self.incomplete.or(Some(Incomplete::TooManyValues));
+        }
     }
 
     fn string(&mut self, value: Value<'_>, place: Place<'_>) {
@@ -247,6 +261,8 @@ impl<'s> Walk<'s> {
             place_in(outer, members.iter_mut().map(|member| &mut member.span));
         }
         self.crowds.outer = around;
+        // Documents of a few values each fill it, too.
+        self.read_crowds(true, place.source);
     }
 
     fn leaf(&mut self, value: Value<'_>, text: &str, kind: LeafKind, place: Place<'_>) {
@@ -302,8 +318,8 @@ impl<'s> Walk<'s> {
         let unmarked = Leaf { text: &blank, ..*leaf };
         secret::find(&unmarked, self.settings, hits);
         personal::find(&unmarked, self.settings, hits);
-        let sure = hits.iter().filter(|hit| hit.confidence >= self.settings.min_confidence).count();
-        if sure > self.settings.max_detections {
+        hits.retain(|hit| hit.confidence >= self.settings.min_confidence);
+        if hits.len() > self.settings.max_detections {
             // Refused already; nothing that is found further changes that.
             self.incomplete = Some(Incomplete::TooManyDetections);
         }

@@ -8,9 +8,9 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use thoth_text::Limits;
+use thoth_types::json::{KeptPlace, WalkPath};
 
 use super::super::leaf::{Leaf, LeafKind, Line, Lines};
-use super::path::{Path, Place};
 
 /// How many values of a document are each read alone. Measured, with [`super::quota::MAX_JUDGED`], so that a megabyte of
 /// the slowest values takes less than 20 ms.
@@ -19,11 +19,11 @@ pub(in super::super) const MAX_ALONE: usize = 256;
 /// From this length on, in bytes, a value is always read alone: its length costs more than it being one.
 pub(super) const LONG: usize = 256;
 
-/// How many bytes are read at once.
-const BLOCK: usize = 64 * 1024;
+/// How many bytes are read at once: with the longest value no more than what is respelled of one text.
+const BLOCK: usize = 16 * 1024 - LONG - 1;
 
-/// How much of what is encoded in a block is decoded.
-pub(super) const LIMITS: Limits = Limits { max_depth: 3, max_decoded: 64 * 1024 };
+/// What is encoded in a block is decoded, whatever part of it that is: each run takes half a kilobyte of this at least.
+pub(super) const LIMITS: Limits = Limits { max_depth: 3, max_decoded: 512 * 1024 };
 
 /// So many values of a string that is JSON are worth being read at its end. Fewer wait for others.
 pub(super) const WORTHWHILE: usize = 32;
@@ -38,7 +38,7 @@ pub(super) struct Member {
     /// Whether the bytes there are those of a string, and not of one that lies in strings inside it. What is found in the
     /// latter covers all of it.
     pub(super) exact: bool,
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<KeptPlace>,
     pub(super) is_key: bool,
     /// Its name alone made it a secret.
     pub(super) named: bool,
@@ -52,7 +52,7 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    pub(super) fn add(&mut self, leaf: &Leaf<'_>, span: Range<usize>, place: Option<Place>, named: bool) {
+    pub(super) fn add(&mut self, leaf: &Leaf<'_>, span: Range<usize>, place: Option<KeptPlace>, named: bool) {
         let is_key = leaf.kind == LeafKind::Key;
         self.members.push(Member { start: self.text.len(), span, exact: true, place, is_key, named });
         self.text.push_str(leaf.text);
@@ -120,7 +120,7 @@ impl Crowd {
     }
 
     /// The lines, with the names of their values.
-    pub(super) const fn lines<'c>(&'c self, path: &'c Path) -> Named<'c> {
+    pub(super) const fn lines<'c>(&'c self, path: &'c WalkPath) -> Named<'c> {
         Named { crowd: self, path, last: Cell::new(0) }
     }
 }
@@ -129,7 +129,7 @@ impl Crowd {
 #[derive(Debug)]
 pub(super) struct Named<'c> {
     crowd: &'c Crowd,
-    path: &'c Path,
+    path: &'c WalkPath,
     /// The value that was asked for last: questions come several for each.
     last: Cell<usize>,
 }

@@ -2,14 +2,13 @@
 
 use std::ops::Range;
 
-use thoth_types::json::{Value, to_raw};
+use thoth_types::json::{Value, WalkPath, to_raw};
 
 use super::super::argument_role::Role;
 use super::super::detection::{Class, Detection, Incomplete};
 use super::super::leaf::{Hit, Leaf, LeafKind};
 use super::super::{injection, preview, secret};
 use super::crowd::{self, Crowd, Member};
-use super::path::Path;
 use super::{Source, Walk};
 
 /// Values that are read together.
@@ -73,6 +72,7 @@ impl Walk<'_> {
             if may_instruct {
                 injection::find_within(&leaf, crowd::LIMITS, &mut hits);
             }
+            place_apart(crowd, &leaf, &mut hits);
             self.settle(&mut hits);
             self.report_crowd(crowd, &path, &hits, source);
         }
@@ -80,7 +80,7 @@ impl Walk<'_> {
     }
 
     /// Reports what was found in values that were read together.
-    fn report_crowd(&mut self, crowd: &Crowd, path: &Path, hits: &[Hit], source: Source<'_>) {
+    fn report_crowd(&mut self, crowd: &Crowd, path: &WalkPath, hits: &[Hit], source: Source<'_>) {
         let (settings, direction) = (self.settings, self.direction);
         let mut all: Vec<(&Hit, &Member, &str, Range<usize>)> = Vec::new();
         for hit in hits {
@@ -120,5 +120,27 @@ impl Walk<'_> {
                 action: settings.action(hit.class, hit.kind, direction),
             });
         }
+    }
+}
+
+/// Finds out in which values it is where the respelling of all says something: its place is all of them.
+fn place_apart(crowd: &Crowd, all: &Leaf<'_>, hits: &mut Vec<Hit>) {
+    let is_apart = |hit: &Hit| hit.kind == "injection.encoded" && crowd.touched(hit.range.clone()).count() > 1;
+    let Some(found) = hits.iter().find(|hit| is_apart(hit)).cloned() else { return };
+    hits.retain(|hit| !is_apart(hit));
+    let before = hits.len();
+    let mut from = found.range.start;
+    for (_, text, _) in crowd.touched(found.range.clone()) {
+        let start = all.line(from).start;
+        let leaf = Leaf::new(text, "", LeafKind::Text, Role::Prose, all.direction);
+        let mut own = Vec::new();
+        injection::find(&leaf, &mut own);
+        hits.extend(own.into_iter().map(|hit| Hit { range: start + hit.range.start..start + hit.range.end, ..hit }));
+        from = start + text.len() + 1;
+    }
+    if hits.len() == before {
+        // None says it alone: together they do, and the first stands for them.
+        let first = all.line(found.range.start);
+        hits.push(Hit { range: first.start..first.end, ..found });
     }
 }

@@ -51,6 +51,11 @@ impl Quota {
         had
     }
 
+    /// Leaves nothing of it.
+    pub(super) const fn exhaust(&mut self) {
+        self.judged = MAX_JUDGED;
+    }
+
     /// Whether nothing is left of it, so that no further value is judged, whatever it is.
     pub(super) const fn is_used_up(&self) -> bool {
         self.judged >= MAX_JUDGED

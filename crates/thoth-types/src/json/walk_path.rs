@@ -3,12 +3,12 @@
 
 /// A place that was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place(usize);
+pub struct KeptPlace(usize);
 
 /// One step below another.
 #[derive(Debug)]
 struct Kept {
-    above: Option<Place>,
+    above: Option<KeptPlace>,
     /// Where its text ends; it begins where that of the one before ends.
     end: usize,
     is_key: bool,
@@ -21,21 +21,22 @@ struct Step {
     start: usize,
     end: usize,
     is_key: bool,
-    kept: Option<Place>,
+    kept: Option<KeptPlace>,
 }
 
 /// The way to where the walk stands.
 #[derive(Debug, Default)]
-pub(super) struct Path {
+pub struct WalkPath {
     pointer: String,
     steps: Vec<Step>,
     kept: Vec<Kept>,
     text: String,
 }
 
-impl Path {
+impl WalkPath {
     /// The pointer to where the walk stands (RFC 6901).
-    pub(super) fn pointer(&self) -> &str {
+    #[must_use]
+    pub fn pointer(&self) -> &str {
         &self.pointer
     }
 
@@ -45,7 +46,7 @@ impl Path {
     }
 
     /// Steps to an element of a list.
-    pub(super) fn push_element(&mut self, at: usize) {
+    pub fn push_element(&mut self, at: usize) {
         let start = self.pointer.len();
         self.pointer.push('/');
         // Long lists of short values are counted up faster than a number is formatted.
@@ -64,7 +65,7 @@ impl Path {
     }
 
     /// Steps to a member.
-    pub(super) fn push_key(&mut self, name: &str) {
+    pub fn push_key(&mut self, name: &str) {
         let start = self.pointer.len();
         self.pointer.push('/');
         if name.contains(['~', '/']) {
@@ -82,33 +83,33 @@ impl Path {
     }
 
     /// Steps into a string that is JSON.
-    pub(super) fn push_inside(&mut self) {
+    pub fn push_inside(&mut self) {
         self.pointer.push('!');
         self.step(self.pointer.len() - 1, false);
     }
 
     /// Takes the last step back.
-    pub(super) fn pop(&mut self) {
+    pub fn pop(&mut self) {
         if let Some(step) = self.steps.pop() {
             self.pointer.truncate(step.start);
         }
     }
 
     /// Keeps the place where the walk stands. Nothing for the top of the document.
-    pub(super) fn keep(&mut self) -> Option<Place> {
+    pub fn keep(&mut self) -> Option<KeptPlace> {
         let known = self.steps.iter().rposition(|step| step.kept.is_some()).map_or(0, |at| at + 1);
         let mut above = known.checked_sub(1).and_then(|at| self.steps.get(at)).and_then(|step| step.kept);
         for step in self.steps.iter_mut().skip(known) {
             self.text.push_str(self.pointer.get(step.start..step.end).unwrap_or_default());
             self.kept.push(Kept { above, end: self.text.len(), is_key: step.is_key });
-            above = Some(Place(self.kept.len() - 1));
+            above = Some(KeptPlace(self.kept.len() - 1));
             step.kept = above;
         }
         above
     }
 
     /// Forgets every place that was kept.
-    pub(super) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.kept.clear();
         self.text.clear();
         for step in &mut self.steps {
@@ -117,7 +118,7 @@ impl Path {
     }
 
     /// A kept place and those above it, from below.
-    fn upwards(&self, place: Option<Place>) -> impl Iterator<Item = (&Kept, &str)> {
+    fn upwards(&self, place: Option<KeptPlace>) -> impl Iterator<Item = (&Kept, &str)> {
         std::iter::successors(place.and_then(|place| Some((place, self.kept.get(place.0)?))), |(_, kept)| {
             let above = kept.above?;
             Some((above, self.kept.get(above.0)?))
@@ -129,14 +130,16 @@ impl Path {
     }
 
     /// The pointer to a kept place.
-    pub(super) fn pointer_to(&self, place: Option<Place>) -> String {
+    #[must_use]
+    pub fn pointer_to(&self, place: Option<KeptPlace>) -> String {
         let mut steps: Vec<&str> = self.upwards(place).map(|(_, text)| text).collect();
         steps.reverse();
         steps.concat()
     }
 
     /// The nearest key at or above a kept place, as the pointer has it, or nothing.
-    pub(super) fn key_of(&self, place: Option<Place>) -> &str {
+    #[must_use]
+    pub fn key_of(&self, place: Option<KeptPlace>) -> &str {
         let key = self.upwards(place).find(|(kept, _)| kept.is_key);
         key.and_then(|(_, text)| text.strip_prefix('/')).unwrap_or_default()
     }
@@ -149,7 +152,7 @@ mod tests {
     /// Defends evidence: a place that was kept is pointed to as it was when the walk stood there.
     #[test]
     fn kept_places_are_pointed_to() {
-        let mut path = Path::default();
+        let mut path = WalkPath::default();
         let top = path.keep();
         path.push_key("a/b");
         let member = path.keep();
