@@ -25,6 +25,8 @@ const CALLS: usize = 10;
 const EVENTS: usize = 3;
 /// Connections for ledgers. Apart, because a hold that is answered writes evidence while it has a connection of the others.
 const LEDGERS: usize = 5;
+/// Connections for those who look at ledgers for long. Apart, so that they keep no decision waiting.
+const VIEWS: usize = 3;
 /// Connections for turns in sessions, one for each decision at a time. Apart for the same reason.
 const SESSIONS: usize = 12;
 /// How long to wait for a free connection, and for a new one.
@@ -58,6 +60,8 @@ pub(crate) enum Lane {
     Events,
     /// Ledgers.
     Ledgers,
+    /// Looks at ledgers that take long.
+    Views,
     /// Turns in sessions.
     Sessions,
 }
@@ -85,6 +89,7 @@ pub struct Database {
     calls: Pool,
     events: Pool,
     ledgers: Pool,
+    views: Pool,
     sessions: Pool,
     url: DatabaseUrl,
     /// Whether its format was found to be ours.
@@ -114,6 +119,7 @@ impl Database {
             calls: pool(url, CALLS)?,
             events: pool(url, EVENTS)?,
             ledgers: pool(url, LEDGERS)?,
+            views: pool(url, VIEWS)?,
             sessions: pool(url, SESSIONS)?,
             url: url.clone(),
             current: AtomicBool::new(false),
@@ -168,7 +174,7 @@ impl Database {
     /// Reads in one transaction that sees the database as it is at its begin, for as long as it takes.
     pub(crate) fn snapshot<T>(&self, work: impl FnOnce(&Session<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
         self.ensure_format()?;
-        let mut client = self.client(Lane::Ledgers)?;
+        let mut client = self.client(Lane::Views)?;
         let handle = self.handle()?;
         let outcome = (|| {
             let builder = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
@@ -233,7 +239,7 @@ impl Database {
     #[must_use]
     pub fn connections(&self) -> Connections {
         let mut used = Connections::default();
-        for pool in [&self.calls, &self.events, &self.ledgers, &self.sessions] {
+        for pool in [&self.calls, &self.events, &self.ledgers, &self.views, &self.sessions] {
             let status = pool.status();
             used.busy += status.size.saturating_sub(status.available);
             used.idle += status.available;
@@ -248,6 +254,7 @@ impl Database {
             Lane::Calls => &self.calls,
             Lane::Events => &self.events,
             Lane::Ledgers => &self.ledgers,
+            Lane::Views => &self.views,
             Lane::Sessions => &self.sessions,
         };
         wait(self.handle()?, Instant::now() + CONNECTION, pool.get())

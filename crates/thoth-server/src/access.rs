@@ -76,7 +76,7 @@ impl Key {
     /// The same, and whether a login is still good, and recent enough for this.
     pub(crate) fn may_now(&self, need: Need) -> Result<(), Fault> {
         self.may(need)?;
-        self.person.as_ref().map_or(Ok(()), |person| person.may(need == Need::Govern, clock::now().wall))
+        self.person.as_ref().map_or(Ok(()), |person| person.may(need != Need::Look, clock::now().wall))
     }
 
     /// What it is, as the subject of a sentence.

@@ -8,8 +8,8 @@ use thoth_server::backup::{BackupError, Copied, backup, restore};
 use thoth_shell::exit::{Code, Failure, Outcome};
 use thoth_shell::terminal::{harmless_text, line};
 
-use crate::places;
 use crate::options::{Flags, PLACE, Resolved};
+use crate::places;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -69,7 +69,7 @@ pub(crate) enum Unasked {
 pub(crate) fn decide<E: From<Unasked>>(
     access: &Access,
     wanted: Wanted<'_>,
-    still: impl FnOnce() -> Result<(), E>,
+    still: impl Fn() -> Result<(), E>,
 ) -> Result<Verdict, E> {
     let Wanted { mut caller, requester, tool, arguments, also_sent, retry_of, fleet } = wanted;
     let tenant = &*access.tenant;
@@ -81,10 +81,10 @@ pub(crate) fn decide<E: From<Unasked>>(
     let mut session = locked(&own)?;
     let mut turn = begin_turn(tenant, &key, &mut session)?;
     still()?;
-    let standing = standing(&*access.app.store, &caller)?;
-    let holding = holding(access, &caller, standing.as_ref(), fleet)?;
-    let mode = mode(access, &caller, &holding)?;
-    let is_quarantined = standing.is_some_and(|standing| standing.quarantined);
+    let looked = standing(&*access.app.store, &caller)?;
+    let mut holding = holding_of(access, &caller, looked.as_ref(), fleet.clone())?;
+    let mode = set_mode(access, &caller, &holding)?;
+    let is_quarantined = looked.is_some_and(|standing| standing.quarantined);
     if is_quarantined || mode != caller.mode {
         // Not both at once: two requests could wait for each other.
         drop(turn);
@@ -97,9 +97,19 @@ pub(crate) fn decide<E: From<Unasked>>(
         } else {
             Preflight::default()
         };
-        apart = tenant.sessions.get(key.clone(), || begin(caller, requester).map(|new| new.under(preflight)))?;
+        let new = || begin(caller.clone(), requester).map(|new| new.under(preflight));
+        apart = tenant.sessions.get(key.clone(), new)?;
         session = locked(&apart)?;
         turn = begin_turn(tenant, &key, &mut session)?;
+        // Others may have decided in this session meanwhile, too.
+        still()?;
+        let looked = standing(&*access.app.store, &caller)?;
+        let sequence = holding.sequence;
+        holding = holding_of(access, &caller, looked.as_ref(), fleet)?;
+        let is_same = holding.sequence == sequence && set_mode(access, &caller, &holding)? == mode;
+        if !is_same || looked.is_some_and(|standing| standing.quarantined) != is_quarantined {
+            return Err(Unasked::Unavailable("what holds for the call was changed meanwhile".to_owned()).into());
+        }
     }
     let mut tape = Tape::new();
     let parsed = arguments
@@ -160,7 +170,7 @@ fn standing(store: &dyn Records, caller: &Caller) -> Result<Option<EndpointStand
 }
 
 /// The policy that holds for the call. A fleet that is told adds to the one that the machine registered with.
-fn holding(
+fn holding_of(
     access: &Access,
     caller: &Caller,
     standing: Option<&EndpointStanding>,
@@ -177,7 +187,7 @@ fn holding(
 }
 
 /// The mode that holds for the call. It was taken from what was known last; somebody may have set a stricter one since.
-fn mode(access: &Access, caller: &Caller, holding: &Holding) -> Result<Mode, Unasked> {
+fn set_mode(access: &Access, caller: &Caller, holding: &Holding) -> Result<Mode, Unasked> {
     let set = access.tenant.in_force.at(&access.tenant, &*access.app.store, holding.sequence);
     let set = set.map_err(|error| Unasked::Unavailable(error.to_string()))?;
     Ok(set.map_or(caller.mode, |set| strictest(caller.mode, set)))

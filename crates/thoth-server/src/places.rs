@@ -69,6 +69,11 @@ pub(crate) fn required_database(resolved: &Resolved) -> Result<Arc<Database>, Fa
 
 fn read(path: &Path) -> Result<(String, Redacted<String>), Failure> {
     let shown = harmless_text(&path.to_string_lossy());
+    if shown.contains("://") {
+        // It may have the password.
+        return Err(Failure::usage("the file with the URL of the database is named by its path, and a URL was given")
+            .hint("put the URL into a file of yours alone, or into THOTHD_DATABASE_URL"));
+    }
     let failed = |what: &dyn std::fmt::Display| Failure::failed(format!("cannot read `{shown}`: {what}"));
     let mode = std::fs::metadata(path).map_err(|error| failed(&error))?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {

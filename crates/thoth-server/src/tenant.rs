@@ -59,6 +59,8 @@ pub(crate) struct Tenant {
     pub(crate) mode: Mode,
     /// Places for those that list held calls.
     pub(crate) lists: Arc<Semaphore>,
+    /// The place for whoever looks at very much of what the ledger has.
+    pub(crate) looks: Arc<Semaphore>,
     /// What was allowed in sessions, where other servers decide in them, too.
     pub(crate) pasts: Option<Arc<dyn SessionPasts>>,
     /// What seals documents of the tenant.
@@ -103,6 +105,7 @@ impl Tenant {
             complaints,
             mode: settings.mode,
             lists: Arc::new(Semaphore::new(LISTS_AT_ONCE)),
+            looks: Arc::new(Semaphore::new(1)),
             pasts,
             seal,
             holdings: Holdings::default(),

@@ -28,8 +28,10 @@ pub(crate) mod optional_mode {
     }
 }
 
-/// What is set. What is absent is as the server has it.
+/// What is set. What is absent is as the server has it, so that a name which nobody knows is refused: it would take back what
+/// it was meant to set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = TenantSettings))]
 pub struct Settings {
     /// What is done about violations at least. Not looser than the server's.

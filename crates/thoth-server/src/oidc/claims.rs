@@ -109,7 +109,8 @@ impl Claims {
         let address = self.text("email").filter(|_| is_verified)?;
         let odd = |c: char| c.is_control() || c.is_whitespace();
         let good = address.len() <= MAX_EMAIL && address.contains('@') && !address.chars().any(odd);
-        good.then(|| address.to_lowercase())
+        // Letters beyond ASCII may fold to others.
+        good.then(|| address.to_ascii_lowercase())
     }
 
     fn text(&self, name: &str) -> Option<&str> {
