@@ -107,7 +107,7 @@ pub struct Verified {
     pub checkpoint: Checkpoint,
     /// The key that signed it.
     pub vkey: String,
-    /// When it was exported; the only thing in it that nothing proves.
+    /// When it was exported, which nothing proves.
     pub exported_at: String,
     /// The digest of everything else.
     pub bundle_hash: String,

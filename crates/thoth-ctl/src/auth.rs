@@ -224,6 +224,8 @@ fn status(place: &Place, file: &SessionFile, json: bool) -> Outcome {
 }
 
 fn logout(place: &Place, file: &SessionFile, json: bool) -> Outcome {
+    // A command that renews it now would write it again.
+    let _alone = file.lock()?;
     let session = read(file)?;
     // First of all nobody can use it from here any more.
     file.remove()?;

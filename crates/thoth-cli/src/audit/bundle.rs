@@ -68,6 +68,7 @@ pub(super) fn verify(arguments: &BundleArgs) -> Outcome {
         ("exported", harmless_text(&found.exported_at)),
         ("hash", harmless_text(&found.bundle_hash)),
     ])?;
+    note("that the session has no other records is not proven");
     if let Some(next) = found.next {
         note(format_args!("the session goes on: the next part begins at event {next}"));
     }
