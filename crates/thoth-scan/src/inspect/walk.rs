@@ -318,8 +318,8 @@ impl<'s> Walk<'s> {
         let unmarked = Leaf { text: &blank, ..*leaf };
         secret::find(&unmarked, self.settings, hits);
         personal::find(&unmarked, self.settings, hits);
-        hits.retain(|hit| hit.confidence >= self.settings.min_confidence);
-        if hits.len() > self.settings.max_detections {
+        let sure = hits.iter().filter(|hit| hit.confidence >= self.settings.min_confidence).count();
+        if sure > self.settings.max_detections {
             // Refused already; nothing that is found further changes that.
             self.incomplete = Some(Incomplete::TooManyDetections);
         }
