@@ -53,6 +53,13 @@ fn there(site: &Thothd, agent: &str, person: &str) -> Value {
             text(ask("POST", "/v1/enforce", agent, Some(asked)), "hold_token")
         })
         .collect();
+    let violations = ["delete_file", "delete_folder"].map(|tool| {
+        let asked = json!({
+            "agent_id": "bot", "tenant_id": "acme", "user_id": "u", "session_id": "s", "approved_scope": [],
+            "enforcement_mode": "block", "session_tool_calls": [], "tool_name": tool,
+        });
+        text(ask("POST", "/v1/enforce", agent, Some(asked)), "violation_id")
+    });
     let (machines, bundles) = (["laptop", "desktop"], ["one", "two", "three"]);
     for name in machines {
         let machine = json!({ "tenant_id": "acme", "endpoint_id": name, "hostname": name });
@@ -65,7 +72,7 @@ fn there(site: &Thothd, agent: &str, person: &str) -> Value {
     }
     json!({
         "own_keys": own, "api-keys": keys, "approvals": holds, "hold": holds, "endpoints": machines,
-        "policy-bundles": bundles,
+        "policy-bundles": bundles, "violations": violations,
     })
 }
 

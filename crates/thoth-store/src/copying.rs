@@ -118,7 +118,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         assert!(!copy(Content::Server, &at("none.db"), &at("copy.db")).unwrap());
         let store = ServerStore::new(at("a.db"));
-        store.keys("acme").unwrap();
+        store.open().unwrap();
         store.probe().unwrap();
         assert!(copy(Content::Server, &at("a.db"), &at("b.db")).unwrap());
         assert_eq!(std::fs::metadata(at("b.db")).unwrap().permissions().mode() & 0o777, 0o600);

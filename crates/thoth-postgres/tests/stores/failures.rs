@@ -213,7 +213,7 @@ fn formats() {
             .collect();
         let formats: Vec<Format> = servers.into_iter().map(|server| server.join().unwrap()).collect();
         assert_eq!(formats.iter().filter(|format| format.before == 0).count(), 1, "{formats:?}");
-        assert!(formats.iter().all(|format| format.now == 2), "{formats:?}");
+        assert!(formats.iter().all(|format| format.now == 4), "{formats:?}");
     });
     let says = |change: &str, back: &str, expected: fn(&PostgresError) -> bool| {
         cluster().sql(&url, change);
@@ -223,16 +223,18 @@ fn formats() {
         cluster().sql(&url, back);
         server(&url).probe().unwrap();
     };
-    says("INSERT INTO thoth.migrations VALUES (3, 'x')", "DELETE FROM thoth.migrations WHERE number = 3", |error| {
-        *error == PostgresError::Newer { found: 3, known: 2 }
+    says("INSERT INTO thoth.migrations VALUES (5, 'x')", "DELETE FROM thoth.migrations WHERE number = 5", |error| {
+        *error == PostgresError::Newer { found: 5, known: 4 }
     });
     // As the first format left it.
     cluster().sql(
         &url,
-        "DROP TABLE thoth.seals, thoth.policy_changes, thoth.bundle_versions, thoth.bundles, thoth.endpoints; \
-         DELETE FROM thoth.migrations WHERE number = 2",
+        "DROP TABLE thoth.seals, thoth.policy_changes, thoth.bundle_versions, thoth.bundles, thoth.endpoints, \
+         thoth.index_marks, thoth.decisions, thoth.decision_spans, thoth.sessions, thoth.session_names, \
+         thoth.session_records, thoth.agents, thoth.tool_hours, thoth.subtrees, thoth.settings, thoth.tools; \
+         DELETE FROM thoth.migrations WHERE number > 1",
     );
-    assert_eq!(server(&url).migrate().unwrap(), Format { before: 1, now: 2 });
+    assert_eq!(server(&url).migrate().unwrap(), Format { before: 1, now: 4 });
     says(
         "CREATE TABLE kept AS SELECT number, digest FROM thoth.migrations; UPDATE thoth.migrations SET digest = 'x'",
         "UPDATE thoth.migrations SET digest = (SELECT digest FROM kept WHERE kept.number = migrations.number)",

@@ -285,7 +285,8 @@ impl Described {
 /// more; and the requests that clients send are those that it describes.
 #[tokio::test]
 async fn answers_are_as_described() {
-    let rates = Rates { polls: NonZeroU32::new(4).unwrap(), ..Rates::default() };
+    let (polls, governance) = (NonZeroU32::new(4).unwrap(), NonZeroU32::MAX);
+    let rates = Rates { polls, governance, ..Rates::default() };
     let world = World::with(rates, |server| server.with_logins(logins::unasked()));
     let policy = format!("{POLICY}tools: {{ often: {{ max_calls_per_minute: 1 }} }}\ninspect: {{ secrets: redact }}\n");
     std::fs::write(world.data.path().join("policy.yaml"), policy).unwrap();
