@@ -12,8 +12,8 @@ use thoth_types::json::{KeptPlace, WalkPath};
 
 use super::super::leaf::{Leaf, LeafKind, Line, Lines};
 
-/// How many values of a document are each read alone. Measured, with [`super::quota::MAX_JUDGED`], so that a megabyte of
-/// the slowest values takes less than 20 ms.
+/// How many values of a document are each read alone. More would cost more of a megabyte of short values, fewer would read the
+/// rows of ordinary results together.
 pub(in super::super) const MAX_ALONE: usize = 256;
 
 /// From this length on, in bytes, a value is always read alone: its length costs more than it being one.

@@ -8,8 +8,8 @@ use super::super::argument_role::Role;
 use super::super::detection::{Class, Confidence};
 use super::super::leaf::{Hit, Leaf};
 
-/// How many values are judged by their role. Measured so that a megabyte of the slowest values takes less than 20 ms;
-/// no call that people make by hand comes near.
+/// How many values are judged by their role: it bounds what a call of very many costs, as `benches/README.md` says. No call that
+/// people make by hand comes near.
 pub(in super::super) const MAX_JUDGED: usize = 4096;
 
 /// From this length on, in bytes, a value counts twice: what its length costs is as much as what any value costs.
