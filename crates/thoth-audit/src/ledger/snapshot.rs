@@ -64,8 +64,6 @@ pub fn snapshot(dir: &Path, to: &Path) -> Result<(), LedgerError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
     use super::super::{Leaves, Ledger, LedgerOptions};
     use super::*;
     use crate::keys::LedgerKeys;
@@ -85,17 +83,15 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (dir, keys) = (home.path().join("ledger"), LedgerKeys::new([1; 32], [2; 32]));
         let ledger = Ledger::open(&dir, &keys, LedgerOptions::default()).unwrap();
-        let stop = AtomicBool::new(false);
+        let (allow, allowed) = std::sync::mpsc::channel::<()>();
         let written = std::thread::scope(|scope| {
-            let writer = scope.spawn(|| {
-                let mut number = 0;
-                while !stop.load(Ordering::Relaxed) || number < 2000 {
-                    ledger.append(&batch(number)).unwrap();
-                    number += 1;
-                }
-                number
+            let ledger = &ledger;
+            let writer = scope.spawn(move || {
+                allowed.iter().enumerate().map(|(number, ())| ledger.append(&batch(number)).unwrap()).count()
             });
             for copy in 0..8 {
+                // So many for a copy, and no more: a writer that outruns whoever verifies makes every copy longer than the last.
+                (0..1000).for_each(|_| allow.send(()).unwrap());
                 let to = home.path().join(format!("copy{copy}"));
                 snapshot(&dir, &to).unwrap();
                 let mut seen = 0;
@@ -106,7 +102,7 @@ mod tests {
                 let report = report.unwrap();
                 assert_eq!(report.size + report.pending, seen as u64);
             }
-            stop.store(true, Ordering::Relaxed);
+            drop(allow);
             writer.join().unwrap()
         });
         ledger.close().unwrap();

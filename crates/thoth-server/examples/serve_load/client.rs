@@ -71,6 +71,16 @@ impl Client {
         expect(status.is_success() && answer.get("decision") == Some(&json!(decision)), status, &answer)?;
         Ok(answer)
     }
+
+    /// Asks a cedar-agent the same, which must allow it.
+    pub(crate) async fn authorized(&mut self, mut question: Value) -> io::Result<()> {
+        let text = |name: &str| question.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (agent, tool) = (format!("Agent::{:?}", text("agent_id")), format!("Tool::{:?}", text("tool_name")));
+        let context = question.get_mut("tool_args").map(Value::take);
+        let asked = json!({ "principal": agent, "action": "Action::\"call\"", "resource": tool, "context": context });
+        let (status, answer) = self.post("/v1/is_authorized", "", &asked).await?;
+        expect(status.is_success() && answer.get("decision") == Some(&json!("Allow")), status, &answer)
+    }
 }
 
 async fn connect(address: SocketAddr) -> io::Result<SendRequest<Full<Bytes>>> {

@@ -1,5 +1,5 @@
-//! Decisions per second of a `thothd` over HTTP, beside a handler that decides nothing on the same stack; with `--pace`, its
-//! memory under an even load for long.
+//! Decisions per second of a `thothd` over HTTP, beside a handler that decides nothing on the same stack, and a cedar-agent if
+//! there is one; with `--pace`, its memory under an even load for long.
 //!
 //! Client and server share this machine. What the server alone costs is told apart: its processor time per request, as the
 //! system counts it. Each decision is recorded before it is answered; at the end the ledger is verified, and has to have
@@ -25,7 +25,7 @@ use axum::routing::post;
 use clap::Parser;
 use client::{Client, question};
 use hyper::body::Bytes;
-use server::{Served, Thothd};
+use server::{Served, Thothd, cedar_agent};
 use soak::Soak;
 use thoth_testkit::postgres::Cluster;
 use tokio::net::TcpListener;
@@ -49,6 +49,9 @@ struct Args {
     /// Also on a PostgreSQL that is started for it; a soak on nothing else
     #[arg(long)]
     postgres: bool,
+    /// Beside a cedar-agent: its program
+    #[arg(long, value_name = "FILE")]
+    cedar_agent: Option<PathBuf>,
     /// Connections at once, one row each: 1, 32 and 256 unless given; of a soak 32
     #[arg(long, value_name = "N", value_delimiter = ',')]
     connections: Vec<usize>,
@@ -111,15 +114,23 @@ async fn main() -> io::Result<()> {
     let mut subjects = Vec::new();
     for subject in std::iter::once(on_files()).chain(on_database()) {
         let subject = subject?;
-        let (key, served) = (subject.key(&["execute"])?, subject.start()?);
+        let (key, served) = (Asked::With(subject.key(&["execute"])?), subject.start()?);
         subjects.push(Subject { subject, key, served, answers: 0 });
     }
     let floor = Served::start("nothing decided", Command::new(&here).arg("--trivial"))?;
+    let cedar = match &args.cedar_agent {
+        Some(program) => Some(cedar_agent(program, args.rules).await?),
+        None => None,
+    };
     println!("Each decision of thothd is recorded before its answer. Policy of {} rules, no TLS.\n", args.rules);
     println!("| connections | server | requests/s | p50 ms | p99 ms | server µs/request | resident MB |");
     println!("|---|---|---|---|---|---|---|");
     for connections in if args.connections.is_empty() { &[1, 32, 256] } else { &*args.connections } {
-        load(&floor, *connections, within, "Bearer nobody").await?.print(*connections, &floor);
+        let nobody = Asked::With("Bearer nobody".to_owned());
+        let peers = cedar.iter().map(|(_, served)| (served, &Asked::AsCedarAgent));
+        for (other, asked) in std::iter::once((&floor, &nobody)).chain(peers) {
+            load(other, *connections, within, asked).await?.print(*connections, other);
+        }
         for Subject { key, served, answers, .. } in &mut subjects {
             let row = load(served, *connections, within, key).await?;
             row.print(*connections, served);
@@ -129,10 +140,18 @@ async fn main() -> io::Result<()> {
     subjects.into_iter().try_for_each(|one| verified(&one.subject, one.served, one.answers))
 }
 
-/// A server that is measured: the header with its key, and how many calls it has decided.
+/// How a server is asked.
+#[derive(Clone)]
+enum Asked {
+    /// As `thothd` is, with this header.
+    With(String),
+    AsCedarAgent,
+}
+
+/// A server that is measured, and how many calls it has decided.
 struct Subject {
     subject: Thothd,
-    key: String,
+    key: Asked,
     served: Served,
     answers: usize,
 }
@@ -202,13 +221,13 @@ impl Row {
 }
 
 /// Many connections at once.
-async fn load(server: &Served, connections: usize, within: Duration, key: &str) -> io::Result<Row> {
+async fn load(server: &Served, connections: usize, within: Duration, asked: &Asked) -> io::Result<Row> {
     let mut clients = JoinSet::new();
     let (cpu, began) = (server.cpu(), Instant::now());
     for number in 0..connections {
         let address = server.address;
-        let key = key.to_owned();
-        clients.spawn(async move { client(address, number, began + within, &key).await });
+        let asked = asked.clone();
+        clients.spawn(async move { client(address, number, began + within, &asked).await });
     }
     let mut latencies = Vec::new();
     while let Some(client) = clients.join_next().await {
@@ -220,13 +239,16 @@ async fn load(server: &Served, connections: usize, within: Duration, key: &str) 
 }
 
 /// Each asks as soon as it has its answer.
-async fn client(address: SocketAddr, number: usize, until: Instant, key: &str) -> io::Result<Vec<Duration>> {
+async fn client(address: SocketAddr, number: usize, until: Instant, asked: &Asked) -> io::Result<Vec<Duration>> {
     let (mut client, session) = (Client::new(address), format!("session-{number}"));
     let mut latencies = Vec::new();
     while Instant::now() < until {
         let question = question(number, &session, "search_documents", latencies.len());
         let began = Instant::now();
-        client.decide(key, &question, "ALLOW").await?;
+        match asked {
+            Asked::With(key) => client.decide(key, &question, "ALLOW").await.map(drop)?,
+            Asked::AsCedarAgent => client.authorized(question).await?,
+        }
         latencies.push(began.elapsed());
     }
     Ok(latencies)

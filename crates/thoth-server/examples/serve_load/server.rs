@@ -2,16 +2,20 @@
 
 use std::fs::Permissions;
 use std::io::{self, BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 /// How much the system counts in a second of processor time (`USER_HZ`, 100 on every Linux).
 const TICKS: f64 = 100.0;
 const DECISION: &[u8] = b"\"TOOL_CALL_PRE\"";
+
+/// How long a server may take until it listens.
+const STARTS: Duration = Duration::from_secs(30);
 
 /// One that runs.
 pub(crate) struct Served {
@@ -28,6 +32,21 @@ impl Served {
         let address = line.trim().rsplit('/').next().and_then(|address| address.parse().ok());
         let address = address.ok_or_else(|| io::Error::other("the server did not say where it listens"))?;
         Ok(Self { name, child, address })
+    }
+
+    /// One that is told its port and does not say when it listens.
+    pub(crate) async fn start_at(name: &'static str, command: &mut Command) -> io::Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        command.args(["--addr", "127.0.0.1", "--port", &address.port().to_string()]);
+        let mut served = Self { name, address, child: command.stdout(Stdio::null()).spawn()? };
+        let began = Instant::now();
+        while let Err(error) = TcpStream::connect(address) {
+            if began.elapsed() > STARTS || served.child.try_wait()?.is_some() {
+                return Err(io::Error::new(error.kind(), format!("{name} does not listen: {error}")));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(served)
     }
 
     /// The processor time so far, in seconds.
@@ -68,6 +87,21 @@ impl Drop for Served {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// A cedar-agent with the rules of [`crate::policy`], which it keeps in memory; it records nothing.
+pub(crate) async fn cedar_agent(program: &Path, rules: usize) -> io::Result<(TempDir, Served)> {
+    let permit = |tool: &str| format!("permit(principal, action == Action::\"call\", resource == Tool::\"{tool}\");");
+    let rule = |id: usize, tool: &str| serde_json::json!({ "id": format!("r{id}"), "content": permit(tool) });
+    let mut policies: Vec<_> = (1..rules).map(|number| rule(number, &format!("tool_{number}"))).collect();
+    policies.push(rule(0, "search_documents"));
+    let home = tempfile::tempdir()?;
+    let (policy, data) = (home.path().join("policies.json"), home.path().join("data.json"));
+    std::fs::write(&policy, serde_json::to_vec(&policies)?)?;
+    std::fs::write(&data, "[]")?;
+    let mut command = Command::new(program);
+    command.args(["--log-level", "off", "--policies"]).arg(&policy).arg("--data").arg(&data);
+    Ok((home, Served::start_at("cedar-agent", &mut command).await?))
 }
 
 /// A `thothd` with everything that it is told.
