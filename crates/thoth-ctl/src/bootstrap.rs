@@ -96,10 +96,17 @@ pub(crate) fn run(server: &Server, arguments: &BootstrapArgs) -> Outcome {
     for (name, text) in &wanted {
         looked_at_text(server, text, name)?;
     }
-    let (answer, settings_updated) = settings::set(server, &arguments.settings, &[])?;
+    if let Some(warning) = crowded(&arguments.profiles) {
+        note(warning);
+    }
+    // What is only there changes no answer yet.
     let mut bundles = Vec::new();
     for (name, text) in &wanted {
-        bundles.push(bundle(server, name, text, &arguments.assignments)?);
+        bundles.push(there(server, name, text, &arguments.assignments)?);
+    }
+    let (answer, settings_updated) = settings::set(server, &arguments.settings, &[])?;
+    for bundle in bundles.iter().filter(|bundle| bundle.activated) {
+        server.ask(async |admin| admin.activate_bundle(&bundle.name, Some(bundle.version)).await)?;
     }
     let key = match (&arguments.agent_id, &arguments.agent_key_out) {
         (Some(agent), Some(path)) => key(server, agent, path)?,
@@ -135,8 +142,17 @@ pub(crate) fn run(server: &Server, arguments: &BootstrapArgs) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Has this text hold under this name, if it does not yet.
-fn bundle(server: &Server, name: &str, text: &str, assignments: &[String]) -> Result<Done, Failure> {
+/// What becomes of calls where several packs hold.
+fn crowded(packs: &[Pack]) -> Option<String> {
+    let names: Vec<&str> = packs.iter().map(|pack| pack.name).collect();
+    (names.len() > 1).then(|| {
+        let names = names.join(", ");
+        format!("each of {names} blocks what none of its own rules names: for one agent, only calls run that all of them let run")
+    })
+}
+
+/// Has this text be there under this name, if it is not yet, and says whether it is yet to hold.
+fn there(server: &Server, name: &str, text: &str, assignments: &[String]) -> Result<Done, Failure> {
     let known = server.ask(async |admin| admin.bundles().await)?.data.into_iter().find(|known| known.name == name);
     let latest = match &known {
         None => None,
@@ -160,9 +176,6 @@ fn bundle(server: &Server, name: &str, text: &str, assignments: &[String]) -> Re
         }
     };
     let is_active = known.is_some_and(|known| known.active_version == Some(version));
-    if !is_active {
-        server.ask(async |admin| admin.activate_bundle(name, Some(version)).await)?;
-    }
     Ok(Done { name: name.to_owned(), version, uploaded, activated: !is_active })
 }
 

@@ -25,6 +25,9 @@ rules:
   - { name: ask, match: { tool: wire_money }, approval: approve, risk_level: high }
 "#;
 
+/// What a server starts with.
+const STARTER: &str = include_str!("../../thoth-policy/src/starter.yaml");
+
 const DENY: &str =
     "version: \"1\"\nrules:\n  - { name: no_wires, match: { tool: wire_money }, approval: block, risk_level: high }\n";
 
@@ -39,9 +42,14 @@ struct Site {
 
 impl Site {
     fn start() -> Self {
+        Self::under(POLICY)
+    }
+
+    /// One with this policy.
+    fn under(text: &str) -> Self {
         let data = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap();
         let policy = data.path().join("policy.yaml");
-        fs::write(&policy, POLICY).unwrap();
+        fs::write(&policy, text).unwrap();
         let options = Options {
             data: data.path().to_owned(),
             policy,
@@ -314,6 +322,56 @@ fn what_was_decided_and_its_evidence() {
     let (code, said) = site.thothctl(&ops, "acme", &["evidence", "verify", "--json"]);
     fs::write(&ledger, checkpoint).unwrap();
     assert!(code == 4 && said.contains(r#""verified":false"#), "{code} {said}");
+}
+
+/// Each pack holds beside the policy that a server starts with: what it lets run runs, what nobody names does not, and where the
+/// server's own policy is stricter, the answer says so.
+#[test]
+fn a_pack_holds_beside_the_starter_policy() {
+    let stricter = "the policy that others are added to has no rule for it";
+    for (pack, group, runs, asks, why) in [
+        (
+            "hipaa",
+            "privacy",
+            r#"get_patient {"patient_id":"p1"}"#,
+            r#"check_eligibility {"patient_id":"p1"}"#,
+            stricter,
+        ),
+        ("soc2", "reviewers", r#"read_file {"path":"/srv/a"}"#, "git_status {}", stricter),
+        ("gdpr", "privacy", r#"get_customer {"id":"c1"}"#, "update_customer {}", "asks for approval"),
+    ] {
+        let site = Site::under(STARTER);
+        let ops = site.key(ScopeLevel::Organization, None, &[Permission::Read, Permission::Write]);
+        let people: Vec<String> = [group, "security"]
+            .iter()
+            .flat_map(|group| ["ann", "bob"].map(|user| format!("--approver={group}={user}")))
+            .collect();
+        let profile = ["bootstrap", "--compliance-profile", pack];
+        let words: Vec<&str> = profile.into_iter().chain(people.iter().map(String::as_str)).collect();
+        let (code, said) = site.thothctl(&ops, "acme", &words);
+        assert_eq!(code, 0, "{pack}: {said}");
+        let agent = site.key(ScopeLevel::Agent, Some("bot"), &[Permission::Execute]);
+        let enforcer = site.enforcer(agent);
+        for (call, decision, reason) in [
+            (runs, Decision::Allow, "allows this call"),
+            (asks, Decision::StepUp, why),
+            ("odd {}", Decision::Block, "no rule matches"),
+        ] {
+            let (tool, arguments) = call.split_once(' ').unwrap();
+            let asked = format!(
+                r#"{{"agent_id":"bot","tenant_id":"acme","user_id":"dev@example.com","session_id":"s","tool_name":"{tool}",
+                    "approved_scope":[],"enforcement_mode":"block","session_tool_calls":[],"tool_args":{arguments}}}"#
+            );
+            let envelope = site.runtime.block_on(enforcer.decide(&read(asked.as_bytes()).unwrap())).unwrap();
+            let why = envelope.reason.clone().unwrap_or_default();
+            assert!(envelope.decision() == decision && why.contains(reason), "{pack} {tool}: {envelope:?}");
+            assert_eq!(
+                envelope.matched_rule_ids.is_empty(),
+                decision == Decision::Block,
+                "{pack} {tool}: {envelope:?}"
+            );
+        }
+    }
 }
 
 /// An organisation is set up in one go, again and again: what is as it should be stays, and every pack holds as a bundle.

@@ -453,6 +453,7 @@ impl Decided<'_> {
             retry_after_seconds: decisive.and_then(|f| f.retry_after_seconds),
             remote: decisive.filter(|f| f.stage == Stage::Remote).and_then(|_| self.call.remote.clone()),
             findings: self.findings.clone(),
+            matched: self.matched.clone(),
             controls: self.controls.clone(),
         }
     }

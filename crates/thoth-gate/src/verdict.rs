@@ -68,6 +68,8 @@ pub struct Refused {
     pub remote: Option<Arc<Remote>>,
     /// Everything that the stages found.
     pub findings: Vec<Finding>,
+    /// The policy's rules that matched, by name.
+    pub matched: Vec<Arc<str>>,
     /// The controls that the rules serve that matched, as `regime:control`, sorted.
     pub controls: Vec<Arc<str>>,
 }

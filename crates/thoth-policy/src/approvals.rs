@@ -94,16 +94,17 @@ pub(crate) struct Approvals {
 }
 
 /// How many different accounts could approve, at the very most: nothing is known here of the machine's accounts but
-/// the names that the policy gives.
-pub(crate) fn most_approvers(requirement: &Requirement) -> usize {
+/// the names that the policy gives. Where people answer over the network, whoever is named is a local user, too.
+pub(crate) fn most_approvers(requirement: &Requirement, over_the_network: bool) -> usize {
     let lists = &requirement.approvers;
     let local = |list: &[ApproverRule]| {
         list.iter().any(|rule| matches!(rule, ApproverRule::LocalUser | ApproverRule::LocalTerminal))
     };
     let names: BTreeSet<&ApproverRule> =
         lists.iter().flatten().filter(|rule| matches!(rule, ApproverRule::Account(_))).collect();
+    let admits = |list: &Vec<ApproverRule>, name| list.contains(name) || (over_the_network && local(list));
     let (everywhere, elsewhere): (Vec<_>, Vec<_>) =
-        names.into_iter().partition(|name| lists.iter().all(|list| list.contains(name)));
+        names.into_iter().partition(|name| lists.iter().all(|list| admits(list, name)));
     // The account of the sidecar may have any name. It is one more only under one that is not counted already.
     let one_more = requirement.requester_may_approve
         && (lists.iter().all(|list| local(list))
@@ -112,8 +113,8 @@ pub(crate) fn most_approvers(requirement: &Requirement) -> usize {
 }
 
 /// Whether any votes at all could meet it.
-pub(crate) fn can_be_met(requirement: &Requirement) -> bool {
-    most_approvers(requirement) >= usize::from(requirement.quorum.max(1))
+pub(crate) fn can_be_met(requirement: &Requirement, over_the_network: bool) -> bool {
+    most_approvers(requirement, over_the_network) >= usize::from(requirement.quorum.max(1))
 }
 
 /// An approver as policies write it.

@@ -14,7 +14,7 @@ use crate::index::Index;
 use crate::inspect::InspectSection;
 use crate::integrity::IntegritySection;
 use crate::letter_case;
-use crate::policy::{Defaults, Evaluation, Lists, Policy};
+use crate::policy::{Defaults, Evaluation, Lists, Part, Policy};
 use crate::progressive::ProgressiveDraft;
 use crate::read::{Document, Reader, RuleDraft, RuleMode};
 use crate::rule::{Rule, RuleId, RuleInfo};
@@ -60,8 +60,8 @@ struct Named {
 pub(crate) struct Merge {
     /// Which of the policies that hold together the next file is of.
     pub(crate) part: u16,
-    /// The defaults of each policy, where several hold together.
-    pub(crate) parts: Vec<Option<Defaults>>,
+    /// The policies, where several hold together.
+    pub(crate) parts: Vec<Part>,
     approval: Option<Approval>,
     risk: Option<RiskLevel>,
     evaluation: Option<(Evaluation, Arc<File>, At)>,
@@ -147,7 +147,8 @@ impl Merge {
             approval: self.approval.unwrap_or(Approval::Block),
             risk: self.risk.unwrap_or(RiskLevel::Medium),
         };
-        let mut joined = self.approvals.join(errors, &mut warnings);
+        let over_the_network = self.parts.len() > 1;
+        let mut joined = self.approvals.join(over_the_network, errors, &mut warnings);
         for named in &mut self.rules {
             named.demand = joined.of_rule(&named.file, &named.draft.demand, errors);
         }

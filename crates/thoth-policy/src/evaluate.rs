@@ -63,6 +63,10 @@ pub struct RuleVerdict {
     pub rule: Option<RuleId>,
     /// Whether it was decided by something that could not be evaluated.
     pub by_error: bool,
+    /// The rule that would have decided, where stricter defaults did.
+    pub outranked: Option<RuleId>,
+    /// Where policies hold together: the one whose defaults decided, since none of its own rules matches.
+    pub(crate) silent: Option<u16>,
 }
 
 pub(crate) const fn rule_code(approval: Approval) -> ReasonCode {
@@ -184,26 +188,29 @@ impl Policy {
         }
     }
 
-    /// The strictest defaults of those among several policies that have no rule for the call.
-    fn floor(&self, matched: &[Matched]) -> Option<Defaults> {
+    /// The strictest defaults of those among several policies that have no rule for the call, and whose they are.
+    fn floor(&self, matched: &[Matched]) -> Option<(u16, Defaults)> {
         let speaks = |part: usize| {
             let of_part = |rule: &Rule| usize::from(rule.part) == part;
             matched.iter().filter_map(|m| self.get(m.rule)).any(of_part)
         };
-        let silent = self.parts.iter().enumerate().filter(|(part, _)| !speaks(*part));
-        silent.filter_map(|(_, defaults)| *defaults).max_by_key(|defaults| (defaults.approval, defaults.risk))
+        let silent = (0_u16..).zip(&self.parts).filter(|(part, _)| !speaks(usize::from(*part)));
+        let said = silent.filter_map(|(part, own)| Some((part, own.defaults?)));
+        said.max_by_key(|(_, defaults)| (defaults.approval, defaults.risk))
     }
 
     fn combine(&self, matched: &[Matched]) -> RuleVerdict {
         let verdict = self.combine_matched(matched);
         // INVARIANT: a policy that is added to another loosens nothing, also where only the other's defaults speak.
         match self.floor(matched) {
-            Some(floor) if verdict.rule.is_some() && floor.approval > verdict.approval => RuleVerdict {
+            Some((part, floor)) if verdict.rule.is_some() && floor.approval > verdict.approval => RuleVerdict {
                 approval: floor.approval,
                 risk: verdict.risk.max(floor.risk),
                 code: default_code(floor.approval),
                 rule: None,
                 by_error: verdict.by_error,
+                outranked: verdict.rule,
+                silent: Some(part),
             },
             _ => verdict,
         }
@@ -230,7 +237,15 @@ impl Policy {
         let defaults = self.defaults;
         let (Some((rule, how)), Some(risk)) = (best, risk) else {
             let code = default_code(defaults.approval);
-            return RuleVerdict { approval: defaults.approval, risk: defaults.risk, code, rule: None, by_error: false };
+            return RuleVerdict {
+                approval: defaults.approval,
+                risk: defaults.risk,
+                code,
+                rule: None,
+                by_error: false,
+                outranked: None,
+                silent: None,
+            };
         };
         let approval = rule.info.approval;
         if any_error && defaults.approval > approval {
@@ -240,6 +255,8 @@ impl Policy {
                 code: default_code(defaults.approval),
                 rule: None,
                 by_error: true,
+                outranked: Some(how.rule),
+                silent: None,
             };
         }
         RuleVerdict {
@@ -248,7 +265,25 @@ impl Policy {
             code: rule_code(approval),
             rule: Some(how.rule),
             by_error: how.by_error,
+            outranked: None,
+            silent: None,
         }
+    }
+
+    /// Why defaults decided, for a person.
+    fn why_defaults(&self, verdict: &RuleVerdict) -> Cow<'static, str> {
+        let silent = verdict.silent.and_then(|part| self.parts.get(usize::from(part)));
+        let Some((part, outranked)) = silent.zip(verdict.outranked.and_then(|id| self.rule(id))) else {
+            let error = verdict.by_error.then_some("a condition could not be decided; the policy's defaults hold");
+            return error.unwrap_or("no rule matches; the policy's defaults hold").into();
+        };
+        let what = says(outranked.approval);
+        let whose = if verdict.silent == Some(0) {
+            "the policy that others are added to has no rule for it, and its defaults hold".to_owned()
+        } else {
+            format!("the policy `{}` has no rule for it, and its defaults hold", part.name)
+        };
+        format!("rule `{}` {what}; {whose}", outranked.name).into()
     }
 
     /// The verdict as a finding of the rules stage. Explicit block rules are never softened by a mode.
@@ -259,17 +294,11 @@ impl Policy {
             Some(rule) => match &rule.reason {
                 Some(reason) => reason.to_string().into(),
                 None => {
-                    let what = match verdict.approval {
-                        Approval::Auto => "allows this call",
-                        Approval::Approve => "asks for approval of this call",
-                        Approval::Block => "blocks this call",
-                    };
                     let how = if verdict.by_error { "; a condition of it could not be decided" } else { "" };
-                    format!("rule `{}` {what}{how}", rule.name).into()
+                    format!("rule `{}` {}{how}", rule.name, says(verdict.approval)).into()
                 }
             },
-            None if verdict.by_error => "a condition could not be decided; the policy's defaults hold".into(),
-            None => "no rule matches; the policy's defaults hold".into(),
+            None => self.why_defaults(verdict),
         };
         Finding {
             stage: Stage::Rules,
@@ -282,6 +311,15 @@ impl Policy {
             hard: verdict.code == ReasonCode::RuleBlock,
             retry_after_seconds: None,
         }
+    }
+}
+
+/// What a rule does, as a person says it.
+const fn says(approval: Approval) -> &'static str {
+    match approval {
+        Approval::Auto => "allows this call",
+        Approval::Approve => "asks for approval of this call",
+        Approval::Block => "blocks this call",
     }
 }
 

@@ -191,7 +191,7 @@ impl Policy {
     fn asks(&self, tool: &str, matched: &[RuleId]) -> Asks {
         let requirement = self.requirement(matched);
         Asks {
-            can_be_met: can_be_met(&requirement),
+            can_be_met: can_be_met(&requirement, self.parts.len() > 1),
             requirement,
             way: self.way().unwrap_or(Way::Auto),
             volatile: self.volatile(tool).map(str::to_owned).collect(),

@@ -100,14 +100,22 @@ pub(crate) struct Lists {
     pub(crate) sanitized: Option<thoth_types::Place>,
 }
 
+/// One of several policies that hold together.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) name: Arc<str>,
+    /// What it says of calls that none of its own rules matches.
+    pub(crate) defaults: Option<Defaults>,
+}
+
 /// A loaded policy: immutable, cheap to share behind an `Arc`.
 #[derive(Debug)]
 pub struct Policy {
     pub(crate) digest: Arc<str>,
     pub(crate) evaluation: Evaluation,
     pub(crate) defaults: Defaults,
-    /// Where several policies hold together, what each says of calls that none of its own rules matches. Else nothing.
-    pub(crate) parts: Box<[Option<Defaults>]>,
+    /// The policies that hold together, where there are several. Else nothing.
+    pub(crate) parts: Box<[Part]>,
     pub(crate) rules: Box<[Rule]>,
     pub(crate) index: Index,
     /// The rules in shadow mode among the others, if there are any.
@@ -162,7 +170,7 @@ impl Policy {
     /// rules matches.
     #[must_use]
     pub fn has_defaults(&self, part: usize) -> bool {
-        self.parts.get(part).is_some_and(Option::is_some)
+        self.parts.get(part).is_some_and(|part| part.defaults.is_some())
     }
 
     /// All rules. The order is that of the index, not of the files; sort by [`RuleInfo::place`] to show them.

@@ -35,6 +35,7 @@ pub(crate) struct Joined {
     sources: Vec<Source>,
     /// Whether the sections alone can be met; if not, that is said, and not again of each rule.
     meetable: bool,
+    over_the_network: bool,
 }
 
 type Groups = BTreeMap<Arc<str>, (Arc<File>, At, Vec<Arc<str>>)>;
@@ -44,8 +45,15 @@ impl Sections {
         self.files.push((Arc::clone(file), draft));
     }
 
-    pub(crate) fn join(self, errors: &mut Vec<Diagnostic>, warnings: &mut Vec<Diagnostic>) -> Joined {
+    /// `over_the_network`: people answer there, where any of them is a local user.
+    pub(crate) fn join(
+        self,
+        over_the_network: bool,
+        errors: &mut Vec<Diagnostic>,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Joined {
         let mut joined = Joined {
+            over_the_network,
             approvals: Approvals::default(),
             groups: Groups::new(),
             used: BTreeSet::new(),
@@ -98,7 +106,7 @@ impl Sections {
         // With a list missing, what is left says nothing.
         if errors.len() == before {
             let requirement = joined.approvals.demand.clone().requirement();
-            let problem = nobody(&requirement, &joined.sources);
+            let problem = nobody(&requirement, joined.over_the_network, &joined.sources);
             joined.meetable = problem.is_none();
             errors.extend(problem);
             if joined.approvals.way == Some(Way::Elicit) && !asks_clients(&requirement) {
@@ -149,7 +157,8 @@ impl Joined {
         if errors.len() == before && self.meetable {
             let mut sources = self.sources.clone();
             sources.extend(parts(file, draft));
-            errors.extend(nobody(&self.approvals.demand.clone().and(&demand).requirement(), &sources));
+            let together = self.approvals.demand.clone().and(&demand).requirement();
+            errors.extend(nobody(&together, self.over_the_network, &sources));
         }
         Some(Box::new(demand))
     }
@@ -216,17 +225,17 @@ fn asks_clients(requirement: &Requirement) -> bool {
 }
 
 /// A requirement that no answers could meet: every call that asks would be refused in the end, which nobody means.
-fn nobody(requirement: &Requirement, sources: &[Source]) -> Option<Diagnostic> {
-    if can_be_met(requirement) {
+fn nobody(requirement: &Requirement, over_the_network: bool, sources: &[Source]) -> Option<Diagnostic> {
+    if can_be_met(requirement, over_the_network) {
         return None;
     }
-    let most = most_approvers(requirement);
+    let most = most_approvers(requirement, over_the_network);
     let asking = Requirement { requester_may_approve: true, ..requirement.clone() };
     let (part, message, help) = if most > 0 {
         let wanted = requirement.quorum;
         let message = format!("nobody could approve: {wanted} different accounts must, and no more than {most} may");
         (Part::Quorum, message, "name more accounts in `approvers`, or lower `quorum`")
-    } else if most_approvers(&asking) > 0 {
+    } else if most_approvers(&asking, over_the_network) > 0 {
         let message = "nobody could approve: whoever asks may not, and nobody else is named".to_owned();
         (Part::Requester, message, "name others: `approvers: [user:NAME]`")
     } else {

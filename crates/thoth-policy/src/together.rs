@@ -7,7 +7,7 @@ use thoth_types::{Approval, RiskLevel};
 use crate::compile::Merge;
 use crate::diagnostic::{Diagnostic, DiagnosticCode, LoadError};
 use crate::include::{self, Loaded};
-use crate::policy::{Defaults, Evaluation, Policy};
+use crate::policy::{Defaults, Evaluation, Part, Policy};
 use crate::read::Reader;
 use crate::source::{Source, SourceError};
 use crate::yaml::{self, Content, Key, Node};
@@ -63,7 +63,7 @@ pub fn load_together(first: &str, others: &[&str], source: &dyn Source) -> Resul
             merge.part = part;
             merge.add(file, included.as_deref(), document, &mut errors);
         }
-        merge.parts.push(of_part(part, defaults));
+        merge.parts.push(Part { name: Arc::from(*name), defaults: of_part(part, defaults) });
         if part == 0 && !merge.lists.intents.is_empty() {
             merge.lists.own_intents = Some(merge.lists.intents.keys().cloned().collect());
         }
@@ -138,6 +138,57 @@ mod tests {
         assert_eq!(load_together("first", &[], &sources).unwrap().digest(), alone.digest());
         let both = |others: &[&str]| load_together("first", others, &sources).unwrap().digest().to_owned();
         assert_eq!(both(&["all", "get"]), both(&["get", "all"]), "the digest is of what holds, not of the order");
+    }
+
+    /// Defends invariant 3: where a rule matches and the defaults of another policy are stricter, the reason is those, and the
+    /// rule is said.
+    #[test]
+    fn the_reason_names_whose_defaults_hold() {
+        let added = "version: \"1\"\ndefaults: { approval: block }\nrules:\n- { name: ok, match: { tool: x }, approval: auto }\n";
+        let sources = Sources::one("first", FIRST).with("added", added);
+        let policy = load_together("first", &["added"], &sources).unwrap();
+        for (tool, code, reason, matched) in [
+            (
+                "get_y",
+                "default_block",
+                "rule `yes` allows this call; the policy `added` has no rule for it, and its defaults hold",
+                1,
+            ),
+            (
+                "x",
+                "default_approve",
+                "rule `ok` allows this call; the policy that others are added to has no rule for it, and its defaults hold",
+                1,
+            ),
+            ("rm", "rule_block", "rule `no` blocks this call", 1),
+            ("other", "default_block", "no rule matches; the policy's defaults hold", 0),
+        ] {
+            let mut scratch = Scratch::default();
+            let finding = policy.rules_finding(&policy.rules(&Query::new(tool, "sdk"), &mut scratch));
+            let found = (finding.code.as_str(), &*finding.detail, scratch.matched().len());
+            assert_eq!(found, (code, reason, matched), "{tool}");
+        }
+    }
+
+    /// People answer a server over the network, where whoever is named is one of its local users, too.
+    #[test]
+    fn an_added_rule_may_want_two_of_those_it_names() {
+        let first = "version: \"1\"\napprovals: { approvers: [local_user] }\n";
+        let added = |approvers: &str| {
+            format!(
+                "version: \"1\"\nrules:\n- {{ name: two, match: {{ tool: x }}, approval: approve, quorum: 2, approvers: [{approvers}] }}\n"
+            )
+        };
+        for (first, approvers, good) in [
+            (first.to_owned(), "\"user:ann\", \"user:bob\"", true),
+            (first.to_owned(), "\"user:ann\"", false),
+            (first.replace("local_user", "\"user:ann\", \"user:bob\""), "\"user:ann\", \"user:bob\"", true),
+            (first.replace("local_user", "\"user:cy\""), "\"user:ann\", \"user:bob\"", false),
+        ] {
+            let sources = Sources::one("first", first.clone()).with("added", added(approvers));
+            let loaded = load_together("first", &["added"], &sources);
+            assert_eq!(loaded.is_ok(), good, "{first} {approvers}: {:?}", loaded.err().map(|error| error.to_string()));
+        }
     }
 
     /// What could turn that round is refused, with its place.

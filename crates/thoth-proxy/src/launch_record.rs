@@ -8,6 +8,7 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 
+use serde_json::Value;
 use thoth_gate::Pins;
 use thoth_scan::fingerprint::{DigestOf, of_launch};
 use thoth_types::{Digest, Fingerprint};
@@ -36,6 +37,18 @@ impl Launch {
         of_launch(&self.path, self.binary(pins), &arguments)
     }
 
+    /// What tells it from other servers, with its fingerprint.
+    pub(crate) fn origin(&self, fingerprint: &Fingerprint) -> Option<Origin> {
+        let runs = Runs::read(&fingerprint.definition)?;
+        let is_word = |argument: &Vec<u8>| !argument.starts_with(b"-");
+        let named = self.arguments.iter().position(is_word);
+        // Behind these words, and in these programs, what is run stands further back, among the values of options.
+        let is_further = |word: &Vec<u8>| RUN_WORDS.iter().any(|known| known.as_bytes() == word.as_slice());
+        let is_whole = named.and_then(|at| self.arguments.get(at)).is_none_or(is_further);
+        let named = named.filter(|_| !is_whole).map(|at| at + 1);
+        Some(Origin { runs, named })
+    }
+
     fn binary(&self, pins: &dyn Pins) -> Option<Digest> {
         let mut file = File::open(&self.path).ok()?;
         let metadata = file.metadata().ok()?;
@@ -50,6 +63,49 @@ impl Launch {
         // Of no use where it fails: then it is computed again.
         drop(pins.remember_binary(&self.path, &stamp, digest));
         Some(digest)
+    }
+}
+
+/// Words that say that the next argument or a later one is what is run.
+const RUN_WORDS: [&str; 7] = ["run", "exec", "dlx", "x", "tool", "start", "compose"];
+
+/// How a server is started, as its pin has it.
+#[derive(Debug)]
+struct Runs {
+    program: String,
+    binary: Option<String>,
+    /// Their digests.
+    arguments: Vec<String>,
+}
+
+impl Runs {
+    fn read(definition: &str) -> Option<Self> {
+        let definition: Value = serde_json::from_str(definition).ok()?;
+        let text = |member: &Value| member.as_str().map(str::to_owned);
+        let arguments = definition.get("arguments")?.as_array()?.iter().map(text).collect::<Option<_>>()?;
+        Some(Self {
+            program: text(definition.get("program")?)?,
+            binary: definition.get("binary").and_then(text),
+            arguments,
+        })
+    }
+}
+
+/// By what a server is known again under another name: one program that is told to run the same thing. What stands behind that
+/// are its own settings, as the folders of a file server.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    runs: Runs,
+    /// How many arguments say what is run; all where nobody can tell.
+    named: Option<usize>,
+}
+
+impl Origin {
+    /// Whether a server that is started like this is the same one.
+    pub(crate) fn is_also(&self, launch: &Fingerprint) -> bool {
+        let Some(other) = Runs::read(&launch.definition) else { return false };
+        let told = |runs: &Runs| runs.arguments.get(..self.named.unwrap_or(runs.arguments.len())).map(<[_]>::to_vec);
+        self.runs.program == other.program && self.runs.binary == other.binary && told(&self.runs) == told(&other)
     }
 }
 

@@ -8,17 +8,21 @@ use std::collections::{BTreeMap, HashSet};
 
 use thoth_gate::pin::Pin;
 use thoth_types::json::{Limits, Tape, Value};
-use thoth_types::{Digest, Fingerprint, ItemKind, ServerName, Severity, Threat};
+use thoth_types::{Fingerprint, ItemKind, ServerName, Severity, Threat};
 
+use crate::launch_record::Origin;
 use crate::scanning::compare;
 use crate::warden::Shown;
 
 /// Tools of other servers that are compared with. Whoever has more is warned of less.
 const MAX_TOOLS: usize = 4096;
 
-/// What is found in `shown`, each with the name of the tool in which it is.
-pub(crate) fn relate(own: &ServerName, shown: &[Shown<'_>], pins: &[Pin]) -> Vec<(String, Threat)> {
-    let ours: HashSet<Digest> = shown.iter().map(|one| one.fingerprint.digest).collect();
+/// What is found in `shown`, each with the name of the tool in which it is. `own` is the server, and how it was started.
+pub(crate) fn relate(
+    (own, origin): (&ServerName, Option<&Origin>),
+    shown: &[Shown<'_>],
+    pins: &[Pin],
+) -> Vec<(String, Threat)> {
     let mut others: BTreeMap<&str, Vec<&Fingerprint>> = BTreeMap::new();
     let tools = pins.iter().filter(|pin| pin.key.kind == ItemKind::Tool && pin.key.server != *own && !pin.revoked);
     for pin in tools.take(MAX_TOOLS) {
@@ -27,11 +31,15 @@ pub(crate) fn relate(own: &ServerName, shown: &[Shown<'_>], pins: &[Pin]) -> Vec
             others.entry(pin.key.server.as_str()).or_default().push(&version.fingerprint);
         }
     }
-    // The same server under another name, as two clients may call it, is no impostor of itself.
-    others.retain(|_, tools| {
-        let same = tools.iter().filter(|tool| ours.contains(&tool.digest)).count();
-        2 * same < tools.len().min(shown.len()).max(1)
-    });
+    // The same server under another name, as two clients may call it, is no impostor of itself. What it offers proves nothing:
+    // that is what an impostor copies.
+    let launches = pins.iter().filter(|pin| pin.key.kind == ItemKind::Launch && pin.key.server != *own);
+    for pin in launches {
+        let is_also = |origin: &Origin| pin.latest().is_some_and(|version| origin.is_also(&version.fingerprint));
+        if origin.is_some_and(is_also) {
+            others.remove(pin.key.server.as_str());
+        }
+    }
     // A listing comes in pages, and what is split over its tools may be split over those.
     let in_hand: HashSet<&str> = shown.iter().map(|one| &*one.name).collect();
     let own_pins = pins.iter().filter(|pin| pin.key.kind == ItemKind::Tool && pin.key.server == *own);
@@ -58,14 +66,18 @@ pub(crate) fn relate(own: &ServerName, shown: &[Shown<'_>], pins: &[Pin]) -> Vec
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
     use std::sync::Arc;
 
     use jiff::Timestamp;
+    use thoth_endpoint::program::{Kind, Resolved};
     use thoth_gate::PinKey;
     use thoth_gate::pin::{Approval, Version};
-    use thoth_scan::fingerprint::of_definition;
+    use thoth_scan::fingerprint::{of_definition, of_launch};
 
     use super::*;
+    use crate::launch_record::Launch;
+    use crate::program::Program;
 
     fn fingerprint(name: &str, description: &str) -> Fingerprint {
         let text = serde_json::json!({"name": name, "description": description}).to_string();
@@ -85,12 +97,28 @@ mod tests {
         }
     }
 
-    /// Defends: a server that takes another one's names is noticed and not blocked for it, and a server that is known
-    /// under two names is left alone.
+    fn launch(server: &str, command: &[&str]) -> (Pin, Option<Origin>) {
+        let path = format!("/usr/bin/{}", command[0]);
+        let resolved = Resolved { path, origin: None, kind: Kind::Executable, add_to_path: None };
+        let arguments: Vec<OsString> = command[1..].iter().map(OsString::from).collect();
+        let launch = Launch::of(&Program { name: command[0], arguments: &arguments, resolved });
+        let arguments: Vec<&[u8]> = command[1..].iter().map(|argument| argument.as_bytes()).collect();
+        let fingerprint = of_launch(&format!("/usr/bin/{}", command[0]), None, &arguments);
+        let origin = launch.origin(&fingerprint);
+        let mut pin = pin(server, "", "");
+        pin.key.kind = ItemKind::Launch;
+        pin.approved.as_mut().unwrap().0.fingerprint = fingerprint;
+        (pin, origin)
+    }
+
+    /// Defends: a server that takes another one's names is noticed and not blocked for it, however much of the other it copies;
+    /// and a server that is known under two names is left alone, whatever its own settings.
     #[test]
     fn impostors_are_told_from_second_names() {
         let send = "Sends an e-mail to the given address with the given subject and body.";
-        let pins = [pin("mail", "send_email", send), pin("mail", "list_inbox", "Lists the messages in the inbox.")];
+        let list = "Lists the messages in the inbox.";
+        let (started, _) = launch("mail", &["npx", "-y", "@mail/server", "/home/a"]);
+        let pins = [pin("mail", "send_email", send), pin("mail", "list_inbox", list), started];
         let own: ServerName = "other".parse().unwrap();
         let shown = |tools: &[(&'static str, &str)]| -> Vec<Shown<'static>> {
             tools
@@ -98,12 +126,43 @@ mod tests {
                 .map(|(name, text)| Shown { name: (*name).into(), fingerprint: fingerprint(name, text) })
                 .collect()
         };
-        let found = relate(&own, &shown(&[("send_emai1", send)]), &pins);
-        assert!(found.iter().any(|(tool, _)| tool == "send_emai1"), "{found:?}");
-        assert!(found.iter().all(|(_, threat)| threat.severity <= Severity::Warning), "{found:?}");
-        let twin = shown(&[("send_email", send), ("list_inbox", "Lists the messages in the inbox.")]);
-        assert_eq!(relate(&own, &twin, &pins), []);
-        assert_eq!(relate(&"mail".parse().unwrap(), &twin, &pins), []);
-        assert_eq!(relate(&own, &shown(&[("weather", "Tells the weather of a city.")]), &pins), []);
+        let twin = [("send_email", send), ("list_inbox", list)];
+        let like = [("send_emai1", send), twin[0], twin[1]];
+        for (command, is_same) in [
+            (&["npx", "-y", "@mail/server", "/home/a"][..], true),
+            (&["npx", "-y", "@mail/server", "/home/b", "--verbose"], true),
+            (&["npx", "-y", "@evil/server", "/home/a"], false),
+            (&["npx", "@mail/server"], false),
+            (&["npx", "-y"], false),
+            (&["bunx", "-y", "@mail/server", "/home/a"], false),
+        ] {
+            let (_, origin) = launch("other", command);
+            for tools in [&like[..1], &like, &twin] {
+                let found = relate((&own, origin.as_ref()), &shown(tools), &pins);
+                assert_eq!(found.is_empty(), is_same, "{command:?} {tools:?}: {found:?}");
+                assert!(found.iter().all(|(_, threat)| threat.severity <= Severity::Warning), "{found:?}");
+            }
+        }
+        assert!(!relate((&own, None), &shown(&twin), &pins).is_empty(), "nobody knows how it was started");
+        assert_eq!(relate((&"mail".parse().unwrap(), None), &shown(&twin), &pins), []);
+        let (_, origin) = launch("other", &["npx", "-y", "weather"]);
+        let weather = shown(&[("weather", "Tells the weather of a city.")]);
+        assert_eq!(relate((&own, origin.as_ref()), &weather, &pins), []);
+    }
+
+    /// Where what is run stands behind a word, all arguments have to be the same.
+    #[test]
+    fn containers_are_told_apart() {
+        for (one, other, is_same) in [
+            (&["docker", "run", "-i", "--rm", "mail"][..], &["docker", "run", "-i", "--rm", "mail"][..], true),
+            (&["docker", "run", "-i", "--rm", "mail"], &["docker", "run", "-i", "--rm", "evil"], false),
+            (&["uv", "run", "--with", "mcp", "a.py"], &["uv", "run", "--with", "mcp", "b.py"], false),
+            (&["mail-server"], &["mail-server"], true),
+            (&["mail-server", "--port=1"], &["mail-server", "--port=2"], false),
+        ] {
+            let ((_, origin), (pin, _)) = (launch("one", one), launch("other", other));
+            let found = origin.unwrap().is_also(&pin.latest().unwrap().fingerprint);
+            assert_eq!(found, is_same, "{one:?} {other:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use thoth_audit::EventType;
 use thoth_gate::pin::{Happened, Pin, state_of};
@@ -16,7 +16,7 @@ use thoth_types::display::harmless;
 use thoth_types::{Caller, Digest, Fingerprint, Integrity, ItemKind, PinState, Severity, Threat};
 
 use crate::clock;
-use crate::launch_record::Launch;
+use crate::launch_record::{Launch, Origin};
 use crate::neighbours::relate;
 use crate::notices::{NO_EVIDENCE, say};
 
@@ -68,6 +68,7 @@ pub(crate) struct Warden {
     version: AtomicU64,
     /// How the server was started, until that was taken in.
     launch: Mutex<Option<Launch>>,
+    origin: OnceLock<Origin>,
 }
 
 impl std::fmt::Debug for Warden {
@@ -79,7 +80,16 @@ impl std::fmt::Debug for Warden {
 impl Warden {
     pub(crate) fn new(gate: Arc<Gate>, caller: Caller, scan: Scan) -> Self {
         let (verdicts, version) = (Mutex::default(), AtomicU64::new(0));
-        Self { gate, caller, scan, clock: clock::now, verdicts, version, launch: Mutex::default() }
+        Self {
+            gate,
+            caller,
+            scan,
+            clock: clock::now,
+            verdicts,
+            version,
+            launch: Mutex::default(),
+            origin: OnceLock::new(),
+        }
     }
 
     /// The same for a server that was started like this.
@@ -103,6 +113,7 @@ impl Warden {
             let launch = self.launch.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(launch) = launch {
                 let fingerprint = launch.fingerprint(self.gate.pin_desk().pins());
+                launch.origin(&fingerprint).into_iter().for_each(|origin| drop(self.origin.set(origin)));
                 self.judge(ItemKind::Launch, &[Shown { name: "".into(), fingerprint }]);
             }
             self.compare(shown);
@@ -217,7 +228,7 @@ impl Warden {
         // Without the pins of others, a tool is judged by itself, and by its own pin.
         let Ok(pins) = self.gate.pin_desk().pins().list(None) else { return };
         let fresh: Vec<bool> = shown.iter().map(is_new).collect();
-        let related = relate(&self.caller.server, shown, &pins);
+        let related = relate((&self.caller.server, self.origin.get()), shown, &pins);
         for (one, _) in shown.iter().zip(fresh).filter(|(_, fresh)| *fresh) {
             let mut found = self.threats(ItemKind::Tool, &one.name, &one.fingerprint).to_vec();
             let own = related.iter().filter(|(tool, _)| **tool == *one.name).map(|(_, threat)| threat.clone());

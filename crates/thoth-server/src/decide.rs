@@ -231,6 +231,7 @@ fn unrecorded(tool: &str, answer: Answer) -> Refused {
         retry_after_seconds: None,
         remote: None,
         findings: Vec::new(),
+        matched: Vec::new(),
         controls: Vec::new(),
     }
 }

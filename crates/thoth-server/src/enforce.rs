@@ -210,8 +210,8 @@ fn refused_envelope(access: &Access, asked: &Request, refused: &Refused) -> Enve
     envelope.decision_reason_code = Some(refused.reason_code.to_string());
     envelope.reason = Some(refused.reason.clone());
     envelope.risk_score = Some(f64::from(refused.risk_score));
-    let mut rules: Vec<String> =
-        refused.findings.iter().filter_map(|found| found.rule.as_deref().map(str::to_owned)).collect();
+    let found = refused.findings.iter().filter_map(|found| found.rule.as_ref());
+    let mut rules: Vec<String> = refused.matched.iter().chain(found).map(ToString::to_string).collect();
     rules.sort_unstable();
     rules.dedup();
     envelope.matched_rule_ids = rules;

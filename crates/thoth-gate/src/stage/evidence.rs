@@ -45,6 +45,7 @@ fn withhold(ticket: Ticket) -> Refused {
         retry_after_seconds: None,
         remote: None,
         findings: Vec::new(),
+        matched: Vec::new(),
         controls: Vec::new(),
     }
 }
