@@ -114,7 +114,10 @@ fn login(place: &Place, file: &SessionFile, arguments: &LoginArgs, json: bool) -
         };
         Ok::<_, Failure>((session, claims))
     })?;
-    file.write(&session)?;
+    // A command that renews the former login would write that over this one.
+    let alone = file.lock()?;
+    file.write(&session, &alone)?;
+    drop(alone);
     if json {
         return Server::print(&described(&session, &claims, file));
     }
@@ -224,11 +227,14 @@ fn status(place: &Place, file: &SessionFile, json: bool) -> Outcome {
 }
 
 fn logout(place: &Place, file: &SessionFile, json: bool) -> Outcome {
+    // Where nobody is logged in, there may be no directory for a lock, either.
+    read(file)?;
     // A command that renews it now would write it again.
-    let _alone = file.lock()?;
+    let alone = file.lock()?;
     let session = read(file)?;
     // First of all nobody can use it from here any more.
-    file.remove()?;
+    file.remove(&alone)?;
+    drop(alone);
     let revoked = match &session.refresh_token {
         Some(token) => runtime()?.block_on(async {
             let issuer = Issuer::discover(&session.issuer, session.client_id.clone(), place).await?;
@@ -262,7 +268,7 @@ pub(crate) fn token(file: &SessionFile, place: &Place) -> Result<Option<LoginTok
     if session.refresh_token.is_none() {
         return Err(Failure::failed("the login has ended").hint("run `thothctl auth login`"));
     }
-    let _alone = file.lock()?;
+    let alone = file.lock()?;
     // Another command may have renewed it meanwhile; a token for renewing is often good for once.
     let Some(Stored::Session(session)) = file.read()? else {
         return Err(Failure::failed("somebody has logged out meanwhile").hint("run `thothctl auth login`"));
@@ -273,7 +279,7 @@ pub(crate) fn token(file: &SessionFile, place: &Place) -> Result<Option<LoginTok
         return Ok(Some(session.id_token));
     };
     let renewed = runtime()?.block_on(renew(&session, &claims, refresh_token, place))?;
-    file.write(&renewed)?;
+    file.write(&renewed, &alone)?;
     Ok(Some(renewed.id_token))
 }
 

@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
@@ -359,21 +360,13 @@ fn logins_that_do_not_count() {
     assert!(text.contains("the server takes no logins"), "{text}");
 }
 
-/// An issuer that answers from a list, whatever it is asked at its addresses for tokens; it counts what it was asked.
-fn scripted(answers: Vec<(u16, Value)>) -> String {
+/// An issuer that answers as it is told to, by its own address and the path that it is asked at.
+fn answering(mut answer: impl FnMut(&str, &str) -> (u16, Value) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let about = json!({
-        "issuer": url, "authorization_endpoint": format!("{url}/auth"), "token_endpoint": format!("{url}/token"),
-        "device_authorization_endpoint": format!("{url}/device"),
-    });
-    let code = json!({
-        "device_code": "d", "user_code": "ABCD\u{1b}[2J", "verification_uri": "https://login.example/device",
-        "expires_in": 600, "interval": 1,
-    });
+    let own = url.clone();
     // It ends with the process of the test.
     std::thread::spawn(move || {
-        let mut answers = answers.into_iter();
         for stream in listener.incoming() {
             let mut stream = BufReader::new(stream.unwrap());
             let (mut line, mut headers) = (String::new(), String::new());
@@ -383,11 +376,7 @@ fn scripted(answers: Vec<(u16, Value)>) -> String {
             let length = headers.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
             let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
             stream.read_exact(&mut body).unwrap();
-            let (status, answer) = match line.split(' ').nth(1).unwrap() {
-                "/device" => (200, code.clone()),
-                "/token" => answers.next().unwrap_or((500, Value::Null)),
-                _ => (200, about.clone()),
-            };
+            let (status, answer) = answer(&own, line.split(' ').nth(1).unwrap());
             let answer = answer.to_string();
             let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", answer.len());
             stream.get_mut().write_all(format!("{head}{answer}").as_bytes()).unwrap();
@@ -396,16 +385,85 @@ fn scripted(answers: Vec<(u16, Value)>) -> String {
     url
 }
 
+/// What an issuer says of itself.
+fn about(url: &str) -> Value {
+    json!({
+        "issuer": url, "authorization_endpoint": format!("{url}/auth"), "token_endpoint": format!("{url}/token"),
+        "device_authorization_endpoint": format!("{url}/device"),
+    })
+}
+
+/// An issuer that answers from a list, whatever it is asked at its addresses for tokens.
+fn scripted(answers: Vec<(u16, Value)>) -> String {
+    let code = json!({
+        "device_code": "d", "user_code": "ABCD\u{1b}[2J", "verification_uri": "https://login.example/device",
+        "expires_in": 600, "interval": 1,
+    });
+    let mut answers = answers.into_iter();
+    answering(move |url, path| match path {
+        "/device" => (200, code.clone()),
+        "/token" => answers.next().unwrap_or((500, Value::Null)),
+        _ => (200, about(url)),
+    })
+}
+
+/// A token that nobody signed.
+fn token(claims: &Value) -> String {
+    use base64::Engine as _;
+    let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    format!("{}.{}.x", part("{}"), part(&claims.to_string()))
+}
+
+/// Defends: a renewal that is under way undoes neither a login nor a logout that comes meanwhile.
+#[test]
+fn a_renewal_that_is_late_undoes_nothing() {
+    let issuer = Issuer::start(3600);
+    let site = Site::start(Some(&issuer.url));
+    for (words, is_logged_in) in [(["auth", "login"], true), (["auth", "logout"], false)] {
+        let (asked, is_asked) = mpsc::sync_channel(1);
+        let (answer, may_answer) = mpsc::sync_channel::<()>(1);
+        let claims = |url: &str, ends: u64| json!({ "iss": url, "sub": "s", "aud": "thothctl", "exp": ends });
+        let slow = answering(move |url, path| {
+            if path != "/token" {
+                return (200, about(url));
+            }
+            asked.send(()).unwrap();
+            may_answer.recv().unwrap();
+            (200, json!({ "id_token": token(&claims(url, 9_999_999_999)), "refresh_token": "newer" }))
+        });
+        let former = json!({
+            "url": site.url, "tenant_id": "acme", "issuer": slow, "client_id": "thothctl",
+            "id_token": token(&claims(&slow, 1_000_000_000)), "refresh_token": "older",
+        });
+        fs::create_dir_all(site.session().parent().unwrap()).unwrap();
+        fs::write(site.session(), former.to_string()).unwrap();
+        fs::set_permissions(site.session(), Permissions::from_mode(0o600)).unwrap();
+        let mut quiet = site.command("admin", &["approvals", "list"]);
+        let mut renewing = quiet.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        is_asked.recv().unwrap();
+        let mut command = site.command("admin", &words);
+        let mut other = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(other.stderr.take().unwrap()).lines().map(Result::unwrap);
+        // It waits for the renewal, or it does not and ends.
+        lines.find(|line| line.contains("waiting for another command"));
+        answer.send(()).unwrap();
+        renewing.wait().unwrap();
+        let rest: Vec<String> = lines.collect();
+        assert!(other.wait().unwrap().success(), "{words:?}: {rest:?}");
+        if is_logged_in {
+            assert_eq!(site.stored()["issuer"], json!(issuer.url), "the newer login");
+        } else {
+            assert!(!site.session().exists(), "it is back");
+        }
+    }
+}
+
 /// What an issuer may say while a code waits; what is no token of it is not taken.
 #[test]
 fn answers_to_a_code() {
     let site = Site::start(None);
     let no = |error: &str| (400, json!({ "error": error, "error_description": "\u{1b}[2Jwhy" }));
-    let token = |claims: &Value| {
-        use base64::Engine as _;
-        let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
-        (200, json!({ "id_token": format!("{}.{}.x", part("{}"), part(&claims.to_string())) }))
-    };
+    let token = |claims: &Value| (200, json!({ "id_token": token(claims) }));
     let claims = json!({ "iss": "https://x", "sub": "s", "aud": "thothctl", "exp": 9_999_999_999_u64 });
     for (answers, part) in [
         (vec![no("authorization_pending"), no("access_denied")], "was refused at the issuer"),

@@ -1,8 +1,9 @@
 //! The file of a login: the tokens, and for which server of which tenant they are.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use thoth_api::contract::read;
 use thoth_shell::exit::Failure;
 use thoth_shell::home::{Care, Home, private};
 use thoth_shell::key_file::regular;
-use thoth_shell::terminal::{harmless_text, quoted};
+use thoth_shell::terminal::{harmless_text, note, quoted};
 use thoth_types::Redacted;
 
 use crate::connection::Place;
@@ -52,6 +53,10 @@ struct Written {
     id_token: String,
     refresh_token: Option<String>,
 }
+
+/// That no other command changes the login until this is dropped.
+#[derive(Debug)]
+pub(super) struct Alone(#[expect(dead_code, reason = "the lock is held until it is dropped")] File);
 
 /// Where a login is kept.
 #[derive(Debug)]
@@ -139,7 +144,7 @@ impl SessionFile {
     }
 
     /// Replaces it at once: who reads it sees the old one or the new one.
-    pub(super) fn write(&self, session: &Session) -> Result<(), Failure> {
+    pub(super) fn write(&self, session: &Session, _alone: &Alone) -> Result<(), Failure> {
         let text = Redacted::new(
             json!({
                 "url": session.url,
@@ -162,13 +167,27 @@ impl SessionFile {
         written().map_err(|error| Failure::failed(format!("cannot write `{}`: {error}", self.shown())))
     }
 
-    /// Waits until no other command renews it.
-    pub(super) fn lock(&self) -> Result<File, Failure> {
-        let locked = File::open(&self.path).and_then(|file| file.lock().map(|()| file));
-        locked.map_err(|error| Failure::failed(format!("cannot lock `{}`: {error}", self.shown())))
+    /// Waits until no other command renews, replaces or ends it. What was read before may be another by then.
+    ///
+    /// A file beside it is locked, and never deleted: the file itself is replaced, and a lock on what was replaced keeps nobody
+    /// away.
+    pub(super) fn lock(&self) -> Result<Alone, Failure> {
+        let mut path = OsString::from(&self.path);
+        path.push(".lock");
+        let locked = || -> std::io::Result<File> {
+            let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => note("waiting for another command that renews or ends the login"),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            file.lock().map(|()| file)
+        };
+        let shown = harmless_text(&path.display().to_string());
+        locked().map(Alone).map_err(|error| Failure::failed(format!("cannot lock `{shown}`: {error}")))
     }
 
-    pub(super) fn remove(&self) -> Result<(), Failure> {
+    pub(super) fn remove(&self, _alone: &Alone) -> Result<(), Failure> {
         fs::remove_file(&self.path)
             .map_err(|error| Failure::failed(format!("cannot delete `{}`: {error}", self.shown())))
     }
