@@ -4,6 +4,7 @@
 //! INVARIANT (the governed side cannot loosen its governance): a login never has `execute`, belongs to one tenant, and may
 //! no more than a mapping in the server's own settings says. What an issuer says beyond that grants nothing.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
@@ -78,7 +79,7 @@ impl Person {
 #[derive(Debug)]
 pub(crate) struct Oidc {
     options: OidcOptions,
-    keys: IssuerKeys,
+    keys: Arc<IssuerKeys>,
 }
 
 impl Oidc {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use thoth_api::contract::read;
 use thoth_api::{Exchange, Timeouts, TlsSettings, Url};
 use thoth_shell::terminal::note;
+use tokio::sync::OwnedMutexGuard;
 
 /// How long keys are used before they are asked for again.
 const FRESH: Duration = Duration::from_secs(5 * 60);
@@ -79,17 +80,17 @@ pub(super) struct IssuerKeys {
     tls: TlsSettings,
     latest: Mutex<Latest>,
     /// Held by whoever asks the issuer, so that others wait for that answer.
-    asking: tokio::sync::Mutex<()>,
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl IssuerKeys {
-    pub(super) fn new(issuer: String, tls: TlsSettings) -> Self {
-        Self { issuer, tls, latest: Mutex::default(), asking: tokio::sync::Mutex::default() }
+    pub(super) fn new(issuer: String, tls: TlsSettings) -> Arc<Self> {
+        Arc::new(Self { issuer, tls, latest: Mutex::default(), asking: Arc::default() })
     }
 
     /// The key of this name for this kind of signature. Without a name, it is the only one for it.
     pub(super) async fn find(
-        &self,
+        self: &Arc<Self>,
         id: Option<&str>,
         algorithm: Algorithm,
         now: Instant,
@@ -102,18 +103,18 @@ impl IssuerKeys {
     }
 
     /// The keys as the issuer had them a moment ago; older ones where it does not answer.
-    async fn current(&self, now: Instant) -> Result<Arc<Fetched>, NoKey> {
+    async fn current(self: &Arc<Self>, now: Instant) -> Result<Arc<Fetched>, NoKey> {
         if let Some(fetched) = self.known(FRESH, now) {
             return Ok(fetched);
         }
-        let _alone = self.asking.lock().await;
+        let alone = Arc::clone(&self.asking).lock_owned().await;
         if let Some(fetched) = self.known(FRESH, now) {
             return Ok(fetched);
         }
         let failed = self.latest(|latest| latest.failed.clone());
         let problem = match failed.filter(|(at, _)| now.saturating_duration_since(*at) < RETRY) {
             Some((_, problem)) => problem,
-            None => match self.ask(now).await {
+            None => match self.ask(now, alone).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(problem) => problem,
             },
@@ -122,8 +123,8 @@ impl IssuerKeys {
     }
 
     /// Those that the issuer has instead, if it was not asked for such a reason just before.
-    async fn newer_than(&self, fetched: &Arc<Fetched>, now: Instant) -> Option<Arc<Fetched>> {
-        let _alone = self.asking.lock().await;
+    async fn newer_than(self: &Arc<Self>, fetched: &Arc<Fetched>, now: Instant) -> Option<Arc<Fetched>> {
+        let alone = Arc::clone(&self.asking).lock_owned().await;
         let newest = self.latest(|latest| latest.fetched.clone());
         if let Some(newest) = newest.filter(|newest| !Arc::ptr_eq(newest, fetched)) {
             return Some(newest);
@@ -133,20 +134,26 @@ impl IssuerKeys {
             return None;
         }
         self.latest(|latest| latest.asked_for_more = Some(now));
-        self.ask(now).await.ok()
+        self.ask(now, alone).await.ok()
     }
 
-    /// Asks the issuer, and keeps what it says or that it says nothing.
-    async fn ask(&self, now: Instant) -> Result<Arc<Fetched>, String> {
-        let asked = self.fetch().await.map(|keys| Arc::new(Fetched { keys, at: now }));
-        self.latest(|latest| match &asked {
-            Ok(fetched) => (latest.fetched, latest.failed) = (Some(Arc::clone(fetched)), None),
-            Err(problem) => {
-                note(format_args!("logins: {problem}"));
-                latest.failed = Some((now, problem.clone()));
-            }
+    /// Asks the issuer, and keeps what it says or that it says nothing. It is asked to the end, whatever becomes of the request
+    /// that it is asked for: otherwise whoever ends their requests early keeps others from newer keys.
+    async fn ask(self: &Arc<Self>, now: Instant, alone: OwnedMutexGuard<()>) -> Result<Arc<Fetched>, String> {
+        let keys = Arc::clone(self);
+        let asked = tokio::spawn(async move {
+            let _alone = alone;
+            let asked = keys.fetch().await.map(|keys| Arc::new(Fetched { keys, at: now }));
+            keys.latest(|latest| match &asked {
+                Ok(fetched) => (latest.fetched, latest.failed) = (Some(Arc::clone(fetched)), None),
+                Err(problem) => {
+                    note(format_args!("logins: {problem}"));
+                    latest.failed = Some((now, problem.clone()));
+                }
+            });
+            asked
         });
-        asked
+        asked.await.unwrap_or_else(|_| Err(format!("the issuer `{}` could not be asked", self.issuer)))
     }
 
     fn latest<T>(&self, with: impl FnOnce(&mut Latest) -> T) -> T {
@@ -251,6 +258,7 @@ mod tests {
     use axum::response::IntoResponse as _;
     use axum::routing::get;
     use serde_json::json;
+    use tokio::sync::Semaphore;
 
     use super::*;
 
@@ -261,6 +269,8 @@ mod tests {
         url: String,
         script: Script,
         asked: Arc<AtomicUsize>,
+        /// How many answers may go out.
+        answers: Arc<Semaphore>,
     }
 
     /// An issuer that says what it is told to.
@@ -269,11 +279,13 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let script: Script = Arc::new(Mutex::new(Ok((good(&url), json!({ "keys": [key("a")] })))));
         let asked = Arc::new(AtomicUsize::new(0));
-        let (told, count) = (Arc::clone(&script), Arc::clone(&asked));
+        let answers = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+        let (told, count, may) = (Arc::clone(&script), Arc::clone(&asked), Arc::clone(&answers));
         let serve = move |first: bool| {
-            let (told, count) = (Arc::clone(&told), Arc::clone(&count));
+            let (told, count, may) = (Arc::clone(&told), Arc::clone(&count), Arc::clone(&may));
             move || async move {
                 count.fetch_add(usize::from(first), Ordering::SeqCst);
+                may.acquire().await.unwrap().forget();
                 match &*told.lock().unwrap() {
                     Ok((about, keys)) => axum::Json(if first { about } else { keys }.clone()).into_response(),
                     Err(status) => StatusCode::from_u16(*status).unwrap().into_response(),
@@ -284,7 +296,7 @@ mod tests {
             .route("/.well-known/openid-configuration", get(serve(true)))
             .route("/keys", get(serve(false)));
         drop(tokio::spawn(crate::listen::serve(listener, None, router, std::future::pending())));
-        Played { url, script, asked }
+        Played { url, script, asked, answers }
     }
 
     fn good(url: &str) -> Value {
@@ -298,7 +310,7 @@ mod tests {
     /// How long keys count, how often the issuer is asked, and what it is asked again for.
     #[tokio::test]
     async fn keys_age() {
-        let Played { url, script, asked } = play().await;
+        let Played { url, script, asked, .. } = play().await;
         let keys = IssuerKeys::new(url.clone(), TlsSettings::default());
         let began = Instant::now();
         let ed = Algorithm::EdDSA;
@@ -333,6 +345,29 @@ mod tests {
             });
             assert_eq!((found, asked.load(Ordering::SeqCst)), (expected, times), "after {after} s");
         }
+    }
+
+    /// Defends: a request that its client ends does not take the keys with it that the issuer was asked for.
+    #[tokio::test]
+    async fn a_request_that_ends_early_keeps_nobody_from_new_keys() {
+        let Played { url, script, asked, answers } = play().await;
+        let keys = IssuerKeys::new(url.clone(), TlsSettings::default());
+        let (now, ed) = (Instant::now(), Algorithm::EdDSA);
+        assert_eq!(keys.find(Some("a"), ed, now).await.map(drop), Ok(()));
+        *script.lock().unwrap() = Ok((good(&url), json!({ "keys": [key("b")] })));
+        let left = answers.forget_permits(Semaphore::MAX_PERMITS);
+        let request = tokio::spawn({
+            let keys = Arc::clone(&keys);
+            async move { keys.find(Some("odd"), ed, now).await.map(drop) }
+        });
+        while asked.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled());
+        answers.add_permits(left);
+        assert_eq!(keys.find(Some("b"), ed, now).await.map(drop), Ok(()));
+        assert_eq!(asked.load(Ordering::SeqCst), 2, "the issuer was asked once more");
     }
 
     /// What an issuer may not say.
