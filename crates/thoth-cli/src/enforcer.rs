@@ -28,8 +28,8 @@ pub(crate) fn remote(resolved: &Resolved) -> Result<Option<RemoteOptions>, Failu
     }
     let enforcer = client(resolved, text)?;
     let within = resolved.enforcer_within.1;
-    let (failure, environment) = (resolved.failure_decision, resolved.stage.as_str());
-    Ok(Some(RemoteOptions { enforcer, within, failure, environment }))
+    let (failure, environment, fleet) = (resolved.failure_decision, resolved.stage.as_str(), resolved.fleet.clone());
+    Ok(Some(RemoteOptions { enforcer, within, failure, environment, fleet }))
 }
 
 fn missing(what: &str, hint: &str) -> Failure {

@@ -38,4 +38,6 @@ pub struct RemoteOptions {
     pub failure: FailureDecision,
     /// What the machine is for: `dev`, `staging`, `prod`.
     pub environment: &'static str,
+    /// The fleet that the machine is in; a key for a fleet decides for no other.
+    pub fleet: Option<String>,
 }

@@ -199,7 +199,8 @@ impl ClientSide {
 /// Starts what asks the enforcer. Without it every call is refused: the session must ask, and nobody can be asked.
 pub(crate) fn start(options: RemoteOptions, session: &GateSession) -> Option<Decider> {
     let (caller, requester) = (session.caller().clone(), session.requester().clone());
-    let questioner = Questioner { caller, requester, environment: options.environment };
+    let fleet = options.fleet.clone();
+    let questioner = Questioner { caller, requester, environment: options.environment, fleet };
     Decider::start(options, questioner)
         .inspect_err(|error| say(&format!("the enforcer cannot be asked, and every call is refused: {error}")))
         .ok()

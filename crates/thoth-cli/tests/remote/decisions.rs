@@ -59,6 +59,20 @@ fn both_must_admit() {
     assert!(here["enforcerAttestationId"].is_null(), "what is refused here is nobody else's business: {here}");
 }
 
+/// Defends: a key for a fleet decides for the machines of that fleet, and for no others.
+#[test]
+fn a_key_for_a_fleet_decides_for_its_machines() {
+    let site = Thothd::start(SOFT);
+    let key = site.key(&["--fleet-id", "eu", "--permission", "execute"]);
+    for (fleet, ran) in [(Some("eu"), 1), (Some("us"), 0), (None, 0)] {
+        let asking = Asking::of(site.url(), key.clone());
+        let asking = fleet.into_iter().fold(asking, |asking, fleet| asking.var("THOTH_FLEET_ID", fleet));
+        let mut session = Session::begin(HERE, &asking);
+        let answer = session.call("read_note", &json!({"name": "welcome"}));
+        assert_eq!(session.ran("read_note"), ran, "{fleet:?}: {answer}");
+    }
+}
+
 /// Defends invariant 5: an enforcer that is killed while calls are under way loses none of them: each is answered by the
 /// enforcer or as the operator says, and once it is back it decides again.
 #[test]

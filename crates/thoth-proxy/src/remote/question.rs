@@ -12,6 +12,7 @@ pub(crate) struct Questioner {
     pub(crate) caller: Caller,
     pub(crate) requester: Requester,
     pub(crate) environment: &'static str,
+    pub(crate) fleet: Option<String>,
 }
 
 impl Questioner {
@@ -37,7 +38,7 @@ impl Questioner {
             session_tool_calls: unasked.session_tool_calls.iter().map(ToString::to_string).collect(),
             tool_args: Some(Json::new(String::from_utf8_lossy(&unasked.arguments).into_owned())),
             endpoint_id: caller.endpoint.as_ref().map(|id| EndpointId::as_str(id).to_owned()),
-            fleet_id: None,
+            fleet_id: self.fleet.clone(),
             session_intent: caller.intent.clone(),
             environment: Some(self.environment.to_owned()),
             enforcement_trace_id: Some(unasked.trace_id.to_string()),
