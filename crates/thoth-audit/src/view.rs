@@ -12,7 +12,7 @@ use thoth_types::json::{Limits, Tape};
 
 use crate::checkpoint::Checkpoint;
 use crate::ledger::files::{during, read_regular};
-use crate::ledger::lock::TreeLock;
+use crate::ledger::lock::{TreeLock, give_way};
 use crate::ledger::{CHECKPOINT_FILE, FileError, LedgerError, VKEY_FILE, read_vkey};
 use crate::merkle::{Hash, Subtrees, leaf_hash, perfect_root};
 use crate::note::Verifier;
@@ -181,6 +181,66 @@ pub fn check(snapshot: &dyn Snapshot, from: u64, most: u64) -> Result<Checked, V
         (checked.next, checked.good) = (first, checked.good + count);
     }
     Ok(checked)
+}
+
+/// How many events are checked in one look, about.
+const TURN: u64 = 2_048;
+
+/// A later look at a ledger, as one that looked before would have seen it: what is under a head stays as it is.
+struct AsOf<'s> {
+    snapshot: &'s dyn Snapshot,
+    head: &'s Head,
+}
+
+impl Snapshot for AsOf<'_> {
+    fn head(&self) -> &Head {
+        self.head
+    }
+
+    fn leaves(&self, from: u64) -> Result<Vec<Vec<u8>>, ViewError> {
+        let mut leaves = self.snapshot.leaves(from)?;
+        let count = self.head.checkpoint.size.saturating_sub(from);
+        leaves.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        Ok(leaves)
+    }
+
+    fn recorded(&self, level: u32, index: u64) -> Result<Hash, ViewError> {
+        self.snapshot.recorded(level, index)
+    }
+}
+
+/// Checks events as [`check`] does, all of them under the head of the first look, which is the other thing returned. It looks
+/// anew for every 2,048 of them: whoever keeps the ledger waits for a part of the check, and not for all of it.
+///
+/// # Errors
+/// When the ledger cannot be read, or has become shorter meanwhile.
+pub fn check_in_turns(view: &dyn LedgerView, from: u64, most: u64) -> Result<(Checked, Head), ViewError> {
+    let mut seen: Option<(Checked, Head)> = None;
+    loop {
+        let mut turn = None;
+        view.look(&mut |snapshot| {
+            let (before, head) = match &seen {
+                Some((checked, head)) => (Some(checked), head),
+                None => (None, snapshot.head()),
+            };
+            if snapshot.head().checkpoint.size < head.checkpoint.size {
+                return Err(ViewError::Damaged("the ledger has become shorter while it was checked".to_owned()));
+            }
+            let (next, good) = before.map_or((from, 0), |checked| (checked.next, checked.good));
+            let mut checked = check(&AsOf { snapshot, head }, next, most.saturating_sub(good).min(TURN))?;
+            checked.good += good;
+            turn = Some((checked, head.clone()));
+            Ok(())
+        })?;
+        let Some((checked, head)) = turn else {
+            return Err(ViewError::Damaged("the ledger was not looked at".to_owned()));
+        };
+        if checked.breach.is_some() || checked.next >= head.checkpoint.size || checked.good >= most {
+            return Ok((checked, head));
+        }
+        seen = Some((checked, head));
+        give_way();
+    }
 }
 
 /// The events of one part as they are, and above them what is recorded.

@@ -7,7 +7,7 @@ use thoth_api::contract::Json;
 use thoth_api::contract::evidence::{BundleQuery, Chain, ChainQuery, Check, CheckQuery, Head, MAX_RECORDS, Record};
 use thoth_audit::merkle::leaf_hash;
 use thoth_audit::session_bundle::{self, MAX_RECORD_BYTES, Material, bundle};
-use thoth_audit::view::{self, Snapshot, ViewError, check, prove};
+use thoth_audit::view::{self, Snapshot, ViewError, prove};
 
 use crate::access::Access;
 use crate::clock;
@@ -71,12 +71,9 @@ fn session_of(leaf: &[u8]) -> Option<String> {
 pub(crate) fn verify(access: &Access, query: &CheckQuery) -> Result<Check, Fault> {
     let from = query.from_sequence.unwrap_or_default();
     let most = u64::from(query.limit.unwrap_or(MAX_CHECKED).clamp(1, MAX_CHECKED));
-    let checked = access.tenant.indexing.look(|snapshot| {
-        let checked = check(snapshot, from, most)?;
-        Ok((checked, head(snapshot.head())))
-    });
-    match checked {
-        Ok((checked, head)) => {
+    match access.tenant.indexing.check(from, most) {
+        Ok((checked, seen)) => {
+            let head = head(&seen);
             let breach = checked.breach;
             let next = Some(checked.next).filter(|next| breach.is_none() && *next < head.size);
             Ok(Check {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use thoth_audit::view::{Head, LedgerView, Snapshot, ViewError};
+use thoth_audit::view::{Checked, Head, LedgerView, Snapshot, ViewError, check_in_turns};
 use thoth_store::server::index::{LedgerIndex, Record};
 
 use crate::fault::Fault;
@@ -52,6 +52,11 @@ impl Indexing {
             Ok(())
         })?;
         seen.ok_or_else(|| ViewError::Damaged("the ledger was not looked at".to_owned()))
+    }
+
+    /// Checks a part of the ledger, in turns with whoever keeps it. Blocks on the disk.
+    pub(crate) fn check(&self, from: u64, most: u64) -> Result<(Checked, Head), ViewError> {
+        check_in_turns(&*self.view, from, most)
     }
 
     fn log(&self) -> Result<&str, Fault> {

@@ -4,11 +4,12 @@
 #![expect(clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use thoth_audit::note::Verifier;
 use thoth_audit::session_bundle::{BundleError, Material, bundle, verify_bundle};
-use thoth_audit::view::{FileView, LedgerView, check, prove};
+use thoth_audit::view::{Checked, FileView, LedgerView, Snapshot, ViewError, check, check_in_turns, prove};
 use thoth_audit::{Leaves, Ledger, LedgerKeys, LedgerOptions};
 
 fn leaf(number: u64) -> String {
@@ -175,4 +176,66 @@ fn a_check_in_parts_finds_every_change() {
         std::fs::write(&path, &good).unwrap();
     }
     assert_eq!(all(), Ok(600));
+}
+
+/// A ledger to which something happens after each look at it.
+struct Between<'b> {
+    view: FileView,
+    looks: AtomicUsize,
+    happens: &'b (dyn Fn(usize) + Send + Sync),
+}
+
+impl std::fmt::Debug for Between<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Between({:?})", self.looks)
+    }
+}
+
+impl LedgerView for Between<'_> {
+    fn look(&self, work: &mut dyn FnMut(&dyn Snapshot) -> Result<(), ViewError>) -> Result<(), ViewError> {
+        self.view.look(work)?;
+        (self.happens)(self.looks.fetch_add(1, Ordering::Relaxed));
+        Ok(())
+    }
+}
+
+/// Defends: a long check lets go of the ledger again and again, and says the same as one in a single look: all of it under the
+/// head that it saw first, whatever is added meanwhile.
+#[test]
+fn a_long_check_lets_others_have_their_turn() {
+    const EVENTS: u64 = 5_000;
+    let home = tempfile::tempdir().unwrap();
+    let view = ledger(home.path(), EVENTS);
+    let dir = home.path().join("ledger");
+    let (whole, first) = look(&view, |snapshot| (check(snapshot, 0, EVENTS).unwrap(), snapshot.head().clone()));
+    let checked = |from: u64, most: u64, happens: &(dyn Fn(usize) + Send + Sync)| {
+        let between = Between { view: FileView::new(&dir), looks: AtomicUsize::new(0), happens };
+        let found = check_in_turns(&between, from, most);
+        (found, between.looks.into_inner())
+    };
+    // Whoever adds to the ledger here needs it for itself, and so none of it is locked.
+    let grows = |_: usize| drop(ledger(home.path(), 300));
+    let (found, looks) = checked(0, EVENTS, &grows);
+    let (found, head) = found.unwrap();
+    assert_eq!((&found, looks), (&whole, 3));
+    assert_eq!((&head.note, head.checkpoint.size), (&first.note, EVENTS));
+    for (from, most, next, good) in [(0, 1, 256, 256), (300, 2_100, 2_560, 2_304), (5_800, 9_000, 5_900, 268)] {
+        let (found, _) = checked(from, most, &|_| {}).0.unwrap();
+        assert_eq!(found, Checked { next, good, breach: None }, "{from} {most}");
+    }
+    let far = dir.join("tile/entries/010");
+    let good = std::fs::read(&far).unwrap();
+    let spoils = |_: usize| std::fs::write(&far, b"odd").unwrap();
+    let (found, _) = checked(0, EVENTS, &spoils).0.unwrap();
+    assert_eq!((found.next, found.good, found.breach.unwrap().index), (2_560, 2_560, 2_560));
+    std::fs::write(&far, good).unwrap();
+    // An older copy is put back.
+    let older = tempfile::tempdir().unwrap();
+    drop(ledger(older.path(), 10));
+    let shrinks = |_: usize| {
+        for file in ["checkpoint", "log.vkey"] {
+            std::fs::copy(older.path().join("ledger").join(file), dir.join(file)).unwrap();
+        }
+    };
+    assert!(matches!(checked(0, EVENTS, &shrinks).0, Err(ViewError::Damaged(_))));
 }
