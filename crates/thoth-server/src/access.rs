@@ -140,9 +140,30 @@ impl Access {
         Err(Fault::unauthorized("the API key was changed while the request was on its way"))
     }
 
-    /// Writes into the tenant's ledger what somebody does to it. It must be written before it counts.
-    pub(crate) fn note(&self, kind: EventType, detail: &str) -> Result<(), Fault> {
-        self.tenant.note(kind, detail)
+    /// Makes a change to the tenant, of which `change` says whether it was made, or that others were quicker.
+    ///
+    /// INVARIANT (evidence before effect): what is asked for is in the ledger before it can count, and what came of it after. One
+    /// record before would tell of changes that were never made, and one after would miss some that were: a server can be
+    /// killed in between.
+    pub(crate) fn change<T>(
+        &self,
+        kind: EventType,
+        what: &str,
+        change: impl FnOnce() -> Result<Result<T, Fault>, Fault>,
+    ) -> Result<T, Fault> {
+        let who = self.key.who();
+        self.tenant.note(kind, &format!("asked for by {who}: {what}"))?;
+        let changed = change();
+        let came = match &changed {
+            Ok(Ok(_)) => "done",
+            Ok(Err(_)) => "not done, since something else was changed in between",
+            Err(_) => "not known whether it was done",
+        };
+        if let Err(fault) = self.tenant.note(kind, &format!("{came}: {what}, as {who} asked")) {
+            let cause = fault.cause.unwrap_or(fault.message);
+            self.tenant.complaints.say(format_args!("it was not recorded what came of a change ({came}): {cause}"));
+        }
+        changed?
     }
 
     pub(crate) fn covers(&self, agent: &str, endpoint: Option<&str>, fleet: Option<&str>) -> bool {

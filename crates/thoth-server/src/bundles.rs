@@ -132,7 +132,7 @@ pub(crate) fn activate(app: &App, access: &Access, id: &str, body: &[u8]) -> Res
     if bundle.active == Some(version) {
         return Ok(row(&bundle));
     }
-    hold(app, access, seen, &bundle, version, bundle.active, "activated")
+    hold(app, access, seen, &bundle, version, bundle.active, "activate")
 }
 
 /// Has the version hold that did before. Blocks on the disk.
@@ -140,7 +140,7 @@ pub(crate) fn roll_back(app: &App, access: &Access, id: &str) -> Result<Bundle, 
     let seen = app.store.policy_change(access.tenant.id.as_str()).map_err(failed)?;
     let (_, bundle) = find(app, access, id)?;
     let previous = bundle.previous.ok_or_else(|| conflict("no version of it was active before; activate one"))?;
-    hold(app, access, seen, &bundle, previous, None, "rolled back to")
+    hold(app, access, seen, &bundle, previous, None, "roll back to")
 }
 
 fn hold(
@@ -184,9 +184,9 @@ fn hold(
             places.join("; ")
         ))
     })?;
-    let detail = format!("version {version} ({}) of", found.digest);
+    let what = format!("{what} version {version} ({}) of the policy bundle `{}`", found.digest, bundle.name);
     let change = BundleChange::Activate { active: Some(version), previous };
-    changed(app, access, seen, bundle, &change, &format!("{detail} the policy bundle `{}` was {what}", bundle.name))
+    changed(app, access, seen, bundle, &change, &what)
 }
 
 /// Has no version hold. Blocks on the disk.
@@ -195,7 +195,7 @@ pub(crate) fn deactivate(app: &App, access: &Access, id: &str) -> Result<Bundle,
     let (_, bundle) = find(app, access, id)?;
     let Some(version) = bundle.active else { return Ok(row(&bundle)) };
     let change = BundleChange::Activate { active: None, previous: Some(version) };
-    let what = format!("version {version} of the policy bundle `{}` was deactivated", bundle.name);
+    let what = format!("deactivate version {version} of the policy bundle `{}`", bundle.name);
     changed(app, access, seen, &bundle, &change, &what)
 }
 
@@ -210,7 +210,7 @@ pub(crate) fn assign(app: &App, access: &Access, id: &str, body: &[u8]) -> Resul
         shown.push_str(&format!(" and {} more", assignments.len() - 8));
     }
     let shown = if shown.is_empty() { "nobody".to_owned() } else { shown };
-    let what = format!("the policy bundle `{}` was assigned to {shown}", bundle.name);
+    let what = format!("assign the policy bundle `{}` to {shown}", bundle.name);
     changed(app, access, seen, &bundle, &BundleChange::Assign(&assignments), &what)
 }
 
@@ -221,11 +221,11 @@ pub(crate) fn delete(app: &App, access: &Access, id: &str) -> Result<Bundle, Fau
     if bundle.active.is_some() {
         return Err(conflict("it is active; deactivate it first"));
     }
-    let what = format!("the policy bundle `{}` ({}) was deleted", bundle.name, bundle.id);
+    let what = format!("delete the policy bundle `{}` ({})", bundle.name, bundle.id);
     changed(app, access, seen, &bundle, &BundleChange::Delete, &what)
 }
 
-/// Makes a change, in the ledger before it counts.
+/// Makes a change, which is in the ledger before it counts and after.
 fn changed(
     app: &App,
     access: &Access,
@@ -234,13 +234,15 @@ fn changed(
     change: &BundleChange<'_>,
     what: &str,
 ) -> Result<Bundle, Fault> {
-    access.note(EventType::PolicyBundleChanged, &format!("{what} by {}", access.key.who()))?;
-    let tenant = access.tenant.id.as_str();
-    match app.store.change_bundle(tenant, &bundle.id, change, seen, clock::now().wall).map_err(failed)? {
-        Changed::Done(bundle) => Ok(row(&bundle)),
-        Changed::Gone => Err(conflict("it is no longer in a state for this; look again")),
-        Changed::Moved => Err(conflict("other bundles were changed in between; look again")),
-    }
+    access.change(EventType::PolicyBundleChanged, what, || {
+        let tenant = access.tenant.id.as_str();
+        let changed = app.store.change_bundle(tenant, &bundle.id, change, seen, clock::now().wall).map_err(failed)?;
+        Ok(match changed {
+            Changed::Done(bundle) => Ok(row(&bundle)),
+            Changed::Gone => Err(conflict("it is no longer in a state for this; look again")),
+            Changed::Moved => Err(conflict("other bundles were changed in between; look again")),
+        })
+    })
 }
 
 fn find<'a>(app: &App, access: &'a Access, id: &str) -> Result<(&'a str, Stored), Fault> {

@@ -238,7 +238,7 @@ pub(crate) fn stats(app: &App, access: &Access) -> Result<Stats, Fault> {
     })
 }
 
-/// Puts a machine into quarantine, or takes it out: in the ledger before it counts. Blocks on the disk.
+/// Puts a machine into quarantine, or takes it out: in the ledger before it counts and after. Blocks on the disk.
 pub(crate) fn quarantine(app: &App, access: &Access, id: &str, body: &[u8]) -> Result<Endpoint, Fault> {
     let Quarantine { quarantined, reason } = read(body).map_err(|error| unreadable(&error))?;
     let reason = bounded("reason", reason.as_deref())?;
@@ -249,16 +249,17 @@ pub(crate) fn quarantine(app: &App, access: &Access, id: &str, body: &[u8]) -> R
     if known.quarantine.is_some() == quarantined {
         return Ok(row(&known, now));
     }
-    let (kind, what) = if quarantined {
-        (EventType::EndpointQuarantined, "put into quarantine")
-    } else {
-        (EventType::EndpointReleased, "taken out of quarantine")
-    };
     let why = reason.as_deref().map(|reason| format!("; reason: {reason}")).unwrap_or_default();
-    access.note(kind, &format!("the machine `{id}` was {what} by {}{why}", access.key.who()))?;
+    let (kind, what) = if quarantined {
+        (EventType::EndpointQuarantined, format!("put the machine `{id}` into quarantine{why}"))
+    } else {
+        (EventType::EndpointReleased, format!("take the machine `{id}` out of quarantine{why}"))
+    };
     let wanted = StoredQuarantine { reason, by: access.key.label().to_owned(), at: now };
-    let kept = app.store.quarantine_endpoint(tenant, id, quarantined.then_some(&wanted)).map_err(failed)?;
-    kept.map(|kept| row(&kept, now)).ok_or_else(|| Fault::not_found("there is no such machine"))
+    access.change(kind, &what, || {
+        let kept = app.store.quarantine_endpoint(tenant, id, quarantined.then_some(&wanted)).map_err(failed)?;
+        Ok(kept.map(|kept| row(&kept, now)).ok_or_else(|| Fault::not_found("there is no such machine")))
+    })
 }
 
 fn state(kept: &Stored, now: Timestamp) -> Presence {

@@ -150,7 +150,7 @@ fn checked(tenant: &Tenant, wanted: &Settings) -> Result<Stored, Fault> {
     })
 }
 
-/// Sets them: in the ledger before it counts. Blocks on the disk.
+/// Sets them: in the ledger before it counts and after. Blocks on the disk.
 pub(crate) fn set(app: &App, access: &Access, body: &[u8]) -> Result<Answer, Fault> {
     let Change { revision, settings } = read(body).map_err(|error| unreadable(&error))?;
     let tenant = &*access.tenant;
@@ -165,12 +165,12 @@ pub(crate) fn set(app: &App, access: &Access, body: &[u8]) -> Result<Answer, Fau
     }
     let document = |settings: &Stored| serde_json::to_string(settings).map_err(Fault::broken);
     let (before, after) = (document(&known.settings)?, document(&wanted)?);
-    let detail =
-        format!("revision {} of the settings, {after} instead of {before}, by {}", revision + 1, access.key.who());
-    access.note(EventType::SettingsChanged, &detail)?;
-    let label = access.key.label();
-    let kept = app.store.set_settings(tenant.id.as_str(), &wanted, revision, label, clock::now().wall);
-    let kept = kept.map_err(Fault::unavailable)?.ok_or_else(moved)?;
+    let what = format!("set revision {} of the settings, {after} instead of {before}", revision + 1);
+    let kept = access.change(EventType::SettingsChanged, &what, || {
+        let label = access.key.label();
+        let kept = app.store.set_settings(tenant.id.as_str(), &wanted, revision, label, clock::now().wall);
+        Ok(kept.map_err(Fault::unavailable)?.ok_or_else(moved))
+    })?;
     tenant.look_at_settings(&*app.store).map_err(Fault::unavailable)?;
     Ok(answer(tenant, kept))
 }

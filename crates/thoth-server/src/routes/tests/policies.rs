@@ -192,10 +192,13 @@ async fn versions_and_the_way_back() {
         }
     })
     .unwrap();
-    let expected = ["activated", "activated", "rolled back to", "deactivated", "deleted"];
-    assert_eq!(told.len(), expected.len(), "{told:?}");
-    for (told, expected) in told.iter().zip(expected) {
-        assert!(told.contains(expected) && told.contains("by key key_"), "{told}");
+    let expected = ["activate", "activate", "roll back to", "deactivate", "delete"];
+    assert_eq!(told.len(), 2 * expected.len(), "{told:?}");
+    for (told, expected) in told.chunks(2).zip(expected) {
+        let asked = told[0].strip_prefix("asked for by key key_").unwrap();
+        assert!(asked.contains(&format!(": {expected} ")), "{told:?}");
+        let done = told[1].strip_prefix("done: ").unwrap();
+        assert!(done.starts_with(&format!("{expected} ")) && done.contains(", as key key_"), "{told:?}");
     }
 }
 

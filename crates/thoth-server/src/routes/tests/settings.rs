@@ -54,16 +54,64 @@ async fn a_tenant_is_only_ever_stricter() {
         (&limited.body["decision"], &limited.headers["ratelimit-limit"]),
         (&json!("DEFER"), &"1".parse().unwrap())
     );
-    let recorded = async || {
-        let chain = world.ask("GET", "/acme/thoth/evidence/chain?limit=500", Some(&admin), Body::empty()).await.body;
-        let details = chain["data"].as_array().unwrap().iter().map(|record| record["event"].clone());
-        details.filter(|event| event["eventType"] == "SETTINGS_CHANGED").count()
-    };
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while recorded().await < 2 && Instant::now() < deadline {
-        tokio::task::yield_now().await;
+    let told = recorded(&world);
+    assert_eq!(told.len(), 4, "each change twice: {told:?}");
+    for (told, revision) in told.chunks(2).zip([1, 2]) {
+        let what = format!("set revision {revision} of the settings, ");
+        assert!(told[0].starts_with("asked for by key key_") && told[0].contains(&what), "{told:?}");
+        assert!(told[1].starts_with(&format!("done: {what}")), "{told:?}");
     }
-    assert_eq!(recorded().await, 2, "each change once");
+}
+
+/// What the ledger tells of changes of settings.
+fn recorded(world: &World) -> Vec<String> {
+    let mut told = Vec::new();
+    let ledger = world.data.path().join("tenants/acme/ledger");
+    thoth_audit::verify_each(&ledger, &thoth_audit::VerifyOptions::default(), &mut |leaf| {
+        let event: Value = serde_json::from_slice(leaf).unwrap();
+        if event["eventType"] == "SETTINGS_CHANGED" {
+            told.push(event["detail"].as_str().unwrap().to_owned());
+        }
+    })
+    .unwrap();
+    told
+}
+
+/// Defends (evidence before effect): of those who set at once only one does, and the ledger tells of no change that was
+/// not made, and of each that was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ledger_tells_who_was_quicker() {
+    const ROUNDS: u32 = 10;
+    let world = World::new(Rates { governance: NonZeroU32::MAX, ..Rates::default() });
+    let options = || Options {
+        data: world.data.path().to_owned(),
+        policy: world.data.path().join("policy.yaml"),
+        mode: Mode::Observe,
+        rates: Rates { governance: NonZeroU32::MAX, ..Rates::default() },
+        access_log: false,
+    };
+    let open = || World { router: Server::new(options()).unwrap().router(), data: tempfile::tempdir().unwrap() };
+    let (one, two) = (open(), open());
+    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let count = |part: &str| recorded(&world).iter().filter(|told| told.starts_with(part)).count();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut revision: u32 = 0;
+    while revision < ROUNDS || count("not done") == 0 {
+        let body = |server: u32| {
+            let settings = json!({ "event_retention_days": 1 + server + revision % 2 * 2 });
+            json!({ "revision": revision, "settings": settings }).to_string()
+        };
+        let (a, b) =
+            tokio::join!(one.ask("PUT", AT, Some(&admin), body(0)), two.ask("PUT", AT, Some(&admin), body(1)),);
+        let mut both = [a.status, b.status];
+        both.sort_unstable();
+        assert_eq!(both, [200, 409], "{revision}: {} {}", a.body, b.body);
+        revision += 1;
+        assert!(Instant::now() < deadline, "nobody lost a race");
+    }
+    assert_eq!(count("done: "), usize::try_from(revision).unwrap());
+    assert_eq!(count("asked for by "), count("done: ") + count("not done, since something else was changed"));
+    assert_eq!(recorded(&world).len(), 2 * count("asked for by "));
 }
 
 /// Defends: a server notices what another one on the same data has set, with the next call that it decides.
