@@ -10,7 +10,7 @@ use thoth_api::contract::list::List;
 use thoth_api::contract::read;
 use thoth_audit::merkle::leaf_hash;
 use thoth_audit::view::prove;
-use thoth_store::server::index::{Decision as Indexed, DecisionFilter, IndexPage, MAX_INDEX_PAGE};
+use thoth_store::server::index::{Decision as Indexed, DecisionFilter, IndexPage, MAX_INDEX_PAGE, Record};
 use thoth_types::Decision as Verdict;
 
 use crate::access::Access;
@@ -121,6 +121,15 @@ pub(crate) fn show(access: &Access, id: &str) -> Result<Violation, Fault> {
     let index = u64::try_from(found.position).map_err(Fault::broken)?;
     let proven = indexing.look(|snapshot| prove(snapshot, &[index]))?;
     let leaf = proven.into_iter().next().map(|proven| proven.leaf).ok_or_else(unknown)?;
+    // What the index says is no evidence: it must not be shown beside a record of something else.
+    let recorded = Record::of(found.position, &leaf).decision;
+    if recorded.is_none_or(|recorded| (recorded.trace, recorded.call) != (found.trace.clone(), found.call.clone())) {
+        return Err(Fault::broken(format!(
+            "tenant {}: the index of the ledger has the violation {id} at record {index}, which is not of it; delete \
+             `index.db`, or the rows of the tenant, and it is made anew",
+            access.tenant.id
+        )));
+    }
     let event = read(&leaf).map_err(Fault::broken)?;
     Ok(Violation { violation: row(found), event, leaf_hash: hex(&leaf_hash(&leaf)) })
 }

@@ -1,5 +1,8 @@
 //! What the ledger has: found behind it, and what is wrong with it is said.
 
+use thoth_store::server::IndexFile;
+use thoth_store::server::index::{LedgerIndex as _, Record};
+
 use super::*;
 
 /// Waits until so many decisions are listed.
@@ -44,6 +47,35 @@ async fn a_changed_ledger_is_told() {
         std::fs::write(&path, &bytes).unwrap();
     }
     assert_eq!(verify().await["verified"], true);
+}
+
+/// Defends: what an index says is not shown beside a record that is not of it.
+#[tokio::test]
+async fn an_index_that_is_wrong_is_not_believed() {
+    let world = World::new(Rates { governance: NonZeroU32::MAX, ..Rates::default() });
+    let key = world.key("acme", None, &[Permission::Execute], None);
+    let reader = world.key("acme", None, &[Permission::Read], None);
+    let ask = async |path: &str| world.ask("GET", &format!("/acme/thoth/{path}"), Some(&reader), Body::empty()).await;
+    world.ask("POST", "/v1/enforce", Some(&key), question("rm").to_string()).await;
+    let good = indexed(&world, &reader, 1).await["data"][0]["violation_id"].as_str().unwrap().to_owned();
+    let size = async || ask("evidence/chain").await.body["head"].clone();
+    let index = IndexFile::new(world.data.path().join("tenants/acme/index.db"));
+    let log = size().await["vkey"].as_str().unwrap().to_owned();
+    let next = index.indexed(&log).unwrap();
+    let other = json!({
+        "agentId": "bot", "callId": "c", "decision": "BLOCK", "eventType": "TOOL_CALL_PRE", "sessionId": "s",
+        "occurredAt": "2026-01-31T12:00:00Z", "toolName": "rm", "traceId": "other",
+    });
+    // The place of a record that is not indexed yet.
+    world.ask("POST", "/v1/enforce", Some(&key), question("rm").to_string()).await;
+    index.add(&log, next, &[Record::of(next, other.to_string().as_bytes())]).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while size().await["size"].as_i64().unwrap() <= next {
+        assert!(Instant::now() < deadline, "the ledger does not grow");
+        tokio::task::yield_now().await;
+    }
+    assert_fault(&ask("violations/vio_other").await, 500, "internal_error", "a record of something else");
+    assert_eq!(ask(&format!("violations/{good}")).await.status, 200);
 }
 
 /// Defends: an index that was deleted is made anew from the ledger.
