@@ -246,6 +246,22 @@ impl LoadError {
         }
     }
 
+    /// Where something is wrong and of what kind it is, in one line, and how many more there are: for logs, which are kept and
+    /// sent on. Without the messages, which repeat what the files say.
+    #[must_use]
+    pub fn places(&self) -> String {
+        const MOST: usize = 8;
+        let told = self.diagnostics.iter().take(MOST).map(|diagnostic| match &diagnostic.place {
+            Some(place) => format!("{place} ({})", diagnostic.code.as_str()),
+            None => diagnostic.code.as_str().to_owned(),
+        });
+        let line: String = told.collect::<Vec<_>>().join(", ").replace(char::is_control, " ");
+        match self.diagnostics.len() {
+            all if all > MOST => format!("{line} and {} more", all - MOST),
+            _ => line,
+        }
+    }
+
     /// The messages that are [`worth_showing`] with their source lines, and how many more there are, for a terminal.
     #[must_use]
     pub fn render(&self, color: bool) -> String {

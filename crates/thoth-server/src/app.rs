@@ -82,19 +82,26 @@ impl std::fmt::Debug for App {
 #[derive(Debug)]
 struct Policy {
     files: PolicyFiles,
-    /// What is wrong with it, for a terminal.
-    problem: Option<String>,
+    is_valid: bool,
 }
 
 impl Policy {
     fn new(path: PathBuf) -> Self {
-        let mut policy = Self { files: PolicyFiles::new(path), problem: None };
+        let mut policy = Self { files: PolicyFiles::new(path), is_valid: false };
         policy.look();
         policy
     }
 
+    /// Looks at it, and says what is wrong: once, and not to whoever asks whether the server is ready.
     fn look(&mut self) {
-        self.problem = self.files.load().err().map(|problem| problem.rendered());
+        let loaded = self.files.load();
+        if let Err(problem) = &loaded {
+            note(format_args!(
+                "the policy is not valid, and the server not ready until it is mended: {}; `thoth policy check` says more",
+                problem.error().places()
+            ));
+        }
+        self.is_valid = loaded.is_ok();
     }
 }
 
@@ -125,9 +132,6 @@ impl Server {
     fn with(options: Options, stores: Arc<dyn Stores>, deciders: usize) -> std::io::Result<Self> {
         let Options { data: _, policy, mode, rates, access_log } = options;
         let seen = Policy::new(policy.clone());
-        if let Some(problem) = &seen.problem {
-            note(format_args!("invalid policy; every call is refused until it is fixed\n{problem}"));
-        }
         let tenants = Tenants::new(Arc::clone(&stores), Settings { policy, mode, rates });
         let stopping = watch::Sender::new(false);
         let store = stores.records();
@@ -268,7 +272,8 @@ impl App {
         if policy.files.changed() {
             policy.look();
         }
-        policy.problem.as_ref().map_or(Ok(()), |problem| Err(Fault::unavailable(problem)))
+        // It was said why.
+        if policy.is_valid { Ok(()) } else { Err(Fault { cause: None, ..Fault::unavailable("") }) }
     }
 
     /// Notices when the server is told to stop.

@@ -5,6 +5,7 @@
 //! the server's own policy refuses every call that it is for: to decide without them would be to loosen.
 
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thoth_api::contract::policy_bundle::{BundleRef, Decisions};
@@ -19,6 +20,8 @@ use crate::tenant::Tenant;
 
 /// How many sets of bundles are kept compiled per tenant; the longest unused gives way.
 const MAX_BUILT: usize = 64;
+/// Of how many sets it is remembered that something was said of them.
+const MAX_COMPLAINED: usize = 1_024;
 
 /// Whose calls they are.
 #[derive(Debug, Clone, Default)]
@@ -108,6 +111,8 @@ struct State {
     epoch: u64,
     /// The one that was used last at the end.
     built: Vec<(Key, Arc<Built>)>,
+    /// Sets of which it was said that they cannot be added.
+    complained: BTreeSet<Key>,
 }
 
 /// What holds in one tenant.
@@ -132,12 +137,13 @@ impl Holdings {
         if state.epoch != own.epoch {
             state.epoch = own.epoch;
             state.built.clear();
+            state.complained.clear();
         }
         let is_meant = |bundle: &&Arc<ActiveBundle>| bundle.assignments.iter().any(|to| whose.is_meant(to));
         let bundles: Vec<Arc<ActiveBundle>> = state.active.iter().filter(is_meant).map(Arc::clone).collect();
         let sequence = state.counter.unwrap_or(sequence);
         let built = match &own.texts {
-            Some(own) if !bundles.is_empty() => Some(built(&mut state.built, tenant, own, &bundles)),
+            Some(own) if !bundles.is_empty() => Some(built(&mut state, tenant, own, &bundles)),
             // Without a policy of its own every call is refused as it is.
             _ => None,
         };
@@ -145,13 +151,9 @@ impl Holdings {
     }
 }
 
-fn built(
-    kept: &mut Vec<(Key, Arc<Built>)>,
-    tenant: &Tenant,
-    own: &PolicyTexts,
-    bundles: &[Arc<ActiveBundle>],
-) -> Arc<Built> {
+fn built(state: &mut State, tenant: &Tenant, own: &PolicyTexts, bundles: &[Arc<ActiveBundle>]) -> Arc<Built> {
     let key: Key = bundles.iter().map(|bundle| (bundle.id.clone(), bundle.version)).collect();
+    let kept = &mut state.built;
     if let Some(at) = kept.iter().position(|(known, _)| *known == key) {
         let found = kept.remove(at);
         let built = Arc::clone(&found.1);
@@ -161,12 +163,18 @@ fn built(
     let standing = match together(own, bundles) {
         Ok(policy) => Standing::Valid(Box::new(policy)),
         Err(error) => {
-            note(format_args!(
-                "tenant {}: policy bundles cannot be added to the server's own policy; every call that they are for is \
-                 refused\n{}",
-                tenant.id,
-                error.render(false)
-            ));
+            if state.complained.len() >= MAX_COMPLAINED {
+                state.complained.clear();
+            }
+            // A set that gave way to others is compiled again, and says nothing new.
+            if state.complained.insert(key.clone()) {
+                note(format_args!(
+                    "tenant {}: policy bundles cannot be added to the server's own policy; every call that they are for is \
+                     refused: {}",
+                    tenant.id,
+                    error.places()
+                ));
+            }
             // Whoever calls keeps neither the policy nor the bundles.
             Standing::Invalid {
                 reason: "the policies that hold here contradict each other; the server's own messages say where"

@@ -131,7 +131,7 @@ impl Tenant {
                 format!("the policy file changed; now in force: {}", self.gate.policy_digest())
             }
             Err(problem) => {
-                note(format_args!("tenant {}: the changed policy is not valid\n{}", self.id, problem.rendered()));
+                note(format_args!("tenant {}: the changed policy is not valid: {}", self.id, problem.error().places()));
                 "the policy file changed but is not valid; the previous one stays in force".to_owned()
             }
         };
@@ -256,7 +256,8 @@ fn standing(own: &mut OwnPolicy) -> Standing {
     match own.load() {
         Ok(policy) => Standing::Valid(Box::new(policy)),
         Err(problem) => {
-            note(format_args!("invalid policy; every call is refused until it is fixed\n{}", problem.rendered()));
+            let places = problem.error().places();
+            note(format_args!("invalid policy; every call is refused until it is fixed: {places}"));
             // Whoever calls does not keep the policy, and the place tells of the server's folders.
             Standing::Invalid { reason: "the server's policy is invalid; its own messages say where".to_owned() }
         }

@@ -231,6 +231,34 @@ fn a_ledger_that_fails_is_told_without_what_was_sent() {
     }
 }
 
+/// Defends invariant 7: that a policy cannot be used is said once each time that it changes, however often somebody asks
+/// whether the server is ready, and with its place and not with what stands there.
+#[test]
+fn a_policy_that_is_not_valid_is_told_once() {
+    let site = serve("", &[]);
+    let policy = site.folder.path().join("policy.yaml");
+    let ready = |expected: &str| {
+        for _ in 0..5 {
+            let answer = site.ask("GET", "/readyz", "", "");
+            assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{answer}");
+        }
+    };
+    for _ in 0..2 {
+        ready("200");
+        std::fs::write(
+            &policy,
+            "version: \"1\"\nhunter2: { hunter2: 1 }\nrules: [{ match: { tool: hunter2 }, approval: hunter2 }]\n",
+        )
+        .unwrap();
+        ready("503");
+        std::fs::write(&policy, POLICY).unwrap();
+    }
+    ready("200");
+    let said = site.stop();
+    let told = said.lines().filter(|line| line.contains("the policy is not valid") && line.contains("policy.yaml:2:"));
+    assert_eq!((told.count(), said.lines().count()), (2, 3), "{said}");
+}
+
 /// Lines for people stay as they are, and there is none for a request unless it is asked for.
 #[test]
 fn requests_have_no_lines_unless_asked_for() {
