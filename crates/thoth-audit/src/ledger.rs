@@ -295,7 +295,8 @@ pub(crate) fn read_vkey(dir: &Path) -> Result<Option<Verifier>, LedgerError> {
 }
 
 /// Whether there is a ledger in a directory, or what is left of one: another must not be begun over it.
-pub(crate) fn is_begun(dir: &Path) -> bool {
+#[must_use]
+pub fn is_begun(dir: &Path) -> bool {
     dir.join(VKEY_FILE).symlink_metadata().is_ok() || has_events(dir).is_ok_and(|has| has)
 }
 

@@ -24,9 +24,11 @@ pub const MAX_SEALED_BYTES: usize = 16 << 20;
 /// The algorithm, as documents name it.
 pub const ALGORITHM: &str = "ed25519";
 
-const SIGNING_FILE: &str = "seal-signing.key";
+/// What the key is called in a directory of keys.
+pub const SIGNING_FILE: &str = "seal-signing.key";
 const PREFIX: &str = "thoth seal v1\n";
-const MEMBERS: [&str; 3] = ["key_id", "signing_algorithm", "signature"];
+/// The members that make up a seal.
+pub(crate) const MEMBERS: [&str; 3] = ["key_id", "signing_algorithm", "signature"];
 
 /// Why a document is not sealed, or not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -12,8 +12,8 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use thoth_audit::ledger::snapshot;
-use thoth_audit::seal::SealKey;
+use thoth_audit::ledger::{is_begun, snapshot};
+use thoth_audit::seal::{SIGNING_FILE as SEAL_FILE, SealKey};
 use thoth_audit::verify::Fault;
 use thoth_audit::{KeyError, Ledger, LedgerError, LedgerKeys, VerifyError, VerifyOptions, verify};
 use thoth_shell::key_file::regular;
@@ -28,7 +28,9 @@ const SERVER_FILE: &str = "thothd.db";
 const POLICY_FILE: &str = "policy.yaml";
 const TENANTS: &str = "tenants";
 const HOLDS_FILE: &str = "state.db";
+const INDEX_FILE: &str = "index.db";
 const LEDGER: &str = "ledger";
+const VKEY: &str = "log.vkey";
 const KEYS: &str = "keys";
 /// The largest policy or key that is copied.
 const MAX_SMALL: u64 = 8 << 20;
@@ -64,6 +66,28 @@ pub enum BackupError {
     /// A key cannot be read.
     #[error("the keys of `{0}`: {1}")]
     Key(String, KeyError),
+    /// A ledger is not whole.
+    #[error(
+        "the ledger of `{tenant}` has no `{path}`, without which it cannot be read or verified; put the file back, or move \
+         the tenant's folder away as evidence"
+    )]
+    Headless {
+        /// Whose.
+        tenant: String,
+        /// The file.
+        path: String,
+    },
+    /// The key that seals is gone, and there are decisions that were sealed with it.
+    #[error(
+        "the tenant `{tenant}` has no `{path}`, with which its receipts and policy documents were sealed; put the file \
+         back, or start the server once, which makes another, and tell whoever keeps the public key"
+    )]
+    NoSeal {
+        /// Whose.
+        tenant: String,
+        /// The file.
+        path: String,
+    },
     /// A ledger does not verify.
     #[error("the ledger of `{0}` does not verify: {1}")]
     Unverified(String, Box<VerifyError>),
@@ -74,6 +98,9 @@ pub enum BackupError {
 pub struct Copied {
     /// The events in the ledger of each tenant.
     pub events: BTreeMap<String, u64>,
+    /// The tenants that a server was killed in the middle of setting up, and what each lacks. Nothing was decided in them, and
+    /// the next start completes them.
+    pub unfinished: BTreeMap<String, String>,
 }
 
 type Done<T> = Result<T, BackupError>;
@@ -104,14 +131,14 @@ pub fn backup(data: &Path, to: &Path) -> Done<Copied> {
         let (from, into) = (data.join(TENANTS).join(&tenant), out.join(TENANTS).join(&tenant));
         make(&into)?;
         copy(Content::Holds, &from.join(HOLDS_FILE), &into.join(HOLDS_FILE))?;
-        if from.join(LEDGER).join("log.vkey").symlink_metadata().is_ok() {
+        if has_ledger(&from, &tenant)? {
             let copied = snapshot(&from.join(LEDGER), &into.join(LEDGER));
             copied.map_err(|error| BackupError::Ledger(tenant.clone(), Box::new(error)))?;
         }
         keys(&from.join(KEYS), &into.join(KEYS))?;
     }
-    Manifest::of(out)?.write(out)?;
     let copied = check(out)?;
+    Manifest::of(out, &copied)?.write(out)?;
     draft.put(to)?;
     Ok(copied)
 }
@@ -152,7 +179,7 @@ pub fn restore(from: &Path, data: &Path) -> Done<Copied> {
 /// Reads a copy through: every page of the files, every event of the ledgers, and whether the keys are theirs.
 fn check(copy: &Path) -> Done<Copied> {
     inspect(Content::Server, &copy.join(SERVER_FILE))?;
-    let mut events = BTreeMap::new();
+    let (mut events, mut unfinished) = (BTreeMap::new(), BTreeMap::new());
     for tenant in tenants(copy)? {
         let folder = copy.join(TENANTS).join(&tenant);
         let holds = folder.join(HOLDS_FILE);
@@ -160,7 +187,8 @@ fn check(copy: &Path) -> Done<Copied> {
             inspect(Content::Holds, &holds)?;
         }
         let ledger = folder.join(LEDGER);
-        if ledger.join("log.vkey").symlink_metadata().is_err() {
+        if !has_ledger(&folder, &tenant)? {
+            unfinished.insert(tenant, format!("`{LEDGER}/{VKEY}`: its ledger was not begun"));
             continue;
         }
         let report = match verify(&ledger, &VerifyOptions::default()) {
@@ -172,13 +200,40 @@ fn check(copy: &Path) -> Done<Copied> {
             },
         };
         let bad = |error| BackupError::Key(tenant.clone(), error);
-        SealKey::load(&folder.join(KEYS)).map_err(bad)?;
+        let seal = SealKey::load(&folder.join(KEYS)).map_err(bad)?;
         if let Some(keys) = LedgerKeys::load(&folder.join(KEYS), &ledger).map_err(bad)? {
             Ledger::check_key(&ledger, &keys).map_err(|error| BackupError::Ledger(tenant.clone(), Box::new(error)))?;
         }
-        events.insert(tenant, report.size + report.pending);
+        let count = report.size + report.pending;
+        match seal {
+            Some(_) => {}
+            // It is made after the ledger, and before anything is decided.
+            None if count == 0 => {
+                unfinished.insert(tenant.clone(), format!("`{KEYS}/{SEAL_FILE}`: it was not made yet"));
+            }
+            None => {
+                let path = format!("{TENANTS}/{tenant}/{KEYS}/{SEAL_FILE}");
+                return Err(BackupError::NoSeal { tenant, path });
+            }
+        }
+        events.insert(tenant, count);
     }
-    Ok(Copied { events })
+    Ok(Copied { events, unfinished })
+}
+
+/// Whether a tenant has a ledger; not if a server was killed before it had made one. One that is in part gone is none
+/// that was never made: then there are events, or what only comes to be once there is a ledger.
+fn has_ledger(folder: &Path, tenant: &str) -> Done<bool> {
+    let ledger = folder.join(LEDGER);
+    if ledger.join(VKEY).symlink_metadata().is_ok() {
+        return Ok(true);
+    }
+    let is_used = [HOLDS_FILE, INDEX_FILE].iter().any(|name| folder.join(name).symlink_metadata().is_ok());
+    if is_used || is_begun(&ledger) {
+        let path = format!("{TENANTS}/{tenant}/{LEDGER}/{VKEY}");
+        return Err(BackupError::Headless { tenant: tenant.to_owned(), path });
+    }
+    Ok(false)
 }
 
 /// The tenants of a data directory.

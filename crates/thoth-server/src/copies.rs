@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use thoth_server::backup::{BackupError, Copied, backup, restore};
 use thoth_shell::exit::{Code, Failure, Outcome};
-use thoth_shell::terminal::{harmless_text, line};
+use thoth_shell::terminal::{harmless_text, line, note};
 
 use crate::options::{Flags, PLACE, Resolved};
 use crate::places;
@@ -69,6 +69,11 @@ fn tell(copied: Result<Copied, BackupError>, to: &std::path::Path) -> Outcome {
     })?;
     for (tenant, events) in &copied.events {
         line(format_args!("{tenant}: {events} events, verified"))?;
+    }
+    for (tenant, lacks) in &copied.unfinished {
+        note(format_args!(
+            "{tenant} is not set up, and lacks {lacks}; nothing was decided in it, and the next start completes it"
+        ));
     }
     line(format_args!("written to {}", harmless_text(&to.to_string_lossy())))?;
     Ok(ExitCode::SUCCESS)

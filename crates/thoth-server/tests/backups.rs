@@ -251,6 +251,50 @@ fn a_damaged_copy_makes_nothing() {
     assert!(database.0 == Some(2) && database.1.contains("pg_dump"), "{database:?}");
 }
 
+/// Defends: what is gone of a tenant is told, and not left out as if it had never been; what a server had not made yet when it
+/// was killed is noted.
+#[test]
+fn what_a_tenant_lacks_is_told() {
+    let (home, _) = copied();
+    let (data, tenant) = (home.path().join("data"), home.path().join("data/tenants/acme"));
+    let agent = key(&data, &["execute"]);
+    let site = Site::start(&data);
+    assert!(site.enforce(&agent, "write", 0)["hold_token"].is_string());
+    site.stop();
+    let fresh = |number: usize| home.path().join(format!("copy{number}"));
+    let files = ["ledger/log.vkey", "keys/seal-signing.key", "keys/ledger-signing.key"];
+    for (number, file) in files.into_iter().enumerate() {
+        let (there, away) = (tenant.join(file), home.path().join("away"));
+        std::fs::rename(&there, &away).unwrap();
+        let said = run(&["backup", "--data", text(&data), text(&fresh(number))]);
+        let name = file.split('/').next_back().unwrap();
+        assert!(said.0 == Some(1) && said.1.contains("acme") && said.1.contains(name), "{file}: {said:?}");
+        assert!(!fresh(number).exists(), "{file}");
+        std::fs::rename(&away, &there).unwrap();
+    }
+    // All of the ledger, of which the held calls know.
+    std::fs::rename(tenant.join("ledger"), home.path().join("away")).unwrap();
+    let said = run(&["backup", "--data", text(&data), text(&fresh(3))]);
+    assert!(said.0 == Some(1) && said.1.contains("log.vkey"), "{said:?}");
+    std::fs::rename(home.path().join("away"), tenant.join("ledger")).unwrap();
+    // One that was begun, and one of which there are keys alone.
+    for (name, file) in [("early", "keys/ledger-signing.key"), ("earlier", "ledger/integrate.lock")] {
+        let folder = data.join("tenants").join(name);
+        std::fs::create_dir_all(folder.join(file).parent().unwrap()).unwrap();
+        std::fs::write(folder.join(file), format!("{}\n", "0".repeat(64))).unwrap();
+        std::fs::set_permissions(folder.join(file), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let said = run(&["backup", "--data", text(&data), text(&fresh(4))]);
+    assert_eq!(said.0, Some(0), "{said:?}");
+    for name in ["early", "earlier"] {
+        assert!(said.1.contains(&format!("{name} is not set up, and lacks `ledger/log.vkey`")), "{said:?}");
+    }
+    let manifest: Value = serde_json::from_slice(&std::fs::read(fresh(4).join("backup.json")).unwrap()).unwrap();
+    assert_eq!(manifest["unfinished"].as_object().unwrap().len(), 2, "{manifest}");
+    let said = run(&["restore", "--data", text(&fresh(5)), text(&fresh(4))]);
+    assert!(said.0 == Some(0) && said.1.contains("early is not set up"), "{said:?}");
+}
+
 /// Defends: a kill at any moment of either leaves nothing in the place, or all of it.
 #[test]
 fn a_kill_leaves_nothing_half_there() {

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use thoth_shell::key_file::regular;
 use thoth_shell::terminal::harmless_text;
 
-use super::{BackupError, Done, file, shown, write};
+use super::{BackupError, Copied, Done, file, shown, write};
 
 const NAME: &str = "backup.json";
 /// What this version writes and reads.
@@ -30,14 +30,22 @@ pub(super) struct Manifest {
     version: String,
     /// Hexadecimal digits by path.
     files: BTreeMap<String, String>,
+    /// Tenants that are not set up yet, and what they lack.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    unfinished: BTreeMap<String, String>,
 }
 
 impl Manifest {
-    /// Of what stands in a folder.
-    pub(super) fn of(folder: &Path) -> Done<Self> {
+    /// Of what stands in a folder, which was checked.
+    pub(super) fn of(folder: &Path, checked: &Copied) -> Done<Self> {
         let mut files = BTreeMap::new();
         walk(folder, "", &mut files)?;
-        Ok(Self { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), files })
+        Ok(Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            files,
+            unfinished: checked.unfinished.clone(),
+        })
     }
 
     pub(super) fn write(&self, folder: &Path) -> Done<()> {
