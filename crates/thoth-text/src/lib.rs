@@ -227,7 +227,13 @@ impl<'r> Level<'r> {
             }
             // Even a short one costs a reading of its own.
             *budget = budget.saturating_sub(text.len().max(LEAST_CHARGE));
-            let inner_survey = Survey::of(&text);
+            let inner_survey = if encoding == Encoding::Leet { Survey::default() } else { Survey::of(&text) };
+            // Short ones come in tens of thousands. A respelling of the view needs no second reading: what else it hides
+            // was found in the view.
+            if inner_survey.is_plain() {
+                segments.push(Segment { encoding, text, raw, depth: depth + 1 });
+                continue;
+            }
             let inner = Level::read(&text, inner_survey, depth + 1, max_depth, budget);
             let deeper = inner.segments.into_iter().map(|segment| Segment { encoding, raw: raw.clone(), ..segment });
             let deeper: Vec<Segment> = deeper.collect();

@@ -264,6 +264,13 @@ impl Pass<'_, '_> {
 
     /// What was carried by characters that are not shown ends here.
     fn end_messages(&mut self) {
+        // Asked of nearly every character.
+        if !self.tags.bytes.is_empty() || !self.selectors.bytes.is_empty() {
+            self.keep_messages();
+        }
+    }
+
+    fn keep_messages(&mut self) {
         if !self.tags.bytes.is_empty() {
             let message = std::mem::take(&mut self.tags);
             let flag =

@@ -133,32 +133,30 @@ const fn leet_letter(byte: u8) -> Option<u8> {
     })
 }
 
-/// Every word that has letters and marks, with the letters that the marks stand for.
+/// Every word that has letters and marks, with the letters that the marks stand for. As long as the text.
 fn leet(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split_inclusive(char::is_whitespace) {
-        let marked = word.bytes().any(|byte| leet_letter(byte).is_some());
-        if !marked || !word.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        let (mut marks, mut letters) = (false, false);
+        for byte in word.bytes() {
+            marks |= leet_letter(byte).is_some();
+            letters |= byte.is_ascii_alphabetic();
+        }
+        if !(marks && letters) {
             out.push_str(word);
             continue;
         }
-        let mut rest = word;
-        while let Some(at) = rest.bytes().position(|byte| leet_letter(byte).is_some()) {
-            let (plain, marks) = rest.split_at(at);
-            out.push_str(plain);
+        let mut rest = word.chars();
+        while let Some(c) = rest.next() {
+            let letter = u8::try_from(c).ok().and_then(leet_letter).map_or(c, char::from);
             // Two ones in a row are the double `l` of `all`; a single one is an `i`.
-            rest = match marks.strip_prefix("11") {
-                Some(after) => {
-                    out.push_str("ll");
-                    after
-                }
-                None => {
-                    out.extend(marks.bytes().next().and_then(leet_letter).map(char::from));
-                    marks.get(1..).unwrap_or_default()
-                }
-            };
+            if c == '1' && rest.as_str().starts_with('1') {
+                rest.next();
+                out.push_str("ll");
+            } else {
+                out.push(letter);
+            }
         }
-        out.push_str(rest);
     }
     out
 }
