@@ -1,23 +1,32 @@
 //! How random a value looks.
 
-/// Shannon entropy of the bytes, in bits per byte. Looks at the first 512 bytes, which is enough for any key.
+use std::sync::LazyLock;
+
+/// How many bytes are looked at, which is enough for any key.
+const LOOKED_AT: usize = 512;
+
+/// A count times its binary logarithm, for every count.
+static WEIGHTS: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    let weight = |count: u16| f64::from(count) * f64::from(count.max(1)).log2();
+    (0..=LOOKED_AT).filter_map(|count| u16::try_from(count).ok()).map(weight).collect()
+});
+
+/// Shannon entropy of the first bytes, in bits per byte.
 pub(super) fn bits_per_byte(text: &[u8]) -> f64 {
-    let text = text.get(..512).unwrap_or(text);
+    let text = text.get(..LOOKED_AT).unwrap_or(text);
+    let Some(total) = u16::try_from(text.len()).ok().filter(|total| *total > 0).map(f64::from) else { return 0.0 };
     let mut counts = [0_u16; 256];
     for byte in text {
         if let Some(count) = counts.get_mut(usize::from(*byte)) {
             *count += 1;
         }
     }
-    let total = f64::from(u16::try_from(text.len()).unwrap_or(u16::MAX));
-    counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| {
-            let share = f64::from(*count) / total;
-            -share * share.log2()
-        })
-        .sum()
+    let mut sum = 0.0;
+    for byte in text {
+        let count = counts.get_mut(usize::from(*byte)).map(std::mem::take).unwrap_or_default();
+        sum += WEIGHTS.get(usize::from(count)).copied().unwrap_or_default();
+    }
+    total.log2() - sum / total
 }
 
 /// How many different bytes there are, up to the first 512.

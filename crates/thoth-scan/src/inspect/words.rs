@@ -86,10 +86,60 @@ impl Words {
         place
     }
 
+    /// The longest word that opens a text: its place in the list and its length.
+    pub(super) fn longest(&self, text: &str) -> Option<(usize, usize)> {
+        let mut longest = None;
+        self.any(text.bytes(), |word, length| {
+            longest = Some((word, length));
+            false
+        });
+        longest
+    }
+
     /// Whether the list was built.
     #[cfg(test)]
     pub(super) fn is_built(&self) -> bool {
         self.0.is_some()
+    }
+}
+
+/// A list of words that may stand anywhere in a text, in any case of ASCII.
+#[derive(Debug)]
+pub(super) struct Anywhere(Option<DFA>);
+
+impl Anywhere {
+    pub(super) fn new(words: &[&str]) -> Self {
+        // INVARIANT: the words are ours and few, so building cannot fail; a test of each list holds it.
+        let mut dfa = DFA::builder();
+        dfa.ascii_case_insensitive(true).match_kind(MatchKind::Standard).prefilter(false);
+        Self(dfa.start_kind(StartKind::Unanchored).build(words).ok())
+    }
+
+    /// Whether a word stands in a text.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        self.seek().is_some_and(|mut seek| text.bytes().any(|byte| seek.meets(byte)))
+    }
+
+    /// A look for the words that is given its text byte by byte.
+    pub(super) fn seek(&self) -> Option<Seek<'_>> {
+        let dfa = self.0.as_ref()?;
+        Some(Seek { dfa, state: dfa.start_state(Anchored::No).ok()? })
+    }
+}
+
+/// A look for words under way.
+#[derive(Debug)]
+pub(super) struct Seek<'d> {
+    dfa: &'d DFA,
+    state: StateID,
+}
+
+impl Seek<'_> {
+    /// Takes the next byte. Whether a word ends there.
+    pub(super) fn meets(&mut self, byte: u8) -> bool {
+        self.state = self.dfa.next_state(Anchored::No, self.state, byte);
+        // Without an anchor there is no dead state.
+        self.dfa.is_special(self.state)
     }
 }
 
@@ -124,5 +174,7 @@ mod tests {
             assert_eq!(ends.ends(text, |_, _| true), place, "{text}");
         }
         assert_eq!(ends.ends("a.nip.io", |_, rest| rest.ends_with("a.")), Some(0));
+        let longest = |text| words.longest(text);
+        assert_eq!([longest("/etc/ssh/x"), longest("/etcetera"), longest("b")], [Some((1, 9)), Some((0, 4)), None]);
     }
 }

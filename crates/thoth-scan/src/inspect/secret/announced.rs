@@ -3,14 +3,13 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
-
 use super::super::detection::{Class, Confidence, Direction};
 use super::super::entropy::bits_per_byte;
 use super::super::leaf::{Hit, Leaf};
 use super::super::settings::InspectSettings;
+use super::super::words::Anywhere;
 use super::assigned::{NAME, Values, is_name};
-use super::placeholder::is_placeholder;
+use super::placeholder::{has_pair, is_placeholder};
 
 /// Words that announce a secret, in the languages in which people write notes and configuration.
 pub(super) const WORDS: &[&str] = &[
@@ -102,17 +101,8 @@ const HARMLESS: &[&str] = &[
     "required",
 ];
 
-fn automaton(words: &[&str]) -> Option<AhoCorasick> {
-    // INVARIANT: the words are ours and few, so building cannot fail.
-    AhoCorasickBuilder::new().kind(Some(AhoCorasickKind::DFA)).ascii_case_insensitive(true).build(words).ok()
-}
-
-static ANNOUNCING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(WORDS));
-static TAKING_BACK: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(HARMLESS));
-
-fn has(words: &LazyLock<Option<AhoCorasick>>, text: &str) -> bool {
-    words.as_ref().is_some_and(|words| words.is_match(text))
-}
+static ANNOUNCING: LazyLock<Anywhere> = LazyLock::new(|| Anywhere::new(WORDS));
+static TAKING_BACK: LazyLock<Anywhere> = LazyLock::new(|| Anywhere::new(HARMLESS));
 
 /// Names that announce a secret only as a whole.
 const WHOLE_NAMES: &[&str] = &["auth", "authorization", "pass", "bearer", "x-api-key", "sas", "authkey"];
@@ -122,25 +112,28 @@ pub(in super::super) fn is_sensitive_key(key: &str) -> bool {
     if key.len() > 80 || key.len() < 3 {
         return false;
     }
-    let named = has(&ANNOUNCING, key) || WHOLE_NAMES.iter().any(|name| name.eq_ignore_ascii_case(key));
-    named && !has(&TAKING_BACK, &spread(key))
+    let named = ANNOUNCING.is_in(key) || WHOLE_NAMES.iter().any(|name| name.eq_ignore_ascii_case(key));
+    named && !is_taken_back(key)
 }
 
-/// Lower case, with `camelCase` and other separators spread to underscores.
-fn spread(key: &str) -> String {
-    let mut out = String::with_capacity(key.len() + 4);
+/// Whether a name says that no secret follows. It is read in lower case, with `camelCase` and other separators spread to
+/// underscores.
+fn is_taken_back(name: &str) -> bool {
+    let Some(mut seek) = TAKING_BACK.seek() else { return false };
     let mut last_lower = false;
-    for character in key.chars() {
-        if character.is_uppercase() && last_lower {
-            out.push('_');
-        }
+    name.chars().any(|character| {
+        let parts = last_lower && character.is_uppercase();
         last_lower = character.is_lowercase() || character.is_ascii_digit();
-        match character {
-            '-' | '.' | ' ' => out.push('_'),
-            other => out.extend(other.to_lowercase()),
-        }
-    }
-    out
+        let mut buffer = [0; 4];
+        (parts && seek.meets(b'_'))
+            || match character {
+                '-' | '.' | ' ' => seek.meets(b'_'),
+                other if other.is_ascii() => other.encode_utf8(&mut buffer).bytes().any(|byte| seek.meets(byte)),
+                other => {
+                    other.to_lowercase().any(|low| low.encode_utf8(&mut buffer).bytes().any(|byte| seek.meets(byte)))
+                }
+            }
+    })
 }
 
 /// Looks at many bytes at once: most values have no digit, and then all of them are looked at.
@@ -154,26 +147,28 @@ fn is_password(value: &str) -> bool {
     if !(6..=256).contains(&value.len()) {
         return false;
     }
-    let (mut digit, mut letter, mut mark, mut wide) = (false, false, false, false);
+    let (mut digit, mut letter, mut mark, mut wide, mut blank) = (false, false, false, false, false);
+    // Without a way out, so that many bytes are looked at at once.
     for byte in value.bytes() {
         digit |= byte.is_ascii_digit();
         letter |= byte.is_ascii_alphabetic();
-        mark |= byte.is_ascii_punctuation() && !matches!(byte, b'_' | b'-' | b'.' | b'/');
+        mark |= byte.is_ascii_punctuation() & !matches!(byte, b'_' | b'-' | b'.' | b'/');
         wide |= byte >= 0x80;
-        if byte == b' ' {
-            return false;
-        }
+        blank |= byte == b' ';
+    }
+    if blank {
+        return false;
     }
     letter |= wide && value.chars().any(char::is_alphabetic);
     u8::from(digit) + u8::from(letter) + u8::from(mark) >= 2
 }
 
-fn is_token(value: &str, min_entropy: f64) -> bool {
+/// Whether a value is made of what tokens are made of; how random it is costs more to know.
+fn is_like_token(value: &str) -> bool {
     (16..=4096).contains(&value.len())
         && has_digit(value)
         && value.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && !value.contains(' ')
-        && bits_per_byte(value.as_bytes()) >= min_entropy
+        && memchr::memchr(b' ', value.as_bytes()).is_none()
 }
 
 /// What the name of a member says of its value.
@@ -208,7 +203,8 @@ pub(in super::super) fn field_value(leaf: &Leaf<'_>, settings: &InspectSettings)
         return None;
     }
     let password = named == Named::Password;
-    let strong = if password { is_password(value) } else { is_token(value, settings.min_entropy) };
+    let random = || bits_per_byte(value.as_bytes()) >= settings.min_entropy;
+    let strong = if password { is_password(value) } else { is_like_token(value) && random() };
     let kind = match (password, leaf.direction) {
         // What a tool's own parameter for a password is there for.
         (true, Direction::Arguments) => "secrets.password_argument",
@@ -221,10 +217,10 @@ pub(in super::super) fn field_value(leaf: &Leaf<'_>, settings: &InspectSettings)
 /// Words for what a person types, as against what a machine makes.
 const PASSWORD_WORDS: &[&str] =
     &["pass", "pwd", "kennwort", "contraseña", "senha", "mot de passe", "密码", "パスワード", "пароль", "비밀번호"];
-static PASSWORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(PASSWORD_WORDS));
+static PASSWORDS: LazyLock<Anywhere> = LazyLock::new(|| Anywhere::new(PASSWORD_WORDS));
 
 pub(super) fn says_password(name: &str) -> bool {
-    has(&PASSWORDS, name)
+    PASSWORDS.is_in(name)
 }
 
 fn hit(kind: &'static str, range: Range<usize>, confidence: Confidence) -> Hit {
@@ -250,10 +246,14 @@ pub(super) fn check(
     let strong = if password {
         text.len() >= 8 && is_password(text) && has_digit(text) && text.chars().any(char::is_alphabetic)
     } else {
-        is_token(text, settings.min_entropy)
+        is_like_token(text)
     };
-    let found =
-        strong && !has(&TAKING_BACK, &spread(name_around(leaf.text, word))) && !is_placeholder(text) && !is_code(text);
+    // What costs least comes first: a text may be nothing but announcements of what is none.
+    let found = strong
+        && !is_code(text)
+        && !is_placeholder(text)
+        && !is_taken_back(name_around(leaf.text, word))
+        && (password || bits_per_byte(text.as_bytes()) >= settings.min_entropy);
     let kind = if password { "secrets.password" } else { "secrets.named_value" };
     (found.then(|| hit(kind, value.clone(), Confidence::Medium)), value)
 }
@@ -276,9 +276,11 @@ fn is_code(value: &str) -> bool {
             && part.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
     };
     // `self.token`, `config.db.password`; a token with dots has long random parts instead.
-    let dotted = value.contains('.')
-        && value
-            .split('.')
-            .all(|part| identifier(part) && part.len() <= 24 && !part.bytes().any(|byte| byte.is_ascii_digit()));
-    dotted || value.contains("::") || value.contains("->") || value.ends_with(']') || value.ends_with('{')
+    let dotted = || {
+        memchr::memchr(b'.', value.as_bytes()).is_some()
+            && value
+                .split('.')
+                .all(|part| part.len() <= 24 && identifier(part) && !part.bytes().any(|byte| byte.is_ascii_digit()))
+    };
+    value.ends_with([']', '{']) || has_pair(value, |a, b| matches!((a, b), (b':', b':') | (b'-', b'>'))) || dotted()
 }

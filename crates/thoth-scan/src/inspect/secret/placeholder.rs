@@ -51,21 +51,28 @@ const WORDS: &[&str] = &[
     "fake",
 ];
 
-/// What no real value contains.
-const MARKS: &[&str] = &["****", "....", "…", "${", "{{", "(", "[\"", "['"];
-
-fn automaton(words: &[&str]) -> Option<AhoCorasick> {
+static STAND_INS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     // INVARIANT: the words are ours and few, so building cannot fail.
-    AhoCorasickBuilder::new()
-        .kind(Some(AhoCorasickKind::DFA))
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::LeftmostLongest)
-        .build(words)
-        .ok()
+    let mut builder = AhoCorasickBuilder::new();
+    builder.kind(Some(AhoCorasickKind::DFA)).ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest);
+    builder.build(WORDS).ok()
+});
+
+/// Whether two neighbouring bytes of a value are a pair. Written without a way out, so that many are looked at at once.
+pub(super) fn has_pair(value: &str, pair: impl Fn(u8, u8) -> bool) -> bool {
+    let next = value.as_bytes().iter().skip(1);
+    value.bytes().zip(next).fold(false, |some, (a, b)| some | pair(a, *b))
 }
 
-static STAND_INS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(WORDS));
-static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| automaton(MARKS));
+/// Whether a value has what no real one has: an ellipsis, a mask, a call, an index, a variable.
+fn has_sign(value: &str) -> bool {
+    let pair = |a, b| {
+        matches!((a, b), (b'$' | b'{', b'{') | (b'[', b'"' | b'\'') | (b'*', b'*') | (b'.', b'.') | (0x80, 0xA6))
+    };
+    memchr::memchr(b'(', value.as_bytes()).is_some()
+        || (has_pair(value, pair)
+            && ["****", "....", "…", "${", "{{", "[\"", "['"].iter().any(|sign| value.contains(sign)))
+}
 
 /// Whether a run of token characters is filler such as `xxxxxxxx`, `0000`, `abcdef…` or `1234567890`.
 pub(super) fn is_filler(body: &[u8]) -> bool {
@@ -110,5 +117,5 @@ pub(super) fn is_reference(value: &str) -> bool {
         "<", "$", "%", "[", "{", "(", "@", "&", "*", "os.", "process.", "env.", "ENV", "self.", "this.", "op://",
         "vault:", "arn:", "http://", "https://", "file://", "/", "./", "../", "~/",
     ];
-    opens.iter().any(|open| value.starts_with(open)) || SIGNS.as_ref().is_some_and(|signs| signs.is_match(value))
+    opens.iter().any(|open| value.starts_with(open)) || has_sign(value)
 }
