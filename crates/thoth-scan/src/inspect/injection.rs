@@ -33,8 +33,6 @@ const SURE: u8 = 9;
 const REACH: usize = 6;
 /// How many places in one text are reported.
 const MAX_PLACES: usize = 20;
-/// How much of hidden comments is read a second time, as hidden: all of them are read as part of the text.
-const MAX_COMMENT: usize = 64 * 1024;
 /// The shortest text that instructs.
 const SHORTEST: usize = 12;
 
@@ -46,6 +44,25 @@ static LEET_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
 });
 
+/// How much of the hidden comments of a document is read a second time, as hidden: all are read as part of their texts.
+#[derive(Debug)]
+pub(super) struct Comments(usize);
+
+impl Default for Comments {
+    fn default() -> Self {
+        Self(64 * 1024)
+    }
+}
+
+impl Comments {
+    /// What of a comment is read, and leaves so much less.
+    fn take<'c>(&mut self, comment: &'c str) -> &'c str {
+        let taken = comment.get(..comment.floor_char_boundary(self.0)).unwrap_or_default();
+        self.0 -= taken.len();
+        taken
+    }
+}
+
 /// Whether a leaf is long enough to instruct anybody. A short argument is a value, not a speech.
 pub(super) fn may_instruct(leaf: &Leaf<'_>) -> bool {
     let shortest = if leaf.direction == Direction::Arguments { 2 * SHORTEST } else { SHORTEST };
@@ -53,12 +70,12 @@ pub(super) fn may_instruct(leaf: &Leaf<'_>) -> bool {
 }
 
 /// Finds instructions to a model in a leaf.
-pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
-    find_within(leaf, Limits::default(), hits);
+pub(super) fn find(leaf: &Leaf<'_>, comments: &mut Comments, hits: &mut Vec<Hit>) {
+    find_within(leaf, Limits::default(), comments, hits);
 }
 
 /// The same with other limits to what is decoded.
-pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, hits: &mut Vec<Hit>) {
+pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, comments: &mut Comments, hits: &mut Vec<Hit>) {
     if !may_instruct(leaf) {
         return;
     }
@@ -100,8 +117,8 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, hits: &mut Vec<Hit>) 
         if anomaly.kind == AnomalyKind::HiddenComment
             && let Some(comment) = leaf.text.get(anomaly.raw.clone())
         {
-            let comment = comment.get(..comment.floor_char_boundary(MAX_COMMENT)).unwrap_or(comment);
-            let inner = read(Text::read(comment).view(), How { bonus: 2, secret: false, by_line: false, ..how });
+            let inner =
+                read(Text::read(comments.take(comment)).view(), How { bonus: 2, secret: false, by_line: false, ..how });
             places.extend(inner.into_iter().map(|place| Place {
                 range: anomaly.raw.clone(),
                 kind: "injection.hidden_text",

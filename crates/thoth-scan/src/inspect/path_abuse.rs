@@ -66,7 +66,8 @@ fn judge(leaf: &Leaf<'_>, path: &str, decoded: &Decoded<'_>, settings: &InspectS
         return;
     }
     let walked = Walked::of(&plain);
-    let encoded = decoded.rounds > 0 && !path.contains("../") && plain.contains("../");
+    let climbs = |path: &str| memchr::memmem::find(path.as_bytes(), b"../").is_some();
+    let encoded = decoded.rounds > 0 && !climbs(path) && climbs(&plain);
     if allowed(&walked.path, settings) && !encoded {
         return;
     }
@@ -83,7 +84,18 @@ fn judge(leaf: &Leaf<'_>, path: &str, decoded: &Decoded<'_>, settings: &InspectS
 /// A path with slashes for backslashes. Full-width dots and slashes are dots and slashes to some file systems and gateways.
 fn with_slashes(path: &str) -> Cow<'_, str> {
     if !path.is_ascii() {
-        return path.nfkc().map(|character| if character == '\\' { '/' } else { character }).collect();
+        let mut out = String::with_capacity(path.len());
+        let mut rest = path;
+        while !rest.is_empty() {
+            // Letters of ASCII, ideographs and syllables are their own form, and to find that out costs most.
+            let own = |c: char| c.is_ascii() || matches!(c, '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}');
+            let (plain, wide) = rest.split_at(rest.find(|c| !own(c)).unwrap_or(rest.len()));
+            let (wide, next) = wide.split_at(wide.find(own).unwrap_or(wide.len()));
+            out.push_str(plain);
+            out.extend(wide.nfkc());
+            rest = next;
+        }
+        return Cow::Owned(if out.contains('\\') { out.replace('\\', "/") } else { out });
     }
     if memchr::memchr(b'\\', path.as_bytes()).is_none() { Cow::Borrowed(path) } else { path.replace('\\', "/").into() }
 }

@@ -34,23 +34,23 @@ pub(super) fn decode(text: &str) -> Decoded<'_> {
 }
 
 fn decode_once(text: &str) -> Option<String> {
-    let first = memchr::memchr(b'%', text.as_bytes())?;
-    let mut out = Vec::with_capacity(text.len());
-    let (head, tail) = text.as_bytes().split_at(first);
-    out.extend_from_slice(head);
-    let mut rest = tail;
-    let mut changed = false;
-    while let Some((&byte, after)) = rest.split_first() {
-        let pair = (byte == b'%').then(|| after.first_chunk::<2>()).flatten();
+    let bytes = text.as_bytes();
+    let (mut out, mut from) = (Vec::new(), 0);
+    for at in memchr::memchr_iter(b'%', bytes) {
+        let pair = bytes.get(at + 1..).and_then(|after| after.first_chunk::<2>());
         if let Some(value) = pair.and_then(|pair| hex_pair(*pair)) {
+            if out.is_empty() {
+                out.reserve(bytes.len());
+            }
+            out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
             out.push(value);
-            changed = true;
-            rest = after.get(2..).unwrap_or_default();
-        } else {
-            out.push(byte);
-            rest = after;
+            from = at + 3;
         }
     }
+    if from == 0 {
+        return None;
+    }
+    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
     // Overlong forms of the dot and the slash, which lenient servers accept and UTF-8 does not have.
     let overlong = [(&b"\xc0\xae"[..], &b"."[..]), (b"\xc0\xaf", b"/"), (b"\xc1\x9c", b"\\")];
     // No text has the bytes that they open with.
@@ -59,7 +59,7 @@ fn decode_once(text: &str) -> Option<String> {
             out = replace(&out, from, to);
         }
     }
-    changed.then(|| match String::from_utf8(out) {
+    Some(match String::from_utf8(out) {
         Ok(text) => text,
         Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
     })

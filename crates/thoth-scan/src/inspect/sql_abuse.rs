@@ -220,11 +220,11 @@ fn without_noise(text: &str) -> Cow<'_, str> {
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("/*") {
+    while let Some(at) = memchr::memmem::find(rest.as_bytes(), b"/*") {
         out.push_str(rest.get(..at).unwrap_or_default());
         // `/*!50000 union */` is executed by MySQL.
         let inner = rest.get(at + 2..).unwrap_or_default();
-        let Some(end) = inner.find("*/") else {
+        let Some(end) = memchr::memmem::find(inner.as_bytes(), b"*/") else {
             out.push_str("/*");
             rest = inner;
             break;

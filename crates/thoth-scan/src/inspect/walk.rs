@@ -47,6 +47,7 @@ pub(super) struct Walk<'s> {
     /// How many more names are asked for their role.
     new_roles: usize,
     quota: Quota,
+    comments: injection::Comments,
     /// How many values are still read alone.
     alone: usize,
     /// The values that are not.
@@ -101,6 +102,7 @@ impl<'s> Walk<'s> {
             roles: HashMap::new(),
             new_roles: MAX_NAMES,
             quota: Quota::default(),
+            comments: injection::Comments::default(),
             alone: crowd::MAX_ALONE,
             crowds: Crowds::default(),
             found: Vec::new(),
@@ -292,7 +294,7 @@ impl<'s> Walk<'s> {
         }
         let refused = self.quota.is_used_up() && hits.iter().any(|hit| self.refuses_unjudged(hit));
         if alone && self.incomplete.is_none() && kind != LeafKind::Number {
-            injection::find(&leaf, &mut hits);
+            injection::find(&leaf, &mut self.comments, &mut hits);
         } else if !alone && text.len() >= SHORTEST_WORD {
             self.join(value, &leaf, &mut hits, place.source);
         }

@@ -102,6 +102,9 @@ impl Look<'_> {
 
     /// The first word from `from` on, within `reach`, that has the meaning.
     fn find(&self, from: usize, reach: usize, meaning: Meaning) -> Option<usize> {
+        if !self.has(meaning) {
+            return None;
+        }
         let tokens = self.clause.tokens.iter().enumerate().skip(from).take(reach);
         tokens.into_iter().find(|(_, token)| token.meaning & meaning != 0).map(|(at, _)| at)
     }
@@ -114,6 +117,9 @@ impl Look<'_> {
     fn imperative(&self, meaning: Meaning) -> Option<usize> {
         const BEFORE: Meaning =
             SOFTENER | AUTHORITY | TODO | TAG | SPEAKER | MUST | YOU | FIRST | MODEL | COVERT | TEMPLATE;
+        if !self.has(meaning) {
+            return None;
+        }
         let mut open = 0;
         for (at, token) in self.clause.tokens.iter().enumerate().take(40) {
             if token.meaning & COMMA != 0 {
@@ -166,7 +172,7 @@ pub(super) fn signs(clause: &Clause, around: Around<'_, '_>, mut sign: impl FnMu
         Todo::Line if !around.comment && around.layout.get().structured => 3,
         _ => 0,
     };
-    add(Family::Note, if look.imperative(ACT | LEAK | SAY).is_some() { noted } else { 0 });
+    add(Family::Note, if noted > 0 && look.imperative(ACT | LEAK | SAY).is_some() { noted } else { 0 });
 }
 
 /// `Ignore all previous instructions`.
@@ -372,8 +378,9 @@ fn disarms(look: &Look<'_>) -> u8 {
 fn shapes(look: &Look<'_>, around: Around<'_, '_>) -> u8 {
     let tokens = look.clause.tokens.len();
     let whole = look.clause.opens_line && look.clause.closes_line && tokens <= 40;
-    let own_response =
-        (0..tokens.min(40)).find(|at| look.at(*at) & YOUR != 0 && look.find(at + 1, 3, RESPONSE).is_some());
+    let own_response = (0..tokens.min(40))
+        .filter(|_| look.has(YOUR) && look.has(RESPONSE))
+        .find(|at| look.at(*at) & YOUR != 0 && look.find(at + 1, 3, RESPONSE).is_some());
     let mut points = 0;
     if let Some(own) = own_response {
         let verb = look.imperative(SHAPE | SAY).filter(|verb| *verb < own);

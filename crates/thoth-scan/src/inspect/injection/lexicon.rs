@@ -6,11 +6,10 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::automaton::Automaton as _;
-use aho_corasick::dfa::DFA;
-use aho_corasick::{Input, MatchKind};
+use super::super::words::Words;
 
 /// A set of meanings.
 pub(super) type Meaning = u64;
@@ -301,28 +300,31 @@ pub(super) fn meaning_of(word: &str) -> Meaning {
 }
 
 struct Glyphs {
-    automaton: Option<DFA>,
+    words: Words,
     meanings: Vec<Meaning>,
 }
 
 static GLYPH_TABLE: LazyLock<Glyphs> = LazyLock::new(|| {
     let rows = GLYPHS.iter().flat_map(|(meaning, words)| words.split(' ').map(|word| (*meaning, word)));
     let (meanings, words): (Vec<_>, Vec<_>) = rows.unzip();
-    // INVARIANT: the words are ours and few, so building cannot fail; a test holds it.
-    // Runs are short, so that looking for where a word may begin costs more than it saves.
-    let automaton = DFA::builder().match_kind(MatchKind::LeftmostLongest).prefilter(false).build(words).ok();
-    Glyphs { automaton, meanings }
+    Glyphs { words: Words::new(&words), meanings }
 });
 
-/// The words of a run of glyphs: what each means and where it stands in the run.
-pub(super) fn glyphs(run: &str) -> impl Iterator<Item = (Meaning, std::ops::Range<usize>)> {
+/// The words of a run of glyphs: what each means and where it stands in the run. Most places open no word, and a walk from
+/// there ends at its first bytes: runs are short, and there are many.
+pub(super) fn glyphs(run: &str) -> impl Iterator<Item = (Meaning, Range<usize>)> {
     let table = &*GLYPH_TABLE;
-    table
-        .automaton
-        .iter()
-        .filter_map(move |automaton| automaton.try_find_iter(Input::new(run)).ok())
-        .flatten()
-        .map(|found| (table.meanings.get(found.pattern().as_usize()).copied().unwrap_or(0), found.range()))
+    let mut end = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let (start, rest) = (end, run.get(end..)?);
+            if let Some((word, length)) = table.words.longest(rest) {
+                end += length;
+                return Some((table.meanings.get(word).copied().unwrap_or(0), start..end));
+            }
+            end += rest.chars().next()?.len_utf8();
+        }
+    })
 }
 
 /// Every word of the table.

@@ -10,7 +10,7 @@ fn kinds(text: &str) -> Vec<&'static str> {
     let mut hits = Vec::new();
     // As in the walk: what stands beside a secret weighs more.
     super::super::secret::find(&leaf, &super::super::InspectSettings::default(), &mut hits);
-    find(&leaf, &mut hits);
+    find(&leaf, &mut Comments::default(), &mut hits);
     hits.retain(|hit| hit.class == Class::Injection);
     for hit in &hits {
         assert!(text.get(hit.range.clone()).is_some(), "a range on boundaries of characters");

@@ -213,7 +213,7 @@ impl Reader<'_> {
             if part.0 == 0 && !(byte == b'\'' && self.at > start && self.peek(1).is_ascii_alphabetic()) {
                 break;
             }
-            if part.has(Makeup::WIDE) && (self.at_full_stop() || self.at_punctuation()) {
+            if matches!(byte, 0xE2 | 0xE3) && (self.at_full_stop() || self.at_punctuation()) {
                 break;
             }
             if self.at - start > MAX_WORD && self.text.is_char_boundary(self.at) {

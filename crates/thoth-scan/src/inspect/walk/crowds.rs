@@ -70,9 +70,9 @@ impl Walk<'_> {
         self.carried(&leaf, &mut hits);
         if self.incomplete.is_none() {
             if may_instruct {
-                injection::find_within(&leaf, crowd::LIMITS, &mut hits);
+                injection::find_within(&leaf, crowd::LIMITS, &mut self.comments, &mut hits);
             }
-            place_apart(crowd, &leaf, &mut hits);
+            place_apart(crowd, &leaf, &mut self.comments, &mut hits);
             self.settle(&mut hits);
             self.report_crowd(crowd, &path, &hits, source);
         }
@@ -124,7 +124,7 @@ impl Walk<'_> {
 }
 
 /// Finds out in which values it is where the respelling of all says something: its place is all of them.
-fn place_apart(crowd: &Crowd, all: &Leaf<'_>, hits: &mut Vec<Hit>) {
+fn place_apart(crowd: &Crowd, all: &Leaf<'_>, comments: &mut injection::Comments, hits: &mut Vec<Hit>) {
     let is_apart = |hit: &Hit| hit.kind == "injection.encoded" && crowd.touched(hit.range.clone()).count() > 1;
     let Some(found) = hits.iter().find(|hit| is_apart(hit)).cloned() else { return };
     hits.retain(|hit| !is_apart(hit));
@@ -134,7 +134,7 @@ fn place_apart(crowd: &Crowd, all: &Leaf<'_>, hits: &mut Vec<Hit>) {
         let start = all.line(from).start;
         let leaf = Leaf::new(text, "", LeafKind::Text, Role::Prose, all.direction);
         let mut own = Vec::new();
-        injection::find(&leaf, &mut own);
+        injection::find(&leaf, comments, &mut own);
         hits.extend(own.into_iter().map(|hit| Hit { range: start + hit.range.start..start + hit.range.end, ..hit }));
         from = start + text.len() + 1;
     }

@@ -27,7 +27,7 @@ fn found(text: &str, role: Role) -> Vec<Hit> {
     secret::find(&leaf, &settings, &mut hits);
     personal::find(&leaf, &settings, &mut hits);
     abuse(&leaf, &settings, &mut hits);
-    injection::find(&leaf, &mut hits);
+    injection::find(&leaf, &mut injection::Comments::default(), &mut hits);
     hits
 }
 
