@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
-use thoth_types::json::{Limits, Tape};
+use thoth_types::json::{Limits, Tape, Value};
 
 use crate::canonical::exact;
 use crate::keys::KeyError;
@@ -29,6 +29,9 @@ pub enum ReceiptError {
     /// It is of another shape.
     #[error("the receipt is of version `{0}`, which is not known here; update thoth")]
     Version(String),
+    /// It is in an answer that says something else.
+    #[error("the answer around the receipt has another `{0}` than the receipt")]
+    Elsewhere(&'static str),
     /// There is no key.
     #[error("there is no seal key in `{0}`; name the `keys` folder of the tenant")]
     NoKey(String),
@@ -69,10 +72,10 @@ pub fn opener_in(keys: &Path) -> Result<SealOpener, ReceiptError> {
     key.map(|key| key.opener()).ok_or_else(|| ReceiptError::NoKey(keys.display().to_string()))
 }
 
-/// Verifies a receipt: the document itself, or an answer that has it as `receipt`.
+/// Verifies a receipt: the document itself, or an answer that has it as `receipt`, and says what the receipt says.
 ///
 /// # Errors
-/// When it is none, is not complete, or was not sealed by this key.
+/// When it is none, is not complete, was not sealed by this key, or stands in an answer that says something else.
 pub fn verify_receipt(document: &[u8], opener: &SealOpener) -> Result<Receipt, ReceiptError> {
     let mut tape = Tape::new();
     let limits = Limits { max_bytes: MAX_SEALED_BYTES, ..Limits::default() };
@@ -95,8 +98,38 @@ pub fn verify_receipt(document: &[u8], opener: &SealOpener) -> Result<Receipt, R
         let word = decision.and_then(|decision| decision.get(name)).and_then(|member| member.as_str());
         members.push((name, word.ok_or(ReceiptError::Incomplete(name))?.into_owned()));
     }
+    if value.get("receipt").is_some() {
+        agrees(value, &members)?;
+    }
     let document = String::from_utf8(receipt.raw().to_vec()).map_err(|_| SealError::NoObject)?;
     Ok(Receipt { members, document })
+}
+
+/// Whether an answer says what its receipt says, as far as both say it. No seal is over the answer itself.
+fn agrees(answer: Value<'_>, members: &[(&'static str, String)]) -> Result<(), ReceiptError> {
+    const TOLD: [(&str, &str); 7] = [
+        ("decision", "authorization_decision"),
+        ("authorization_decision", "authorization_decision"),
+        ("resolution", "authorization_decision"),
+        ("decision_reason_code", "decision_reason_code"),
+        ("violation_id", "violation_id"),
+        ("enforcement_trace_id", "enforcement_trace_id"),
+        ("action_attestation_id", "action_attestation_id"),
+    ];
+    let sealed = |name: &str| members.iter().find(|(own, _)| *own == name).map(|(_, text)| text.as_str());
+    for (name, of_receipt) in TOLD {
+        let Some(told) = answer.get(name).and_then(|told| told.as_str()) else { continue };
+        if sealed(of_receipt) != Some(&*told) {
+            return Err(ReceiptError::Elsewhere(name));
+        }
+    }
+    let changed = answer.get("modified_tool_args").filter(Value::is_object);
+    match changed.map(|changed| arguments_sha256(changed.raw())) {
+        Some(digest) if digest.as_deref() != sealed("arguments_sha256") => {
+            Err(ReceiptError::Elsewhere("modified_tool_args"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a receipt says of a call's arguments: the SHA-256, in hexadecimal digits, of their RFC 8785 form with every number as
@@ -135,8 +168,18 @@ mod tests {
         let opener = key.opener();
         let good = verify_receipt(sealed.as_bytes(), &opener).unwrap();
         assert_eq!(good.members.len(), REQUIRED.len() + DECIDED.len());
-        let answer = format!("{{\"decision\":\"ALLOW\",\"receipt\": {sealed} }}");
-        assert_eq!(verify_receipt(answer.as_bytes(), &opener).unwrap(), good);
+        let answer = |told: &str| format!("{{{told},\"receipt\": {sealed} }}");
+        for told in ["\"decision\":\"x\"", "\"decision\":null,\"violation_id\":null", "\"reason\":\"y\""] {
+            assert_eq!(verify_receipt(answer(told).as_bytes(), &opener).unwrap(), good);
+        }
+        for name in
+            ["decision", "authorization_decision", "decision_reason_code", "violation_id", "enforcement_trace_id"]
+        {
+            let other = verify_receipt(answer(&format!("\"{name}\":\"y\"")).as_bytes(), &opener);
+            assert!(matches!(other, Err(ReceiptError::Elsewhere(found)) if found == name), "{name}: {other:?}");
+        }
+        let other = verify_receipt(answer("\"modified_tool_args\":{\"a\":1}").as_bytes(), &opener);
+        assert!(matches!(other, Err(ReceiptError::Elsewhere("modified_tool_args"))), "{other:?}");
         for name in REQUIRED.iter().filter(|name| **name != "key_id").chain(&DECIDED) {
             let without = receipt().replace(&format!("\"{name}\":"), "\"other\":");
             let without = key.seal(RECEIPT_DOMAIN, &without).unwrap();

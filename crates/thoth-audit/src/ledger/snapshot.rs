@@ -83,7 +83,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (dir, keys) = (home.path().join("ledger"), LedgerKeys::new([1; 32], [2; 32]));
         let ledger = Ledger::open(&dir, &keys, LedgerOptions::default()).unwrap();
-        let (allow, allowed) = std::sync::mpsc::channel::<()>();
+        let (allow, allowed) = std::sync::mpsc::sync_channel::<()>(1000);
         let written = std::thread::scope(|scope| {
             let ledger = &ledger;
             let writer = scope.spawn(move || {
