@@ -35,7 +35,7 @@ fn ledger(home: &Path, events: u64) -> FileView {
     FileView::new(&dir)
 }
 
-fn look<T>(view: &FileView, mut work: impl FnMut(&dyn thoth_audit::view::Snapshot) -> T) -> T {
+fn look<T>(view: &FileView, mut work: impl FnMut(&dyn Snapshot) -> T) -> T {
     let mut found = None;
     view.look(&mut |snapshot| {
         found = Some(work(snapshot));
