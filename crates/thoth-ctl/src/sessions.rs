@@ -11,6 +11,9 @@ use thoth_shell::terminal::{fields, line, note};
 use crate::connection::Server;
 use crate::table::{self, shown, time};
 
+/// Up to where a server counts names.
+const MOST_COUNTED: u64 = 1_000;
+
 /// `thothctl sessions`
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionsCommand {
@@ -102,8 +105,8 @@ fn list(server: &Server, arguments: ListArgs) -> Outcome {
         let rows = list.data.iter().map(|session| {
             [
                 shown(Some(&session.session_id)),
-                names(&session.agents, 40),
-                names(&session.users, 40),
+                names(&session.agents, session.agent_count, 40),
+                names(&session.users, session.user_count, 40),
                 time(Some(&session.first_seen)),
                 time(Some(&session.last_seen)),
                 session.decisions.total.to_string(),
@@ -120,9 +123,20 @@ fn list(server: &Server, arguments: ListArgs) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn names(names: &[Named], widest: usize) -> String {
-    let names: Vec<&str> = names.iter().map(|named| &*named.name).collect();
-    if names.is_empty() { "-".to_owned() } else { cell(&names.join(", "), widest) }
+fn names(names: &[Named], count: u64, widest: usize) -> String {
+    let shown: Vec<String> = names.iter().map(|named| named.name.clone()).collect();
+    some_of(&shown, count, widest)
+}
+
+/// Some names, and how many there are if there are more. A server counts up to 1000.
+fn some_of(shown: &[String], count: u64, widest: usize) -> String {
+    let joined = if shown.is_empty() { "-".to_owned() } else { cell(&shown.join(", "), widest) };
+    let is_all = u64::try_from(shown.len()).is_ok_and(|shown| shown >= count);
+    match count {
+        _ if is_all => joined,
+        MOST_COUNTED.. => format!("{joined} (of {MOST_COUNTED} or more)"),
+        _ => format!("{joined} (of {count})"),
+    }
 }
 
 fn counted(counts: &Counts) -> String {
@@ -134,12 +148,12 @@ fn show(session: &Session) -> Result<(), Failure> {
     let tools: Vec<String> = session.tools.iter().map(|tool| format!("{} ({})", tool.name, tool.calls)).collect();
     fields(&[
         ("session", cell(&session.session_id, 200)),
-        ("agents", names(&session.agents, 400)),
-        ("users", names(&session.users, 400)),
+        ("agents", names(&session.agents, session.agent_count, 400)),
+        ("users", names(&session.users, session.user_count, 400)),
         ("first call", time(Some(&session.first_seen))),
         ("last call", time(Some(&session.last_seen))),
         ("calls", counted(&session.decisions)),
-        ("tools", if tools.is_empty() { "-".to_owned() } else { cell(&tools.join(", "), 2000) }),
+        ("tools", some_of(&tools, session.tool_count, 2000)),
         ("index", session.first_index.to_string()),
     ])
 }

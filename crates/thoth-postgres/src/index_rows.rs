@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use thoth_store::server::index::{
-    Added, Agent, Counts, Decision, DecisionFilter, Found, HOUR, IndexPage, MAX_INDEX_PAGE, MAX_LOOKED_AT, MAX_NAMES,
-    NameKind, SPAN, Seen, Session as Told, SessionFilter, ToolUse, cut,
+    Added, Agent, Counts, Decision, DecisionFilter, Found, HOUR, IndexPage, MAX_COUNTED_NAMES, MAX_INDEX_PAGE,
+    MAX_LISTED_NAMES, MAX_LOOKED_AT, MAX_NAMES, NameKind, SPAN, Seen, Session as Told, SessionFilter, ToolUse, cut,
 };
 use tokio_postgres::Row;
 
@@ -294,7 +294,7 @@ pub(crate) fn sessions(
     let rows = session.rows(&sql, &wanted.values)?;
     let found = rows.iter().map(read_session).collect::<Result<Vec<_>, _>>()?;
     let mut page = cut(found, limit, |told: &Told| told.position, is_full.then_some(edge));
-    names_of(session, tenant, &mut page.found)?;
+    names_of(session, tenant, &mut page.found, MAX_LISTED_NAMES)?;
     Ok(page)
 }
 
@@ -303,27 +303,29 @@ fn read_session(row: &Row) -> Result<Told, Fault> {
     Ok(Told { position: row.try_get(0)?, id: row.try_get(1)?, seen: seen(row, 2)?, agents, users, tools })
 }
 
-/// Adds the names in these sessions, the first of each kind.
-fn names_of(session: &Session<'_>, tenant: &str, told: &mut [Told]) -> Result<(), Fault> {
+/// Adds the names in these sessions, the first of each kind, and how many there are.
+fn names_of(session: &Session<'_>, tenant: &str, told: &mut [Told], most: u32) -> Result<(), Fault> {
     let positions: Vec<i64> = told.iter().map(|told| told.position).collect();
     let rows = session.rows(
-        "SELECT session, kind, name, calls FROM (
-             SELECT session, kind, name, calls, row_number() OVER (PARTITION BY session, kind ORDER BY name COLLATE \"C\") AS place
+        "SELECT session, kind, name, calls, least(count, $4) FROM (
+             SELECT session, kind, name, calls, count(*) OVER (PARTITION BY session, kind) AS count,
+                 row_number() OVER (PARTITION BY session, kind ORDER BY name COLLATE \"C\") AS place
              FROM session_names WHERE tenant = $1 AND session = ANY($2)) AS names
          WHERE place <= $3 ORDER BY session, kind, name COLLATE \"C\"",
-        &[&tenant, &positions, &i64::from(MAX_NAMES)],
+        &[&tenant, &positions, &i64::from(most), &i64::from(MAX_COUNTED_NAMES)],
     )?;
     for row in &rows {
         let (position, kind): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
         let Some(told) = told.iter_mut().find(|told| told.position == position) else { continue };
-        let name = (row.try_get(2)?, row.try_get(3)?);
-        if kind == NameKind::Agent.as_str() {
-            told.agents.push(name);
+        let names = if kind == NameKind::Agent.as_str() {
+            &mut told.agents
         } else if kind == NameKind::User.as_str() {
-            told.users.push(name);
+            &mut told.users
         } else {
-            told.tools.push(name);
-        }
+            &mut told.tools
+        };
+        names.first.push((row.try_get(2)?, row.try_get(3)?));
+        names.count = row.try_get(4)?;
     }
     Ok(())
 }
@@ -334,7 +336,7 @@ pub(crate) fn session(session: &Session<'_>, tenant: &str, id: &str) -> Result<O
     let row = session.row(&sql, &[&tenant, &name(id)])?;
     let Some(told) = row.as_ref().map(read_session).transpose()? else { return Ok(None) };
     let mut told = [told];
-    names_of(session, tenant, &mut told)?;
+    names_of(session, tenant, &mut told, MAX_NAMES)?;
     Ok(told.into_iter().next())
 }
 

@@ -3,7 +3,7 @@
 use thoth_api::contract::list::List;
 use thoth_api::contract::session::{Agent, AgentQuery, Counts, Named, Query, Session};
 use thoth_store::server::index::{
-    Agent as IndexedAgent, Counts as Counted, IndexPage, MAX_INDEX_PAGE, Session as Indexed, SessionFilter,
+    Agent as IndexedAgent, Counts as Counted, IndexPage, MAX_INDEX_PAGE, Names, Session as Indexed, SessionFilter,
 };
 
 use crate::access::Access;
@@ -14,8 +14,10 @@ use crate::holding::Whose;
 
 /// How many are on a page where nothing is said.
 const PAGE: u32 = 100;
-/// The most sessions on a page: each tells up to 256 names of each kind.
+/// The most sessions on a page.
 const MAX_SESSIONS: u32 = 200;
+/// How long the names on a page are together at most, beyond its first session: in JSON, a byte of a name may take six.
+const MAX_PAGE_NAMES: usize = 2 << 20;
 
 fn counts(counted: &Counted) -> Counts {
     let number = |count: i64| u64::try_from(count).unwrap_or_default();
@@ -30,20 +32,33 @@ fn counts(counted: &Counted) -> Counts {
 }
 
 fn session(indexed: Indexed) -> Session {
-    let named = |names: Vec<(String, i64)>| -> Vec<Named> {
-        let named = |(name, calls)| Named { name, calls: u64::try_from(calls).unwrap_or_default() };
-        names.into_iter().map(named).collect()
+    let number = |count: i64| u64::try_from(count).unwrap_or_default();
+    let named = |names: Names| -> (Vec<Named>, u64) {
+        let named = |(name, calls)| Named { name, calls: number(calls) };
+        (names.first.into_iter().map(named).collect(), number(names.count))
     };
+    let (agents, agent_count) = named(indexed.agents);
+    let (users, user_count) = named(indexed.users);
+    let (tools, tool_count) = named(indexed.tools);
     Session {
         session_id: indexed.id,
-        agents: named(indexed.agents),
-        users: named(indexed.users),
-        tools: named(indexed.tools),
+        agents,
+        agent_count,
+        users,
+        user_count,
+        tools,
+        tool_count,
         first_seen: indexed.seen.first.to_string(),
         last_seen: indexed.seen.last.to_string(),
         decisions: counts(&indexed.seen.counts),
-        first_index: u64::try_from(indexed.position).unwrap_or_default(),
+        first_index: number(indexed.position),
     }
+}
+
+/// How long the names in it are.
+fn named_bytes(session: &Indexed) -> usize {
+    let names = [&session.agents, &session.users, &session.tools].into_iter().flat_map(|names| &names.first);
+    names.map(|(name, _)| name.len()).sum()
 }
 
 /// A page of sessions, those that began last first. Blocks on the disk.
@@ -57,7 +72,17 @@ pub(crate) fn sessions(access: &Access, query: &Query) -> Result<List<Session>, 
     let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_SESSIONS);
     let page = IndexPage { beyond: cursor(query.cursor.as_deref())?, oldest_first: false, limit };
     catch_up(access);
-    let found = access.tenant.indexing.index.sessions(&filter, &page).map_err(Fault::unavailable)?;
+    let mut found = access.tenant.indexing.index.sessions(&filter, &page).map_err(Fault::unavailable)?;
+    let mut bytes = 0_usize;
+    let fits = |(at, session): (usize, &Indexed)| {
+        bytes = bytes.saturating_add(named_bytes(session));
+        at == 0 || bytes <= MAX_PAGE_NAMES
+    };
+    let fitting = found.found.iter().enumerate().map(fits).take_while(|fits| *fits).count();
+    if fitting < found.found.len() {
+        found.found.truncate(fitting);
+        found.next = found.found.last().map(|session| session.position);
+    }
     Ok(List {
         data: found.found.into_iter().map(session).collect(),
         total: None,

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use thoth_store::server::index::{
-    Decision, DecisionFilter, Found, HOUR, IndexPage, LedgerIndex, NameKind, Record, Session, SessionFilter,
+    Decision, DecisionFilter, Found, HOUR, IndexPage, LedgerIndex, MAX_COUNTED_NAMES, MAX_LISTED_NAMES, MAX_NAMES,
+    NameKind, Names, Record, Session, SessionFilter,
 };
 
 /// How many cases there are, each with an index of its own.
-pub const CASES: usize = 2;
+pub const CASES: usize = 3;
 const LOG: &str = "log+1+key";
 const EVENTS: i64 = 700;
 
@@ -50,7 +51,8 @@ fn records(places: std::ops::Range<i64>) -> Vec<Record> {
 
 /// Runs all cases. What is given opens the index of a number anew at every call.
 pub fn cases<I: LedgerIndex>(open: impl Fn(usize) -> I) {
-    let cases: [fn(&dyn Fn() -> I); CASES] = [whatever_is_asked_for, another_log_is_another_index];
+    let cases: [fn(&dyn Fn() -> I); CASES] =
+        [whatever_is_asked_for, another_log_is_another_index, long_sessions_are_cut];
     for (number, case) in cases.into_iter().enumerate() {
         case(&|| open(number));
     }
@@ -159,7 +161,8 @@ fn sessions_and_agents<I: LedgerIndex>(index: &I, records: &[Record], decided: &
             };
             *names.entry(name.unwrap()).or_default() += 1;
         }
-        Vec::from_iter(names)
+        let count = i64::try_from(names.len()).unwrap();
+        Names { first: Vec::from_iter(names), count }
     };
     for (id, expected) in &places {
         assert_eq!(index.positions(id, 0, 10_000).unwrap(), *expected, "{id}");
@@ -185,8 +188,8 @@ fn sessions_and_agents<I: LedgerIndex>(index: &I, records: &[Record], decided: &
         SessionFilter { agent: Some("nobody"), ..none },
     ] {
         let fits = |told: &Session| {
-            filter.agent.is_none_or(|agent| told.agents.iter().any(|(name, _)| name == agent))
-                && filter.user.is_none_or(|user| told.users.iter().any(|(name, _)| name == user))
+            filter.agent.is_none_or(|agent| told.agents.first.iter().any(|(name, _)| name == agent))
+                && filter.user.is_none_or(|user| told.users.first.iter().any(|(name, _)| name == user))
                 && filter.since.is_none_or(|since| told.seen.last >= since)
                 && filter.until.is_none_or(|until| told.seen.first <= until)
         };
@@ -234,4 +237,34 @@ fn another_log_is_another_index<I: LedgerIndex>(open: &dyn Fn() -> I) {
     index.add(LOG, 0, &records(0..9)).unwrap();
     let found = index.decisions(&DecisionFilter::default(), &everything).unwrap().found;
     assert_eq!(found, records(0..9).into_iter().filter_map(|record| record.decision).collect::<Vec<_>>());
+}
+
+/// Defends: lists tell a few names of each session, one session tells more, and both tell how many there are.
+fn long_sessions_are_cut<I: LedgerIndex>(open: &dyn Fn() -> I) {
+    let index = open();
+    let leaf = |place: i64, session: &str| {
+        format!(
+            r#"{{"agentId":"a{}","decision":"ALLOW","eventType":"TOOL_CALL_PRE","occurredAt":"{}","sessionId":"{session}","toolName":"t{place:05}","userId":"u"}}"#,
+            place % 100,
+            at(place),
+        )
+    };
+    let most = i64::from(MAX_COUNTED_NAMES) + 100;
+    let record = |place: i64| Record::of(place, leaf(place, if place < 20 { "short" } else { "long" }).as_bytes());
+    assert_eq!(index.indexed(LOG).unwrap(), 0);
+    index.add(LOG, 0, &(0..most).map(record).collect::<Vec<_>>()).unwrap();
+    let names =
+        |from: i64, count: u32| (from..from + i64::from(count)).map(|place| (format!("t{place:05}"), 1)).collect();
+    let listed = index.sessions(&SessionFilter::default(), &IndexPage { beyond: None, oldest_first: true, limit: 9 });
+    let listed = listed.unwrap().found;
+    assert_eq!(listed.iter().map(|session| &*session.id).collect::<Vec<_>>(), ["short", "long"]);
+    for (session, from, count, agents) in [(&listed[0], 0, 20, 20), (&listed[1], 20, i64::from(MAX_COUNTED_NAMES), 100)]
+    {
+        assert_eq!(session.tools, Names { first: names(from, MAX_LISTED_NAMES), count });
+        assert_eq!((session.agents.first.len(), session.agents.count), (16, agents));
+        assert_eq!(session.users, Names { first: vec![("u".to_owned(), session.seen.counts.total())], count: 1 });
+    }
+    let (short, long) = (index.session("short").unwrap().unwrap(), index.session("long").unwrap().unwrap());
+    assert_eq!(short.tools, Names { first: names(0, 20), count: 20 });
+    assert_eq!(long.tools, Names { first: names(20, MAX_NAMES), count: i64::from(MAX_COUNTED_NAMES) });
 }

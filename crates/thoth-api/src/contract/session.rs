@@ -40,18 +40,30 @@ pub struct Session {
     /// Names it.
     #[serde(alias = "sessionId", alias = "id")]
     pub session_id: String,
-    /// Its agents: one, unless several use the same name for a session. At most 256.
+    /// Its agents: one, unless several use the same name for a session. By name, the first 16 in lists and 256 else.
     #[serde(default, deserialize_with = "list")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agents: Vec<Named>,
-    /// The people behind them. At most 256.
+    /// How many of them there are; 1000 stands for more, too.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub agent_count: u64,
+    /// The people behind them. By name, the first 16 in lists and 256 else.
     #[serde(default, deserialize_with = "list")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub users: Vec<Named>,
-    /// The tools that it called. At most 256.
+    /// How many of them there are; 1000 stands for more, too.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub user_count: u64,
+    /// The tools that it called. By name, the first 16 in lists and 256 else.
     #[serde(default, deserialize_with = "list")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub tools: Vec<Named>,
+    /// How many of them there are; 1000 stands for more, too.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
+    pub tool_count: u64,
     /// When the first call was decided, RFC 3339.
     #[serde(alias = "firstSeen")]
     pub first_seen: String,

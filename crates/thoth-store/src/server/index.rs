@@ -16,6 +16,11 @@ pub const MAX_LOOKED_AT: u32 = 20_000;
 pub const MAX_INDEX_PAGE: u32 = 1_000;
 /// How many names of one kind are told of a session.
 pub const MAX_NAMES: u32 = 256;
+/// How many names of each kind a list tells of each session: of the longest names, a page of the most sessions still fits in
+/// what a client takes.
+pub const MAX_LISTED_NAMES: u32 = 16;
+/// Up to where names are counted: a count that is as high stands for all above, too.
+pub const MAX_COUNTED_NAMES: u32 = 1_000;
 /// How many positions share a row that says from when to when they are.
 pub const SPAN: i64 = 1_024;
 /// How long one hour is, in nanoseconds.
@@ -373,12 +378,21 @@ pub struct Session {
     pub id: String,
     /// Its decisions.
     pub seen: Seen,
-    /// What stands in them, and how often; the first [`MAX_NAMES`] of each kind.
-    pub agents: Vec<(String, i64)>,
+    /// What stands in them.
+    pub agents: Names,
     /// The same of people.
-    pub users: Vec<(String, i64)>,
+    pub users: Names,
     /// The same of tools.
-    pub tools: Vec<(String, i64)>,
+    pub tools: Names,
+}
+
+/// The names of one kind in a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The first [`MAX_NAMES`] by name, or [`MAX_LISTED_NAMES`] in lists, and in how many decisions each stands.
+    pub first: Vec<(String, i64)>,
+    /// How many there are, up to [`MAX_COUNTED_NAMES`].
+    pub count: i64,
 }
 
 /// An agent.

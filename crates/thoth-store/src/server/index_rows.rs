@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use super::index::{
-    Added, Agent, Counts, Decision, DecisionFilter, Found, HOUR, IndexPage, MAX_INDEX_PAGE, MAX_LOOKED_AT, MAX_NAMES,
-    NameKind, SPAN, Seen, Session, SessionFilter, ToolUse, cut,
+    Added, Agent, Counts, Decision, DecisionFilter, Found, HOUR, IndexPage, MAX_COUNTED_NAMES, MAX_INDEX_PAGE,
+    MAX_LISTED_NAMES, MAX_LOOKED_AT, MAX_NAMES, NameKind, Names, SPAN, Seen, Session, SessionFilter, ToolUse, cut,
 };
 use crate::error::Fault;
 use crate::rows::{nanoseconds, time};
@@ -325,7 +325,7 @@ pub(super) fn sessions(
     let edge = (looked_at >= i64::from(MAX_LOOKED_AT)).then_some(edge);
     let mut page = cut(found, limit, |session: &Session| session.position, edge);
     for session in &mut page.found {
-        names(connection, session)?;
+        names(connection, session, MAX_LISTED_NAMES)?;
     }
     Ok(page)
 }
@@ -335,14 +335,19 @@ fn read_session(row: &Row<'_>) -> Result<Session, Fault> {
     Ok(Session { position: row.get(0)?, id: row.get(1)?, seen: seen(row, 2)?, agents, users, tools })
 }
 
-fn names(connection: &Connection, session: &mut Session) -> Result<(), Fault> {
-    let mut statement = connection.prepare_cached(
+fn names(connection: &Connection, session: &mut Session, most: u32) -> Result<(), Fault> {
+    let mut named = connection.prepare_cached(
         "SELECT name, calls FROM session_names WHERE session = ?1 AND kind = ?2 ORDER BY name LIMIT ?3",
     )?;
-    let mut of = |kind: NameKind| -> Result<Vec<(String, i64)>, Fault> {
-        let rows = statement
-            .query_map(params![session.position, kind.as_str(), MAX_NAMES], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    let mut counted = connection.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM session_names WHERE session = ?1 AND kind = ?2 LIMIT ?3)",
+    )?;
+    let mut of = |kind: NameKind| -> Result<Names, Fault> {
+        let kind = kind.as_str();
+        let rows = named.query_map(params![session.position, kind, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let first = rows.collect::<Result<_, _>>()?;
+        let count = counted.query_row(params![session.position, kind, MAX_COUNTED_NAMES], |row| row.get(0))?;
+        Ok(Names { first, count })
     };
     let found = (of(NameKind::Agent)?, of(NameKind::User)?, of(NameKind::Tool)?);
     (session.agents, session.users, session.tools) = found;
@@ -354,7 +359,7 @@ pub(super) fn session(connection: &Connection, id: &str) -> Result<Option<Sessio
     let mut statement = connection.prepare_cached(&sql)?;
     let found = statement.query_and_then([id], read_session)?.next().transpose()?;
     let Some(mut session) = found else { return Ok(None) };
-    names(connection, &mut session)?;
+    names(connection, &mut session, MAX_NAMES)?;
     Ok(Some(session))
 }
 
