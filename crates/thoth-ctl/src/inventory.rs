@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use thoth_api::contract::inventory::ReportQuery;
-use thoth_shell::exit::Outcome;
+use thoth_api::contract::inventory::{Report, ReportQuery};
+use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::line;
 
 use crate::connection::Server;
@@ -28,8 +28,7 @@ pub(crate) struct InventoryArgs {
 }
 
 pub(crate) fn run(server: &Server, arguments: &InventoryArgs) -> Outcome {
-    let query = ReportQuery { window_hours: Some(arguments.window_hours) };
-    let mut report = server.ask(async |administration| administration.inventory(&query).await)?;
+    let mut report = whole(server, arguments.window_hours)?;
     if let Some(agent) = &arguments.agent_id {
         report.agents.retain(|known| known.agent_id == *agent);
     }
@@ -64,4 +63,32 @@ pub(crate) fn run(server: &Server, arguments: &InventoryArgs) -> Outcome {
         report.changed_tools
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// All pages of a report as one. What was counted is what the first one says.
+fn whole(server: &Server, window_hours: u32) -> Result<Report, Failure> {
+    let mut query = ReportQuery { window_hours: Some(window_hours), ..ReportQuery::default() };
+    let mut whole: Option<Report> = None;
+    loop {
+        let page = server.ask(async |administration| administration.inventory(&query).await)?;
+        let next = page.next_cursor.clone();
+        let report = match &mut whole {
+            None => whole.insert(page),
+            Some(report) => {
+                for agent in page.agents {
+                    match report.agents.last_mut().filter(|last| last.agent_id == agent.agent_id) {
+                        Some(last) => last.tools.extend(agent.tools),
+                        None => report.agents.push(agent),
+                    }
+                }
+                report
+            }
+        };
+        report.next_cursor = None;
+        // A server that begins again would never come to an end.
+        if next.is_none() || next == query.cursor {
+            return whole.ok_or_else(|| Failure::failed("the server has no report"));
+        }
+        query.cursor = next;
+    }
 }

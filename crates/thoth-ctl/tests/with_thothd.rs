@@ -8,12 +8,12 @@ use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use thoth_api::contract::hold::Outcome;
 use thoth_api::contract::key::{ApiKey, Create, Permission, ScopeLevel};
 use thoth_api::contract::{endpoint, enforce, event, policy_bundle, read};
-use thoth_api::{Enforcer, RemoteError, TlsSettings, Url};
+use thoth_api::{Enforcer, Exchange, RemoteError, Timeouts, TlsSettings, Url};
 use thoth_server::{Options, Rates, Server, create_key};
 use thoth_types::{Decision, Mode};
 use tokio::runtime::{Builder, Runtime};
@@ -372,6 +372,40 @@ fn a_pack_holds_beside_the_starter_policy() {
             );
         }
     }
+}
+
+/// Defends: a report of more tools than a page has is shown whole, each tool once.
+#[test]
+fn an_inventory_of_several_pages() {
+    const EACH: usize = 600;
+    let site = Site::start();
+    let ops = site.key(ScopeLevel::Organization, None, &[Permission::Read]);
+    let url = Url::parse(&format!("{}/acme/thoth/tool-inventory", site.url)).unwrap();
+    let exchange = Exchange::new(url, &TlsSettings::default(), Timeouts::default()).unwrap();
+    for agent in ["bot", "eve"] {
+        let key = site.key(ScopeLevel::Agent, Some(agent), &[Permission::Execute]);
+        let headers = [("x-api-key".to_owned(), key.expose_secret().to_owned())];
+        for first in (0..EACH).step_by(100) {
+            let tools: Vec<Value> =
+                (first..first + 100).map(|number| json!({ "name": format!("t{number}") })).collect();
+            let body = json!({ "agent_id": agent, "tools": tools }).to_string().into_bytes();
+            let told = exchange.post(&headers, body, 1 << 20, Duration::from_secs(30));
+            assert_eq!(site.runtime.block_on(told).unwrap().status(), 200);
+        }
+    }
+    let (code, said) = site.thothctl(&ops, "acme", &["inventory", "--json"]);
+    let report: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{code} {said}"));
+    let agents = report["agents"].as_array().unwrap();
+    assert_eq!(agents.iter().map(|agent| &agent["agent_id"]).collect::<Vec<_>>(), ["bot", "eve"]);
+    for agent in agents {
+        let mut names: Vec<&str> =
+            agent["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+        names.dedup();
+        assert_eq!((names.len(), names.is_sorted()), (EACH, true), "{}", agent["agent_id"]);
+    }
+    assert_eq!(report.get("next_cursor"), None);
+    let (code, said) = site.thothctl(&ops, "acme", &["inventory", "--agent-id", "eve"]);
+    assert!(code == 0 && said.lines().filter(|line| line.contains("eve")).count() == EACH, "{said}");
 }
 
 /// An organisation is set up in one go, again and again: what is as it should be stays, and every pack holds as a bundle.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use thoth_store::server::ServerError;
 use thoth_store::server::inventory::{
-    InventoryRecords, ListedTool, MAX_TOOLS_OF_TENANT, Noted, Tool, forgotten_before,
+    InventoryRecords, ListedTool, MAX_TOOLS_OF_AGENT, MAX_TOOLS_OF_TENANT, Noted, Tool, forgotten_before,
 };
 
 use crate::database::Lane;
@@ -43,15 +43,18 @@ fn note(
 ) -> Result<Noted, Fault> {
     let mut noted = Noted::default();
     let at = nanoseconds(now)?;
-    let count = || -> Result<i64, Fault> {
-        let row = session.row("SELECT count(*) FROM tools WHERE tenant = $1", &[&tenant])?;
-        Ok(row.map_or(Ok(0), |row| row.try_get(0))?)
+    let room = || -> Result<i64, Fault> {
+        let sql = "SELECT count(*), count(*) FILTER (WHERE agent = $2) FROM tools WHERE tenant = $1";
+        let row = session.row(sql, &[&tenant, &agent])?;
+        let (all, own): (i64, i64) =
+            row.map_or(Ok((0, 0)), |row| Ok::<_, Fault>((row.try_get(0)?, row.try_get(1)?)))?;
+        Ok((MAX_TOOLS_OF_TENANT - all).min(MAX_TOOLS_OF_AGENT - own))
     };
-    let mut room = MAX_TOOLS_OF_TENANT - count()?;
-    if room < i64::try_from(tools.len()).unwrap_or(i64::MAX) {
+    let mut left = room()?;
+    if left < i64::try_from(tools.len()).unwrap_or(i64::MAX) {
         let before = nanoseconds(forgotten_before(now)).unwrap_or(i64::MIN);
         session.change("DELETE FROM tools WHERE tenant = $1 AND last_seen < $2", &[&tenant, &before])?;
-        room = MAX_TOOLS_OF_TENANT - count()?;
+        left = room()?;
     }
     let names: Vec<&[u8]> = tools.iter().map(|tool| tool.name.as_bytes()).collect();
     let sql = "SELECT name, fingerprint FROM tools WHERE tenant = $1 AND agent = $2 AND name = ANY($3)";
@@ -63,9 +66,9 @@ fn note(
     let (mut same, mut added, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     for tool in tools {
         match known.get(tool.name.as_bytes()) {
-            None if room <= 0 => noted.refused += 1,
+            None if left <= 0 => noted.refused += 1,
             None => {
-                room -= 1;
+                left -= 1;
                 noted.new += 1;
                 added.push(*tool);
             }

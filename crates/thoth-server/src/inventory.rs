@@ -29,6 +29,8 @@ const MAX_DESCRIPTION: usize = 16 << 10;
 const MAX_SCHEMA: usize = 128 << 10;
 /// The longest word for who tells of tools.
 const MAX_SOURCE: usize = 64;
+/// How many tools are on a page of a report, at most and where nothing is said.
+const PAGE: u32 = 1_000;
 /// How many hours a report goes back where nothing is said.
 const WINDOW_HOURS: u32 = 168;
 
@@ -65,8 +67,8 @@ pub(crate) fn take(app: &App, access: &Access, body: &[u8]) -> Result<Receipt, F
 fn definition(index: usize, tool: &Tool) -> Result<(String, String), Fault> {
     let bad = |what: &str| Fault::bad(format!("entry {index} of `tools`: {what}"));
     let Tool { name, description, input_schema } = tool;
-    if name.is_empty() || name.len() > MAX_NAME || name.contains('\0') {
-        return Err(bad(&format!("its name has 1 to {MAX_NAME} bytes, and none of them is 0")));
+    if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(bad(&format!("its name has 1 to {MAX_NAME} bytes, and no control characters")));
     }
     if description.as_ref().is_some_and(|text| text.len() > MAX_DESCRIPTION) {
         return Err(bad(&format!("its description is longer than {MAX_DESCRIPTION} bytes")));
@@ -133,6 +135,8 @@ pub(crate) fn report(app: &App, access: &Access, query: &ReportQuery) -> Result<
     if window_hours == 0 || window_hours > MAX_WINDOW_HOURS {
         return Err(Fault::bad(format!("`window_hours` is 1 to {MAX_WINDOW_HOURS}")));
     }
+    let beyond = query.cursor.as_deref().map(serde_json::from_str::<(String, String)>).transpose();
+    let beyond = beyond.map_err(|_| Fault::bad("`cursor` is none that a report gave"))?;
     let now = clock::now().wall;
     let since = now.saturating_sub(SignedDuration::from_hours(i64::from(window_hours))).map_err(Fault::broken)?;
     catch_up(access);
@@ -150,27 +154,44 @@ pub(crate) fn report(app: &App, access: &Access, query: &ReportQuery) -> Result<
         tool.calls += u64::try_from(used.calls).unwrap_or_default();
         tool.refused_calls += u64::try_from(used.refused).unwrap_or_default();
     }
-    let agents: Vec<ReportedAgent> = agents
-        .into_iter()
-        .map(|(agent_id, tools)| {
-            let tools: Vec<ReportedTool> = tools.into_values().collect();
-            let sum = |of: fn(&ReportedTool) -> u64| tools.iter().map(of).sum();
-            ReportedAgent {
-                agent_id,
-                has_inventory: tools.iter().any(|tool| tool.listed),
-                calls: sum(|tool| tool.calls),
-                unapproved_calls: sum(|tool| if tool.listed { 0 } else { tool.calls }),
-                refused_calls: sum(|tool| tool.refused_calls),
-                tools,
-            }
-        })
-        .collect();
-    Ok(Report {
+    let mut report = Report {
         window_hours,
         since: since.to_string(),
-        calls: agents.iter().map(|agent| agent.calls).sum(),
-        unapproved_calls: agents.iter().map(|agent| agent.unapproved_calls).sum(),
+        calls: 0,
+        unapproved_calls: 0,
         changed_tools,
-        agents,
-    })
+        agents: Vec::new(),
+        next_cursor: None,
+    };
+    let mut room = usize::try_from(query.limit.unwrap_or(PAGE).clamp(1, PAGE)).unwrap_or(1);
+    let mut is_more = false;
+    for (agent_id, tools) in agents {
+        let sum = |of: fn(&ReportedTool) -> u64| tools.values().map(of).sum();
+        let mut agent = ReportedAgent {
+            has_inventory: tools.values().any(|tool| tool.listed),
+            calls: sum(|tool| tool.calls),
+            unapproved_calls: sum(|tool| if tool.listed { 0 } else { tool.calls }),
+            refused_calls: sum(|tool| tool.refused_calls),
+            tools: Vec::new(),
+            agent_id,
+        };
+        report.calls += agent.calls;
+        report.unapproved_calls += agent.unapproved_calls;
+        for (name, tool) in tools {
+            let is_beyond = beyond.as_ref().is_none_or(|last| (&agent.agent_id, &name) > (&last.0, &last.1));
+            match room.checked_sub(usize::from(is_beyond)) {
+                Some(left) => room = left,
+                None => is_more = true,
+            }
+            if is_beyond && !is_more {
+                agent.tools.push(tool);
+            }
+        }
+        if !agent.tools.is_empty() {
+            report.agents.push(agent);
+        }
+    }
+    let last = report.agents.last().and_then(|agent| Some((&agent.agent_id, &agent.tools.last()?.name)));
+    report.next_cursor = last.filter(|_| is_more).map(|last| json!(last).to_string());
+    Ok(report)
 }

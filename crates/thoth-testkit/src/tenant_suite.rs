@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "it is called by tests, which it fails")]
 
 use jiff::{SignedDuration, Timestamp};
-use thoth_store::server::inventory::{ListedTool, MAX_TOOLS_OF_TENANT, Noted, TOOL_DAYS};
+use thoth_store::server::inventory::{ListedTool, MAX_TOOLS_OF_AGENT, MAX_TOOLS_OF_TENANT, Noted, TOOL_DAYS};
 use thoth_store::server::settings::{KeptSettings, Settings};
 use thoth_store::server::{Event, Filter, Page, Records};
 
@@ -92,16 +92,27 @@ fn tools_become_others<R: Records>(open: &dyn Fn() -> R) {
         [("bot", "'; DROP TABLE tools; --"), ("bot", "b"), ("eve", "b")]
     );
 
-    let names: Vec<String> = (0..MAX_TOOLS_OF_TENANT).map(|number| format!("t{number}")).collect();
+    let names: Vec<String> = (0..MAX_TOOLS_OF_AGENT).map(|number| format!("t{number}")).collect();
     let many: Vec<ListedTool<'_>> =
         names.iter().map(|name| ListedTool { name, fingerprint: "sha256:1", definition: "{}" }).collect();
-    let noted: Vec<Noted> = many.chunks(1_000).map(|some| note("mill", some, day(4))).collect();
-    let new: u64 = noted.iter().map(|noted| noted.new).sum();
-    let refused: u64 = noted.iter().map(|noted| noted.refused).sum();
-    assert_eq!((i64::try_from(new).unwrap(), refused), (MAX_TOOLS_OF_TENANT - 3, 3), "the others are not old");
-    let noted = note("mill", &[tool("one more", "sha256:1")], day(4));
-    assert_eq!((noted.new, noted.refused), (0, 1));
-    let noted = note("mill", &[tool("one more", "sha256:1")], day(4 + TOOL_DAYS));
-    assert_eq!((noted.new, noted.refused), (1, 0), "what nobody listed for so long gives way");
-    assert_eq!(i64::try_from(store.tools("acme").unwrap().len()).unwrap(), MAX_TOOLS_OF_TENANT - 3 + 1);
+    let all = |agent: &str, at: Timestamp| {
+        let noted = many.chunks(400).map(|some| note(agent, some, at));
+        noted.fold((0, 0), |(new, refused), noted| (new + noted.new, refused + noted.refused))
+    };
+    let share = u64::try_from(MAX_TOOLS_OF_AGENT).unwrap();
+    assert_eq!(all("mill", day(4)), (share, 0));
+    let more = [tool("one more", "sha256:1")];
+    let refused = Noted { refused: 1, ..Noted::default() };
+    assert_eq!(note("mill", &more, day(4)), refused, "an agent has its share");
+    assert_eq!(note("eve", &more, day(4)), Noted { new: 1, ..Noted::default() }, "and others have theirs");
+    let agents = MAX_TOOLS_OF_TENANT / MAX_TOOLS_OF_AGENT;
+    for number in 1..agents {
+        let expected = if number + 1 < agents { (share, 0) } else { (share - 4, 4) };
+        assert_eq!(all(&format!("mill {number}"), day(4)), expected, "the others are not old");
+    }
+    assert_eq!(note("new", &more, day(4)), refused, "there is no more room for anybody");
+    let noted = note("new", &more, day(4 + TOOL_DAYS));
+    assert_eq!(noted, Noted { new: 1, ..Noted::default() }, "what nobody listed for so long gives way");
+    assert_eq!(note("mill", &more, day(5 + TOOL_DAYS)), Noted { new: 1, ..Noted::default() }, "of the agent, too");
+    assert_eq!(store.tools("acme").unwrap().len(), 2);
 }

@@ -63,6 +63,12 @@ pub struct ReportQuery {
     /// How many hours back, 168 where nothing is said, at most 2160. Calls are counted by the hour.
     #[serde(default, alias = "windowHours", skip_serializing_if = "Option::is_none")]
     pub window_hours: Option<u32>,
+    /// Where to go on, as the last answer said.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many tools at most, of all agents together.
+    #[serde(default, alias = "per_page", skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }
 
 /// A tool in a report.
@@ -109,9 +115,9 @@ pub struct ReportedAgent {
     pub agent_id: String,
     /// Whether it has listed any tool.
     pub has_inventory: bool,
-    /// Its tools, by name: those that it listed, and others that it called.
+    /// Its tools that are on this page, by name: those that it listed, and others that it called.
     pub tools: Vec<ReportedTool>,
-    /// How many calls were decided in this time.
+    /// How many calls of all its tools were decided in this time.
     pub calls: u64,
     /// How many of them were of tools that it did not list.
     pub unapproved_calls: u64,
@@ -127,12 +133,15 @@ pub struct Report {
     pub window_hours: u32,
     /// From when on calls are counted, RFC 3339.
     pub since: String,
-    /// The agents, by name.
+    /// The agents that have a tool on this page, by name.
     pub agents: Vec<ReportedAgent>,
-    /// How many calls were decided in this time.
+    /// How many calls of all agents were decided in this time.
     pub calls: u64,
     /// How many of them were of tools that their agent did not list.
     pub unapproved_calls: u64,
     /// How many tools became others in this time.
     pub changed_tools: u64,
+    /// Where the next page begins, where there is one. An agent may have tools on both.
+    #[serde(default, alias = "nextCursor", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }

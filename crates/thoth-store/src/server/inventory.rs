@@ -9,6 +9,8 @@ use crate::rows::{nanoseconds, time};
 
 /// How many tools one tenant may have.
 pub const MAX_TOOLS_OF_TENANT: i64 = 20_000;
+/// How many of them one agent may have: what it lists allows nothing, and must not keep others from being listed.
+pub const MAX_TOOLS_OF_AGENT: i64 = 1_000;
 /// A tool that nobody listed for so many days gives way to a new one where there is no room.
 pub const TOOL_DAYS: i64 = 30;
 
@@ -110,16 +112,18 @@ fn note(
 ) -> Result<Noted, Fault> {
     let mut noted = Noted::default();
     let at = nanoseconds(now)?;
-    let count = || -> Result<i64, Fault> {
-        let mut statement = connection.prepare_cached("SELECT count(*) FROM tools WHERE tenant = ?1")?;
-        Ok(statement.query_row([tenant], |row| row.get(0))?)
+    let room = || -> Result<i64, Fault> {
+        let mut statement = connection
+            .prepare_cached("SELECT count(*), count(*) FILTER (WHERE agent = ?2) FROM tools WHERE tenant = ?1")?;
+        let (all, own): (i64, i64) = statement.query_row([tenant, agent], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((MAX_TOOLS_OF_TENANT - all).min(MAX_TOOLS_OF_AGENT - own))
     };
-    let mut room = MAX_TOOLS_OF_TENANT - count()?;
-    if room < i64::try_from(tools.len()).unwrap_or(i64::MAX) {
+    let mut left = room()?;
+    if left < i64::try_from(tools.len()).unwrap_or(i64::MAX) {
         connection
             .prepare_cached("DELETE FROM tools WHERE tenant = ?1 AND last_seen < ?2")?
             .execute(params![tenant, nanoseconds(forgotten_before(now)).unwrap_or(i64::MIN)])?;
-        room = MAX_TOOLS_OF_TENANT - count()?;
+        left = room()?;
     }
     let mut known =
         connection.prepare_cached("SELECT fingerprint FROM tools WHERE tenant = ?1 AND agent = ?2 AND name = ?3")?;
@@ -137,10 +141,10 @@ fn note(
     for ListedTool { name, fingerprint, definition } in tools {
         let before: Option<String> = known.query_row([tenant, agent, name], |row| row.get(0)).optional()?;
         match before {
-            None if room <= 0 => noted.refused += 1,
+            None if left <= 0 => noted.refused += 1,
             None => {
                 insert.execute(params![tenant, agent, name, source, fingerprint, at, definition])?;
-                room -= 1;
+                left -= 1;
                 noted.new += 1;
             }
             Some(before) if before == *fingerprint => drop(same.execute(params![tenant, agent, name, at, source])?),

@@ -172,6 +172,7 @@ async fn what_tools_agents_have() {
         (json!({ "agent_id": "bot", "tools": [{ "name": "x" }, { "name": "x" }] }), 400),
         (json!({ "agent_id": "bot", "tools": [{ "name": "" }] }), 400),
         (json!({ "agent_id": "bot", "tools": [{ "name": "x".repeat(600) }] }), 400),
+        (json!({ "agent_id": "bot", "tools": [{ "name": "x\u{1b}[2J" }] }), 400),
         (json!({ "agent_id": "bot", "tools": [{ "name": "x", "description": "x".repeat(20_000) }] }), 400),
         (json!({ "agent_id": "bot", "tools": [{ "name": "x", "input_schema": [1] }] }), 400),
         (json!({ "agent_id": "bot", "tools": [{ "name": "x", "input_schema": deep }] }), 400),
@@ -215,6 +216,35 @@ async fn what_tools_agents_have() {
         ]
     );
     assert_eq!((&agent["has_inventory"], &agent["refused_calls"]), (&json!(true), &json!(2)));
+    // In pages it is the same, with what was counted on each of them.
+    let eve = world.key("acme", Some("eve"), &[Permission::Execute], None);
+    let many: Vec<Value> = (0..5).map(|number| json!({ "name": format!("t{number}") })).collect();
+    let body = json!({ "agent_id": "eve", "tools": many }).to_string();
+    assert_eq!(world.ask("POST", TELL, Some(&eve), body).await.status, 200);
+    let whole = report("").await.body;
+    assert_eq!((&whole["next_cursor"], whole["agents"].as_array().unwrap().len()), (&Value::Null, 2));
+    let rows = |report: &Value| -> Vec<Value> {
+        let agents = report["agents"].as_array().unwrap().iter();
+        let tools = |agent: &Value| -> Vec<Value> {
+            agent["tools"].as_array().unwrap().iter().map(|tool| json!([agent["agent_id"], tool])).collect()
+        };
+        agents.flat_map(tools).collect()
+    };
+    let (mut paged, mut query, mut pages) = (Vec::new(), "?limit=3".to_owned(), 0);
+    loop {
+        let page = report(&query).await.body;
+        for member in ["calls", "unapproved_calls", "changed_tools"] {
+            assert_eq!(page[member], whole[member], "{page}");
+        }
+        assert!(rows(&page).len() <= 3, "{page}");
+        paged.extend(rows(&page));
+        pages += 1;
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        let encoded: String = cursor.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        query = format!("?limit=3&cursor={encoded}");
+    }
+    assert_eq!((paged, pages), (rows(&whole), 3));
+    assert_fault(&report("?cursor=odd").await, 400, "bad_request", "no cursor");
     assert_fault(&report("?window_hours=0").await, 400, "bad_request", "no window");
     assert_fault(&report("?window_hours=2161").await, 400, "bad_request", "too long");
 }
