@@ -2,7 +2,8 @@
 //! head.
 //!
 //! A bundle has one exact content: whoever verifies it makes it anew from its records, its head and its names, and compares all
-//! of it in the form of RFC 8785. It cannot show that a session has no further records: that is the word of whoever exported it.
+//! of it in the form of RFC 8785. It cannot prove that a session has no further records: that is the word of whoever exported it,
+//! which a seal shows to be theirs.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +12,13 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use thoth_types::json::{Limits, Tape, Value};
 
+use crate::canonical::{exact, exact_without};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::json::{MAX_EXACT, Object, string};
 use crate::merkle::{Hash, leaf_hash};
 use crate::note::{MAX_NOTE_BYTES, NoteError, Verifier};
 use crate::proof;
+use crate::seal::{MEMBERS, SealError, SealKey, SealOpener, claimed_key};
 use crate::tiles::MAX_ENTRY_BYTES;
 use crate::view::{Proven, is_canonical};
 
@@ -27,6 +30,8 @@ pub const MAX_RECORD_BYTES: usize = 4 << 20;
 pub const MAX_BUNDLE_BYTES: usize = 32 << 20;
 /// The version of their shape.
 pub const BUNDLE_VERSION: &str = "1";
+/// What bundles are sealed as.
+pub const BUNDLE_DOMAIN: &str = "thoth/session-evidence/1";
 
 /// The longest path: a log has no more than 2^64 events.
 const MAX_PATH: usize = 64;
@@ -68,6 +73,9 @@ pub enum BundleError {
     /// The hash is that of another content.
     #[error("`bundle_hash` is not that of its content")]
     Hash,
+    /// The seal is not that of the key that was asked for, or there is none.
+    #[error("the seal is not acceptable: {0}")]
+    Seal(#[from] SealError),
     /// Something else is not what the records say.
     #[error("it says something else than its records do: the summary, or a member that a bundle does not have")]
     Content,
@@ -107,12 +115,56 @@ pub struct Verified {
     pub checkpoint: Checkpoint,
     /// The key that signed it.
     pub vkey: String,
-    /// When it was exported, which nothing proves.
+    /// When it was exported, which nothing but a seal proves.
     pub exported_at: String,
     /// The digest of everything else.
     pub bundle_hash: String,
     /// Where the rest of the session begins, where whoever exported it says so.
     pub next: Option<u64>,
+    /// Who has sealed all of it.
+    pub seal: Seal,
+}
+
+impl Verified {
+    /// All of it as one JSON object, for scripts.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let mut out = Vec::new();
+        let mut o = Object::open(&mut out);
+        o.text("bundle_hash", &self.bundle_hash, MAX_NAME);
+        counts(o.key("decisions"), &self.decisions);
+        o.text("exported_at", &self.exported_at, MAX_NAME);
+        if let Some(next) = self.next {
+            o.number("next_sequence", next);
+        }
+        o.text("origin", &self.checkpoint.origin, MAX_NAME);
+        o.number("records", u64::try_from(self.records).unwrap_or(u64::MAX));
+        let (seal, key) = match &self.seal {
+            Seal::Missing => ("missing", None),
+            Seal::Unchecked(key) => ("unchecked", Some(&**key)),
+            Seal::Verified(key) => ("verified", Some(&**key)),
+        };
+        o.word("seal", seal);
+        o.optional("seal_key_id", key, MAX_NAME);
+        o.text("session_id", &self.session, MAX_NAME);
+        o.number("size", self.checkpoint.size);
+        o.text("tenant_id", &self.tenant, MAX_NAME);
+        o.flag("verified", true);
+        o.text("vkey", &self.vkey, MAX_NAME);
+        o.close();
+        String::from_utf8(out).unwrap_or_default()
+    }
+}
+
+/// What is known of the seal of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seal {
+    /// It has none: whoever had it could leave records out, and make the rest anew.
+    Missing,
+    /// It names this key, and nobody gave a key to check it with.
+    Unchecked(String),
+    /// It is good, and of this key.
+    Verified(String),
 }
 
 /// What the records say.
@@ -237,6 +289,33 @@ pub fn bundle(material: &Material<'_>, exported_at: jiff::Timestamp) -> String {
     String::from_utf8(written).unwrap_or_default()
 }
 
+/// The same, sealed as a whole: nobody but the holder of the key can leave a record out, or say that there are no others.
+///
+/// # Errors
+/// When it is longer than what is sealed.
+pub fn sealed_bundle(
+    material: &Material<'_>,
+    exported_at: jiff::Timestamp,
+    key: &SealKey,
+) -> Result<String, SealError> {
+    key.seal(BUNDLE_DOMAIN, &bundle(material, exported_at))
+}
+
+/// What is known of the seal. One that is there in part, and none where a key was given, are wrong.
+fn sealed(value: Value<'_>, opener: Option<&SealOpener>) -> Result<Seal, BundleError> {
+    match MEMBERS.iter().filter(|name| value.get(name).is_some()).count() {
+        0 if opener.is_none() => return Ok(Seal::Missing),
+        found if found < MEMBERS.len() => return Err(SealError::Unsealed.into()),
+        _ => {}
+    }
+    // It may have been laid out for people since.
+    let mut form = Vec::with_capacity(value.raw().len());
+    exact(value, &mut form);
+    let Some(opener) = opener else { return Ok(Seal::Unchecked(claimed_key(&form)?)) };
+    opener.open(BUNDLE_DOMAIN, &form)?;
+    Ok(Seal::Verified(opener.id().to_owned()))
+}
+
 fn text(value: Value<'_>, name: &'static str) -> Result<String, BundleError> {
     value
         .get(name)
@@ -249,11 +328,12 @@ fn number(value: Value<'_>, name: &'static str) -> Result<u64, BundleError> {
     value.get(name).and_then(|member| member.as_u64()).ok_or(BundleError::Member(name))
 }
 
-/// Verifies a bundle with nothing but the log's public key.
+/// Verifies a bundle with nothing but the log's public key; with `opener`, also that it was sealed as it is.
 ///
 /// # Errors
-/// When it is none, is of another key, or anything in it but the time of the export is not what was signed or follows from it.
-pub fn verify_bundle(document: &[u8], key: &Verifier) -> Result<Verified, BundleError> {
+/// When it is none, is of another key, or anything in it but the time of the export and a seal that is not checked is not what
+/// was signed or follows from it.
+pub fn verify_bundle(document: &[u8], key: &Verifier, opener: Option<&SealOpener>) -> Result<Verified, BundleError> {
     if document.len() > MAX_BUNDLE_BYTES {
         return Err(BundleError::TooLong);
     }
@@ -299,8 +379,9 @@ pub fn verify_bundle(document: &[u8], key: &Verifier) -> Result<Verified, Bundle
     if digest(&material) != bundle_hash {
         return Err(BundleError::Hash);
     }
+    let seal = sealed(value, opener)?;
     let mut told = Vec::with_capacity(document.len());
-    crate::canonical::jcs(value, &mut told);
+    exact_without(value, &MEMBERS, &mut told);
     if content(&material, Some((&bundle_hash, &exported_at))) != told {
         return Err(BundleError::Content);
     }
@@ -314,6 +395,7 @@ pub fn verify_bundle(document: &[u8], key: &Verifier) -> Result<Verified, Bundle
         exported_at,
         bundle_hash,
         next,
+        seal,
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use thoth_api::contract::Json;
 use thoth_api::contract::evidence::{BundleQuery, Chain, ChainQuery, Check, CheckQuery, Head, MAX_RECORDS, Record};
 use thoth_audit::merkle::leaf_hash;
-use thoth_audit::session_bundle::{self, MAX_RECORD_BYTES, Material, bundle};
+use thoth_audit::session_bundle::{self, MAX_RECORD_BYTES, Material, sealed_bundle};
 use thoth_audit::view::{self, Snapshot, ViewError, prove};
 
 use crate::access::Access;
@@ -134,7 +134,7 @@ pub(crate) fn session(access: &Access, id: &str, query: &BundleQuery) -> Result<
             from,
             next: found.get(fitting).copied(),
         };
-        Ok(bundle(&material, exported_at))
+        Ok(sealed_bundle(&material, exported_at, &access.tenant.seal))
     })?;
-    Ok(Json::new(text))
+    Ok(Json::new(text.map_err(Fault::broken)?))
 }

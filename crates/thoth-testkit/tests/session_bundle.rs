@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use thoth_audit::note::Verifier;
-use thoth_audit::session_bundle::{BundleError, Material, bundle, verify_bundle};
+use thoth_audit::seal::{SealError, SealKey, SealOpener};
+use thoth_audit::session_bundle::{BundleError, Material, Seal, bundle, sealed_bundle, verify_bundle};
 use thoth_audit::view::{Checked, FileView, LedgerView, Snapshot, ViewError, check, check_in_turns, prove};
 use thoth_audit::{Leaves, Ledger, LedgerKeys, LedgerOptions};
 
@@ -69,14 +70,14 @@ fn every_byte_of_a_bundle_counts() {
     let view = ledger(home.path(), 700);
     let indices = [3, 633];
     let (text, key) = exported(&view, "s3", &indices, Timestamp::UNIX_EPOCH, None);
-    let found = verify_bundle(text.as_bytes(), &key).unwrap();
+    let found = verify_bundle(text.as_bytes(), &key, None).unwrap();
     assert_eq!((found.records, &*found.session, &*found.tenant, found.checkpoint.size), (2, "s3", "acme", 700));
     assert_eq!(Vec::from_iter(&found.decisions), [(&"ALLOW".to_owned(), &2)]);
     let later = exported(&view, "s3", &indices, Timestamp::from_second(1_800_000_000).unwrap(), None).0;
-    assert_eq!(verify_bundle(later.as_bytes(), &key).unwrap().bundle_hash, found.bundle_hash);
+    assert_eq!(verify_bundle(later.as_bytes(), &key, None).unwrap().bundle_hash, found.bundle_hash);
     let laid_out: serde_json::Value = serde_json::from_str(&text).unwrap();
     let laid_out = serde_json::to_string_pretty(&laid_out).unwrap();
-    assert_eq!(verify_bundle(laid_out.as_bytes(), &key).unwrap(), found, "the layout is not content");
+    assert_eq!(verify_bundle(laid_out.as_bytes(), &key, None).unwrap(), found, "the layout is not content");
 
     let open = text.find("\"exported_at\":\"").unwrap() + "\"exported_at\":\"".len();
     let when = open..open + Timestamp::UNIX_EPOCH.to_string().len();
@@ -88,15 +89,16 @@ fn every_byte_of_a_bundle_counts() {
                 continue;
             }
             bytes[at] = changed;
-            assert!(verify_bundle(&bytes, &key).is_err(), "byte {at}: {}", String::from_utf8_lossy(&bytes));
+            assert!(verify_bundle(&bytes, &key, None).is_err(), "byte {at}: {}", String::from_utf8_lossy(&bytes));
         }
         bytes[at] = original;
     }
     for cut in 0..text.len() {
-        assert!(verify_bundle(&text.as_bytes()[..cut], &key).is_err(), "cut at {cut}");
+        assert!(verify_bundle(&text.as_bytes()[..cut], &key, None).is_err(), "cut at {cut}");
     }
     assert!(
-        verify_bundle(text.replace("\"exported_at\":\"1970", "\"exported_at\":\"at 1970").as_bytes(), &key).is_err()
+        verify_bundle(text.replace("\"exported_at\":\"1970", "\"exported_at\":\"at 1970").as_bytes(), &key, None)
+            .is_err()
     );
 }
 
@@ -106,7 +108,7 @@ fn a_bundle_cannot_be_composed() {
     let home = tempfile::tempdir().unwrap();
     let view = ledger(home.path(), 700);
     let key = exported(&view, "s3", &[3], Timestamp::UNIX_EPOCH, None).1;
-    let wrong = |text: String, key: &Verifier| verify_bundle(text.as_bytes(), key).unwrap_err();
+    let wrong = |text: String, key: &Verifier| verify_bundle(text.as_bytes(), key, None).unwrap_err();
     let of_another_session = exported(&view, "s3", &[3, 4], Timestamp::UNIX_EPOCH, None).0;
     assert!(matches!(wrong(of_another_session, &key), BundleError::Record { index: 4, .. }));
     let not_in_order = exported(&view, "s3", &[93, 3], Timestamp::UNIX_EPOCH, None).0;
@@ -131,6 +133,53 @@ fn a_bundle_cannot_be_composed() {
         bundle(&material, Timestamp::UNIX_EPOCH)
     });
     assert!(matches!(wrong(moved, &key), BundleError::Record { index: 93, .. }));
+}
+
+/// Defends: a seal says that a bundle is as its server made it, to the byte and with the time of its export; nobody takes it off
+/// unnoticed, and without one a bundle still verifies and says so.
+#[test]
+fn a_sealed_bundle_is_as_it_was_made() {
+    let home = tempfile::tempdir().unwrap();
+    let view = ledger(home.path(), 700);
+    let seal = SealKey::new(&[7; 32]);
+    let sealed = |indices: &[u64]| {
+        look(&view, |snapshot| {
+            let records = prove(snapshot, indices).unwrap();
+            let head = snapshot.head();
+            let (checkpoint, verifier) = (&*head.note, &head.verifier);
+            let (tenant, session, records) = ("acme", "s3", &*records);
+            let material = Material { tenant, session, checkpoint, verifier, records, from: 0, next: None };
+            (sealed_bundle(&material, Timestamp::UNIX_EPOCH, &seal).unwrap(), verifier.clone())
+        })
+    };
+    let (text, key) = sealed(&[3, 633]);
+    let opener = seal.opener();
+    let state =
+        |text: &str, opener: Option<&SealOpener>| verify_bundle(text.as_bytes(), &key, opener).map(|found| found.seal);
+    assert_eq!(state(&text, Some(&opener)).unwrap(), Seal::Verified(seal.id().to_owned()));
+    assert_eq!(state(&text, None).unwrap(), Seal::Unchecked(seal.id().to_owned()));
+    let mut parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let laid_out = serde_json::to_string_pretty(&parsed).unwrap();
+    assert_eq!(state(&laid_out, Some(&opener)).unwrap(), Seal::Verified(seal.id().to_owned()));
+    let mut bytes = text.clone().into_bytes();
+    for at in 0..bytes.len() {
+        bytes[at] ^= 1;
+        assert!(verify_bundle(&bytes, &key, Some(&opener)).is_err(), "byte {at}: {}", String::from_utf8_lossy(&bytes));
+        bytes[at] ^= 1;
+    }
+    // Of one record less, everything but the seal can be made anew.
+    let mut forged: serde_json::Value = serde_json::from_str(&sealed(&[3]).0).unwrap();
+    forged["signature"] = parsed["signature"].clone();
+    assert!(matches!(state(&forged.to_string(), Some(&opener)), Err(BundleError::Seal(SealError::BadSignature))));
+    let stranger = SealKey::new(&[8; 32]).opener();
+    assert!(matches!(state(&text, Some(&stranger)), Err(BundleError::Seal(SealError::AnotherKey))));
+    parsed.as_object_mut().unwrap().remove("signature");
+    assert!(matches!(state(&parsed.to_string(), None), Err(BundleError::Seal(SealError::Unsealed))));
+    for member in ["key_id", "signing_algorithm"] {
+        parsed.as_object_mut().unwrap().remove(member);
+    }
+    assert_eq!(state(&parsed.to_string(), None).unwrap(), Seal::Missing);
+    assert!(matches!(state(&parsed.to_string(), Some(&opener)), Err(BundleError::Seal(SealError::Unsealed))));
 }
 
 /// Defends: a check part by part finds what a check of all finds: any byte of any event or hash, wherever it begins.

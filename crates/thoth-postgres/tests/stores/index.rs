@@ -86,7 +86,7 @@ fn a_ledger_is_checked_where_it_is_kept() {
             next: None,
         };
         let bundle = bundle(&material, jiff::Timestamp::UNIX_EPOCH);
-        assert_eq!(verify_bundle(bundle.as_bytes(), &head.verifier).unwrap().records, 143);
+        assert_eq!(verify_bundle(bundle.as_bytes(), &head.verifier, None).unwrap().records, 143);
         Ok(())
     })
     .unwrap();

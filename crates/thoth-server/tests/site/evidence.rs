@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use thoth_audit::note::Verifier;
-use thoth_audit::session_bundle::verify_bundle;
+use thoth_audit::seal::SealOpener;
+use thoth_audit::session_bundle::{Seal, verify_bundle};
 
 use super::thothd::Thothd;
 use super::{POLICY, keys};
@@ -151,7 +152,12 @@ fn proven(site: &Thothd, person: &str) {
 
     let key = Verifier::parse(checked["chain_head"]["vkey"].as_str().unwrap()).unwrap();
     let bundle = site.ask("GET", "/acme/thoth/sessions/s1/evidence-bundle", person, None);
-    let found = verify_bundle(bundle.body.to_string().as_bytes(), &key).unwrap();
+    let machines = site.key("acme", &["--organization", "--permission", "execute"]);
+    let machine = json!({ "tenant_id": "acme", "endpoint_id": "m1", "hostname": "h" });
+    let told = site.ask("POST", "/v1/endpoints/register", &machines, Some(&machine)).body;
+    let seal = SealOpener::parse(told["signing_key"]["public_key"].as_str().unwrap()).unwrap();
+    let found = verify_bundle(bundle.body.to_string().as_bytes(), &key, Some(&seal)).unwrap();
+    assert_eq!(found.seal, Seal::Verified(seal.id().to_owned()));
     let of_session = records.iter().filter(|record| record["event"]["sessionId"] == "s1").count();
     assert_eq!((found.records, &*found.session, found.next), (of_session, "s1", None), "{bundle:?}");
     assert_eq!(Vec::from_iter(found.decisions), [("ALLOW".to_owned(), 4), ("BLOCK".to_owned(), 4)]);
