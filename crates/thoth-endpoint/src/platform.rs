@@ -82,6 +82,12 @@ impl Environment {
         self.variables.get(&self.fold(name)).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether a variable is there, and set to nothing.
+    #[must_use]
+    pub fn is_blank(&self, name: &str) -> bool {
+        self.variables.get(&self.fold(name)).is_some_and(String::is_empty)
+    }
+
     /// All variables, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))

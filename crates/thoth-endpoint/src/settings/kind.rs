@@ -178,6 +178,9 @@ fn https(text: &str) -> Result<(), String> {
 }
 
 fn server(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("it is empty; write an address, or take it away where nobody is to be asked".to_owned());
+    }
     let Some(rest) = text.strip_prefix("http://") else { return https(text) };
     let port = ["localhost", "127.0.0.1", "[::1]"].iter().find_map(|host| rest.strip_prefix(host));
     let port = port.map(|port| port.trim_end_matches('/'));

@@ -350,6 +350,7 @@ mod tests {
             ("require_non_root", "\"\"", false),
             ("expected_proxy_user", "\"\"", false),
             ("expected_proxy_uid", "\"\"", false),
+            ("enforcer_url", "\"\"", false),
             ("allowed_paths", "\"\"", true),
             ("tenant_id", "\"\"", true),
         ] {

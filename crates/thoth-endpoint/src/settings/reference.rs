@@ -26,7 +26,8 @@ A setting can be given in several places. The first of these that gives it count
 So what the administrator writes cannot be changed from below. Where a machine has a managed file, a value that would
 loosen something (the column *loosens*) counts only from there; from anywhere else it is told and not heeded.
 
-A variable that is set to nothing counts as not set. A wrong value of a setting in use stops `thoth run`, and so does
+A variable that is set to nothing counts as not set, but `THOTH_ENFORCER_URL`: nobody would be asked then, and `thoth run`
+does not start. A wrong value of a setting in use stops `thoth run`, and so does
 anything wrong in the managed file or on the command line; a wrong value of a variable that nothing uses yet is told. No
 message repeats a value that looks like an address or is a secret.
 Names that begin with `THOTH_` and that nothing knows are told, with the name that was probably meant.
@@ -68,7 +69,7 @@ fn managed_file(page: &mut String) {
         "\nOne JSON object. It must belong to root, and nobody else may be able to write to it or to its directory; otherwise, \
          and when\nit cannot be read or understood, `thoth run` does not start. `{{USERNAME}}` in a value stands for the name \
          of the user as whom\nThoth runs. Keys that are not known are told, and so are keys whose value is empty; a guard or a \
-         predicate whose value\nis empty keeps `thoth run` from starting.\n\n| key | setting |\n|---|---|\n",
+         predicate whose value\nis empty, and an empty `enforcer_url`, keep `thoth run` from starting.\n\n| key | setting |\n|---|---|\n",
     );
     for setting in all() {
         if let Some(key) = setting.key {

@@ -80,9 +80,14 @@ pub static GROUPS: &[Group] = &[
     Group { title: "Places", about: "", rows: places::ROWS },
 ];
 
-/// Whether a setting only ever refuses: a guard or a predicate. Left out by mistake, nothing would be refused.
+/// Whether a setting only ever refuses: a guard, a predicate, or whom to ask. Left out by mistake, nothing would be refused.
 pub(super) fn is_demand(setting: &Setting) -> bool {
-    guards::ROWS.iter().chain(predicates::ROWS).any(|row| row.is(setting))
+    guards::ROWS.iter().chain(predicates::ROWS).any(|row| row.is(setting)) || is_never_blank(setting)
+}
+
+/// Whether a variable that is set to nothing is a mistake: nobody would be asked who was to be.
+pub(super) fn is_never_blank(setting: &Setting) -> bool {
+    setting.is(&server::ENFORCER_URL)
 }
 
 /// All settings of the endpoint.

@@ -243,6 +243,22 @@ fn wrong_values() {
     ");
 }
 
+/// Defends: an address of an enforcer that was lost on the way is told, and not taken for none; whoever else gives one counts
+/// before it.
+#[test]
+fn an_enforcer_is_never_nothing() {
+    let blank = [("THOTH_ENFORCER_URL", "")];
+    let problems = |managed: &str, flags: &[(&'static str, &str)]| {
+        let resolved = resolve(managed, flags, &blank, &[]);
+        resolved.problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
+    };
+    let wrong = "cannot be used: it is empty; write an address, or take it away where nobody is to be asked";
+    assert_eq!(problems("", &[]), [format!("THOTH_ENFORCER_URL {wrong}")]);
+    assert_eq!(problems("", &[("--enforcer-url", "")]), [format!("--enforcer-url {wrong}")]);
+    assert_eq!(problems("", &[("--enforcer-url", "https://enforce.example.org")]), [""; 0]);
+    assert_eq!(problems(r#"{"enforcer_url": "https://enforce.example.org"}"#, &[]), [""; 0]);
+}
+
 /// Defends: credentials in an address, in whatever setting it stands and whether it is used or displaced, are in no
 /// message, and no message repeats a long value.
 #[test]

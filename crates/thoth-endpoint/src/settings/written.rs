@@ -184,7 +184,9 @@ pub fn written(sources: &Sources<'_>) -> Written {
             add(Source::Flag, flag, None, text.expose_secret());
         }
         for name in setting.names {
-            if let Some(text) = sources.environment.get(name) {
+            // Of these, nothing would loosen what was meant to be set; of all others it counts as not set.
+            let blank = (table::is_never_blank(setting) && sources.environment.is_blank(name)).then_some("");
+            if let Some(text) = sources.environment.get(name).or(blank) {
                 add(Source::Environment, name, None, text);
             }
         }
