@@ -208,9 +208,10 @@ impl HttpError {
     }
 }
 
-/// The server of an address, for messages.
+/// The server of an address, for messages: with its port, where that is not the usual one.
 pub(crate) fn host(url: &Url) -> String {
-    url.host_str().unwrap_or("?").to_owned()
+    let host = url.host_str().unwrap_or("?");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// An address for messages: without user, query and fragment, which may hold secrets.

@@ -97,7 +97,7 @@ fn bad_answers_are_errors_with_a_name() {
     assert_eq!(get(&server, "/good", &tls).unwrap().len(), 1000);
     assert_eq!(get(&server, "/moved", &tls).unwrap().len(), 1000);
     for (path, words) in [
-        ("/plain", "`localhost` redirects to `http://localhost/good`, which is not https"),
+        ("/plain", "` redirects to `http://localhost:1/good`, which is not https"),
         ("/file", "answered with status 302"),
         ("/loop", "redirects more than 5 times"),
         ("/large", "larger than 1000 bytes"),
@@ -110,6 +110,8 @@ fn bad_answers_are_errors_with_a_name() {
         let begun = Instant::now();
         let error = get(&server, path, &tls).unwrap_err();
         assert!(error.to_string().contains(words), "{path}: {error}");
+        let place = Url::parse(&server.url(path)).unwrap();
+        assert!(error.to_string().contains(place.authority()), "{path}: {error}");
         assert_eq!(error.step(), Step::Http, "{path}: {error}");
         assert!(begun.elapsed() < LONG, "{path}");
     }
@@ -117,7 +119,7 @@ fn bad_answers_are_errors_with_a_name() {
     let client = Client::new(&tls, Timeouts::default()).unwrap();
     assert_eq!(
         wait(client.get(&plain, 1000, LONG)),
-        Err(HttpError::NotHttps("http://localhost/".to_owned())),
+        Err(HttpError::NotHttps("http://localhost:1/".to_owned())),
         "no plain connection at all"
     );
 }

@@ -312,7 +312,7 @@ fn logins_that_do_not_count() {
         (
             "admin",
             &["auth", "login", "--issuer", "http://127.0.0.1:1", "--client-id", "thothctl"],
-            "cannot connect to `127.0.0.1`",
+            "cannot connect to `127.0.0.1:1`",
         ),
         ("admin", &["auth", "login", "--issuer", "http://login.example", "--client-id", "thothctl"], "login.example"),
     ] {

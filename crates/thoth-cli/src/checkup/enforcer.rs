@@ -49,7 +49,7 @@ fn worse(one: Check, other: Check) -> Check {
 fn here(url: &Url) -> Check {
     let addresses = url.socket_addrs(|| None).unwrap_or_default();
     let connect = |address| TcpStream::connect_timeout(address, WITHIN).is_ok();
-    let host = url.host_str().unwrap_or_default();
+    let host = url.authority();
     if addresses.iter().any(connect) {
         Check::ok(NAME, format!("{host} takes connections; calls are put to it"))
     } else {
