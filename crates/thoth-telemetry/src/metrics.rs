@@ -17,6 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 use thoth_types::{Decision, ReasonCode};
 
 use crate::process;
+use crate::traces::Counts;
 
 /// What [`Metrics::render`] is to be sent as.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -101,6 +102,7 @@ pub struct Metrics {
     limited: Family<OfKind, Counter>,
     unrecorded: Counter,
     events: Family<InState, Counter>,
+    spans: Family<InState, Counter>,
     tenants: Level,
     holds: Level,
     connections: Family<InState, Level>,
@@ -122,6 +124,7 @@ impl Metrics {
         let limited = Family::<OfKind, Counter>::default();
         let unrecorded = Counter::default();
         let events = Family::<InState, Counter>::default();
+        let spans = Family::<InState, Counter>::default();
         let (tenants, holds) = (Level::default(), Level::default());
         let connections = Family::<InState, Level>::default();
         let (resident, open_files) = (Level::default(), Level::default());
@@ -137,6 +140,7 @@ impl Metrics {
         ours.register("rate_limited", "Requests beyond a limit", limited.clone());
         ours.register("ledger_append_failures", "Calls blocked because they could not be recorded", unrecorded.clone());
         ours.register("client_events", "Events that clients told", events.clone());
+        ours.register("trace_spans", "Spans for the collector of traces", spans.clone());
         ours.register("tenants_open", "Tenants with a request since the start", tenants.clone());
         ours.register("holds_pending", "Held calls of open tenants that wait for a person", holds.clone());
         ours.register("database_connections", "Connections to the database", connections.clone());
@@ -148,6 +152,7 @@ impl Metrics {
             limited,
             unrecorded,
             events,
+            spans,
             tenants,
             holds,
             connections,
@@ -194,6 +199,13 @@ impl Metrics {
         }
     }
 
+    /// Where it is counted what became of spans. They are told from now on.
+    #[must_use]
+    pub fn spans(&self) -> Counts {
+        let count = |state| self.spans.get_or_create(&InState { state }).clone();
+        Counts { sent: count("sent"), dropped: count("dropped"), lost: count("lost") }
+    }
+
     /// All of it as text, with what is so now. What could not be counted keeps its last value.
     #[must_use]
     pub fn render(&self, now: &Now) -> String {
@@ -234,6 +246,7 @@ mod tests {
         metrics.limited("enforce");
         metrics.unrecorded();
         metrics.told(Events { kept: 2, known: 1, refused: 0 });
+        metrics.spans().lost.inc_by(5);
         let connections = Some(Connections { busy: 1, idle: 2, most: 30, waiting: 0 });
         let text = metrics.render(&Now { tenants: 3, holds: Some(4), connections });
         // What cannot be counted now is told as it was.
@@ -250,6 +263,8 @@ mod tests {
             "thothd_rate_limited_total{kind=\"enforce\"} 1",
             "thothd_ledger_append_failures_total 1",
             "thothd_client_events_total{state=\"kept\"} 2",
+            "thothd_trace_spans_total{state=\"lost\"} 5",
+            "thothd_trace_spans_total{state=\"dropped\"} 0",
             "thothd_tenants_open 3",
             "thothd_holds_pending 4",
             "thothd_database_connections{state=\"most\"} 30",

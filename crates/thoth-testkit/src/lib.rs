@@ -5,6 +5,7 @@
 pub mod balancer;
 pub mod bypass;
 pub mod client_files;
+pub mod collector;
 pub mod conformance;
 pub mod fixtures;
 pub mod fleet_suite;
