@@ -56,6 +56,12 @@ impl Ticket {
         &self.call_id
     }
 
+    /// What finds the call in the ledger, as its `traceId`.
+    #[must_use]
+    pub const fn trace_id(&self) -> &Arc<str> {
+        &self.trace_id
+    }
+
     /// The tool that was called.
     #[must_use]
     pub fn tool(&self) -> &str {

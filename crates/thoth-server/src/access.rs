@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thoth_api::contract::fault::Code;
 use thoth_api::contract::key::{Permission, Permissions, ScopeLevel};
 use thoth_audit::EventType;
+use thoth_telemetry::traces::Below;
 
 use crate::app::App;
 use crate::clock;
@@ -124,6 +125,8 @@ pub(crate) struct Access {
     /// By what the key is found again; a login is in nobody's list.
     pub(crate) digest: Option<[u8; 32]>,
     pub(crate) need: Need,
+    /// Where the steps of the request are told.
+    pub(crate) spans: Below,
 }
 
 impl Access {

@@ -10,6 +10,7 @@ use thoth_shell::policy_files::PolicyFiles;
 use thoth_shell::terminal::note;
 use thoth_store::server::Records;
 use thoth_telemetry::metrics::Metrics;
+use thoth_telemetry::traces::{self, Below, NoTraces, Tracer};
 use thoth_types::Mode;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -67,6 +68,7 @@ pub(crate) struct App {
     pub(crate) deciders: Deciders,
     pub(crate) metrics: Metrics,
     pub(crate) access_log: bool,
+    tracer: OnceLock<Tracer>,
     /// Whether the server was told to stop.
     stopping: watch::Sender<bool>,
     oidc: OnceLock<Oidc>,
@@ -140,7 +142,8 @@ impl Server {
         let known = Recent::default();
         let oidc = OnceLock::new();
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
-        let app = App { store, stores, tenants, policy, known, deciders, metrics, access_log, stopping, oidc };
+        let tracer = OnceLock::new();
+        let app = App { store, stores, tenants, policy, known, deciders, metrics, access_log, tracer, stopping, oidc };
         Ok(Self { app: Arc::new(app) })
     }
 
@@ -149,6 +152,23 @@ impl Server {
     pub fn with_logins(self, options: OidcOptions) -> Self {
         self.app.oidc.get_or_init(|| Oidc::new(options));
         self
+    }
+
+    /// Has spans of what it does sent to a collector. Of several, the first counts.
+    ///
+    /// # Errors
+    /// If something of the options cannot be used.
+    pub fn with_traces(self, options: &traces::Options) -> Result<Self, NoTraces> {
+        if self.app.tracer.get().is_none() {
+            let tracer = Tracer::begin(options, self.app.metrics.spans())?;
+            self.app.tracer.get_or_init(|| tracer);
+        }
+        Ok(self)
+    }
+
+    /// Sends what is left of the spans, for no longer than this. Blocks.
+    pub fn end_traces(&self, within: Duration) {
+        self.app.tracer().end(within);
     }
 
     /// Everything that it serves.
@@ -220,7 +240,7 @@ impl App {
         let tenant = self.tenants.get(&name).map_err(Fault::unavailable)?;
         let key = Arc::new(key);
         self.known.put(digest, (Arc::clone(&tenant), Arc::clone(&key)), Instant::now());
-        Ok(Access { tenant, key, app: Arc::clone(self), digest: Some(digest), need })
+        Ok(Access { tenant, key, app: Arc::clone(self), digest: Some(digest), need, spans: Below::default() })
     }
 
     /// The same for somebody whose login was verified.
@@ -235,7 +255,7 @@ impl App {
             return Err(Fault::forbidden("the login is of another tenant"));
         }
         let tenant = self.tenants.get(owner).map_err(Fault::unavailable)?;
-        Ok(Access { tenant, key: Arc::new(key), app: Arc::clone(self), digest: None, need })
+        Ok(Access { tenant, key: Arc::new(key), app: Arc::clone(self), digest: None, need, spans: Below::default() })
     }
 
     /// The same as for a key without the disk, for one that was looked up a moment ago and may do this; else `None`, and the
@@ -248,7 +268,8 @@ impl App {
     ) -> Option<Access> {
         let (owner, key) = self.known.get(&digest, Instant::now())?;
         let may = key.may(need).is_ok() && tenant.is_none_or(|tenant| tenant == owner.id.as_str());
-        may.then(|| Access { tenant: owner, key, app: Arc::clone(self), digest: Some(digest), need })
+        let (app, spans) = (Arc::clone(self), Below::default());
+        may.then(|| Access { tenant: owner, key, app, digest: Some(digest), need, spans })
     }
 
     /// The key of this digest as it is now, and whose it is, if it may do this.
@@ -257,6 +278,11 @@ impl App {
         let (owner, key) = found.ok_or_else(|| Fault::unauthorized("the API key is not known, or was taken back"))?;
         key.may(need)?;
         Ok((owner, key))
+    }
+
+    /// What makes spans, or none.
+    pub(crate) fn tracer(&self) -> &Tracer {
+        self.tracer.get_or_init(Tracer::default)
     }
 
     /// The issuer whose logins are taken, if there is one.

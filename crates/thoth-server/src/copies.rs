@@ -8,7 +8,7 @@ use thoth_server::backup::{BackupError, Copied, backup, restore};
 use thoth_shell::exit::{Code, Failure, Outcome};
 use thoth_shell::terminal::{harmless_text, line, note};
 
-use crate::options::{Flags, PLACE, Resolved};
+use crate::options::{DATABASE_URL, Flags, PLACE, Resolved};
 use crate::places;
 
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub(crate) fn run_restore(arguments: &RestoreArgs) -> Outcome {
 }
 
 fn no_database(resolved: &Resolved) -> Result<(), Failure> {
-    let Some((value, _)) = resolved.database() else { return Ok(()) };
+    let Some((value, _)) = resolved.secret(DATABASE_URL) else { return Ok(()) };
     Err(Failure::usage(format!(
         "{}: everything is kept in a PostgreSQL database, which this does not copy",
         value.origin

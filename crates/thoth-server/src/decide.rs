@@ -7,6 +7,7 @@ use thoth_gate::{Answer, GateSession, Grounds, Preflight, Refused, Round};
 use thoth_policy::ScopeList;
 use thoth_store::server::Records;
 use thoth_store::server::endpoints::EndpointStanding;
+use thoth_telemetry::traces::{Below, Span, Step};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{Arguments, Caller, Decision, Listed, Mode, ReasonCode, Requester, RiskLevel, ToolCall};
 
@@ -47,6 +48,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Admitted {
     pub(crate) grounds: Grounds,
     pub(crate) call_id: String,
+    /// What finds it in the ledger.
+    pub(crate) trace_id: Arc<str>,
     /// The arguments as they may be used.
     pub(crate) arguments: Vec<u8>,
 }
@@ -71,6 +74,34 @@ pub(crate) fn decide<E: From<Unasked>>(
     wanted: Wanted<'_>,
     still: impl Fn() -> Result<(), E>,
 ) -> Result<Verdict, E> {
+    let mut span = access.spans.begin(Step::Decide);
+    let verdict = decide_below(access, &span.below(), wanted, still);
+    tell(&mut span, verdict.as_ref().ok());
+    verdict
+}
+
+/// Says what was decided and why, without anything of the call.
+fn tell(span: &mut Span, verdict: Option<&Verdict>) {
+    match verdict {
+        Some(Verdict::Admitted(admitted)) => {
+            let Admitted { grounds, trace_id, .. } = &**admitted;
+            span.decided(grounds.decision, grounds.reason_code);
+            span.grounds(grounds.rule.as_ref(), trace_id);
+        }
+        Some(Verdict::Refused(refused)) => {
+            span.decided(refused.decision, refused.reason_code);
+            span.grounds(refused.rule.as_ref(), &refused.trace_id);
+        }
+        None => span.failed("undecided"),
+    }
+}
+
+fn decide_below<E: From<Unasked>>(
+    access: &Access,
+    spans: &Below,
+    wanted: Wanted<'_>,
+    still: impl Fn() -> Result<(), E>,
+) -> Result<Verdict, E> {
     let Wanted { mut caller, requester, tool, arguments, also_sent, retry_of, fleet } = wanted;
     let tenant = &*access.tenant;
     tenant.look(&caller);
@@ -78,8 +109,11 @@ pub(crate) fn decide<E: From<Unasked>>(
     let key = SessionKey::of(&caller, &requester);
     let own = tenant.sessions.get(key.clone(), || begin(caller.clone(), requester.clone()))?;
     let apart;
+    let waiting = spans.begin(Step::Session);
     let mut session = locked(&own)?;
     let mut turn = begin_turn(tenant, &key, &mut session)?;
+    drop(waiting);
+    let looking = spans.begin(Step::LookUp);
     still()?;
     let looked = standing(&*access.app.store, &caller)?;
     let mut holding = holding_of(access, &caller, looked.as_ref(), fleet.clone())?;
@@ -111,6 +145,8 @@ pub(crate) fn decide<E: From<Unasked>>(
             return Err(Unasked::Unavailable("what holds for the call was changed meanwhile".to_owned()).into());
         }
     }
+    drop(looking);
+    let evaluating = spans.begin(Step::Evaluate);
     let mut tape = Tape::new();
     let parsed = arguments
         .map(|bytes| tape.parse(bytes, &Limits { max_bytes: bytes.len(), ..Limits::default() }))
@@ -134,9 +170,15 @@ pub(crate) fn decide<E: From<Unasked>>(
     let now = turn.now(&session);
     let mut round = holding.gate(tenant).round(&mut session);
     let answer = round.admit(&call, Cow::Borrowed(frame), &random::sixteen, now);
+    drop(evaluating);
+    let recording = spans.begin(Step::Record);
     let verdict = conclude(access, round, answer, tool);
+    drop(recording);
     let is_admitted = matches!(verdict, Verdict::Admitted(_));
-    match (turn.end(&mut session, is_admitted), verdict) {
+    let sharing = turn.is_shared().then(|| spans.begin(Step::Share));
+    let ended = turn.end(&mut session, is_admitted);
+    drop(sharing);
+    match (ended, verdict) {
         (Err(error), Verdict::Admitted(_)) => {
             tenant.complaints.say(format_args!("a call was blocked: {error}"));
             access.app.metrics.unrecorded();
@@ -205,8 +247,12 @@ fn conclude(access: &Access, round: Round<'_, '_>, answer: Answer, tool: &str) -
     match (answer, committed.permits.pop(), committed.grounds.pop()) {
         (Answer::Refused(refused), ..) => Verdict::Refused(refused),
         (Answer::Admitted, Some(permit), Some(grounds)) => {
-            let call_id = permit.tickets().first().map(|ticket| ticket.call_id().to_owned()).unwrap_or_default();
-            Verdict::Admitted(Box::new(Admitted { grounds, call_id, arguments: permit.spend().into_owned() }))
+            let (call_id, trace_id) = match permit.tickets().first() {
+                Some(ticket) => (ticket.call_id().to_owned(), Arc::clone(ticket.trace_id())),
+                None => (String::new(), Arc::from("")),
+            };
+            let arguments = permit.spend().into_owned();
+            Verdict::Admitted(Box::new(Admitted { grounds, call_id, trace_id, arguments }))
         }
         (answer @ (Answer::Admitted | Answer::Unasked(_)), ..) => Verdict::Refused(Box::new(unrecorded(tool, answer))),
     }

@@ -162,7 +162,7 @@ pub(crate) fn document(arguments: Vec<u8>) -> Result<Json, Fault> {
 }
 
 fn admitted_envelope(admitted: Admitted) -> Result<Envelope, Fault> {
-    let Admitted { grounds, call_id, arguments } = admitted;
+    let Admitted { grounds, call_id, arguments, .. } = admitted;
     let Grounds { decision, reason, reason_code, place, risk_score, matched, controls, .. } = grounds;
     let mut envelope = Envelope::of(decision);
     envelope.decision_reason_code = Some(reason_code.to_string());

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use thoth_api::contract::hold::Status;
 use thoth_gate::hold::{Hold, HoldState};
 use thoth_gate::{HoldsError, Refused};
+use thoth_telemetry::traces::Step;
 use thoth_types::{AgentId, Caller, Decision, EndpointId, HoldToken, ReasonCode, UserId};
 
 use crate::access::Access;
@@ -39,7 +40,10 @@ impl From<crate::decide::Unasked> for Stop {
 pub(crate) fn run(access: &Access, token: &str) -> Result<Status, Fault> {
     let Some(token) = HoldToken::parse(token) else { return Err(unknown()) };
     access.still()?;
+    let mut span = access.spans.begin(Step::Hold);
     let hold = look(access, &token)?;
+    span.hold(state(&hold).as_str());
+    drop(span);
     match state(&hold) {
         HoldState::Pending => Ok(pending(&hold)),
         HoldState::Approved => match again(access, &hold) {

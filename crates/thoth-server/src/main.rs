@@ -1,5 +1,6 @@
 //! `thothd`: its command line. What it serves is in the library.
 
+mod collector;
 mod copies;
 mod healthcheck;
 mod oidc_args;

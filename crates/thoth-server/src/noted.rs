@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::Method as HttpMethod;
 use thoth_api::contract::enforce::Envelope;
 use thoth_api::contract::route::{Method, Route};
+use thoth_telemetry::traces::{Below, OTHER, Span};
 use thoth_types::{Decision, ReasonCode};
 
 use crate::access::{Access, Key};
@@ -18,9 +19,16 @@ pub(crate) struct Noted {
     /// The tenant, and the key; none for the login of a person, whose id is that person's.
     who: OnceLock<(String, Option<Arc<Key>>)>,
     decided: OnceLock<(Decision, ReasonCode)>,
+    /// Where its steps are told.
+    pub(crate) spans: Below,
 }
 
 impl Noted {
+    /// Of a request with this span.
+    pub(crate) fn of(span: &Span) -> Self {
+        Self { spans: span.below(), ..Self::default() }
+    }
+
     /// Who asks.
     pub(crate) fn who(&self, access: &Access) {
         // The first one is the one who came with the request.
@@ -37,12 +45,24 @@ impl Noted {
     }
 
     /// Counts the request, and says that it was answered if that is wanted.
-    pub(crate) fn tell(&self, app: &App, request: &str, about: &About, status: u16, took: Duration) {
+    pub(crate) fn tell(
+        &self,
+        app: &App,
+        request: &str,
+        about: &About,
+        (status, took): (u16, Duration),
+        mut span: Span,
+    ) {
         let About { route, method } = *about;
+        span.answered(status, request);
         app.metrics.answered(route, method, status, took);
         let decided = self.decided.get();
         if let Some((decision, code)) = decided {
             app.metrics.decided(*decision, *code);
+            span.decided(*decision, *code);
+        }
+        if let Some((tenant, _)) = self.who.get() {
+            span.tenant(tenant);
         }
         if !app.access_log {
             return;
@@ -63,6 +83,7 @@ impl Noted {
             key_id = key,
             decision,
             reason_code = code,
+            trace_id = span.trace_id().unwrap_or_default(),
             "request"
         );
     }
@@ -71,8 +92,8 @@ impl Noted {
 /// Which request it is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct About {
-    route: &'static str,
-    method: &'static str,
+    pub(crate) route: &'static str,
+    pub(crate) method: &'static str,
 }
 
 impl About {
@@ -84,7 +105,7 @@ impl About {
             HttpMethod::PUT => "PUT",
             HttpMethod::DELETE => "DELETE",
             // Others are words of whoever asks.
-            _ => "other",
+            _ => OTHER,
         };
         let asked = |route: &&Route| {
             let words = match route.method() {
@@ -95,7 +116,7 @@ impl About {
             };
             Some(route.path()) == path && words == method
         };
-        let route = Route::ALL.iter().find(asked).map_or("other", |route| route.path());
+        let route = Route::ALL.iter().find(asked).map_or(OTHER, |route| route.path());
         Self { route, method }
     }
 }

@@ -12,8 +12,11 @@ mod table;
 
 pub(crate) use flags::{DATABASE, Flags, PLACE, SERVING};
 pub(crate) use reference::reference;
-pub(crate) use resolved::{Origin, Resolved};
+pub(crate) use resolved::{DATABASE_URL, HEADERS, Origin, Resolved};
 pub(crate) use show::{ConfigCommand, run};
+pub(crate) use table::TRACES_ENDPOINT;
+
+use thoth_api::Url;
 
 /// What all variables begin with.
 const PREFIX: &str = "THOTHD_";
@@ -44,6 +47,12 @@ pub(crate) enum Kind {
     Word(&'static [&'static [&'static str]]),
     /// Yes or no.
     Switch,
+    /// The address of a server, which is asked over HTTP or HTTPS.
+    Url,
+    /// A number from 0 to 1.
+    Share,
+    /// A short text.
+    Text,
     /// A text that is shown nowhere.
     Secret,
 }
@@ -64,6 +73,8 @@ pub(crate) struct Setting {
     pub(crate) what: &'static str,
     /// What else whoever sets it should know, for the reference.
     pub(crate) more: &'static str,
+    /// Variables that many programs know. They count where nothing says it for this one, the first one first.
+    pub(crate) common: &'static [&'static str],
 }
 
 impl Setting {
@@ -90,7 +101,30 @@ impl Kind {
                 Err(format!("it is none of {}", first.join(", ")))
             }
             Self::Switch if !matches!(text, "true" | "false") => wrong("it is neither `true` nor `false`"),
-            Self::Address | Self::Count | Self::Word(_) | Self::Switch => Ok(()),
+            Self::Url if !is_address(text) => {
+                wrong("it is no address as `https://host:port`, without a name, a password, `?` and `#`")
+            }
+            Self::Share if !text.parse::<f64>().is_ok_and(|share| (0.0..=1.0).contains(&share)) => {
+                wrong("it is no number from 0 to 1")
+            }
+            Self::Text if !is_short(text) => {
+                Err(format!("it is empty, longer than {MAX_TEXT} bytes, or has control characters"))
+            }
+            Self::Address | Self::Count | Self::Word(_) | Self::Switch | Self::Url | Self::Share | Self::Text => Ok(()),
         }
     }
+}
+
+/// The longest text of a setting, in bytes.
+const MAX_TEXT: usize = 512;
+
+fn is_short(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= MAX_TEXT && !text.chars().any(char::is_control)
+}
+
+fn is_address(text: &str) -> bool {
+    let is_plain =
+        |url: &Url| matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+    // Before the name of a host, the parser would take it for one.
+    text.contains("://") && !text.contains(['?', '#']) && Url::parse(text).is_ok_and(|url| is_plain(&url))
 }

@@ -12,10 +12,10 @@ use thoth_shell::key_file::regular;
 use thoth_shell::terminal::{harmless_text, note, quoted};
 use thoth_types::Redacted;
 
-use crate::options::{Origin, Resolved};
+use crate::options::{DATABASE_URL, Origin, Resolved};
 
-/// No URL is longer.
-const MAX_URL: u64 = 16 << 10;
+/// No URL is longer, nor are headers.
+const MAX_SECRET: u64 = 16 << 10;
 
 /// Where the data directory is or will be.
 pub(crate) fn data_path(resolved: &Resolved) -> Result<PathBuf, Failure> {
@@ -42,9 +42,17 @@ pub(crate) fn data(resolved: &Resolved) -> Result<PathBuf, Failure> {
 
 /// The database, if one is named. Nothing is connected yet.
 pub(crate) fn database(resolved: &Resolved) -> Result<Option<Arc<Database>>, Failure> {
-    let Some((value, in_file)) = resolved.database() else { return Ok(None) };
+    let Some((value, in_file)) = resolved.secret(DATABASE_URL) else { return Ok(None) };
     let (source, text) = if in_file {
-        read(Path::new(value.text.expose_secret()))?
+        let path = value.text.expose_secret();
+        if path.contains("://") {
+            // It may have the password.
+            let message = "the file with the URL of the database is named by its path, and a URL was given";
+            return Err(
+                Failure::usage(message).hint("put the URL into a file of yours alone, or into THOTHD_DATABASE_URL")
+            );
+        }
+        secret(Path::new(path), "the URL")?
     } else {
         (value.origin.to_string(), value.text.clone())
     };
@@ -67,23 +75,19 @@ pub(crate) fn required_database(resolved: &Resolved) -> Result<Arc<Database>, Fa
     })
 }
 
-fn read(path: &Path) -> Result<(String, Redacted<String>), Failure> {
+/// A secret in a file that nobody else can read, and the name of the file.
+pub(crate) fn secret(path: &Path, what: &str) -> Result<(String, Redacted<String>), Failure> {
     let shown = harmless_text(&path.to_string_lossy());
-    if shown.contains("://") {
-        // It may have the password.
-        return Err(Failure::usage("the file with the URL of the database is named by its path, and a URL was given")
-            .hint("put the URL into a file of yours alone, or into THOTHD_DATABASE_URL"));
-    }
     let failed = |what: &dyn std::fmt::Display| Failure::failed(format!("cannot read `{shown}`: {what}"));
     let mode = std::fs::metadata(path).map_err(|error| failed(&error))?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(Failure::failed(format!("others can read the URL in `{shown}` (mode {mode:o})"))
+        return Err(Failure::failed(format!("others can read {what} in `{shown}` (mode {mode:o})"))
             .hint(format!("run `chmod go= {}`", quoted(&shown))));
     }
-    let (bytes, complete) = regular(path, MAX_URL).map_err(|error| failed(&error))?.unwrap_or_default();
+    let (bytes, complete) = regular(path, MAX_SECRET).map_err(|error| failed(&error))?.unwrap_or_default();
     let text = String::from_utf8(bytes).map_err(|_| failed(&"it is not UTF-8 text"))?;
     if !complete {
-        return Err(failed(&"it is no URL"));
+        return Err(failed(&format_args!("it is too long to be {what}")));
     }
     Ok((format!("`{shown}`"), Redacted::new(text.trim().to_owned())))
 }

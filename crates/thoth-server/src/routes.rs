@@ -17,6 +17,7 @@ use thoth_api::contract::fault::{self, Code};
 use thoth_api::contract::hold::{LONGEST_WAIT_SECONDS, Poll};
 use thoth_api::contract::login::Credential;
 use thoth_api::contract::route::{Method, Route};
+use thoth_telemetry::traces::Step;
 use tokio::time::Instant;
 
 use crate::access::{Access, Need};
@@ -36,6 +37,7 @@ const MAX_BODY: usize = 1024 * 1024;
 /// How long a request may take, beside what it asks to wait.
 const PATIENCE: Duration = Duration::from_secs(30);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Everything that is served.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -125,7 +127,9 @@ async fn enforce_route(State(app): Served, request: Request) -> Response {
     };
     let (access, body, noted) = (admitted.access.clone(), admitted.body.clone(), Arc::clone(&admitted.noted));
     // It looks the key up right before it decides.
+    let queued = access.spans.begin(Step::Queue);
     let decide = move || {
+        drop(queued);
         let envelope = enforce::run(&access, &body)?;
         noted.decided(&envelope);
         Ok(json(envelope))
@@ -156,6 +160,7 @@ async fn poll_route(State(app): Served, Path(token): Path<String>, request: Requ
     let mut stopping = app.stopping();
     let work = async move {
         let wait = poll?.wait.unwrap_or(0).min(LONGEST_WAIT_SECONDS);
+        let waiting = access.spans.begin(Step::Await);
         // Before the first look, so that no answer falls in between.
         let mut answers = access.tenant.answers();
         let deadline = Instant::now() + Duration::from_secs(wait);
@@ -172,6 +177,7 @@ async fn poll_route(State(app): Served, Path(token): Path<String>, request: Requ
                 told = stopping.changed() => drop(told),
             }
         }
+        drop(waiting);
         blocking(move || hold::run(&access, &token).map(json)).await
     };
     admitted.finish(work.await)
@@ -300,7 +306,12 @@ async fn entry(
         Err(turned) => turned.into_response(),
         Ok(admitted) => {
             let (access, body) = (admitted.access.clone(), admitted.body.clone());
-            admitted.finish(blocking(move || access.still().and_then(|()| work(access, app, body))).await)
+            let span = access.spans.begin(Step::Handle);
+            let handle = move || {
+                let _span = span;
+                access.still().and_then(|()| work(access, app, body))
+            };
+            admitted.finish(blocking(handle).await)
         }
     }
 }
@@ -314,9 +325,19 @@ async fn admit(
 ) -> Result<Admitted, Turned> {
     let (mut parts, body) = request.into_parts();
     let noted: Arc<Noted> = parts.extensions.remove().unwrap_or_default();
-    let credential = auth::credential(&parts.headers).map_err(|fault| Turned(fault, None))?;
-    let access = access(app, credential, need, tenant).await;
-    let access = access.map_err(|fault| Turned(fault, None))?;
+    let mut span = noted.spans.begin(Step::Authenticate);
+    let known = async {
+        let credential = auth::credential(&parts.headers)?;
+        span.credential(if matches!(credential, Credential::Key(_)) { "api_key" } else { "login" });
+        access(app, credential, need, tenant).await
+    };
+    let known = known.await;
+    if let Err(fault) = &known {
+        span.failed(fault.code.as_str());
+    }
+    drop(span);
+    let mut access = known.map_err(|fault| Turned(fault, None))?;
+    access.spans = noted.spans.clone();
     noted.who(&access);
     let standing = access.tenant.limits.take(kind).map_err(|standing| {
         access.app.metrics.limited(kind.as_str());
@@ -357,6 +378,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + S
     }
 }
 
+/// What a request says of the trace that it is part of. Two say nothing.
+fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    let mut told = headers.get_all(TRACEPARENT).iter();
+    told.next().filter(|_| told.next().is_none()).and_then(|text| text.to_str().ok())
+}
+
 /// In how many seconds to ask again, if that was told.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()
@@ -377,9 +404,10 @@ fn json(value: impl Serialize) -> Response {
 /// Around everything: the request's id, its time, and the bodies of errors.
 async fn frame(State(app): Served, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let noted = Arc::new(Noted::default());
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let about = About::of(request.method(), path);
+    let mut span = app.tracer().request(about.method, about.route, traceparent(request.headers()));
+    let noted = Arc::new(Noted::of(&span));
     request.extensions_mut().insert(Arc::clone(&noted));
     let id = random::eight()
         .map_or_else(|| "req_unnamed".to_owned(), |bytes| format!("req_{:016x}", u64::from_be_bytes(bytes)));
@@ -405,6 +433,7 @@ async fn frame(State(app): Served, mut request: Request, next: Next) -> Response
         let Fault { code, message, cause } = fault;
         let cause = cause.or_else(|| (code == Code::Timeout).then(|| message.clone()));
         if let Some(cause) = cause {
+            span.failed(code.as_str());
             tracing::error!("{id}: {code}: {cause}");
         }
         let (mut parts, _) = response.into_parts();
@@ -423,7 +452,7 @@ async fn frame(State(app): Served, mut request: Request, next: Next) -> Response
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    noted.tell(&app, &id, &about, response.status().as_u16(), began.elapsed());
+    noted.tell(&app, &id, &about, (response.status().as_u16(), began.elapsed()), span);
     response
 }
 

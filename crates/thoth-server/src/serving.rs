@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thoth_postgres::Database;
 use thoth_server::{OidcOptions, Options, Rates, Server, listen};
@@ -11,15 +12,20 @@ use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::home::write_new;
 use thoth_shell::terminal::{divert_notes, line, note};
 use thoth_telemetry::lines::{self, Format, Level};
+use thoth_telemetry::traces;
 use thoth_types::Mode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::collector;
 use crate::oidc_args::OidcArgs;
 use crate::options::{Flags, Resolved, SERVING};
 use crate::places::{data, database};
+
+/// How long the last spans may take to be sent, once the last request has ended.
+const LAST_TRACES: Duration = Duration::from_secs(5);
 
 /// The settings of a server, read.
 #[derive(Debug)]
@@ -86,6 +92,15 @@ impl<'s> Serving<'s> {
         listen::tls(certificate, key).map(Some).map_err(Failure::failed)
     }
 
+    /// Where traces go, if anywhere.
+    pub(crate) fn traces(&self) -> Result<Option<traces::Options>, Failure> {
+        collector::traces(self.resolved, self.scheme())
+    }
+
+    const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// The database, if one is named.
     pub(crate) fn database(&self) -> Result<Option<Arc<Database>>, Failure> {
         database(self.resolved)
@@ -144,6 +159,7 @@ pub(crate) fn serve(flags: &Flags<SERVING>, logins: OidcArgs) -> Outcome {
 fn run(serving: &Serving<'_>, logins: Option<OidcOptions>) -> Outcome {
     let tls = serving.tls()?;
     let database = serving.database()?;
+    let traces = serving.traces()?;
     let (data, policy) = serving.prepare(database.is_some())?;
     // Not a reason not to start: it may come back, and whoever asks is refused until then.
     if let Some(Err(error)) = database.as_ref().map(|database| database.probe()) {
@@ -172,7 +188,11 @@ fn run(serving: &Serving<'_>, logins: Option<OidcOptions>) -> Outcome {
         };
         let server = server.map_err(|error| failed("begin", &error))?;
         let server = logins.into_iter().fold(server, Server::with_logins);
-        let scheme = if tls.is_some() { "https" } else { "http" };
+        let server = match &traces {
+            Some(options) => server.with_traces(options).map_err(|error| failed("send traces", &error))?,
+            None => server,
+        };
+        let scheme = serving.scheme();
         // Scripts that let the system choose a port read it here.
         line(format_args!("listening at {scheme}://{address}"))?;
         if let Some((_, address)) = &metrics {
@@ -194,6 +214,8 @@ fn run(serving: &Serving<'_>, logins: Option<OidcOptions>) -> Outcome {
             }
         };
         tokio::join!(server.serve(listener, tls, stop), measured);
+        // Nothing else is left to do in this process, so that it may wait here.
+        server.end_traces(LAST_TRACES);
         Ok(ExitCode::SUCCESS)
     })
 }

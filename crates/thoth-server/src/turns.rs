@@ -27,6 +27,11 @@ impl<'t> Turn<'t> {
         Ok(Self { shared: Some(turn), allowed: session.allowed() })
     }
 
+    /// Whether other servers hear of it.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
     /// Now; where another server's clock is ahead, then no earlier than what it allowed last.
     pub(crate) fn now(&self, session: &GateSession) -> Moment {
         let now = clock::now();

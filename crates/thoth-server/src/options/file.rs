@@ -93,6 +93,9 @@ fn setting(
         (Kind::Count, _) => return wrong("a whole number without quotes is wanted"),
         (Kind::Switch, Item::Value(Toml::Boolean(on))) => on.value().to_string(),
         (Kind::Switch, _) => return wrong("`true` or `false` without quotes is wanted"),
+        (Kind::Share, Item::Value(Toml::Integer(number))) => number.value().to_string(),
+        (Kind::Share, Item::Value(Toml::Float(number))) => number.value().to_string(),
+        (Kind::Share, _) => return wrong("a number without quotes is wanted"),
         (_, Item::Value(Toml::String(text))) => text.value().clone(),
         _ => return wrong("a text between quotes is wanted"),
     };

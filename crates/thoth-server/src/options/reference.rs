@@ -16,7 +16,8 @@ The first of these that gives a setting counts:
 1. the flag;
 2. the variable; one that is set to nothing counts as not set;
 3. the file that `--config FILE` names, or else `THOTHD_CONFIG`; without either there is no file;
-4. the default.
+4. for a few settings, a variable that many programs know, such as `OTEL_SERVICE_NAME`;
+5. the default.
 
 The file is TOML with these names at the top and no sections. Texts stand between quotes, numbers and `true` or `false` without.
 Paths in it start from the folder of the file. A name that is not known, or a value that cannot be used, is an error with its
@@ -60,5 +61,10 @@ fn row(setting: &Setting) -> String {
     };
     let default = setting.default.map_or_else(|| "–".to_owned(), |default| format!("`{default}`"));
     let more = if more.is_empty() { String::new() } else { format!(" {more}") };
-    format!("| `{name}` | {value} | {default} | {what}.{more} |\n")
+    let common: Vec<String> = setting.common.iter().map(|name| format!("`{name}`")).collect();
+    let common = match common.join(", else ") {
+        names if names.is_empty() => names,
+        names => format!(" Where nothing says it for `thothd`: {names}."),
+    };
+    format!("| `{name}` | {value} | {default} | {what}.{more}{common} |\n")
 }

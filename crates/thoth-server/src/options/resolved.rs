@@ -21,6 +21,8 @@ const MOST_SHOWN: usize = 60;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Origin {
     Default,
+    /// A variable that many programs know.
+    Common(&'static str),
     /// With the place in it.
     File(String),
     Variable(String),
@@ -31,6 +33,7 @@ impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Common(name) => f.write_str(name),
             Self::File(place) => f.write_str(place),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(name) => write!(f, "--{name}"),
@@ -43,9 +46,10 @@ impl Origin {
     const fn rank(&self) -> u8 {
         match self {
             Self::Default => 0,
-            Self::File(_) => 1,
-            Self::Variable(_) => 2,
-            Self::Flag(_) => 3,
+            Self::Common(_) => 1,
+            Self::File(_) => 2,
+            Self::Variable(_) => 3,
+            Self::Flag(_) => 4,
         }
     }
 }
@@ -62,6 +66,11 @@ impl Value {
         Self { text, origin }
     }
 }
+
+/// What names the database, and the file that does.
+pub(crate) const DATABASE_URL: (&str, &str) = ("database_url", "database_url_file");
+/// What has the headers for a collector of traces, and the file that has them.
+pub(crate) const HEADERS: (&str, &str) = ("traces_headers", "traces_headers_file");
 
 /// What is wrong with a value, without its place.
 pub(super) fn problem(setting: &Setting, text: &str, what: &str, name: &str) -> String {
@@ -106,11 +115,18 @@ impl Resolved {
         let taken = TABLE.iter().filter(|setting| setting.part as u8 <= PART);
         for setting in taken {
             let flag = flags.given.get(setting.name).map(|text| (text.clone(), Origin::Flag(setting.flag)));
-            let given = match flag {
+            let mut given = match flag {
                 Some(given) => Some(given),
                 None => variable(&setting.variable())?
                     .map(|text| (Redacted::new(text), Origin::Variable(setting.variable()))),
             };
+            if !values.contains_key(setting.name) {
+                for name in setting.common {
+                    if given.is_none() {
+                        given = variable(name)?.map(|text| (Redacted::new(text), Origin::Common(name)));
+                    }
+                }
+            }
             if let Some((text, origin)) = given {
                 if let Err(what) = setting.kind.check(text.expose_secret()) {
                     problems.push(problem(setting, text.expose_secret(), &what, &origin.to_string()));
@@ -124,7 +140,8 @@ impl Resolved {
             return Err(Failure::usage(problems.join("\n")));
         }
         let values = Self { values };
-        values.one_database()?;
+        values.one_of(DATABASE_URL, "both name a database")?;
+        values.one_of(HEADERS, "both have headers")?;
         Ok(values)
     }
 
@@ -143,13 +160,12 @@ impl Resolved {
         }
     }
 
-    /// Two settings name the database: the one in the stronger place counts.
-    fn one_database(&self) -> Result<(), Failure> {
-        match (self.get("database_url"), self.get("database_url_file")) {
-            (Some(url), Some(file)) if url.origin.rank() == file.origin.rank() => Err(Failure::usage(format!(
-                "`{}` cannot be used with `{}`: both name a database",
-                url.origin, file.origin
-            ))),
+    /// Of two settings for the same, the one in the stronger place counts.
+    fn one_of(&self, (text, file): (&str, &str), both: &str) -> Result<(), Failure> {
+        match (self.get(text), self.get(file)) {
+            (Some(text), Some(file)) if text.origin.rank() == file.origin.rank() => {
+                Err(Failure::usage(format!("`{}` cannot be used with `{}`: {both}", text.origin, file.origin)))
+            }
             _ => Ok(()),
         }
     }
@@ -159,11 +175,11 @@ impl Resolved {
         self.values.get(name)
     }
 
-    /// Where the database is named, and whether in a file of its own.
-    pub(crate) fn database(&self) -> Option<(&Value, bool)> {
-        let url = self.get("database_url").map(|value| (value, false));
-        let file = self.get("database_url_file").map(|value| (value, true));
-        [url, file].into_iter().flatten().max_by_key(|(value, _)| value.origin.rank())
+    /// Where the secret stands that one of these settings has, and whether in a file of its own.
+    pub(crate) fn secret(&self, (text, file): (&str, &str)) -> Option<(&Value, bool)> {
+        let text = self.get(text).map(|value| (value, false));
+        let file = self.get(file).map(|value| (value, true));
+        [text, file].into_iter().flatten().max_by_key(|(value, _)| value.origin.rank())
     }
 
     /// A path.
@@ -252,11 +268,11 @@ mod tests {
     fn one_database_only() {
         let url = ("THOTHD_DATABASE_URL", "postgres://h/d");
         let resolved = resolve(&[("database_url_file", "f")], &[url], "").unwrap();
-        assert!(resolved.database().unwrap().1);
+        assert!(resolved.secret(DATABASE_URL).unwrap().1);
         let resolved = resolve(&[], &[url], "database_url_file = 'f'").unwrap();
-        assert!(!resolved.database().unwrap().1);
+        assert!(!resolved.secret(DATABASE_URL).unwrap().1);
         let told = resolve(&[], &[url, ("THOTHD_DATABASE_URL_FILE", "f")], "").unwrap_err();
         assert!(told.contains("cannot be used with"), "{told}");
-        assert!(resolve(&[], &[], "").unwrap().database().is_none());
+        assert!(resolve(&[], &[], "").unwrap().secret(DATABASE_URL).is_none());
     }
 }

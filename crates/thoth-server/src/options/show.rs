@@ -39,6 +39,7 @@ pub(crate) fn run(command: ConfigCommand) -> Outcome {
             // What the start would refuse beside single values.
             drop(serving.tls()?);
             drop(serving.database()?);
+            drop(serving.traces()?);
             line("the settings can be used")?;
         }
         ConfigCommand::Show(flags) => show(&Resolved::of(&*flags)?)?,

@@ -7,7 +7,7 @@ pub(crate) const MODES: &[&[&str]] = &[&["observe", "shadow"], &["step_up", "ste
 
 const fn limit(name: &'static str, flag: &'static str, default: &'static str, what: &'static str) -> Setting {
     let (part, kind) = (Part::Serving, Kind::Count);
-    Setting { name, flag, part, kind, value: "N", default: Some(default), what, more: "" }
+    Setting { name, flag, part, kind, value: "N", default: Some(default), what, more: "", common: &[] }
 }
 
 /// The words of `log_format`.
@@ -15,6 +15,9 @@ pub(crate) const FORMATS: &[&[&str]] = &[&["text"], &["json"]];
 
 /// The words of `log_level`.
 pub(crate) const LEVELS: &[&[&str]] = &[&["error"], &["warn"], &["info"], &["debug"]];
+
+/// The variable that has the whole address of a collector: nothing is added to it.
+pub(crate) const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 
 /// In the order of the reference.
 pub(crate) const TABLE: &[Setting] = &[
@@ -27,6 +30,7 @@ pub(crate) const TABLE: &[Setting] = &[
         default: None,
         what: "Where everything is kept",
         more: "`$THOTH_HOME/thothd`, else `~/.thoth/thothd`. Nobody else may be able to get into it.",
+        common: &[],
     },
     Setting {
         name: "database_url",
@@ -39,6 +43,7 @@ pub(crate) const TABLE: &[Setting] = &[
                THOTHD_DATABASE_URL or into a file: other users of the machine see command lines",
         more: "In a file of settings only if nobody else can read that file. Of this and `database_url_file`, the one that is \
                given in the stronger place counts; both in one place are an error.",
+        common: &[],
     },
     Setting {
         name: "database_url_file",
@@ -49,6 +54,7 @@ pub(crate) const TABLE: &[Setting] = &[
         default: None,
         what: "Read its URL from this file, which only you can read",
         more: "",
+        common: &[],
     },
     Setting {
         name: "listen",
@@ -59,6 +65,7 @@ pub(crate) const TABLE: &[Setting] = &[
         default: Some("127.0.0.1:8787"),
         what: "Where to listen; other machines are listened to with TLS only",
         more: "Port 0 lets the system choose; the first line of standard output says where it listens.",
+        common: &[],
     },
     Setting {
         name: "tls_cert",
@@ -69,6 +76,7 @@ pub(crate) const TABLE: &[Setting] = &[
         default: None,
         what: "The certificate and those above it, in PEM",
         more: "Needs `tls_key`. TLS 1.2 and 1.3. Read once, at the start.",
+        common: &[],
     },
     Setting {
         name: "tls_key",
@@ -79,6 +87,7 @@ pub(crate) const TABLE: &[Setting] = &[
         default: None,
         what: "Its key, in PEM",
         more: "Needs `tls_cert`.",
+        common: &[],
     },
     Setting {
         name: "policy",
@@ -90,6 +99,7 @@ pub(crate) const TABLE: &[Setting] = &[
         what: "The policy of all tenants; `policy.yaml` in the data directory unless given",
         more: "A starter is written there if there is none. Looked at before each call: a changed policy holds at once, one that \
                is not valid changes nothing, and at the start refuses everything.",
+        common: &[],
     },
     Setting {
         name: "enforcement_mode",
@@ -101,6 +111,7 @@ pub(crate) const TABLE: &[Setting] = &[
         what: "What is done about violations at least: observe (never interrupt), step_up (ask a person), progressive (warn, \
                then ask, then block) or block. A client may ask for a stricter mode, never for a looser one",
         more: "`observe` gives way to anything, `block` to nothing; `step_up` and `progressive` together are `block`.",
+        common: &[],
     },
     limit(
         "enforce_per_minute",
@@ -131,6 +142,7 @@ pub(crate) const TABLE: &[Setting] = &[
         default: Some("text"),
         what: "How lines on standard error look: text, or json with one object each",
         more: "See [logs](../operating.md#logs).",
+        common: &[],
     },
     Setting {
         name: "log_level",
@@ -141,6 +153,7 @@ pub(crate) const TABLE: &[Setting] = &[
         default: Some("info"),
         what: "What is written: error, warn, info or debug, with all that is graver",
         more: "",
+        common: &[],
     },
     Setting {
         name: "access_log",
@@ -151,6 +164,7 @@ pub(crate) const TABLE: &[Setting] = &[
         default: Some("false"),
         what: "Write a line for each request",
         more: "It has no argument, body, key, token or name that a client made up.",
+        common: &[],
     },
     Setting {
         name: "metrics_listen",
@@ -161,6 +175,7 @@ pub(crate) const TABLE: &[Setting] = &[
         default: None,
         what: "Where to serve `GET /metrics` for Prometheus, without TLS and keys; nowhere unless given",
         more: "At an address that other machines reach only with `metrics_exposed`. See [metrics](../operating.md#metrics).",
+        common: &[],
     },
     Setting {
         name: "metrics_exposed",
@@ -171,6 +186,75 @@ pub(crate) const TABLE: &[Setting] = &[
         default: Some("false"),
         what: "Let other machines read the metrics: whoever reaches the address can",
         more: "",
+        common: &[],
+    },
+    Setting {
+        name: "traces_endpoint",
+        flag: "traces-endpoint",
+        part: Part::Serving,
+        kind: Kind::Url,
+        value: "URL",
+        default: None,
+        what: "Send traces to this collector of OpenTelemetry, with OTLP over HTTP; nowhere unless given",
+        more: "As in `http://127.0.0.1:4318`; `/v1/traces` is added unless it ends with it. See \
+               [traces](../operating.md#traces).",
+        common: &[TRACES_ENDPOINT, "OTEL_EXPORTER_OTLP_ENDPOINT"],
+    },
+    Setting {
+        name: "traces_headers",
+        flag: "traces-headers",
+        part: Part::Serving,
+        kind: Kind::Secret,
+        value: "NAME=VALUE,…",
+        default: None,
+        what: "Headers for that collector. A key belongs into THOTHD_TRACES_HEADERS or into a file: other users of the \
+               machine see command lines",
+        more: "In a file of settings only if nobody else can read that file. `%2C` stands for a comma in a value.",
+        common: &["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"],
+    },
+    Setting {
+        name: "traces_headers_file",
+        flag: "traces-headers-file",
+        part: Part::Serving,
+        kind: Kind::Path,
+        value: "FILE",
+        default: None,
+        what: "Read them from this file, which only you can read",
+        more: "",
+        common: &[],
+    },
+    Setting {
+        name: "traces_ca_file",
+        flag: "traces-ca-file",
+        part: Part::Serving,
+        kind: Kind::Path,
+        value: "FILE",
+        default: None,
+        what: "The only authorities to trust when traces are sent, in PEM; the system's unless given",
+        more: "",
+        common: &["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"],
+    },
+    Setting {
+        name: "traces_ratio",
+        flag: "traces-ratio",
+        part: Part::Serving,
+        kind: Kind::Share,
+        value: "SHARE",
+        default: Some("1"),
+        what: "Which part of the traces is recorded that begin at this server, from 0 to 1",
+        more: "Whether others are is for whoever began them: their `traceparent` says so.",
+        common: &[],
+    },
+    Setting {
+        name: "traces_service_name",
+        flag: "traces-service-name",
+        part: Part::Serving,
+        kind: Kind::Text,
+        value: "NAME",
+        default: Some("thothd"),
+        what: "What the server is called in traces",
+        more: "",
+        common: &["OTEL_SERVICE_NAME"],
     },
 ];
 

@@ -56,6 +56,17 @@ spec:
         - name: THOTHD_METRICS_EXPOSED
           value: "true"
         {{- end }}
+        {{- with .Values.traces.endpoint }}
+        - name: THOTHD_TRACES_ENDPOINT
+          value: {{ . | quote }}
+        {{- end }}
+        {{- if .Values.traces.existingSecret }}
+        - name: THOTHD_TRACES_HEADERS
+          valueFrom:
+            secretKeyRef:
+              name: {{ .Values.traces.existingSecret }}
+              key: {{ .Values.traces.key }}
+        {{- end }}
         {{- if .Values.database.existingSecret }}
         - name: THOTHD_DATABASE_URL
           valueFrom:
