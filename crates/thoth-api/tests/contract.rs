@@ -4,7 +4,10 @@ use thoth_api::contract::event::{Batch, BatchError, MAX_EVENTS};
 use thoth_api::contract::hold::{Outcome, Status};
 use thoth_api::contract::key::{ApiKey, Create, CreateError, Created, Keys, Permissions, Row, ScopeLevel};
 use thoth_api::contract::list::List;
-use thoth_api::contract::{Json, approval, enforce, event, explain, fault, read, verdict};
+use thoth_api::contract::{
+    Json, approval, decision, endpoint, enforce, event, evidence, explain, fault, policy_bundle, read, session,
+    settings, verdict,
+};
 use thoth_types::{Decision, Mode};
 
 /// The four forms of one request: as the Python client sends it, in camelCase, with `null` where Go has nothing, and
@@ -293,4 +296,99 @@ fn the_shapes_of_errors() {
     let told = fault::Told::read(&serde_json::to_vec(&ours).unwrap());
     assert_eq!(told.code.as_deref().and_then(fault::Code::parse), Some(fault::Code::NotFound));
     assert_eq!(told.request_id.as_deref(), Some("r"));
+}
+
+/// Every member that a type reads, under every name.
+fn members<T: serde::de::DeserializeOwned>() -> &'static [&'static str] {
+    use serde::de::{Deserializer, Visitor, value::Error};
+
+    struct Asked<'a>(&'a std::cell::Cell<&'static [&'static str]>);
+
+    impl<'de> Deserializer<'de> for Asked<'_> {
+        type Error = Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+            Err(serde::de::Error::custom("no members"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            visitor: V,
+        ) -> Result<V::Value, Error> {
+            self.0.set(fields);
+            self.deserialize_any(visitor)
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct
+            seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    let fields: std::cell::Cell<&'static [&'static str]> = std::cell::Cell::new(&[]);
+    drop(T::deserialize(Asked(&fields)));
+    fields.get()
+}
+
+/// Defends: whatever stands on the wire in snake_case is read in camelCase, too, in what is asked and in what is answered.
+#[test]
+fn every_member_is_read_in_camel_case() {
+    let types: &[(&str, &[&str])] = &[
+        ("enforce::Request", members::<enforce::Request>()),
+        ("hold::Status", members::<Status>()),
+        ("approval::Approval", members::<approval::Approval>()),
+        ("approval::Query", members::<approval::Query>()),
+        ("decision::Decision", members::<decision::Decision>()),
+        ("decision::Violation", members::<decision::Violation>()),
+        ("decision::Query", members::<decision::Query>()),
+        ("event::Query", members::<event::Query>()),
+        ("session::Session", members::<session::Session>()),
+        ("session::Counts", members::<session::Counts>()),
+        ("session::Query", members::<session::Query>()),
+        ("session::Agent", members::<session::Agent>()),
+        ("session::AgentQuery", members::<session::AgentQuery>()),
+        ("endpoint::Register", members::<endpoint::Register>()),
+        ("endpoint::CheckIn", members::<endpoint::CheckIn>()),
+        ("endpoint::Endpoint", members::<endpoint::Endpoint>()),
+        ("endpoint::Query", members::<endpoint::Query>()),
+        ("endpoint::Stats", members::<endpoint::Stats>()),
+        ("evidence::Chain", members::<evidence::Chain>()),
+        ("evidence::Record", members::<evidence::Record>()),
+        ("evidence::ChainQuery", members::<evidence::ChainQuery>()),
+        ("evidence::Check", members::<evidence::Check>()),
+        ("evidence::CheckQuery", members::<evidence::CheckQuery>()),
+        ("settings::Settings", members::<settings::Settings>()),
+        ("settings::Effective", members::<settings::Effective>()),
+        ("settings::Answer", members::<settings::Answer>()),
+        ("policy_bundle::Upload", members::<policy_bundle::Upload>()),
+        ("policy_bundle::Bundle", members::<policy_bundle::Bundle>()),
+        ("policy_bundle::WhoseQuery", members::<policy_bundle::WhoseQuery>()),
+        ("key::Create", members::<Create>()),
+        ("key::Row", members::<Row>()),
+    ];
+    let camel = |name: &str| {
+        let mut parts = name.split('_');
+        let first = parts.next().unwrap().to_owned();
+        parts.fold(first, |text, part| text + &part[..1].to_uppercase() + &part[1..])
+    };
+    for (of, members) in types {
+        assert!(!members.is_empty(), "{of}");
+        for name in *members {
+            assert!(members.contains(&&*camel(name)), "{of}: {name}");
+        }
+    }
+}
+
+/// Defends: a member that nobody knows is told as such, by its name where that is one, so that a typo is found.
+#[test]
+fn an_unknown_member_is_named() {
+    let wrong = |text: &str| read::<settings::Settings>(text.as_bytes()).unwrap_err().what;
+    let told = wrong(r#"{"event_retention_dayz":10}"#);
+    assert!(told.starts_with("`event_retention_dayz` is no member here, where there are enforcement_mode, "), "{told}");
+    assert!(!told.contains("enforcementMode"), "{told}");
+    assert_eq!(wrong(r#"{"a SECRET":10}"#), "a value of another type than the contract says");
+    let whole: settings::Settings = read(br#"{"eventRetentionDays":10,"enforcePerMinute":5}"#).unwrap();
+    assert_eq!((whole.event_retention_days, whole.enforce_per_minute), (Some(10), Some(5)));
 }

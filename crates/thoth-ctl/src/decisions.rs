@@ -4,15 +4,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use thoth_api::contract::decision::{Decision, Query, Violation};
+use thoth_api::contract::decision::{Decision, Outcome as DecisionOutcome, Query, Violation};
 use thoth_api::contract::event::Order;
 use thoth_api::contract::list::List;
+use thoth_api::contract::verdict::known_decision;
 use thoth_shell::cells::cell;
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{fields, harmless_text, line, note};
 
 use crate::connection::Server;
-use crate::table::{self, shown, time};
+use crate::table::{self, instant, shown, time};
 
 /// How many pages are asked for at most to fill one list: a page of something rare may be empty.
 const PAGES: usize = 50;
@@ -57,8 +58,11 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
     /// Only those answered so: ALLOW, BLOCK, STEP_UP, MODIFY, DEFER
-    #[arg(long, value_name = "DECISION")]
+    #[arg(long, value_name = "DECISION", value_parser = decided)]
     decision: Option<String>,
+    /// Only those whose call came to this: allowed, needs_approval, blocked, deferred
+    #[arg(long, value_name = "OUTCOME", value_parser = came_to)]
+    outcome: Option<DecisionOutcome>,
     /// Only those for this reason
     #[arg(long, value_name = "CODE")]
     reason_code: Option<String>,
@@ -66,10 +70,10 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
     /// Not before this instant, as in `2026-01-31T12:00:00Z`
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     since: Option<String>,
     /// Not after this instant
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     until: Option<String>,
     /// How many at most
     #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -83,6 +87,16 @@ pub(crate) struct ListArgs {
     /// How often --follow asks
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval_seconds: u64,
+}
+
+/// Here and not only at the server: a word that is none is a wrong command line, and asks nobody.
+fn decided(word: &str) -> Result<String, &'static str> {
+    let decision = known_decision(word).ok_or("it is none of ALLOW, BLOCK, STEP_UP, MODIFY, DEFER")?;
+    Ok(decision.as_str().to_owned())
+}
+
+fn came_to(word: &str) -> Result<DecisionOutcome, &'static str> {
+    DecisionOutcome::parse(word).ok_or("it is none of allowed, needs_approval, blocked, deferred")
 }
 
 pub(crate) fn run(server: &Server, DecisionsCommand::List(arguments): DecisionsCommand) -> Outcome {
@@ -118,6 +132,7 @@ fn list(server: &Server, arguments: ListArgs, violations: bool) -> Outcome {
         user_id: arguments.user_id,
         tool_name: arguments.tool,
         decision: arguments.decision,
+        outcome: arguments.outcome,
         reason_code: arguments.reason_code,
         rule: arguments.rule,
         since: arguments.since,

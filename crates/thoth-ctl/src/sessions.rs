@@ -9,7 +9,7 @@ use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{fields, line, note};
 
 use crate::connection::Server;
-use crate::table::{self, shown, time};
+use crate::table::{self, instant, shown, time};
 
 /// Up to where a server counts names.
 const MOST_COUNTED: u64 = 1_000;
@@ -40,10 +40,10 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "ID")]
     user_id: Option<String>,
     /// Only those with a call since this instant, as in `2026-01-31T12:00:00Z`
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     since: Option<String>,
     /// Only those that began until this instant
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     until: Option<String>,
     /// How many at most
     #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]

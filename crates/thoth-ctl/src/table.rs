@@ -21,6 +21,12 @@ pub(crate) fn time(text: Option<&str>) -> String {
     }
 }
 
+/// Reads an instant of a command line, so that a word that is none asks nobody.
+pub(crate) fn instant(text: &str) -> Result<String, &'static str> {
+    let told = text.parse::<jiff::Timestamp>().map(|_| text.to_owned());
+    told.map_err(|_| "it is no instant like `2026-01-31T12:00:00Z`")
+}
+
 /// Prints rows below a heading, aligned.
 pub(crate) fn print<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
     let mut widths = heading.map(columns);

@@ -208,6 +208,9 @@ pub(crate) fn decisions(
             wanted.and(condition, text);
         }
     }
+    if filter.ran {
+        wanted.sql.push_str(" AND decision IN ('ALLOW', 'MODIFY')");
+    }
     if filter.violations {
         wanted.sql.push_str(&format!(" AND {VIOLATING}"));
     }

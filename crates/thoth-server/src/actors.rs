@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::decided::{catch_up, cursor, instant};
 use crate::fault::Fault;
 use crate::holding::Whose;
+use crate::query::limit;
 
 /// How many are on a page where nothing is said.
 const PAGE: u32 = 100;
@@ -69,7 +70,7 @@ pub(crate) fn sessions(access: &Access, query: &Query) -> Result<List<Session>, 
         since: instant("since", query.since.as_deref())?,
         until: instant("until", query.until.as_deref())?,
     };
-    let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_SESSIONS);
+    let limit = limit(query.limit, PAGE, MAX_SESSIONS)?;
     let page = IndexPage { beyond: cursor(query.cursor.as_deref())?, oldest_first: false, limit };
     catch_up(access);
     let mut found = access.tenant.indexing.index.sessions(&filter, &page).map_err(Fault::unavailable)?;
@@ -110,7 +111,7 @@ fn agent(indexed: IndexedAgent) -> Agent {
 
 /// A page of agents, by name. Blocks on the disk.
 pub(crate) fn agents(access: &Access, query: &AgentQuery) -> Result<List<Agent>, Fault> {
-    let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_INDEX_PAGE);
+    let limit = limit(query.limit, PAGE, MAX_INDEX_PAGE)?;
     catch_up(access);
     let found = access.tenant.indexing.index.agents(query.cursor.as_deref(), limit + 1);
     let mut data: Vec<Agent> = found.map_err(Fault::unavailable)?.into_iter().map(agent).collect();

@@ -17,6 +17,7 @@ use crate::clock;
 use crate::enforce::unreadable;
 use crate::fault::Fault;
 use crate::hold::instant;
+use crate::query::limit;
 
 /// How many are on a page where nothing is said, and at most.
 const PAGE: u32 = 50;
@@ -30,12 +31,14 @@ const MAX_REASON: usize = 500;
 
 /// Held calls, newest first. Blocks on the disk.
 pub(crate) fn list(access: &Access, query: Query) -> Result<List<Approval>, Fault> {
+    let size = limit(query.per_page, PAGE, LARGEST_PAGE)?;
+    let page = query.page.unwrap_or(1);
+    let before = page.checked_sub(1).ok_or_else(|| Fault::bad("`page` is 1 or more"))?;
     let holds = access.tenant.gate.desk().holds().list_short(MAX_LISTED_ARGUMENTS).map_err(Fault::unavailable)?;
     let now = clock::now().wall;
     let wanted = |listed: &&Listed| query.status.is_none_or(|status| status == state_of(listed.hold.state_at(now)));
     let matching: Vec<&Listed> = holds.iter().filter(wanted).collect();
-    let size = query.per_page.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
-    let skipped = u64::from(query.page.unwrap_or(1).max(1) - 1) * u64::from(size);
+    let skipped = u64::from(before) * u64::from(size);
     let page = matching.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).take(size as usize);
     let mut list = List::complete(page.map(|listed| row(&listed.hold, listed.argument_bytes)).collect());
     list.total = u64::try_from(matching.len()).ok();

@@ -8,6 +8,7 @@ use thoth_api::contract::decision::{Decision, Outcome, Query, Violation};
 use thoth_api::contract::event::Order;
 use thoth_api::contract::list::List;
 use thoth_api::contract::read;
+use thoth_api::contract::verdict::known_decision;
 use thoth_audit::merkle::leaf_hash;
 use thoth_audit::view::prove;
 use thoth_store::server::index::{Decision as Indexed, DecisionFilter, IndexPage, MAX_INDEX_PAGE, Record};
@@ -15,6 +16,7 @@ use thoth_types::Decision as Verdict;
 
 use crate::access::Access;
 use crate::fault::Fault;
+use crate::query::limit;
 
 /// How many are on a page where nothing is said.
 const PAGE: u32 = 100;
@@ -44,23 +46,34 @@ pub(crate) fn instant(field: &str, text: Option<&str>) -> Result<Option<Timestam
     }
 }
 
-fn verdict(word: &str) -> Option<Verdict> {
-    let all = [Verdict::Allow, Verdict::Block, Verdict::StepUp, Verdict::Modify, Verdict::Defer];
-    all.into_iter().find(|verdict| verdict.as_str().eq_ignore_ascii_case(word))
+/// The one decision that is asked for, and whether all that let a call run are.
+fn wanted(query: &Query) -> Result<(Option<&'static str>, bool), Fault> {
+    let decision = query.decision.as_deref().map(|word| {
+        known_decision(word).ok_or_else(|| Fault::bad("`decision` wants one of ALLOW, BLOCK, STEP_UP, MODIFY, DEFER"))
+    });
+    let decision = decision.transpose()?;
+    let by_outcome = match query.outcome {
+        None => return Ok((decision.map(Verdict::as_str), false)),
+        Some(outcome) if decision.is_some_and(|decision| Outcome::of(decision) != outcome) => {
+            return Err(Fault::bad("`decision` and `outcome` exclude each other"));
+        }
+        Some(Outcome::Allowed) => None,
+        Some(Outcome::NeedsApproval) => Some(Verdict::StepUp),
+        Some(Outcome::Blocked) => Some(Verdict::Block),
+        Some(Outcome::Deferred) => Some(Verdict::Defer),
+    };
+    Ok((decision.or(by_outcome).map(Verdict::as_str), query.outcome == Some(Outcome::Allowed)))
 }
 
 /// A page of decisions, or of violations only. Blocks on the disk.
 pub(crate) fn list(access: &Access, query: &Query, violations: bool) -> Result<List<Decision>, Fault> {
-    let decision = query.decision.as_deref().map(|word| {
-        verdict(word)
-            .map(Verdict::as_str)
-            .ok_or_else(|| Fault::bad("`decision` is none of ALLOW, BLOCK, STEP_UP, MODIFY, DEFER"))
-    });
+    let (decision, ran) = wanted(query)?;
     let filter = DecisionFilter {
         session: query.session_id.as_deref(),
         agent: query.agent_id.as_deref(),
         tool: query.tool_name.as_deref(),
-        decision: decision.transpose()?,
+        decision,
+        ran,
         reason_code: query.reason_code.as_deref(),
         rule: query.rule.as_deref(),
         user: query.user_id.as_deref(),
@@ -70,7 +83,7 @@ pub(crate) fn list(access: &Access, query: &Query, violations: bool) -> Result<L
     };
     let oldest_first = query.order == Some(Order::Oldest);
     let beyond = cursor(query.cursor.as_deref())?;
-    let page = IndexPage { beyond, oldest_first, limit: query.limit.unwrap_or(PAGE).clamp(1, MAX_INDEX_PAGE) };
+    let page = IndexPage { beyond, oldest_first, limit: limit(query.limit, PAGE, MAX_INDEX_PAGE)? };
     catch_up(access);
     let found = access.tenant.indexing.index.decisions(&filter, &page).map_err(Fault::unavailable)?;
     // Newer ones may always come after the last one seen. An empty page has none, so that whoever only pages ends.
@@ -84,7 +97,7 @@ pub(crate) fn list(access: &Access, query: &Query, violations: bool) -> Result<L
 
 /// A decision in the words of the contract.
 fn row(indexed: Indexed) -> Decision {
-    let decision = verdict(&indexed.decision);
+    let decision = known_decision(&indexed.decision);
     let violation_id = indexed.is_violation().then(|| format!("vio_{}", indexed.trace));
     Decision {
         index: u64::try_from(indexed.position).unwrap_or_default(),

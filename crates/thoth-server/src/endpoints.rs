@@ -26,6 +26,7 @@ use crate::enforce::{id, unreadable};
 use crate::fault::Fault;
 use crate::hold::instant;
 use crate::holding::Whose;
+use crate::query::limit;
 use crate::version;
 
 /// How often a machine is to check in, in seconds; what published proxies do where nobody says otherwise.
@@ -206,7 +207,7 @@ pub(crate) fn list(app: &App, access: &Access, query: &Query) -> Result<List<End
             Presence::Quarantined => Seen::Quarantined,
         }),
         beyond: beyond.map_err(|_| Fault::bad("`cursor` is none that a list gave"))?,
-        limit: query.limit.unwrap_or(PAGE).clamp(1, MAX_ENDPOINT_PAGE),
+        limit: limit(query.limit, PAGE, MAX_ENDPOINT_PAGE)?,
     };
     let page = app.store.endpoints(access.tenant.id.as_str(), &filter).map_err(failed)?;
     let data = page.found.iter().map(|kept| row(kept, now)).collect();

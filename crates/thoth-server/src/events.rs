@@ -12,6 +12,7 @@ use crate::access::Access;
 use crate::app::App;
 use crate::clock;
 use crate::fault::Fault;
+use crate::query::limit;
 
 /// How many are on a page where nothing is said.
 const PAGE: u32 = 100;
@@ -101,7 +102,7 @@ pub(crate) fn list(app: &App, access: &Access, query: &Query) -> Result<List<Jso
     let beyond = query.cursor.as_deref().map(str::parse::<i64>).transpose();
     let beyond = beyond.map_err(|_| Fault::bad("`cursor` is none that a list gave"))?;
     let oldest_first = query.order == Some(Order::Oldest);
-    let page = Page { beyond, oldest_first, limit: query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE) };
+    let page = Page { beyond, oldest_first, limit: limit(query.limit, PAGE, MAX_PAGE)? };
     let filter = Filter {
         agent: query.agent_id.as_deref(),
         session: query.session_id.as_deref(),

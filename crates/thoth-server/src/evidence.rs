@@ -13,6 +13,7 @@ use crate::access::Access;
 use crate::clock;
 use crate::decided::hex;
 use crate::fault::Fault;
+use crate::query::limit;
 
 /// How many records are on a page where nothing is said.
 const PAGE: u32 = 50;
@@ -35,7 +36,7 @@ fn head(head: &view::Head) -> Head {
 
 /// A part of the ledger. Blocks on the disk.
 pub(crate) fn chain(access: &Access, query: &ChainQuery) -> Result<Chain, Fault> {
-    let limit = u64::from(query.limit.unwrap_or(PAGE).clamp(1, MAX_RECORDS));
+    let limit = u64::from(limit(query.limit, PAGE, MAX_RECORDS)?);
     Ok(access.tenant.indexing.look(|snapshot| part(snapshot, query.from_sequence, limit))?)
 }
 
@@ -70,7 +71,7 @@ fn session_of(leaf: &[u8]) -> Option<String> {
 /// Checks a part of the ledger. Blocks on the disk.
 pub(crate) fn verify(access: &Access, query: &CheckQuery) -> Result<Check, Fault> {
     let from = query.from_sequence.unwrap_or_default();
-    let most = u64::from(query.limit.unwrap_or(MAX_CHECKED).clamp(1, MAX_CHECKED));
+    let most = u64::from(limit(query.limit, MAX_CHECKED, MAX_CHECKED)?);
     match access.tenant.indexing.check(from, most) {
         Ok((checked, seen)) => {
             let head = head(&seen);

@@ -32,10 +32,14 @@ mod inventory;
 mod keys;
 mod limits;
 pub mod listen;
+// The program compares the names of settings with it, too.
+#[path = "options/near.rs"]
+mod near;
 mod noted;
 mod oidc;
 mod policy_document;
 mod private_holds;
+mod query;
 mod random;
 mod receipt;
 mod recent_keys;

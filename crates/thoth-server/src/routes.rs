@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Bytes, HttpBody as _, to_bytes};
 use axum::extract::{MatchedPath, Path, Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -26,6 +27,7 @@ use crate::auth;
 use crate::fault::Fault;
 use crate::limits::{Kind, Standing};
 use crate::noted::{About, Noted};
+use crate::query::read as read_query;
 use crate::{approvals, enforce, events, explain, hold, keys, random};
 
 mod fleet;
@@ -151,7 +153,7 @@ async fn events_route(State(app): Served, request: Request) -> Response {
 }
 
 async fn poll_route(State(app): Served, Path(token): Path<String>, request: Request) -> Response {
-    let poll = query::<Poll>(request.uri());
+    let wait = wait(request.uri());
     let admitted = match admit(Arc::clone(&app), request, (Need::Execute, Kind::Poll), None).await {
         Ok(admitted) => admitted,
         Err(turned) => return turned.into_response(),
@@ -159,7 +161,7 @@ async fn poll_route(State(app): Served, Path(token): Path<String>, request: Requ
     let access = admitted.access.clone();
     let mut stopping = app.stopping();
     let work = async move {
-        let wait = poll?.wait.unwrap_or(0).min(LONGEST_WAIT_SECONDS);
+        let wait = wait?;
         let waiting = access.spans.begin(Step::Await);
         // Before the first look, so that no answer falls in between.
         let mut answers = access.tenant.answers();
@@ -325,6 +327,7 @@ async fn admit(
 ) -> Result<Admitted, Turned> {
     let (mut parts, body) = request.into_parts();
     let noted: Arc<Noted> = parts.extensions.remove().unwrap_or_default();
+    let of_tenant = tenant.is_some();
     let mut span = noted.spans.begin(Step::Authenticate);
     let known = async {
         let credential = auth::credential(&parts.headers)?;
@@ -344,6 +347,9 @@ async fn admit(
         let message = "too many requests of this tenant in this minute; `Retry-After` says when one more passes";
         Turned(Fault::new(Code::RateLimited, message), Some(standing))
     })?;
+    if of_tenant {
+        unasked(&parts).map_err(|fault| Turned(fault, Some(standing)))?;
+    }
     // Whoever breaks off in the middle of a body does not read this.
     let too_large = |_| Fault::new(Code::PayloadTooLarge, format!("the body is longer than {MAX_BODY} bytes"));
     let body = to_bytes(body, MAX_BODY).await.map_err(|error| Turned(too_large(error), Some(standing)))?;
@@ -390,8 +396,48 @@ fn retry_after(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Fault> {
-    let read = Query::<T>::try_from_uri(uri).map(|Query(query)| query);
-    read.map_err(|_| Fault::bad("the query cannot be read: see the documentation for its members and their words"))
+    let members = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(members)| members);
+    let members = members.map_err(|_| Fault::bad("the query is no list of `member=value`, with `&` between them"))?;
+    read_query(members).map_err(|error| Fault::bad(error.to_string()))
+}
+
+/// How long a poll is to wait. Whatever else stands in its query is passed over: a client that is refused here takes the call
+/// for refused, and it may be a newer one.
+fn wait(uri: &Uri) -> Result<u64, Fault> {
+    let read = Query::<Poll>::try_from_uri(uri).map(|Query(poll)| poll);
+    let poll = read.map_err(|_| Fault::bad("`wait` wants a whole number of seconds, once"))?;
+    Ok(poll.wait.unwrap_or(0).min(LONGEST_WAIT_SECONDS))
+}
+
+/// The routes of an organisation that are asked something in a query. Each reads it by itself.
+const ASKED: &[Route] = &[
+    Route::ListApprovals,
+    Route::ListEndpoints,
+    Route::ShowEffective,
+    Route::ShowBundle,
+    Route::ListDecisions,
+    Route::ListViolations,
+    Route::ListSessions,
+    Route::ExportSession,
+    Route::ListAgents,
+    Route::ShowChain,
+    Route::VerifyChain,
+    Route::ReportTools,
+    Route::ListEvents,
+];
+
+/// Nothing is asked.
+#[derive(serde::Deserialize)]
+struct Nothing {}
+
+/// Refuses a query where the route reads none: whoever wrote it meant something by it.
+fn unasked(parts: &Parts) -> Result<(), Fault> {
+    let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    let is_it = |route: &&Route| Some(route.path()) == path && route.method().as_str() == parts.method.as_str();
+    if parts.uri.query().is_none_or(str::is_empty) || ASKED.iter().any(|route| is_it(&route)) {
+        return Ok(());
+    }
+    query::<Nothing>(&parts.uri).map(drop)
 }
 
 fn json(value: impl Serialize) -> Response {
@@ -411,7 +457,7 @@ async fn frame(State(app): Served, mut request: Request, next: Next) -> Response
     request.extensions_mut().insert(Arc::clone(&noted));
     let id = random::eight()
         .map_or_else(|| "req_unnamed".to_owned(), |bytes| format!("req_{:016x}", u64::from_be_bytes(bytes)));
-    let waits = query::<Poll>(request.uri()).ok().and_then(|poll| poll.wait).unwrap_or(0).min(LONGEST_WAIT_SECONDS);
+    let waits = wait(request.uri()).unwrap_or(0);
     let enforces = request.method() == HttpMethod::POST && request.uri().path() == Route::Enforce.path();
     let has_body = !request.body().is_end_stream();
     let patience = PATIENCE + Duration::from_secs(waits);

@@ -67,6 +67,7 @@ fn fits(filter: &DecisionFilter<'_>, decision: &Decision) -> bool {
         && is(filter.reason_code, Some(&decision.reason_code))
         && is(filter.rule, decision.rule.as_deref())
         && is(filter.user, decision.user.as_deref())
+        && (!filter.ran || matches!(&*decision.decision, "ALLOW" | "MODIFY"))
         && (!filter.violations || decision.is_violation())
         && filter.since.is_none_or(|since| decision.at >= since)
         && filter.until.is_none_or(|until| decision.at <= until)
@@ -115,6 +116,8 @@ fn whatever_is_asked_for<I: LedgerIndex>(open: &dyn Fn() -> I) {
         DecisionFilter { agent: Some("a1"), session: Some("s3"), tool: Some("t3"), ..none },
         DecisionFilter { tool: Some("t4"), decision: Some("STEP_UP"), ..none },
         DecisionFilter { decision: Some("MODIFY"), ..none },
+        DecisionFilter { ran: true, ..none },
+        DecisionFilter { ran: true, decision: Some("MODIFY"), tool: Some("t3"), ..none },
         DecisionFilter { reason_code: Some("rule_block"), rule: Some("r2"), ..none },
         DecisionFilter { user: Some("u1"), violations: true, ..none },
         DecisionFilter { violations: true, ..none },

@@ -107,9 +107,11 @@ pub struct Query {
     pub status: Option<State>,
     /// Which page, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1))]
     pub page: Option<u32>,
     /// How many on a page.
-    #[serde(default, alias = "perPage", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "perPage", alias = "limit", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub per_page: Option<u32>,
 }
 

@@ -11,11 +11,11 @@ words! {
     /// What became of a call.
     Outcome {
         /// It may run.
-        Allowed => "allowed",
+        Allowed => "allowed" | "allow",
         /// A person must agree first.
-        NeedsApproval => "needs_approval",
+        NeedsApproval => "needs_approval" | "held",
         /// It is refused.
-        Blocked => "blocked",
+        Blocked => "blocked" | "denied",
         /// It is put off.
         Deferred => "deferred",
     }
@@ -66,7 +66,7 @@ pub struct Decision {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// Why, as a stable code.
-    #[serde(alias = "decisionReasonCode", alias = "reason_code")]
+    #[serde(alias = "decisionReasonCode", alias = "reason_code", alias = "reasonCode")]
     pub decision_reason_code: String,
     /// Why, in words.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
@@ -102,6 +102,7 @@ pub struct Violation {
     #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, serde_json::Value>))]
     pub event: Extra,
     /// The hash by which the tree has it, in hexadecimal digits.
+    #[serde(alias = "leafHash")]
     pub leaf_hash: String,
 }
 
@@ -130,10 +131,16 @@ pub struct Query {
     /// Answered so: `ALLOW`, `BLOCK`, `STEP_UP`, `MODIFY`, `DEFER`.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub decision: Option<String>,
+    /// Whose call may run, waits for a person, is refused or put off by that. What people answer later changes nothing here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub outcome: Option<Outcome>,
     /// For this reason, a stable code.
     #[serde(
         default,
+        alias = "reasonCode",
         alias = "decision_reason_code",
+        alias = "decisionReasonCode",
         deserialize_with = "text",
         skip_serializing_if = "Option::is_none"
     )]
@@ -155,6 +162,7 @@ pub struct Query {
     #[cfg_attr(feature = "openapi", param(inline))]
     pub order: Option<super::event::Order>,
     /// How many at most.
-    #[serde(default, alias = "per_page", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "per_page", alias = "perPage", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<u32>,
 }

@@ -259,7 +259,8 @@ pub struct Query {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// How many at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "per_page", alias = "perPage", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<u32>,
 }
 

@@ -220,6 +220,7 @@ pub struct Query {
     #[cfg_attr(feature = "openapi", param(inline))]
     pub order: Option<Order>,
     /// How many at most.
-    #[serde(default, alias = "per_page", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "per_page", alias = "perPage", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<u32>,
 }

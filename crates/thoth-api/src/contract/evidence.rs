@@ -33,6 +33,7 @@ pub struct Record {
     /// Its place, from 0.
     pub index: u64,
     /// The hash by which the tree has it, in hexadecimal digits.
+    #[serde(alias = "leafHash")]
     pub leaf_hash: String,
     /// The event, exactly as it is hashed.
     #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, serde_json::Value>))]
@@ -49,10 +50,10 @@ pub struct Chain {
     /// The head that they are under.
     pub head: Head,
     /// Where the next part begins, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "nextSequence", skip_serializing_if = "Option::is_none")]
     pub next_sequence: Option<u64>,
     /// The session of the last record on this page that has one.
-    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "latestSessionId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub latest_session_id: Option<String>,
 }
 
@@ -64,7 +65,8 @@ pub struct ChainQuery {
     #[serde(default, alias = "fromSequence", skip_serializing_if = "Option::is_none")]
     pub from_sequence: Option<u64>,
     /// How many at most, up to 500.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "per_page", alias = "perPage", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 500))]
     pub limit: Option<u32>,
 }
 
@@ -75,20 +77,22 @@ pub struct Check {
     /// Whether everything that was checked is good. The whole ledger was only if there is no `next_sequence` on the way.
     pub verified: bool,
     /// How many records were checked, and found good, this time.
+    #[serde(alias = "recordsChecked")]
     pub records_checked: u64,
     /// Where they begin.
+    #[serde(alias = "fromSequence")]
     pub from_sequence: u64,
     /// Where to go on, where there is more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "nextSequence", skip_serializing_if = "Option::is_none")]
     pub next_sequence: Option<u64>,
     /// The head against which they were checked, unless it is what is wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "chainHead", skip_serializing_if = "Option::is_none")]
     pub chain_head: Option<Head>,
     /// What is wrong.
-    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "breachDetail", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub breach_detail: Option<String>,
     /// The first record that it may concern.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "breachSequence", skip_serializing_if = "Option::is_none")]
     pub breach_sequence: Option<u64>,
 }
 

@@ -8,6 +8,9 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use thoth_types::Redacted;
 
+/// The longest name of a member that is repeated, in bytes.
+const MAX_TOLD_NAME: usize = 40;
+
 /// What came is not what the contract says. It tells what and where, not what stood there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} (line {line}, column {column})")]
@@ -34,6 +37,9 @@ impl From<&serde_json::Error> for Unreadable {
         const TOLD: [&str; 3] = ["missing field `", "duplicate field `", "expected one of "];
         let text = error.to_string();
         let what = text.split_once(" at line ").map_or(&*text, |(what, _)| what);
+        if let Some(told) = what.strip_prefix("unknown field `").and_then(unknown_member) {
+            return Self { what: told, line: error.line(), column: error.column() };
+        }
         let what = match error.classify() {
             Category::Data if TOLD.iter().any(|start| what.starts_with(start)) => what.to_owned(),
             Category::Data => "a value of another type than the contract says".to_owned(),
@@ -42,6 +48,18 @@ impl From<&serde_json::Error> for Unreadable {
         };
         Self { what, line: error.line(), column: error.column() }
     }
+}
+
+/// That a member is not known, if its name can be repeated: a short word, and no text that somebody has put in its place.
+fn unknown_member(rest: &str) -> Option<String> {
+    let (name, known) = rest.split_once('`')?;
+    let plain = name.len() <= MAX_TOLD_NAME && name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if !plain || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return None;
+    }
+    // Every second part stands in backticks. Other spellings are read, too, and clutter a list.
+    let known = known.split('`').skip(1).step_by(2).filter(|name| !name.contains(|c: char| c.is_ascii_uppercase()));
+    Some(format!("`{name}` is no member here, where there are {}", known.collect::<Vec<_>>().join(", ")))
 }
 
 /// JSON that is passed on byte for byte and never printed: arguments of tools. Numbers keep every digit.

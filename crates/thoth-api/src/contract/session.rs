@@ -16,6 +16,7 @@ pub struct Counts {
     /// `MODIFY`.
     pub modify: u64,
     /// `STEP_UP`.
+    #[serde(alias = "stepUp")]
     pub step_up: u64,
     /// `DEFER`.
     pub defer: u64,
@@ -73,6 +74,7 @@ pub struct Session {
     /// How.
     pub decisions: Counts,
     /// Where in the ledger its first record is.
+    #[serde(alias = "firstIndex")]
     pub first_index: u64,
 }
 
@@ -96,7 +98,8 @@ pub struct Query {
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// How many at most.
-    #[serde(default, alias = "per_page", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "per_page", alias = "perPage", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub limit: Option<u32>,
 }
 
@@ -131,6 +134,7 @@ pub struct AgentQuery {
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// How many at most.
-    #[serde(default, alias = "per_page", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "per_page", alias = "perPage", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 1000))]
     pub limit: Option<u32>,
 }

@@ -39,19 +39,19 @@ pub struct Settings {
     #[cfg_attr(feature = "openapi", schema(value_type = Option<super::openapi::ModeWord>))]
     pub enforcement_mode: Option<Mode>,
     /// How many calls are decided in a minute. Not more than the server's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "enforcePerMinute", skip_serializing_if = "Option::is_none")]
     pub enforce_per_minute: Option<u32>,
     /// How many batches of events are taken in a minute. Not more than the server's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "eventsPerMinute", skip_serializing_if = "Option::is_none")]
     pub events_per_minute: Option<u32>,
     /// How many questions about held calls are answered in a minute. Not more than the server's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "pollsPerMinute", skip_serializing_if = "Option::is_none")]
     pub polls_per_minute: Option<u32>,
     /// How many machines register or check in in a minute. Not more than the server's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "checkinsPerMinute", skip_serializing_if = "Option::is_none")]
     pub checkins_per_minute: Option<u32>,
     /// For how many days events that clients tell are kept: 1 to 90. The ledger loses nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "eventRetentionDays", skip_serializing_if = "Option::is_none")]
     pub event_retention_days: Option<u32>,
 }
 
@@ -60,18 +60,23 @@ pub struct Settings {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = EffectiveSettings))]
 pub struct Effective {
     /// What is done about violations at least.
-    #[serde(with = "optional_mode")]
+    #[serde(alias = "enforcementMode", with = "optional_mode")]
     #[cfg_attr(feature = "openapi", schema(value_type = super::openapi::ModeWord))]
     pub enforcement_mode: Option<Mode>,
     /// How many calls are decided in a minute.
+    #[serde(alias = "enforcePerMinute")]
     pub enforce_per_minute: u32,
     /// How many batches of events are taken in a minute.
+    #[serde(alias = "eventsPerMinute")]
     pub events_per_minute: u32,
     /// How many questions about held calls are answered in a minute.
+    #[serde(alias = "pollsPerMinute")]
     pub polls_per_minute: u32,
     /// How many machines register or check in in a minute.
+    #[serde(alias = "checkinsPerMinute")]
     pub checkins_per_minute: u32,
     /// For how many days events that clients tell are kept.
+    #[serde(alias = "eventRetentionDays")]
     pub event_retention_days: u32,
 }
 
@@ -86,10 +91,10 @@ pub struct Answer {
     /// What holds.
     pub effective: Effective,
     /// When they were set last, RFC 3339.
-    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "updatedAt", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<String>,
     /// By whom.
-    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "updatedBy", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<String>,
 }
 

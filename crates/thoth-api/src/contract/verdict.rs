@@ -7,12 +7,19 @@ use super::words::{plain, unknown};
 /// Reads the word of a decision. What is none is a refusal: who does not understand an answer does not run the call.
 #[must_use]
 pub fn decision(text: &str) -> Decision {
+    known_decision(text).unwrap_or(Decision::Block)
+}
+
+/// Reads the word of a decision, or nothing where it is none: who asks for what was decided so is not to get what was not.
+#[must_use]
+pub fn known_decision(text: &str) -> Option<Decision> {
     match &*plain(text) {
-        "allow" => Decision::Allow,
-        "step_up" | "challenge" | "escalate" | "review" => Decision::StepUp,
-        "modify" | "modified" | "transform" => Decision::Modify,
-        "defer" | "deferred" | "hold" => Decision::Defer,
-        _ => Decision::Block,
+        "allow" => Some(Decision::Allow),
+        "step_up" | "challenge" | "escalate" | "review" => Some(Decision::StepUp),
+        "modify" | "modified" | "transform" => Some(Decision::Modify),
+        "defer" | "deferred" | "hold" => Some(Decision::Defer),
+        "block" | "blocked" | "deny" | "denied" => Some(Decision::Block),
+        _ => None,
     }
 }
 

@@ -21,6 +21,7 @@ mod ledger;
 mod lists;
 mod logins;
 mod policies;
+mod queries;
 mod receipts;
 mod settings;
 mod trouble;

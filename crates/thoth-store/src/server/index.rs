@@ -318,6 +318,8 @@ pub struct DecisionFilter<'f> {
     pub rule: Option<&'f str>,
     /// Of this person.
     pub user: Option<&'f str>,
+    /// Only those that let a call run, with its arguments or others.
+    pub ran: bool,
     /// Only those that refused or held a call.
     pub violations: bool,
     /// Not before.

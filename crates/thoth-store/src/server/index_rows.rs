@@ -253,6 +253,9 @@ pub(super) fn decisions(
             values.push(value);
         }
     }
+    if filter.ran {
+        wanted.push_str(" AND +decision IN ('ALLOW', 'MODIFY')");
+    }
     if filter.violations {
         wanted.push_str(" AND violation = 1");
     }
