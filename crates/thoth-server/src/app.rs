@@ -99,7 +99,7 @@ impl Policy {
         let loaded = self.files.load();
         if let Err(problem) = &loaded {
             note(format_args!(
-                "the policy is not valid, and the server not ready until it is mended: {}; `thoth policy check` says more",
+                "invalid policy; every call is refused until it is fixed: {}; `thoth policy check` says more",
                 problem.error().places()
             ));
         }

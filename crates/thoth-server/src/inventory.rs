@@ -20,6 +20,7 @@ use crate::clock;
 use crate::decided::catch_up;
 use crate::enforce::{id, unreadable};
 use crate::fault::Fault;
+use crate::query::limit;
 
 /// The longest name of a tool.
 const MAX_NAME: usize = 512;
@@ -163,7 +164,7 @@ pub(crate) fn report(app: &App, access: &Access, query: &ReportQuery) -> Result<
         agents: Vec::new(),
         next_cursor: None,
     };
-    let mut room = usize::try_from(query.limit.unwrap_or(PAGE).clamp(1, PAGE)).unwrap_or(1);
+    let mut room = usize::try_from(limit(query.limit, PAGE, PAGE)?).unwrap_or(1);
     let mut is_more = false;
     for (agent_id, tools) in agents {
         let sum = |of: fn(&ReportedTool) -> u64| tools.values().map(of).sum();

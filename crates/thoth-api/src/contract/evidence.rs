@@ -146,6 +146,12 @@ pub struct Bundle {
     pub exported_at: String,
     /// From where on records were looked for.
     pub from_sequence: u64,
+    /// The key that sealed it; with the two below as documents of `thoth-audit` are sealed.
+    pub key_id: String,
+    /// `ed25519`.
+    pub signing_algorithm: String,
+    /// The signature, in base64, over everything else.
+    pub signature: String,
     /// Where the next bundle of the session begins, where there is no room in this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_sequence: Option<u64>,

@@ -67,7 +67,7 @@ pub struct ReportQuery {
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// How many tools at most, of all agents together.
-    #[serde(default, alias = "per_page", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "per_page", alias = "perPage", skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
 

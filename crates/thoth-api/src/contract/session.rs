@@ -46,7 +46,7 @@ pub struct Session {
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agents: Vec<Named>,
     /// How many of them there are; 1000 stands for more, too.
-    #[serde(default)]
+    #[serde(default, alias = "agentCount")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub agent_count: u64,
     /// The people behind them. By name, the first 16 in lists and 256 else.
@@ -54,7 +54,7 @@ pub struct Session {
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub users: Vec<Named>,
     /// How many of them there are; 1000 stands for more, too.
-    #[serde(default)]
+    #[serde(default, alias = "userCount")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub user_count: u64,
     /// The tools that it called. By name, the first 16 in lists and 256 else.
@@ -62,7 +62,7 @@ pub struct Session {
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub tools: Vec<Named>,
     /// How many of them there are; 1000 stands for more, too.
-    #[serde(default)]
+    #[serde(default, alias = "toolCount")]
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub tool_count: u64,
     /// When the first call was decided, RFC 3339.
