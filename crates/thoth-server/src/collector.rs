@@ -6,16 +6,13 @@ use std::path::Path;
 use percent_encoding::percent_decode_str;
 use thoth_api::Url;
 use thoth_shell::exit::Failure;
-use thoth_shell::key_file::regular;
 use thoth_shell::terminal::{harmless_text, note};
 use thoth_telemetry::traces::Options;
 use thoth_types::Redacted;
 
 use crate::options::{HEADERS, Origin, Resolved, TRACES_ENDPOINT};
-use crate::places::secret;
+use crate::places::{authorities, secret};
 
-/// The largest file with certificates, in bytes.
-const MAX_BUNDLE: u64 = 1 << 20;
 /// Where collectors take traces, below their address.
 const PATH: &str = "/v1/traces";
 
@@ -29,7 +26,7 @@ pub(crate) fn traces(resolved: &Resolved, scheme: &'static str) -> Result<Option
     if !headers.is_empty() && !is_private(&address) {
         note(format_args!("whoever is on the way to `{}` can read the headers for it", harmless_text(&address)));
     }
-    let authorities = resolved.path("traces_ca_file").map(certificates).transpose()?;
+    let authorities = resolved.path("traces_ca_file").map(authorities).transpose()?;
     Ok(Some(Options {
         endpoint: address,
         headers,
@@ -47,15 +44,6 @@ fn is_private(address: &str) -> bool {
     let host = url.host_str().unwrap_or_default();
     let is_here = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     url.scheme() == "https" || is_here || host == "localhost"
-}
-
-fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
-    let shown = harmless_text(&path.to_string_lossy());
-    let failed = |what: &dyn std::fmt::Display| Failure::failed(format!("cannot read `{shown}`: {what}"));
-    match regular(path, MAX_BUNDLE).map_err(|error| failed(&error))? {
-        Some((pem, true)) => Ok(pem),
-        _ => Err(failed(&"it is not there, or larger than 1 MiB")),
-    }
 }
 
 /// Names and values of headers.

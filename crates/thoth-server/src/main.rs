@@ -3,7 +3,7 @@
 mod collector;
 mod copies;
 mod healthcheck;
-mod oidc_args;
+mod logins;
 mod options;
 mod places;
 mod serving;
@@ -21,7 +21,6 @@ use thoth_shell::terminal::{line, note};
 
 use copies::{BackupArgs, RestoreArgs};
 use healthcheck::HealthArgs;
-use oidc_args::OidcArgs;
 use options::{ConfigCommand, DATABASE, Flags, PLACE, Resolved, SERVING};
 
 const EXIT_CODES: &str = "\
@@ -44,7 +43,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves until SIGTERM or SIGINT
-    Serve(Box<ServeArgs>),
+    Serve(Box<Flags<SERVING>>),
     /// Looks at settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -62,14 +61,6 @@ enum Command {
     /// Takes evidence out of a database
     #[command(subcommand)]
     Ledger(LedgerCommand),
-}
-
-#[derive(Debug, Args)]
-struct ServeArgs {
-    #[command(flatten)]
-    settings: Flags<SERVING>,
-    #[command(flatten)]
-    oidc: OidcArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -176,7 +167,7 @@ fn create_key(arguments: CreateArgs) -> Outcome {
 
 fn main() -> ExitCode {
     let outcome = match command_line::read::<Cli>().command {
-        Command::Serve(arguments) => serving::serve(&arguments.settings, arguments.oidc),
+        Command::Serve(flags) => serving::serve(&flags),
         Command::Config(command) => options::run(command),
         Command::Keys(KeysCommand::Create(arguments)) => create_key(*arguments),
         Command::Migrate(flags) => migrate(&flags),

@@ -17,6 +17,7 @@ pub(crate) use show::{ConfigCommand, run};
 pub(crate) use table::TRACES_ENDPOINT;
 
 use thoth_api::Url;
+use thoth_server::{RoleMapping, TenantMapping};
 
 /// What all variables begin with.
 const PREFIX: &str = "THOTHD_";
@@ -53,9 +54,25 @@ pub(crate) enum Kind {
     Share,
     /// A short text.
     Text,
+    /// Any number of these: a list in a file, separated by commas in a variable, and a flag that is repeated.
+    List(Item),
     /// A text that is shown nowhere.
     Secret,
 }
+
+/// What stands in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// A short text.
+    Text,
+    /// Which value of a claim means which tenant.
+    Tenant,
+    /// What a role may do.
+    Role,
+}
+
+/// What stands between the parts of a list, where that is one text. No part has it.
+pub(crate) const BETWEEN: char = '\n';
 
 /// One setting.
 #[derive(Debug)]
@@ -107,16 +124,36 @@ impl Kind {
             Self::Share if !text.parse::<f64>().is_ok_and(|share| (0.0..=1.0).contains(&share)) => {
                 wrong("it is no number from 0 to 1")
             }
-            Self::Text if !is_short(text) => {
-                Err(format!("it is empty, longer than {MAX_TEXT} bytes, or has control characters"))
-            }
+            Self::Text if !is_short(text) => Err(not_short()),
+            Self::List(item) => parts(text).try_for_each(|part| item.check(part)),
             Self::Address | Self::Count | Self::Word(_) | Self::Switch | Self::Url | Self::Share | Self::Text => Ok(()),
         }
     }
 }
 
+impl Item {
+    fn check(self, part: &str) -> Result<(), String> {
+        let checked = match self {
+            _ if !is_short(part) => return Err(not_short()),
+            Self::Text => Ok(()),
+            Self::Tenant => part.parse::<TenantMapping>().map(drop),
+            Self::Role => part.parse::<RoleMapping>().map(drop),
+        };
+        checked.map_err(|error| error.to_string())
+    }
+}
+
+/// The parts of a list.
+pub(crate) fn parts(list: &str) -> impl Iterator<Item = &str> {
+    list.split(BETWEEN).filter(|part| !part.is_empty())
+}
+
 /// The longest text of a setting, in bytes.
 const MAX_TEXT: usize = 512;
+
+fn not_short() -> String {
+    format!("it is empty, longer than {MAX_TEXT} bytes, or has control characters")
+}
 
 fn is_short(text: &str) -> bool {
     !text.trim().is_empty() && text.len() <= MAX_TEXT && !text.chars().any(char::is_control)

@@ -14,6 +14,8 @@ use thoth_types::Redacted;
 
 use crate::options::{DATABASE_URL, Origin, Resolved};
 
+/// The largest file with certificates, in bytes.
+const MAX_BUNDLE: u64 = 1 << 20;
 /// No URL is longer, nor are headers.
 const MAX_SECRET: u64 = 16 << 10;
 
@@ -73,6 +75,16 @@ pub(crate) fn required_database(resolved: &Resolved) -> Result<Arc<Database>, Fa
         Failure::usage("no database is named")
             .hint("give --database-url-file or --database-url, or set THOTHD_DATABASE_URL")
     })
+}
+
+/// Certificates of authorities, in PEM; nobody has looked at them.
+pub(crate) fn authorities(path: &Path) -> Result<Vec<u8>, Failure> {
+    let shown = harmless_text(&path.to_string_lossy());
+    let failed = |what: &dyn std::fmt::Display| Failure::failed(format!("cannot read `{shown}`: {what}"));
+    match regular(path, MAX_BUNDLE).map_err(|error| failed(&error))? {
+        Some((pem, true)) => Ok(pem),
+        _ => Err(failed(&"it is not there, or larger than 1 MiB")),
+    }
 }
 
 /// A secret in a file that nobody else can read, and the name of the file.

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::collector;
-use crate::oidc_args::OidcArgs;
+use crate::logins;
 use crate::options::{Flags, Resolved, SERVING};
 use crate::places::{data, database};
 
@@ -97,6 +97,11 @@ impl<'s> Serving<'s> {
         collector::traces(self.resolved, self.scheme())
     }
 
+    /// Whose logins are taken, if anybody's.
+    pub(crate) fn logins(&self) -> Result<Option<OidcOptions>, Failure> {
+        logins::logins(self.resolved)
+    }
+
     const fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
     }
@@ -121,7 +126,8 @@ impl<'s> Serving<'s> {
     }
 }
 
-fn lonely(resolved: &Resolved, given: &str, missing: &str) -> Failure {
+/// One setting is given, and another that it needs is not.
+pub(crate) fn lonely(resolved: &Resolved, given: &str, missing: &str) -> Failure {
     let place = resolved.get(given).map(|value| value.origin.to_string()).unwrap_or_default();
     let flag = missing.replace('_', "-");
     Failure::usage(format!("{place}: `{given}` is given and `{missing}` is not"))
@@ -138,15 +144,14 @@ fn mode(resolved: &Resolved) -> Mode {
     }
 }
 
-pub(crate) fn serve(flags: &Flags<SERVING>, logins: OidcArgs) -> Outcome {
+pub(crate) fn serve(flags: &Flags<SERVING>) -> Outcome {
     Resolved::tell_unknown_variables();
     let resolved = Resolved::of(flags)?;
     let serving = Serving::of(&resolved)?;
     let (format, level) = serving.lines;
     lines::begin(format, level).map_err(Failure::failed)?;
     divert_notes(|text| tracing::warn!("{text}"));
-    let outcome = logins.options().and_then(|logins| run(&serving, logins));
-    match outcome {
+    match run(&serving) {
         // The last line is of the form of the others.
         Err(failure) if format == Format::Json => {
             tracing::error!(hint = failure.remedy().unwrap_or_default(), "{}", failure.message());
@@ -156,7 +161,8 @@ pub(crate) fn serve(flags: &Flags<SERVING>, logins: OidcArgs) -> Outcome {
     }
 }
 
-fn run(serving: &Serving<'_>, logins: Option<OidcOptions>) -> Outcome {
+fn run(serving: &Serving<'_>) -> Outcome {
+    let logins = serving.logins()?;
     let tls = serving.tls()?;
     let database = serving.database()?;
     let traces = serving.traces()?;

@@ -10,6 +10,10 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_thothd");
 
+/// What a server needs that takes the logins of people.
+const OIDC: &str = "oidc_issuer = 'https://login.example'\noidc_client_id = 'cli'\noidc_tenant = ['a, b=acme', 'beta']\n\
+                    oidc_role = ['admin=write', 'audit=read']\n";
+
 fn folder() -> TempDir {
     tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o700)).tempdir().unwrap()
 }
@@ -43,8 +47,12 @@ fn what_holds_is_shown() {
     let folder = folder();
     let file = folder.path().join("t.toml");
     write(&file, "listen = '127.0.0.1:1'\npolicy = 'p.yaml'\ndatabase_url = 'postgres://u:hunter2@h/d'\n", 0o600);
-    let variables =
-        [("THOTHD_CONFIG", file.to_str().unwrap()), ("THOTHD_LISTEN", "127.0.0.1:2"), ("THOTHD_POLLS_PER_MINUTE", "9")];
+    let variables = [
+        ("THOTHD_CONFIG", file.to_str().unwrap()),
+        ("THOTHD_LISTEN", "127.0.0.1:2"),
+        ("THOTHD_POLLS_PER_MINUTE", "9"),
+        ("THOTHD_OIDC_ROLE", "a=read,b=write"),
+    ];
     let (code, said) = run(&["config", "show", "--polls-per-minute", "10"], &variables);
     assert_eq!(code, Some(0), "{said}");
     let row = |name: &str| {
@@ -58,6 +66,8 @@ fn what_holds_is_shown() {
     assert_eq!(row("database_url"), format!("set, not shown {shown}/t.toml:3:1"));
     assert_eq!(row("enforcement_mode"), "block default");
     assert_eq!(row("tls_key"), "not set");
+    assert_eq!(row("oidc_role"), "a=read, b=write THOTHD_OIDC_ROLE");
+    assert_eq!(row("traces_ratio"), "1 default");
     assert!(!said.contains("hunter2"), "{said}");
 }
 
@@ -84,6 +94,39 @@ fn what_is_wrong_is_told() {
         ("tls_cert = 'c'\n", 0o600, &[], 2, "t.toml:1:1: `tls_cert` is given and `tls_key` is not"),
         ("tls_cert = 'c'\n", 0o600, &[("THOTHD_TLS_KEY", "k")], 1, "cannot read"),
         ("", 0o600, &[("THOTHD_ENFORCEMENT_MODE", "off")], 2, "THOTHD_ENFORCEMENT_MODE: invalid value `off`"),
+        ("oidc_role = ['a=read']\n", 0o600, &[], 2, "t.toml:1:1: `oidc_role` is given and `oidc_issuer` is not"),
+        (OIDC, 0o600, &[], 0, "the settings can be used"),
+        (
+            OIDC,
+            0o600,
+            &[("THOTHD_OIDC_ISSUER", "http://login.example")],
+            2,
+            "THOTHD_OIDC_ISSUER: `oidc_issuer`: the issuer is",
+        ),
+        (
+            OIDC,
+            0o600,
+            &[("THOTHD_OIDC_TENANT", "a=x,a=y")],
+            2,
+            "THOTHD_OIDC_TENANT: `oidc_tenant`: `a` is mapped twice",
+        ),
+        (OIDC, 0o600, &[("THOTHD_OIDC_ROLE", "a=read,b=no")], 2, "THOTHD_OIDC_ROLE: invalid value `b=no`: a role is"),
+        (
+            OIDC,
+            0o600,
+            &[("THOTHD_OIDC_SCOPE", "email")],
+            2,
+            "THOTHD_OIDC_SCOPE: `oidc_scope`: the scope has no `openid`",
+        ),
+        (OIDC, 0o600, &[("THOTHD_OIDC_CA_FILE", "/nonexistent")], 1, "cannot read `/nonexistent`"),
+        (
+            "traces_endpoint = 'http://[::1]:1'\n",
+            0o600,
+            &[("THOTHD_TRACES_HEADERS", "hunter2")],
+            2,
+            "THOTHD_TRACES_HEADERS cannot be used",
+        ),
+        ("traces_headers = 'a=hunter2'\n", 0o640, &[], 2, "others can read this file"),
         ("", 0o600, &[("THOTHD_LISTN", "x")], 0, "did you mean `THOTHD_LISTEN`?"),
         ("", 0o600, &[("THOTHD_SERVICE_HOST", "10.0.0.1")], 0, "the settings can be used"),
     ] {

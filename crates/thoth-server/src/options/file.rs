@@ -15,7 +15,7 @@ use toml_edit::{Document, Item, Value as Toml};
 use super::near::nearest;
 use super::resolved::{Origin, Value};
 use super::table::{TABLE, named};
-use super::{Kind, Setting};
+use super::{BETWEEN, Kind, Setting};
 
 /// The largest file.
 const MAX_BYTES: u64 = 64 << 10;
@@ -96,6 +96,17 @@ fn setting(
         (Kind::Share, Item::Value(Toml::Integer(number))) => number.value().to_string(),
         (Kind::Share, Item::Value(Toml::Float(number))) => number.value().to_string(),
         (Kind::Share, _) => return wrong("a number without quotes is wanted"),
+        (Kind::List(_), Item::Value(Toml::Array(list))) => {
+            match list.iter().map(Toml::as_str).collect::<Option<Vec<_>>>() {
+                // It would become another part.
+                Some(texts) if texts.iter().any(|text| text.is_empty() || text.contains(BETWEEN)) => {
+                    return wrong("a text in the list is empty or has control characters");
+                }
+                Some(texts) => texts.join(BETWEEN.encode_utf8(&mut [0; 4])),
+                None => return wrong("a list has only texts between quotes"),
+            }
+        }
+        (Kind::List(_), _) => return wrong("a list of texts is wanted, as in `[\"…\", \"…\"]`"),
         (_, Item::Value(Toml::String(text))) => text.value().clone(),
         _ => return wrong("a text between quotes is wanted"),
     };
@@ -178,6 +189,24 @@ mod tests {
             ("enforce_per_minute = -1", "invalid value `-1`"),
             ("enforcement_mode = 'blok'", "it is none of observe, step_up, progressive, block"),
             ("policy = ''", "policy: invalid value ``: it is empty"),
+            ("oidc_role = 'a=read'", "f.toml:1:1: `oidc_role`: a list of texts is wanted"),
+            ("oidc_role = [\n 'a=read',\n 7]", "f.toml:1:1: `oidc_role`: a list has only texts"),
+            ("oidc_audience = ['a', '']", "`oidc_audience`: a text in the list is empty"),
+            (
+                "oidc_tenant = ['a', \"b=b\\nc\"]",
+                "`oidc_tenant`: a text in the list is empty or has control characters",
+            ),
+            ("\noidc_role = ['a=read', 'b']", "f.toml:2:1: oidc_role: invalid value `b`: a role is `ROLE=read` or"),
+            ("oidc_tenant = ['x=Acme Inc']", "oidc_tenant: invalid value `x=Acme Inc`: a tenant is `VALUE=TENANT`"),
+            ("traces_ratio = '1'", "`traces_ratio`: a number without quotes is wanted"),
+            ("traces_ratio = 1.5", "traces_ratio: invalid value `1.5`: it is no number from 0 to 1"),
+            ("traces_ratio = nan", "traces_ratio: invalid value `NaN`"),
+            ("traces_endpoint = 'localhost:4318'", "traces_endpoint: invalid value `localhost:4318`: it is no address"),
+            (
+                "traces_endpoint = 'http://a:b@c/'",
+                "it is no address as `https://host:port`, without a name, a password",
+            ),
+            ("traces_headers = 'a=hunter2'", "others can read this file"),
             ("listen = '[::1]:1'\nlisten = '[::1]:2'", "f.toml:2:1: this is not TOML"),
             ("listen = hunter2", "f.toml:1:10: this is not TOML"),
             ("database_url = 'postgres://u:hunter2@h/d'", "others can read this file"),

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::builder::ValueParser;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use thoth_types::Redacted;
 
 use super::table::TABLE;
-use super::{Kind, Part, Setting};
+use super::{BETWEEN, Kind, Part, Setting};
 
 /// Those that were given, of the settings up to a part.
 #[derive(Debug, Clone, Default)]
@@ -27,23 +27,32 @@ fn arg(setting: &'static Setting) -> Arg {
     if let Some(default) = setting.default {
         help.push_str(&format!(" [default: {default}]"));
     }
+    let heading = setting.name.starts_with("oidc_").then_some("Logins of people (OpenID Connect)");
     let arg = Arg::new(setting.name)
         .long(setting.flag)
         .value_name(setting.value)
         // What is wrong with a value is said in one place, wherever it stands.
         .value_parser(ValueParser::string())
+        .help_heading(heading)
         .help(help);
     match setting.kind {
+        Kind::List(_) => arg.action(ArgAction::Append).value_parser(part),
         Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
         _ => arg,
     }
 }
 
+/// One part of a list. What is between parts cannot stand in one; all else is looked at later.
+fn part(text: &str) -> Result<String, &'static str> {
+    if text.contains(BETWEEN) { Err("it has control characters") } else { Ok(text.to_owned()) }
+}
+
 impl<const PART: u8> clap::FromArgMatches for Flags<PART> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given = taken(PART).filter_map(|setting| {
-            let text: Option<&String> = matches.get_one(setting.name);
-            text.map(|text| (setting.name, Redacted::new(text.clone())))
+            let texts = matches.get_many::<String>(setting.name)?.map(String::as_str);
+            let text = texts.collect::<Vec<_>>().join(BETWEEN.encode_utf8(&mut [0; 4]));
+            Some((setting.name, Redacted::new(text)))
         });
         Ok(Self { given: given.collect(), config: matches.get_one::<PathBuf>("config").cloned() })
     }

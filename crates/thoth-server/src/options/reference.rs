@@ -26,8 +26,10 @@ the file.
 
 `thothd config check FILE` says what is wrong, `thothd config show` what holds and where it stands, with the same flags as
 `thothd serve`. `thothd keys create`, `migrate` and others take the settings of the data directory and the database in the
-same ways. The flags that begin with `--oidc-` are no settings yet: they are given on the command line only. No message has the
-value of a secret.
+same ways. No message has the value of a secret.
+
+A setting with `…` has any number of values: the flag is repeated, the variable has commas between them, and the file has a list,
+as `oidc_role = [\"admin=write\", \"audit=read\"]`. The stronger place replaces all of them.
 
 ```toml
 # /etc/thothd/thothd.toml
@@ -57,6 +59,7 @@ fn row(setting: &Setting) -> String {
             first.join(", ")
         }
         Kind::Switch => "`true`, `false`".to_owned(),
+        Kind::List(_) => format!("{value}…"),
         _ => (*value).to_owned(),
     };
     let default = setting.default.map_or_else(|| "–".to_owned(), |default| format!("`{default}`"));

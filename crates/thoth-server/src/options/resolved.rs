@@ -12,7 +12,7 @@ use thoth_types::Redacted;
 use super::flags::Flags;
 use super::near::nearest;
 use super::table::TABLE;
-use super::{CONFIG, Kind, PREFIX, Setting, file};
+use super::{BETWEEN, CONFIG, Kind, PREFIX, Setting, file, parts};
 
 /// The most of a wrong value that is repeated, in characters.
 const MOST_SHOWN: usize = 60;
@@ -77,11 +77,22 @@ pub(super) fn problem(setting: &Setting, text: &str, what: &str, name: &str) -> 
     if setting.kind == Kind::Secret {
         return format!("{name}: {what}");
     }
+    // Of a list, the part that is wrong.
+    let text = match setting.kind {
+        Kind::List(item) => parts(text).find(|part| item.check(part).is_err()).unwrap_or(text),
+        _ => text,
+    };
     let mut shown: String = harmless_text(text).chars().take(MOST_SHOWN).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }
     format!("{name}: invalid value `{shown}`: {what}")
+}
+
+/// A list as it stands in a variable, as one of parts.
+fn listed(text: &str) -> String {
+    let parts: Vec<&str> = text.split([',', BETWEEN]).map(str::trim).filter(|part| !part.is_empty()).collect();
+    parts.join(BETWEEN.encode_utf8(&mut [0; 4]))
 }
 
 /// What holds.
@@ -106,6 +117,13 @@ impl Resolved {
             Some(Ok(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
             Some(Err(_)) => Err(Failure::usage(format!("{name} is not UTF-8 text"))),
         };
+        let valued = |setting: &Setting, name: &str| {
+            let text = variable(name)?;
+            Ok::<_, Failure>(text.map(|text| match setting.kind {
+                Kind::List(_) => Redacted::new(listed(&text)),
+                _ => Redacted::new(text),
+            }))
+        };
         let config = match &flags.config {
             Some(path) => Some(path.clone()),
             None => variable(CONFIG)?.map(PathBuf::from),
@@ -117,13 +135,12 @@ impl Resolved {
             let flag = flags.given.get(setting.name).map(|text| (text.clone(), Origin::Flag(setting.flag)));
             let mut given = match flag {
                 Some(given) => Some(given),
-                None => variable(&setting.variable())?
-                    .map(|text| (Redacted::new(text), Origin::Variable(setting.variable()))),
+                None => valued(setting, &setting.variable())?.map(|text| (text, Origin::Variable(setting.variable()))),
             };
             if !values.contains_key(setting.name) {
                 for name in setting.common {
                     if given.is_none() {
-                        given = variable(name)?.map(|text| (Redacted::new(text), Origin::Common(name)));
+                        given = valued(setting, name)?.map(|text| (text, Origin::Common(name)));
                     }
                 }
             }
@@ -180,6 +197,11 @@ impl Resolved {
         let text = self.get(text).map(|value| (value, false));
         let file = self.get(file).map(|value| (value, true));
         [text, file].into_iter().flatten().max_by_key(|(value, _)| value.origin.rank())
+    }
+
+    /// The parts of a list.
+    pub(crate) fn list(&self, name: &str) -> Vec<&str> {
+        self.get(name).map(|value| parts(value.text.expose_secret()).collect()).unwrap_or_default()
     }
 
     /// A path.
@@ -262,6 +284,44 @@ mod tests {
         // Also where a stronger place would hide the mistake.
         let told = resolve(&[("listen", "[::1]:1")], &[], "listen = 'x'").unwrap_err();
         assert!(told.contains("t.toml:1:1: listen: invalid value `x`"), "{told}");
+    }
+
+    /// A list is repeated flags, commas in a variable, or a list in the file; the stronger place replaces the weaker one.
+    #[test]
+    fn lists_stand_in_all_places() {
+        let file = "oidc_tenant = ['a, b=one', 'two']\n";
+        let variable = ("THOTHD_OIDC_TENANT", " x=one,, two ,y=three,");
+        for (flags, variables, expected) in [
+            (&[][..], &[][..], &["a, b=one", "two"][..]),
+            (&[], &[variable], &["x=one", "two", "y=three"]),
+            (&[("oidc_tenant", "c,d=one\ntwo")], &[variable], &["c,d=one", "two"]),
+        ] {
+            let resolved = resolve(flags, variables, file).unwrap();
+            assert_eq!(resolved.list("oidc_tenant"), expected);
+        }
+        let told = resolve(&[], &[("THOTHD_OIDC_ROLE", "a=read,b=execute")], "").unwrap_err();
+        assert!(told.contains("THOTHD_OIDC_ROLE: invalid value `b=execute`: a role is"), "{told}");
+        assert!(resolve(&[], &[], "oidc_audience = []").unwrap().list("oidc_audience").is_empty());
+    }
+
+    /// What many programs know counts where nothing says it for this one.
+    #[test]
+    fn common_variables_are_the_weakest() {
+        let common = ("OTEL_SERVICE_NAME", "everything");
+        for (variables, file, expected) in [
+            (&[][..], "", "thothd default"),
+            (&[common], "", "everything OTEL_SERVICE_NAME"),
+            (&[common], "traces_service_name = 'gate'", "gate t.toml:1:1"),
+            (&[common, ("THOTHD_TRACES_SERVICE_NAME", "one")], "", "one THOTHD_TRACES_SERVICE_NAME"),
+        ] {
+            let resolved = resolve(&[], variables, file).unwrap();
+            let value = resolved.get("traces_service_name").unwrap();
+            let origin = value.origin.to_string();
+            let origin = origin.rsplit('/').next().unwrap();
+            assert_eq!(format!("{} {origin}", value.text.expose_secret()), expected);
+        }
+        let told = resolve(&[], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317")], "").unwrap_err();
+        assert!(told.contains("OTEL_EXPORTER_OTLP_ENDPOINT: invalid value `localhost:4317`"), "{told}");
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub(crate) fn run(command: ConfigCommand) -> Outcome {
             drop(serving.tls()?);
             drop(serving.database()?);
             drop(serving.traces()?);
+            drop(serving.logins()?);
             line("the settings can be used")?;
         }
         ConfigCommand::Show(flags) => show(&Resolved::of(&*flags)?)?,
@@ -55,6 +56,10 @@ fn show(resolved: &Resolved) -> Result<(), thoth_shell::exit::Failure> {
         let (value, origin) = match resolved.get(name) {
             None => ("not set".to_owned(), String::new()),
             Some(value) if setting.kind == Kind::Secret => ("set, not shown".to_owned(), value.origin.to_string()),
+            Some(value) if matches!(setting.kind, Kind::List(_)) => {
+                let shown: Vec<String> = resolved.list(name).into_iter().map(harmless_text).collect();
+                (shown.join(", "), value.origin.to_string())
+            }
             Some(value) => (harmless_text(value.text.expose_secret()), value.origin.to_string()),
         };
         line(format_args!("{name:width$}  {value}  {}", styled(DIM, origin)).to_string().trim_end())?;

@@ -1,6 +1,6 @@
 //! Every setting, once: flags, variables, keys in a file, the reference and what `config show` prints are made from this.
 
-use super::{Kind, Part, Setting};
+use super::{Item, Kind, Part, Setting};
 
 /// The words of `enforcement_mode`.
 pub(crate) const MODES: &[&[&str]] = &[&["observe", "shadow"], &["step_up", "step-up"], &["progressive"], &["block"]];
@@ -8,6 +8,17 @@ pub(crate) const MODES: &[&[&str]] = &[&["observe", "shadow"], &["step_up", "ste
 const fn limit(name: &'static str, flag: &'static str, default: &'static str, what: &'static str) -> Setting {
     let (part, kind) = (Part::Serving, Kind::Count);
     Setting { name, flag, part, kind, value: "N", default: Some(default), what, more: "", common: &[] }
+}
+
+/// A setting of the logins of people.
+const fn login(
+    (name, flag): (&'static str, &'static str),
+    (kind, value): (Kind, &'static str),
+    default: Option<&'static str>,
+    what: &'static str,
+    more: &'static str,
+) -> Setting {
+    Setting { name, flag, part: Part::Serving, kind, value, default, what, more, common: &[] }
 }
 
 /// The words of `log_format`.
@@ -256,6 +267,63 @@ pub(crate) const TABLE: &[Setting] = &[
         more: "",
         common: &["OTEL_SERVICE_NAME"],
     },
+    login(
+        ("oidc_issuer", "oidc-issuer"),
+        (Kind::Text, "URL"),
+        None,
+        "Take the logins of people with this issuer, beside API keys; exactly as it stands in its tokens",
+        "Needs `oidc_client_id`, `oidc_tenant` and `oidc_role`. See [people](../enforcer.md#people).",
+    ),
+    login(("oidc_client_id", "oidc-client-id"), (Kind::Text, "ID"), None, "As which client people log in there", ""),
+    login(
+        ("oidc_audience", "oidc-audience"),
+        (Kind::List(Item::Text), "ID"),
+        None,
+        "Take access tokens for this audience, too; repeat for several",
+        "",
+    ),
+    login(
+        ("oidc_scope", "oidc-scope"),
+        (Kind::Text, "WORDS"),
+        None,
+        "What people ask the issuer for when they log in; what is needed to stay logged in, unless given",
+        "",
+    ),
+    login(
+        ("oidc_tenant_claim", "oidc-tenant-claim"),
+        (Kind::Text, "CLAIM"),
+        Some("org_id"),
+        "The claim that says of which tenant somebody is: a name, or a path as in `/a/b`",
+        "",
+    ),
+    login(
+        ("oidc_tenant", "oidc-tenant"),
+        (Kind::List(Item::Tenant), "VALUE=TENANT"),
+        None,
+        "Which value of it means which tenant: `VALUE=TENANT`, or `TENANT` where both are the same; repeat for several",
+        "",
+    ),
+    login(
+        ("oidc_role_claim", "oidc-role-claim"),
+        (Kind::Text, "CLAIM"),
+        Some("roles"),
+        "The claim with somebody's roles: a name, or a path as in `/realm_access/roles`",
+        "",
+    ),
+    login(
+        ("oidc_role", "oidc-role"),
+        (Kind::List(Item::Role), "ROLE=RIGHTS"),
+        None,
+        "What a role may do: `ROLE=read`, or `ROLE=write`, which is both; repeat for several. Others may do nothing",
+        "",
+    ),
+    login(
+        ("oidc_ca_file", "oidc-ca-file"),
+        (Kind::Path, "FILE"),
+        None,
+        "The only authorities to trust when the issuer is asked for its keys, in PEM; the system's unless given",
+        "",
+    ),
 ];
 
 /// The setting of this name in a file.
