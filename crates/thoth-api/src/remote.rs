@@ -291,6 +291,15 @@ impl Administration {
         self.remote.post(&[&self.tenant, "thoth", "api-keys"], create).await
     }
 
+    /// Has a key replaced. The new one's text is in the answer, and nowhere else.
+    ///
+    /// # Errors
+    /// When there is no usable answer; it may have been replaced all the same. Status 404 means that there is no such key, 409
+    /// that it is over.
+    pub async fn rotate_key(&self, id: &str, rotate: &key::Rotate) -> Result<key::Rotated, RemoteError> {
+        self.remote.post(&[&self.tenant, "thoth", "api-keys", id, "rotate"], rotate).await
+    }
+
     /// Takes a key back. What became of it, where the server says so.
     ///
     /// # Errors

@@ -110,6 +110,10 @@ event_types! {
     PolicyBundleChanged => "POLICY_BUNDLE_CHANGED",
     /// An administrator set something for a whole organisation.
     SettingsChanged => "SETTINGS_CHANGED",
+    /// An API key was made.
+    KeyCreated => "KEY_CREATED",
+    /// One was taken back, or is to end.
+    KeyRevoked => "KEY_REVOKED",
     /// A message was refused by the parser or the session rules.
     FrameRefused => "FRAME_REFUSED",
     /// A session began.

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use thoth_api::contract::key::{Create, Created, Permission, Row, ScopeLevel};
+use thoth_api::contract::key::{Create, Created, MAX_GRACE_SECONDS, Permission, Rotate, Rotated, Row, ScopeLevel};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{harmless_text, line, note};
 use thoth_types::Redacted;
@@ -22,6 +22,8 @@ pub(crate) enum KeysCommand {
     Create(CreateArgs),
     /// Lists the keys; never the keys' texts
     List,
+    /// Makes a key in place of another one, for the same, with the same permissions, name and lifetime
+    Rotate(RotateArgs),
     /// Takes keys back, at once and for good
     Revoke {
         /// The keys' ids
@@ -56,6 +58,23 @@ pub(crate) struct CreateArgs {
     out: Option<PathBuf>,
 }
 
+/// `thothctl keys rotate`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  thothctl keys rotate key_0123456789abcdef --grace-seconds 3600 --out bot.key.json
+  thothctl keys rotate key_0123456789abcdef        # it leaked: the old one ends now")]
+pub(crate) struct RotateArgs {
+    /// The key's id
+    id: String,
+    /// How long the old key goes on beside the new one; it ends at once where nothing is said
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=MAX_GRACE_SECONDS))]
+    grace_seconds: Option<u64>,
+    /// Put the key into this new file, readable by you alone, instead of showing it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
 /// For whom a key speaks: exactly one.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -82,6 +101,7 @@ pub(crate) fn run(server: &Server, command: KeysCommand) -> Outcome {
     match command {
         KeysCommand::Create(arguments) => create(server, arguments),
         KeysCommand::List => list(server),
+        KeysCommand::Rotate(arguments) => rotate(server, &arguments),
         KeysCommand::Revoke { ids } => revoke(server, &ids),
     }
 }
@@ -101,8 +121,18 @@ fn create(server: &Server, arguments: CreateArgs) -> Outcome {
         jit_reason: arguments.jit_reason,
     };
     create.check().map_err(Failure::usage)?;
-    // Opened before the key is made: a key that nobody can keep should not be there.
-    let file = arguments.out.as_ref().map(|path| {
+    let (file, created) = handed_over(arguments.out.as_deref(), || {
+        server.ask(async |administration| administration.create_key(&create).await)
+    })?;
+    keep(server, file, &created, None)
+}
+
+/// Has a key made that is to be kept in a file, which is opened before: a key that nobody can keep should not be there.
+fn handed_over<T>(
+    out: Option<&Path>,
+    make: impl FnOnce() -> Result<T, Failure>,
+) -> Result<(Option<(File, String)>, T), Failure> {
+    let file = out.map(|path| {
         let opened = File::options().write(true).create_new(true).mode(0o600).open(path);
         let shown = harmless_text(&path.display().to_string());
         opened.map(|file| (file, shown.clone())).map_err(|error| {
@@ -110,11 +140,32 @@ fn create(server: &Server, arguments: CreateArgs) -> Outcome {
         })
     });
     let file = file.transpose()?;
-    let created = server.ask(async |administration| administration.create_key(&create).await).inspect_err(|_| {
+    let made = make().inspect_err(|_| {
         // It is empty, and would be in the way of the next attempt.
-        drop(arguments.out.as_ref().map(std::fs::remove_file));
+        drop(out.map(std::fs::remove_file));
     })?;
-    let Some((mut file, path)) = file else { return show(server, &created) };
+    Ok((file, made))
+}
+
+fn rotate(server: &Server, arguments: &RotateArgs) -> Outcome {
+    let (id, rotate) = (&arguments.id, Rotate { grace_seconds: arguments.grace_seconds });
+    let (file, Rotated { created, replaced }) = handed_over(arguments.out.as_deref(), || {
+        server.ask(async |administration| administration.rotate_key(id, &rotate).await)
+    })?;
+    let outcome = keep(server, file, &created, Some(&replaced))?;
+    if !server.json {
+        let end = match (&replaced.revoked_at, &replaced.expires_at) {
+            (None, Some(end)) => format!("goes on until {}", time(Some(end))),
+            _ => "is taken back".to_owned(),
+        };
+        note(format_args!("{} {end}", harmless_text(&replaced.id)));
+    }
+    Ok(outcome)
+}
+
+/// Puts a key where it was to be, or shows it.
+fn keep(server: &Server, file: Option<(File, String)>, created: &Created, replaced: Option<&Row>) -> Outcome {
+    let Some((mut file, path)) = file else { return show(server, created, replaced) };
     let text = serde_json::json!({ "api_key": created.api_key.expose_secret(), "key_id": created.row.id });
     let text = Redacted::new(format!("{text:#}\n"));
     let written = file.write_all(text.expose_secret().as_bytes()).and_then(|()| file.sync_all());
@@ -131,9 +182,12 @@ fn create(server: &Server, arguments: CreateArgs) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(server: &Server, created: &Created) -> Outcome {
+fn show(server: &Server, created: &Created, replaced: Option<&Row>) -> Outcome {
     if server.json {
-        return Server::print(created);
+        return match replaced {
+            Some(replaced) => Server::print(&Rotated { created: created.clone(), replaced: replaced.clone() }),
+            None => Server::print(created),
+        };
     }
     note("the key is shown this once; nobody can look it up later");
     line(created.api_key.expose_secret())?;

@@ -83,6 +83,34 @@ pub(crate) fn revoke(session: &Session<'_>, tenant: &str, id: &str, now: Timesta
     session.row(sql, &[&tenant, &id, &nanoseconds(now)?])?.as_ref().map(read).transpose()
 }
 
+/// Has a key that is still good end: now, or later.
+pub(crate) fn end(
+    session: &Session<'_>,
+    tenant: &str,
+    id: &str,
+    now: Timestamp,
+    end: Timestamp,
+) -> Result<Option<Key>, Fault> {
+    if id.contains('\0') {
+        return Ok(None);
+    }
+    let (at, until) = (nanoseconds(now)?, nanoseconds(end)?);
+    let sql = if end <= now {
+        concat!(
+            "UPDATE keys SET revoked_at = $3 WHERE tenant = $1 AND id = $2 AND revoked_at IS NULL
+                 AND (expires_at IS NULL OR (expires_at > $3 AND created_at <= $3)) AND $4::bigint <= $3 RETURNING ",
+            key_columns!()
+        )
+    } else {
+        concat!(
+            "UPDATE keys SET expires_at = least(coalesce(expires_at, $4), $4) WHERE tenant = $1 AND id = $2
+                 AND revoked_at IS NULL AND (expires_at IS NULL OR (expires_at > $3 AND created_at <= $3)) RETURNING ",
+            key_columns!()
+        )
+    };
+    session.row(sql, &[&tenant, &id, &at, &until])?.as_ref().map(read).transpose()
+}
+
 pub(crate) fn was_used(session: &Session<'_>, key: &Key, now: Timestamp) -> Result<(), PostgresError> {
     let sql = "UPDATE keys SET last_used_at = $3 WHERE tenant = $1 AND id = $2";
     session.change(sql, &[&key.tenant, &key.id, &nanoseconds(now)?]).map(drop)

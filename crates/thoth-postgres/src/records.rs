@@ -53,6 +53,23 @@ impl KeyRecords for PostgresRecords {
         revoked.map_err(Fault::of_server)
     }
 
+    fn replace_key(
+        &self,
+        id: &str,
+        key: &Key,
+        digest: &[u8; 32],
+        now: Timestamp,
+        end: Timestamp,
+    ) -> Result<Option<Key>, ServerError> {
+        let replaced = self.database.write(Lane::Calls, |session| {
+            session.in_order(Order::Keys, &key.tenant)?;
+            let Some(old) = key_rows::end(session, &key.tenant, id, now, end)? else { return Ok(None) };
+            key_rows::insert(session, key, digest, MAX_KEYS_OF_TENANT)?;
+            Ok(Some(old))
+        });
+        replaced.map_err(Fault::of_server)
+    }
+
     fn key_was_used(&self, key: &Key, now: Timestamp) -> Result<(), ServerError> {
         if !key.is_use_news(now) {
             return Ok(());

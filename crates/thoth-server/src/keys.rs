@@ -4,8 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use thoth_api::contract::key::{ApiKey, Create, CreateError, Created, Keys, Permission, Permissions, Row, ScopeLevel};
+use serde_json::json;
+use thoth_api::contract::fault::Code;
+use thoth_api::contract::key::{
+    ApiKey, Create, CreateError, Created, Keys, MAX_GRACE_SECONDS, Permission, Permissions, Rotate, Rotated, Row,
+    ScopeLevel,
+};
 use thoth_api::contract::read;
+use thoth_audit::EventType;
 use thoth_postgres::Database;
 use thoth_store::server::{Key as Stored, KeyRecords, KeyState, ServerError};
 
@@ -91,11 +97,69 @@ pub(crate) fn create(app: &App, access: &Access, body: &[u8]) -> Result<Created,
     if wanted.name.as_ref().is_some_and(names_a_person) {
         return Err(Fault::bad("`name` is how a person is named who logs in; give the key another one"));
     }
-    make(&*app.store, access.tenant.id.as_str(), &wanted).map_err(|error| match error {
+    let (api_key, stored) = prepared(access.tenant.id.as_str(), &wanted).map_err(refused)?;
+    access.note(EventType::KeyCreated, &format!("{}, by {}", told(&stored)?, access.key.who()))?;
+    app.store.add_key(&stored, &api_key.digest()).map_err(|error| refused(error.into()))?;
+    Ok(Created { api_key, row: row(&stored)? })
+}
+
+fn refused(error: KeyError) -> Fault {
+    match error {
         KeyError::NoRandomness => Fault::unavailable(error),
         KeyError::Store(cause) if cause.is_outage() => Fault::unavailable(cause),
         error => Fault::bad(error.to_string()),
-    })
+    }
+}
+
+/// What the ledger has of a key; never the key.
+fn told(stored: &Stored) -> Result<String, Fault> {
+    let ttl_seconds = stored.expires_at.map(|end| end.duration_since(stored.created_at).as_secs());
+    let said = json!({
+        "id": stored.id, "name": stored.name, "scope_level": stored.scope_level, "scope_target_id": stored.scope_target,
+        "permissions": stored.permissions, "ttl_seconds": ttl_seconds, "jit_reason": stored.reason,
+    });
+    serde_json::to_string(&said).map_err(Fault::broken)
+}
+
+/// The key of this id, in whatever state.
+fn known(app: &App, access: &Access, id: &str) -> Result<Stored, Fault> {
+    let keys = app.store.keys(access.tenant.id.as_str()).map_err(Fault::unavailable)?;
+    keys.into_iter().find(|key| key.id == id).ok_or_else(|| Fault::not_found("there is no such key"))
+}
+
+/// `POST /{tenant}/thoth/api-keys/{id}/rotate`. Blocks on the disk.
+pub(crate) fn rotate(app: &App, access: &Access, id: &str, body: &[u8]) -> Result<Rotated, Fault> {
+    let Rotate { grace_seconds } = match body {
+        [] => Rotate::default(),
+        body => read(body).map_err(|error| unreadable(&error))?,
+    };
+    let grace = grace_seconds.unwrap_or_default();
+    if grace > MAX_GRACE_SECONDS {
+        return Err(Fault::bad(format!("`grace_seconds` is 0 to {MAX_GRACE_SECONDS}")));
+    }
+    let grace = SignedDuration::from_secs(i64::try_from(grace).map_err(Fault::broken)?);
+    let over = || Fault::new(Code::Conflict, "the key is over, and nothing takes its place; make another one");
+    let old = known(app, access, id)?;
+    if old.state_at(clock::now().wall) != KeyState::Valid {
+        return Err(over());
+    }
+    let lived = old.expires_at.map(|end| end.duration_since(old.created_at).as_secs());
+    let wanted = Create {
+        name: old.name.clone(),
+        scope_level: level(&old)?,
+        scope_target_id: old.scope_target.clone(),
+        permissions: permissions(&old)?,
+        ttl_seconds: lived.map(|seconds| u64::try_from(seconds).unwrap_or_default().max(1)),
+        jit_reason: old.reason.clone(),
+    };
+    let (api_key, new) = prepared(access.tenant.id.as_str(), &wanted).map_err(refused)?;
+    let end = new.created_at.checked_add(grace).map_err(Fault::broken)?;
+    let who = access.key.who();
+    access.note(EventType::KeyCreated, &format!("{}, in place of {id}, by {who}", told(&new)?))?;
+    access.note(EventType::KeyRevoked, &format!("{id} ends at {end}, {} takes its place, by {who}", new.id))?;
+    let replaced = app.store.replace_key(id, &new, &api_key.digest(), new.created_at, end);
+    let replaced = replaced.map_err(|error| refused(error.into()))?.ok_or_else(over)?;
+    Ok(Rotated { created: Created { api_key, row: row(&new)? }, replaced: row(&replaced)? })
 }
 
 /// `GET /{tenant}/thoth/api-keys`. Blocks on the disk.
@@ -108,11 +172,22 @@ pub(crate) fn list(app: &App, access: &Access) -> Result<Keys, Fault> {
 
 /// `DELETE /{tenant}/thoth/api-keys/{id}`. Blocks on the disk.
 pub(crate) fn revoke(app: &App, access: &Access, id: &str) -> Result<Row, Fault> {
+    let key = known(app, access, id)?;
+    if key.revoked_at.is_none() {
+        access.note(EventType::KeyRevoked, &format!("{}, by {}", told(&key)?, access.key.who()))?;
+    }
     let found = app.store.revoke_key(access.tenant.id.as_str(), id, clock::now().wall).map_err(Fault::unavailable)?;
     row(&found.ok_or_else(|| Fault::not_found("there is no such key"))?)
 }
 
 fn make(store: &(impl KeyRecords + ?Sized), tenant: &str, wanted: &Create) -> Result<Created, KeyError> {
+    let (api_key, stored) = prepared(tenant, wanted)?;
+    store.add_key(&stored, &api_key.digest())?;
+    Ok(Created { api_key, row: described(&stored, wanted.scope_level, wanted.permissions.clone()) })
+}
+
+/// A key that makes sense, and is nowhere yet.
+fn prepared(tenant: &str, wanted: &Create) -> Result<(ApiKey, Stored), KeyError> {
     wanted.check()?;
     let texts =
         [("name", &wanted.name), ("scope_target_id", &wanted.scope_target_id), ("jit_reason", &wanted.jit_reason)];
@@ -141,8 +216,7 @@ fn make(store: &(impl KeyRecords + ?Sized), tenant: &str, wanted: &Create) -> Re
         revoked_at: None,
         last_used_at: None,
     };
-    store.add_key(&stored, &api_key.digest())?;
-    Ok(Created { api_key, row: described(&stored, wanted.scope_level, wanted.permissions.clone()) })
+    Ok((api_key, stored))
 }
 
 fn row(stored: &Stored) -> Result<Row, Fault> {

@@ -73,6 +73,7 @@ fn served(route: Route) -> MethodRouter<Arc<App>> {
         Route::ResolveApproval => on(asked, resolve_route),
         Route::ListKeys => on(asked, keys_route),
         Route::CreateKey => on(asked, create_key_route),
+        Route::RotateKey => on(asked, rotate_key_route),
         Route::RevokeKey => on(asked, revoke_key_route),
         Route::RegisterEndpoint => on(asked, fleet::register),
         Route::CheckInEndpoint => on(asked, fleet::check_in),
@@ -239,6 +240,17 @@ async fn keys_route(State(app): Served, Path(tenant): Path<String>, request: Req
 async fn create_key_route(State(app): Served, Path(tenant): Path<String>, request: Request) -> Response {
     entry(app, request, (Need::Govern, Kind::Governance), Some(tenant), |access, app, body| {
         keys::create(&app, &access, &body).map(|made| (StatusCode::CREATED, json(made)).into_response())
+    })
+    .await
+}
+
+async fn rotate_key_route(
+    State(app): Served,
+    Path((tenant, id)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    entry(app, request, (Need::Govern, Kind::Governance), Some(tenant), move |access, app, body| {
+        keys::rotate(&app, &access, &id, &body).map(|made| (StatusCode::CREATED, json(made)).into_response())
     })
     .await
 }

@@ -42,7 +42,7 @@ fn there(site: &Thothd, agent: &str, person: &str) -> Value {
     let own = ask("GET", "/acme/thoth/api-keys", person, None);
     let own: Vec<&Value> = own["api_keys"].as_array().unwrap().iter().map(|row| &row["id"]).collect();
     let key = json!({ "scope_level": "organization", "permissions": ["execute"], "name": "spare" });
-    let keys = [(); 8].map(|()| text(ask("POST", "/acme/thoth/api-keys", person, Some(key.clone())), "id"));
+    let keys = [(); 24].map(|()| text(ask("POST", "/acme/thoth/api-keys", person, Some(key.clone())), "id"));
     let holds: Vec<String> = (0..16)
         .map(|number| {
             let asked = json!({

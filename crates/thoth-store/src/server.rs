@@ -278,6 +278,21 @@ impl KeyRecords for ServerStore {
         write(&self.keys, |file| key_rows::revoke(file, tenant, id, now))
     }
 
+    fn replace_key(
+        &self,
+        id: &str,
+        key: &Key,
+        digest: &[u8; 32],
+        now: Timestamp,
+        end: Timestamp,
+    ) -> Result<Option<Key>, ServerError> {
+        write(&self.keys, |file| {
+            let Some(old) = key_rows::end(file, &key.tenant, id, now, end)? else { return Ok(None) };
+            key_rows::insert(file, key, digest, MAX_KEYS_OF_TENANT)?;
+            Ok(Some(old))
+        })
+    }
+
     fn key_was_used(&self, key: &Key, now: Timestamp) -> Result<(), ServerError> {
         if key.is_use_news(now) { write(&self.keys, |file| key_rows::was_used(file, &key.id, now)) } else { Ok(()) }
     }

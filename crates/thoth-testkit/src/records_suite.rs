@@ -103,9 +103,10 @@ pub fn live<R: Records>(history: History, open: impl Fn() -> R) -> Result<(), Te
 
 /// Runs all cases, each on a store of its own. What is given opens the store of a number anew at every call.
 pub fn cases<R: Records>(open: impl Fn(usize) -> R + Sync) {
-    let cases: [fn(&(dyn Fn() -> R + Sync)); 4] = [
+    let cases: [fn(&(dyn Fn() -> R + Sync)); 5] = [
         pages_are_bounded_in_bytes,
         a_taken_back_key_is_so_for_everybody,
+        one_key_takes_the_place_of_another,
         odd_names,
         what_is_added_at_once_is_added_once,
     ];
@@ -145,6 +146,35 @@ fn a_taken_back_key_is_so_for_everybody<R: Records>(open: &(dyn Fn() -> R + Sync
     here.key_was_used(&seen, at(50)).unwrap();
     let states: Vec<_> = there.keys("acme").unwrap().iter().map(|key| key.state_at(at(60))).collect();
     assert_eq!(states, [KeyState::Revoked], "use does not give it back");
+}
+
+/// Defends: a key is replaced as a whole or not at all: the old one ends when it was said, never later than it would have, and one
+/// that is over or of another tenant makes no new one.
+fn one_key_takes_the_place_of_another<R: Records>(open: &(dyn Fn() -> R + Sync)) {
+    let (here, there) = (open(), open());
+    let ends = Key { expires_at: Some(at(100)), ..key("acme", "ends") };
+    for (number, old) in [(1, &key("acme", "now")), (2, &key("acme", "later")), (3, &ends)] {
+        here.add_key(old, &[number; 32]).unwrap();
+    }
+    let replace = |old: &str, new: &str, digest: u8, now: i64, end: i64| {
+        there.replace_key(old, &Key { created_at: at(now), ..key("acme", new) }, &[digest; 32], at(now), at(end))
+    };
+    let gone = replace("now", "n1", 11, 10, 10).unwrap().unwrap();
+    assert_eq!((gone.revoked_at, here.key_by_digest(&[1; 32]).unwrap()), (Some(at(10)), Some(gone.clone())));
+    assert_eq!(here.key_by_digest(&[11; 32]).unwrap().unwrap().id, "n1");
+    let going = replace("later", "n2", 12, 10, 50).unwrap().unwrap();
+    assert_eq!((going.revoked_at, going.expires_at), (None, Some(at(50))));
+    assert_eq!(here.key_by_digest(&[2; 32]).unwrap().unwrap().state_at(at(49)), KeyState::Valid);
+    assert_eq!(replace("ends", "n3", 13, 10, 500).unwrap().unwrap().expires_at, Some(at(100)), "it lives no longer");
+    for (old, now) in [("now", 20), ("later", 50), ("none", 20), ("\0", 20)] {
+        assert_eq!(replace(old, "n4", 14, now, now + 5).unwrap(), None, "{old}");
+        assert_eq!(replace(old, "n4", 14, now, now).unwrap(), None, "{old}");
+    }
+    assert_eq!(here.key_by_digest(&[14; 32]).unwrap(), None, "no new one");
+    let foreign = there.replace_key("ends", &key("beta", "n5"), &[15; 32], at(20), at(30)).unwrap();
+    assert_eq!(foreign, None, "another tenant has no such key");
+    assert!(matches!(replace("ends", "n1", 16, 20, 20), Err(ServerError::KeyExists)));
+    assert_eq!(here.key_by_digest(&[3; 32]).unwrap().unwrap().revoked_at, None, "both or neither");
 }
 
 /// Defends: whatever a client calls things, its events are kept whole, and nothing of it is a statement.

@@ -247,6 +247,31 @@ pub struct Created {
     pub row: Row,
 }
 
+/// The longest time that a key which was replaced lives on, in seconds: 30 days.
+pub const MAX_GRACE_SECONDS: u64 = 30 * 24 * 60 * 60;
+
+/// Has a key replaced by a new one for the same, with the same permissions, name and lifetime.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = KeyRotation))]
+pub struct Rotate {
+    /// How long the old key goes on beside the new one. It ends at once where nothing is said.
+    #[serde(default, alias = "graceSeconds", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 2_592_000))]
+    pub grace_seconds: Option<u64>,
+}
+
+/// A key that was just made in place of another one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = RotatedKey))]
+pub struct Rotated {
+    /// The new one.
+    #[serde(flatten)]
+    pub created: Created,
+    /// The old one, with its end.
+    pub replaced: Row,
+}
+
 /// All keys of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

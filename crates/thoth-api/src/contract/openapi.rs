@@ -216,6 +216,14 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
             success: Some(201),
             ..may(&[Permission::Write])
         },
+        Route::RotateKey => Special {
+            description: "The new one is for the same, with the same permissions, name and lifetime.",
+            takes: Some(schemas.add::<key::Rotate>()?),
+            answers: Some(schemas.add::<key::Rotated>()?),
+            success: Some(201),
+            faults: &[Code::NotFound, Code::Conflict],
+            ..may(&[Permission::Write])
+        },
         Route::RevokeKey => Special {
             answers: Some(schemas.add::<key::Row>()?),
             faults: &[Code::NotFound],

@@ -93,6 +93,8 @@ routes! {
     ListKeys => Get "/{tenant}/thoth/api-keys",
     /// Makes a key, which is shown this once.
     CreateKey => Post "/{tenant}/thoth/api-keys",
+    /// Makes a key in place of another one, which ends.
+    RotateKey => Post "/{tenant}/thoth/api-keys/{id}/rotate",
     /// Takes a key back.
     RevokeKey => Delete "/{tenant}/thoth/api-keys/{id}",
     /// The machines of a tenant, those that registered last first.

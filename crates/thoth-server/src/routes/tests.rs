@@ -17,6 +17,7 @@ mod document;
 mod fleet;
 mod health;
 mod intents;
+mod keys;
 mod ledger;
 mod lists;
 mod logins;
@@ -120,6 +121,7 @@ fn routes() -> Vec<Route> {
         route("GET", "/acme/thoth/api-keys", Read, true, None, 200),
         route("POST", "/acme/thoth/api-keys", Write, true, Some(key), 201),
         route("DELETE", "/acme/thoth/api-keys/key_none", Write, true, None, 404),
+        route("POST", "/acme/thoth/api-keys/key_none/rotate", Write, true, Some(json!({ "grace_seconds": 60 })), 404),
         route("GET", "/acme/thoth/events", Read, true, None, 200),
         route("POST", "/v1/endpoints/register", Execute, false, Some(fleet::registration("m1")), 200),
         route("POST", "/v1/endpoints/checkin", Execute, false, Some(fleet::registration("m1")), 200),

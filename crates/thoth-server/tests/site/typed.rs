@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use thoth_api::contract::hold::Outcome;
-use thoth_api::contract::key::{ApiKey, Create, Permission, ScopeLevel};
+use thoth_api::contract::key::{ApiKey, Create, Permission, Rotate, ScopeLevel};
 use thoth_api::contract::{approval, enforce, event, explain, read};
 use thoth_api::{Administration, Enforcer, TlsSettings, Url};
 use thoth_types::Decision;
@@ -80,6 +80,12 @@ async fn the_typed_client_and_the_server_agree() {
     let made = people.create_key(&wanted).await.expect("an answer");
     let reader = Administration::new(url(), "acme".to_owned(), made.api_key, &tls, LONG).expect("a client");
     assert_eq!(reader.keys().await.expect("an answer").total, 3);
+    let spare = people.create_key(&Create { name: Some("spare".to_owned()), ..wanted }).await.expect("an answer");
+    let rotated = people.rotate_key(&spare.row.id, &Rotate { grace_seconds: Some(60) }).await.expect("an answer");
+    assert_eq!((&rotated.replaced.id, &rotated.created.row.name), (&spare.row.id, &spare.row.name));
+    assert!(rotated.replaced.revoked_at.is_none() && rotated.replaced.expires_at.is_some());
+    let rotated = people.rotate_key(&rotated.created.row.id, &Rotate::default()).await.expect("an answer");
+    assert!(rotated.replaced.revoked_at.is_some());
     let gone = people.revoke_key(&made.row.id).await.expect("an answer").expect("a row");
     assert!(gone.revoked_at.is_some());
     assert_eq!(reader.keys().await.expect_err("it was taken back").status(), Some(401));

@@ -94,6 +94,29 @@ pub(super) fn revoke(connection: &Connection, tenant: &str, id: &str, now: Times
     Ok(select(connection, sql, named_params! { ":tenant": tenant, ":id": id })?.into_iter().next())
 }
 
+/// Has a key that is still good end: now, or later.
+pub(super) fn end(
+    connection: &Connection,
+    tenant: &str,
+    id: &str,
+    now: Timestamp,
+    end: Timestamp,
+) -> Result<Option<Key>, Fault> {
+    let sql = if end <= now {
+        "UPDATE keys SET revoked_at = ?3 WHERE tenant = ?1 AND id = ?2 AND revoked_at IS NULL
+             AND (expires_at IS NULL OR (expires_at > ?3 AND created_at <= ?3)) AND ?4 <= ?3"
+    } else {
+        "UPDATE keys SET expires_at = min(ifnull(expires_at, ?4), ?4) WHERE tenant = ?1 AND id = ?2 AND revoked_at IS NULL
+             AND (expires_at IS NULL OR (expires_at > ?3 AND created_at <= ?3))"
+    };
+    let (at, until) = (nanoseconds(now)?, nanoseconds(end)?);
+    if connection.prepare_cached(sql)?.execute((tenant, id, at, until))? == 0 {
+        return Ok(None);
+    }
+    let sql = select_keys!("WHERE tenant = :tenant AND id = :id");
+    Ok(select(connection, sql, named_params! { ":tenant": tenant, ":id": id })?.into_iter().next())
+}
+
 pub(super) fn was_used(connection: &Connection, id: &str, now: Timestamp) -> Result<(), Fault> {
     connection
         .prepare_cached("UPDATE keys SET last_used_at = ?2 WHERE id = ?1 RETURNING number")?

@@ -37,6 +37,21 @@ pub trait KeyRecords: Send + Sync {
     /// If it cannot be written.
     fn revoke_key(&self, tenant: &str, id: &str, now: Timestamp) -> Result<Option<Key>, ServerError>;
 
+    /// Adds a key in place of another one of its tenant, which is taken back now, or ends at `end` if that is later: both or
+    /// neither. Nothing makes the other one live longer. What the other one is then; `None`: the tenant has no such key that is
+    /// still good.
+    ///
+    /// # Errors
+    /// As for [`Self::add_key`].
+    fn replace_key(
+        &self,
+        id: &str,
+        key: &Key,
+        digest: &[u8; 32],
+        now: Timestamp,
+        end: Timestamp,
+    ) -> Result<Option<Key>, ServerError>;
+
     /// Notes that a key was used, unless that was noted within the last [`super::USE_SECONDS`] seconds.
     ///
     /// # Errors

@@ -318,7 +318,12 @@ async fn answers_are_as_described() {
         json!({ "scope_level": "agent", "scope_target_id": "b", "permissions": ["execute"], "ttl_seconds": 60 });
     let made = described.ask(Route::CreateKey, keys, &admin, wanted, 201).await;
     let made = format!("{keys}/{}", made["id"].as_str().unwrap());
+    let rotated = format!("{made}/rotate");
+    let grace = json!({ "grace_seconds": 60 });
+    described.ask(Route::RotateKey, &rotated, &admin, grace.clone(), 201).await;
+    described.ask(Route::RotateKey, &format!("{keys}/key_none/rotate"), &admin, grace.clone(), 404).await;
     described.ask(Route::RevokeKey, &made, &admin, Value::Null, 200).await;
+    described.ask(Route::RotateKey, &rotated, &admin, grace, 409).await;
     described.ask(Route::RevokeKey, &format!("{keys}/key_none"), &admin, Value::Null, 404).await;
     described.ask(Route::ListKeys, keys, &admin, Value::Null, 200).await;
 

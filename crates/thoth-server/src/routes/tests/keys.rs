@@ -1,0 +1,110 @@
+//! Keys are made, replaced and taken back, and the ledger has who did it before it counts.
+
+use super::*;
+
+/// What the ledger tells of keys: the type, and in which words.
+fn told(world: &World) -> Vec<(String, String)> {
+    let mut told = Vec::new();
+    let ledger = world.data.path().join("tenants/acme/ledger");
+    thoth_audit::verify_each(&ledger, &thoth_audit::VerifyOptions::default(), &mut |leaf| {
+        let event: Value = serde_json::from_slice(leaf).unwrap();
+        if let Some(kind) = event["eventType"].as_str().filter(|kind| kind.starts_with("KEY_")) {
+            told.push((kind.to_owned(), event["detail"].as_str().unwrap().to_owned()));
+        }
+    })
+    .unwrap();
+    told
+}
+
+/// Defends: who made a key, for whom and what it may do, who replaced it and who took it back is evidence, once each; the keys
+/// themselves are not in it. A new one does what the old one did, and the old one ends when it was said.
+#[tokio::test]
+async fn a_key_from_creation_to_revocation() {
+    const KEYS: &str = "/acme/thoth/api-keys";
+    let world = World::new(Rates::default());
+    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let ask = async |method: &str, path: &str, body: Value, status: u16| {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let reply = world.ask(method, &format!("{KEYS}{path}"), Some(&admin), text).await;
+        assert_eq!(reply.status, status, "{method} {path}: {}", reply.body);
+        reply.body
+    };
+    let works = async |key: &Value| {
+        let question = question("read").to_string();
+        world.ask("POST", "/v1/enforce", key["api_key"].as_str(), question).await.status
+    };
+    let wanted = json!({
+        "scope_level": "agent", "scope_target_id": "bot", "permissions": ["execute"], "ttl_seconds": 600, "name": "the bot",
+    });
+    let first = ask("POST", "", wanted, 201).await;
+    let path = |key: &Value, rest: &str| format!("/{}{rest}", key["id"].as_str().unwrap());
+
+    let second = ask("POST", &path(&first, "/rotate"), json!({ "graceSeconds": 60 }), 201).await;
+    for name in ["scope_level", "scope_target_id", "permissions", "name"] {
+        assert_eq!(second[name], first[name], "{name}");
+    }
+    assert_ne!((&second["id"], &second["api_key"]), (&first["id"], &first["api_key"]));
+    let at = |text: &Value| text.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let lives = |key: &Value| at(&key["expires_at"]).duration_since(at(&key["created_at"])).as_secs();
+    assert_eq!((lives(&first), lives(&second)), (600, 600));
+    let grace = at(&second["replaced"]["expires_at"]).duration_since(at(&second["created_at"])).as_secs();
+    assert_eq!((&second["replaced"]["id"], grace), (&first["id"], 60));
+    assert_eq!((works(&first).await, works(&second).await), (200, 200), "both, for a while");
+
+    let third = ask("POST", &path(&second, "/rotate"), Value::Null, 201).await;
+    assert!(third["replaced"]["revoked_at"].is_string(), "{third}");
+    assert_eq!((works(&second).await, works(&third).await), (401, 200), "at once where nothing is said");
+
+    ask("POST", &path(&second, "/rotate"), Value::Null, 409).await;
+    ask("POST", &path(&third, "/rotate"), json!({ "grace_seconds": 2_592_001 }), 400).await;
+    ask("POST", &path(&third, "/rotate"), json!({ "grace": 1 }), 400).await;
+    for _ in 0..2 {
+        ask("DELETE", &path(&third, ""), Value::Null, 200).await;
+    }
+    ask("DELETE", "/key_none", Value::Null, 404).await;
+
+    let told = told(&world);
+    let kinds: Vec<&str> = told.iter().map(|(kind, _)| &**kind).collect();
+    let (made, gone) = ("KEY_CREATED", "KEY_REVOKED");
+    assert_eq!(kinds, [made, made, gone, made, gone, gone], "each once: {told:?}");
+    let ids = [&first, &second, &first, &third, &second, &third].map(|key| key["id"].as_str().unwrap());
+    for ((_, detail), id) in told.iter().zip(ids) {
+        assert!(detail.contains(id) && detail.contains(", by key key_"), "{detail}");
+        for key in [&first, &second, &third] {
+            assert!(!detail.contains(key["api_key"].as_str().unwrap()), "{detail}");
+        }
+    }
+    let said: Value = serde_json::from_str(told[0].1.split_once(", by ").unwrap().0).unwrap();
+    assert_eq!((&said["permissions"], &said["ttl_seconds"]), (&json!(["execute"]), &json!(600)), "{said}");
+}
+
+/// Defends: where the ledger cannot be written, no key is made, replaced or taken back.
+#[tokio::test]
+async fn no_key_changes_without_its_record() {
+    let world = World::new(Rates::default());
+    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let bot = world.key("acme", Some("bot"), &[Permission::Execute], None);
+    let list = async || world.ask("GET", "/acme/thoth/api-keys", Some(&admin), Body::empty()).await.body;
+    let before = list().await;
+    let id = before["api_keys"].as_array().unwrap().iter().find(|key| key["scope_level"] == "agent").unwrap();
+    let path = format!("/acme/thoth/api-keys/{}", id["id"].as_str().unwrap());
+    drop(bot);
+    let ledger = world.data.path().join("tenants/acme/ledger");
+    assert!(ledger.is_dir());
+    std::fs::remove_dir_all(&ledger).unwrap();
+    std::fs::write(&ledger, "no folder").unwrap();
+    let wanted = json!({ "scope_level": "organization", "permissions": ["read"] }).to_string();
+    for (method, path, body) in
+        [("POST", "/acme/thoth/api-keys", &*wanted), ("POST", &*format!("{path}/rotate"), "{}"), ("DELETE", &*path, "")]
+    {
+        let reply = world.ask(method, path, Some(&admin), body.to_owned()).await;
+        assert!(reply.status >= 500, "{method} {path}: {} {}", reply.status, reply.body);
+    }
+    let mut after = list().await;
+    for (row, known) in after["api_keys"].as_array_mut().unwrap().iter_mut().zip(before["api_keys"].as_array().unwrap())
+    {
+        row["last_used_at"] = known["last_used_at"].clone();
+    }
+    assert_eq!(after["api_keys"].as_array().unwrap().len(), before["api_keys"].as_array().unwrap().len());
+    assert!(after["api_keys"].as_array().unwrap().iter().all(|key| key["revoked_at"].is_null()), "{after}");
+}
