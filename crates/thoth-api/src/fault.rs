@@ -202,9 +202,25 @@ impl HttpError {
             }
             CertificateError::BadSignature => "the signature on its certificate is wrong".to_owned(),
             CertificateError::Revoked => "its certificate is revoked".to_owned(),
-            other => other.to_string(),
+            other => unreadable_certificate(other),
         };
         Self::Untrusted { host, reason }
+    }
+}
+
+/// What else can be wrong with a certificate. The library has no words for it but its own structures, of which the name says
+/// something to whoever looks it up, and the contents nothing to anybody.
+fn unreadable_certificate(error: &CertificateError) -> String {
+    let shown = format!("{error:?}");
+    let name = shown.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    if name.starts_with("UnsupportedSignatureAlgorithm") {
+        return "its certificate is signed in a way that is not taken, or by itself with another kind of key"
+            .to_owned();
+    }
+    match name {
+        "BadEncoding" => "its certificate cannot be read".to_owned(),
+        name if name.starts_with("InvalidPurpose") => "its certificate is not one for servers".to_owned(),
+        name => format!("its certificate is not good: {name}"),
     }
 }
 
@@ -233,4 +249,29 @@ fn find<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Optio
 
 fn tls_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e TlsError> {
     find::<TlsError>(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Defends: what is wrong with a certificate is told in words, never as a dump of a library's structures.
+    #[test]
+    fn a_bad_certificate_is_told_in_words() {
+        use CertificateError as Bad;
+        for error in [
+            Bad::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id: vec![1, 2, 3],
+                public_key_algorithm_id: vec![4, 5, 6],
+            },
+            Bad::BadEncoding,
+            Bad::InvalidPurpose,
+            Bad::UnhandledCriticalExtension,
+            Bad::UnknownRevocationStatus,
+            Bad::ApplicationVerificationFailure,
+        ] {
+            let told = HttpError::from_tls(&TlsError::InvalidCertificate(error), "localhost".to_owned()).to_string();
+            assert!(told.contains("its certificate ") && !told.contains(['{', '[', '(']), "{told}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use thoth_api::contract::approval::{Answer, Approval, Query, Resolve, State};
-use thoth_shell::cells::wrapped;
+use thoth_shell::cells::{cell, wrapped};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{agrees, fields, line, note};
 
@@ -24,11 +24,7 @@ const WIDTH: usize = 96;
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApprovalsCommand {
     /// Lists held calls
-    List {
-        /// Only those that stand so: pending, approved, denied, expired, spent; or `all`
-        #[arg(long, value_name = "STATE", default_value = "pending", value_parser = status)]
-        status: Wanted,
-    },
+    List(ListArgs),
     /// Shows a held call with its arguments
     Show {
         /// The hold: its token, or at least its first 4 digits
@@ -38,6 +34,20 @@ pub(crate) enum ApprovalsCommand {
     Approve(AnswerArgs),
     /// Refuses held calls
     Deny(AnswerArgs),
+}
+
+/// `thothctl approvals list`
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct ListArgs {
+    /// Only those that stand so: pending, approved, denied, expired, spent; or `all`
+    #[arg(long, value_name = "STATE", default_value = "pending", value_parser = status)]
+    status: Wanted,
+}
+
+impl From<ListArgs> for ApprovalsCommand {
+    fn from(list: ListArgs) -> Self {
+        Self::List(list)
+    }
 }
 
 /// An answer.
@@ -55,7 +65,7 @@ pub(crate) struct AnswerArgs {
 }
 
 /// Which are listed; none is all.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted(Option<State>);
 
 fn status(text: &str) -> Result<Wanted, &'static str> {
@@ -68,9 +78,11 @@ fn status(text: &str) -> Result<Wanted, &'static str> {
 
 pub(crate) fn run(server: &Server, command: ApprovalsCommand) -> Outcome {
     match command {
-        ApprovalsCommand::List { status } => list(server, status.0),
+        ApprovalsCommand::List(arguments) => list(server, arguments.status.0),
         ApprovalsCommand::Show { id } => {
-            let held = whole(server, find(server, &id)?)?;
+            let held = find(server, &id)?;
+            // A list leaves out long arguments and who has answered.
+            let held = server.ask(async |administration| administration.approval(&held.id).await)?;
             if server.json {
                 return Server::print(&held);
             }
@@ -173,6 +185,15 @@ fn show(held: &Approval) -> Result<(), Failure> {
         ("expires", time(held.expires_at.as_deref())),
         ("answered by", shown(held.resolved_by.as_deref())),
     ])?;
+    for vote in &held.votes {
+        let said = match vote.answer {
+            Answer::Approve => "approved",
+            Answer::Deny => "denied",
+        };
+        let (by, at, channel) = (shown(Some(&vote.by)), time(Some(&vote.at)), shown(Some(&vote.channel)));
+        let reason = vote.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", cell(reason, WIDTH)));
+        line(format_args!("  {at}  {said} by {by} ({channel}){reason}"))?;
+    }
     line("arguments")?;
     let arguments = held.tool_args.as_ref().map_or("(the server does not show them)", |arguments| arguments.text());
     wrapped(arguments, WIDTH).into_iter().try_for_each(|text| line(format_args!("  {text}")))
@@ -192,7 +213,7 @@ fn answer(server: &Server, decision: Answer, arguments: &AnswerArgs) -> Outcome 
         if decision == Answer::Approve && !arguments.yes {
             confirmed(server, &held)?;
         }
-        let now = server.ask(async |administration| administration.resolve(&held.id, &resolve).await)?;
+        let now = server.answer(async |administration| administration.resolve(&held.id, &resolve).await)?;
         let status = now.as_ref().map_or("answered", |now| now.status.as_str());
         if server.json {
             let id = &held.id;

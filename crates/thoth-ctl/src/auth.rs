@@ -46,8 +46,8 @@ pub(crate) enum AuthCommand {
 /// `thothctl auth login`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The server says which issuer it believes. The login is kept in `~/.thoth/sessions/`, readable by you alone, and is used by
-all commands that are given no API key.
+The server says which issuer it believes. The login is kept in `~/.thoth/sessions/`, readable by \
+you alone, and is used by all commands that are given no API key.
 
 Examples:
   thothctl auth login --url https://govapi.acme.example --tenant-id acme

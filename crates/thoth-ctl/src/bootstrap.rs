@@ -29,9 +29,10 @@ Examples:
   thothctl bootstrap --policy payments=payments.yaml --assign agent:billing-bot \\
       --agent-id billing-bot --agent-key-out billing-bot.key.json --json
 
-What is there already and as it should be is left alone, so that it can be run again. Of a pack, the sections that are the
-server's own (approvals, inspect, integrity, progressive) are left out; they belong into the server's --policy. Whom its rules
-ask in groups are the people that --approver names.")]
+What is there already and as it should be is left alone, so that it can be run again. Of a pack, \
+the sections that are the server's own (approvals, inspect, integrity, progressive) are left out; \
+they belong into the server's --policy. Whom its rules ask in groups are the people that --approver \
+names.")]
 pub(crate) struct BootstrapArgs {
     #[command(flatten)]
     settings: WantedArgs,
@@ -170,7 +171,10 @@ fn there(server: &Server, name: &str, text: &str, assignments: &[String]) -> Res
                 policy: text.to_owned(),
                 description: Some("by thothctl bootstrap".to_owned()),
                 decisions: None,
-                assignments: Some(assignments.to_vec()).filter(|to| !to.is_empty()),
+                // What is there already stays for whom it is.
+                assignments: Some(assignments.to_vec()).filter(|to| !to.is_empty() && known.is_none()),
+                framework: None,
+                status: None,
             };
             (server.ask(async |admin| admin.upload_bundle(&upload).await)?.version.version, true)
         }

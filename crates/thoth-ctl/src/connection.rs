@@ -122,7 +122,23 @@ fn tls() -> Result<TlsSettings, Failure> {
     TlsSettings::parse(verify.as_deref(), bundle, pins.as_deref()).map_err(|error| wrong(error.to_string()))
 }
 
+/// What a refusal is about, for whoever reads what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    Anything,
+    /// Somebody's answer to a held call.
+    Answer,
+}
+
 impl Server {
+    /// Asks the server to take an answer to a held call.
+    pub(crate) fn answer<T>(
+        &self,
+        question: impl AsyncFnOnce(&Administration) -> Result<T, RemoteError>,
+    ) -> Result<T, Failure> {
+        self.runtime.block_on(question(&self.administration)).map_err(|error| explained(&error, About::Answer))
+    }
+
     /// Asks the server.
     pub(crate) fn ask<T>(
         &self,
@@ -152,6 +168,10 @@ pub(crate) fn unreached(error: &HttpError) -> Failure {
 
 /// What a server's refusal means, and what to do about it.
 pub(crate) fn refused(error: &RemoteError) -> Failure {
+    explained(error, About::Anything)
+}
+
+fn explained(error: &RemoteError, about: About) -> Failure {
     let RemoteError::Refused { status, told, retry_after, .. } = error else {
         return match error {
             RemoteError::Http(error) => unreached(error),
@@ -168,11 +188,15 @@ pub(crate) fn refused(error: &RemoteError) -> Failure {
     match (status, retry_after) {
         (401, _) if told.code.as_deref() == Some("login_required") => failure.hint("run `thothctl auth login`"),
         (401, _) => failure.hint("the server does not know the key or the login, or its time is over, or it was taken back"),
+        (403, _) if about == About::Answer => failure.hint(
+            "whoever answers needs `write` and must not have `execute`, must be among those whom the policy asks, and answers once",
+        ),
         (403, _) => failure.hint(
             "the key or the login may not do this: lists take `read`, changes `write`, and it must be of this organisation",
         ),
         (404, _) => failure.hint("check the id, --tenant-id and --url"),
-        (409, _) => failure.hint("it was answered, used or ended before; list it again"),
+        (409, _) if about == About::Answer => failure.hint("it was answered, used or ended before; list it again"),
+        (409, _) => failure.hint("look at it as it stands now: it may have been changed in between"),
         (429, Some(seconds)) => failure.hint(format!("too many requests; try again in {seconds} seconds")),
         (500.., _) => failure.hint("the server's own log says more; try again later"),
         _ => failure,

@@ -37,8 +37,20 @@ pub(crate) enum ViolationsCommand {
     },
 }
 
+impl From<ListArgs> for DecisionsCommand {
+    fn from(list: ListArgs) -> Self {
+        Self::List(list)
+    }
+}
+
+impl From<ListArgs> for ViolationsCommand {
+    fn from(list: ListArgs) -> Self {
+        Self::List(Box::new(list))
+    }
+}
+
 /// `thothctl decisions list` and `thothctl violations list`
-#[derive(Debug, Args)]
+#[derive(Debug, PartialEq, Eq, Args)]
 #[command(after_help = "\
 Examples:
   thothctl decisions list --agent-id bot --decision BLOCK

@@ -35,8 +35,14 @@ pub(crate) enum EndpointsCommand {
     },
 }
 
+impl From<ListArgs> for EndpointsCommand {
+    fn from(list: ListArgs) -> Self {
+        Self::List(list)
+    }
+}
+
 /// `thothctl endpoints list`
-#[derive(Debug, Args)]
+#[derive(Debug, PartialEq, Eq, Args)]
 #[command(after_help = "\
 Examples:
   thothctl endpoints list --status stale

@@ -26,8 +26,14 @@ pub(crate) enum EventsCommand {
     List(ListArgs),
 }
 
+impl From<ListArgs> for EventsCommand {
+    fn from(list: ListArgs) -> Self {
+        Self::List(list)
+    }
+}
+
 /// `thothctl events list`
-#[derive(Debug, Args)]
+#[derive(Debug, PartialEq, Eq, Args)]
 pub(crate) struct ListArgs {
     /// Only of this agent
     #[arg(long, value_name = "ID")]

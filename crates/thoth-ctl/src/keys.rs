@@ -13,6 +13,7 @@ use thoth_shell::terminal::{harmless_text, line, note};
 use thoth_types::Redacted;
 
 use crate::connection::Server;
+use crate::group::NoFlags;
 use crate::table::{self, shown, time};
 
 /// `thothctl keys`
@@ -30,6 +31,12 @@ pub(crate) enum KeysCommand {
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
+}
+
+impl From<NoFlags> for KeysCommand {
+    fn from(_: NoFlags) -> Self {
+        Self::List
+    }
 }
 
 /// `thothctl keys create`

@@ -11,6 +11,7 @@ mod decisions;
 mod endpoints;
 mod events;
 mod evidence;
+mod group;
 mod inventory;
 mod keys;
 mod packs;
@@ -25,12 +26,17 @@ use clap::{Parser, Subcommand};
 use thoth_shell::{command_line, exit};
 
 use crate::connection::ConnectionArgs;
+use crate::group::Group;
 
 const MORE: &str = "\
-The server is asked with an API key or with a login. --api-key-file and --auth-token-file count first, then what the
-environment has: the first of THOTH_ORG_API_KEY, THOTH_API_KEY and THOTH_API_KEY_FILE, or THOTH_AUTH_SESSION_FILE, then the
-login of `thothctl auth login`. Neither is ever an argument: other users of the machine can see those. Lists take a key or
-a login that may `read`, changes one that may `write`.
+The server is asked with an API key or with a login. --api-key-file and --auth-token-file count \
+first, then what the environment has: the first of THOTH_ORG_API_KEY, THOTH_API_KEY and \
+THOTH_API_KEY_FILE, or THOTH_AUTH_SESSION_FILE, then the login of `thothctl auth login`. Neither is \
+ever an argument: other users of the machine can see those. Lists take a key or a login that may \
+`read`, changes one that may `write`.
+
+What can be listed is listed where nothing else is said: `thothctl events --follow` is \
+`thothctl events list --follow`.
 
 Exit codes:
   0    done
@@ -64,29 +70,23 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Asking {
     /// Makes, lists and takes back API keys
-    #[command(subcommand, visible_alias = "api-keys")]
-    Keys(keys::KeysCommand),
+    #[command(visible_alias = "api-keys")]
+    Keys(Group<keys::KeysCommand, group::NoFlags>),
     /// Shows and answers calls that wait for a person
-    #[command(subcommand)]
-    Approvals(approvals::ApprovalsCommand),
+    Approvals(Group<approvals::ApprovalsCommand, approvals::ListArgs>),
     /// Shows the machines on which agents run, and has all calls of one refused
-    #[command(subcommand)]
-    Endpoints(endpoints::EndpointsCommand),
+    Endpoints(Box<Group<endpoints::EndpointsCommand, endpoints::ListArgs>>),
     /// Uploads policies, has versions of them hold, and says for whom
-    #[command(subcommand, visible_alias = "policy-bundles")]
-    Policies(policies::PoliciesCommand),
+    #[command(visible_alias = "policy-bundles")]
+    Policies(Group<policies::PoliciesCommand, group::NoFlags>),
     /// Shows what was decided
-    #[command(subcommand)]
-    Decisions(decisions::DecisionsCommand),
+    Decisions(Box<Group<decisions::DecisionsCommand, decisions::ListArgs>>),
     /// Shows what was refused or held
-    #[command(subcommand)]
-    Violations(decisions::ViolationsCommand),
+    Violations(Box<Group<decisions::ViolationsCommand, decisions::ListArgs>>),
     /// Shows the sessions in which calls were decided
-    #[command(subcommand)]
-    Sessions(sessions::SessionsCommand),
+    Sessions(Box<Group<sessions::SessionsCommand, sessions::ListArgs>>),
     /// Shows the agents of which calls were decided
-    #[command(subcommand)]
-    Agents(sessions::AgentsCommand),
+    Agents(Group<sessions::AgentsCommand, sessions::AgentListArgs>),
     /// Checks the server's ledger, shows it, and takes evidence out of it
     #[command(subcommand)]
     Evidence(evidence::EvidenceCommand),
@@ -98,8 +98,7 @@ enum Asking {
     /// Sets an organisation up: settings, policies, and a key for an agent
     Bootstrap(bootstrap::BootstrapArgs),
     /// Shows what clients told of what they did
-    #[command(subcommand)]
-    Events(events::EventsCommand),
+    Events(Box<Group<events::EventsCommand, events::ListArgs>>),
 }
 
 fn main() -> ExitCode {
@@ -108,19 +107,19 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Auth(command) => auth::run(&cli.connection, command),
         Command::Asking(asking) => cli.connection.open().and_then(|server| match asking {
-            Asking::Keys(command) => keys::run(&server, command),
-            Asking::Approvals(command) => approvals::run(&server, command),
-            Asking::Endpoints(command) => endpoints::run(&server, command),
-            Asking::Policies(command) => policies::run(&server, command),
-            Asking::Decisions(command) => decisions::run(&server, command),
-            Asking::Violations(command) => decisions::run_violations(&server, command),
-            Asking::Sessions(command) => sessions::run(&server, command),
-            Asking::Agents(command) => sessions::run_agents(&server, command),
+            Asking::Keys(group) => keys::run(&server, group.command()?),
+            Asking::Approvals(group) => approvals::run(&server, group.command()?),
+            Asking::Endpoints(group) => endpoints::run(&server, group.command()?),
+            Asking::Policies(group) => policies::run(&server, group.command()?),
+            Asking::Decisions(group) => decisions::run(&server, group.command()?),
+            Asking::Violations(group) => decisions::run_violations(&server, group.command()?),
+            Asking::Sessions(group) => sessions::run(&server, group.command()?),
+            Asking::Agents(group) => sessions::run_agents(&server, group.command()?),
             Asking::Evidence(command) => evidence::run(&server, command),
             Asking::Inventory(arguments) => inventory::run(&server, &arguments),
             Asking::Settings(command) => settings::run(&server, command),
             Asking::Bootstrap(arguments) => bootstrap::run(&server, &arguments),
-            Asking::Events(command) => events::run(&server, command),
+            Asking::Events(group) => events::run(&server, group.command()?),
         }),
     };
     exit::finish(outcome, json).unwrap_or_else(|failure| failure.report())

@@ -13,6 +13,7 @@ use thoth_shell::exit::{Code, Failure, Outcome};
 use thoth_shell::terminal::{fields, harmless_text, line, note};
 
 use crate::connection::Server;
+use crate::group::NoFlags;
 use crate::table::{self, shown, time};
 
 /// `thothctl policies`
@@ -83,6 +84,12 @@ Examples:
     Effective(EffectiveArgs),
 }
 
+impl From<NoFlags> for PoliciesCommand {
+    fn from(_: NoFlags) -> Self {
+        Self::List
+    }
+}
+
 /// `thothctl policies upload`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -90,7 +97,8 @@ Examples:
   thothctl policies upload payments.yaml --name payments --assign agent:billing-bot
   thothctl policies upload payments.yaml --name payments --description 'as of ticket 42' && thothctl policies activate payments 2
 
-Exit codes: 0 done; 3 the policy is not valid; else as for every command.")]
+Exit codes: 0 done, also where something about it is odd, which `validate` tells by 5; 3 the policy \
+is not valid; else as for every command.")]
 pub(crate) struct UploadArgs {
     /// The policy file: one text, without `include`
     file: PathBuf,
@@ -103,7 +111,7 @@ pub(crate) struct UploadArgs {
     /// Who decides under it: remote, the server; local, sidecars that hold it may, too
     #[arg(long, value_name = "WHO", value_parser = decisions)]
     decisions: Option<Decisions>,
-    /// For whom it is, if it is the first version; repeat for several
+    /// For whom it is, if it is the first version; refused where the bundle is for others. Repeat for several
     #[arg(long = "assign", value_name = "WHO")]
     assignments: Vec<String>,
 }
@@ -234,6 +242,8 @@ fn upload(server: &Server, arguments: UploadArgs) -> Outcome {
         description: arguments.description,
         decisions: arguments.decisions,
         assignments: Some(arguments.assignments).filter(|assignments| !assignments.is_empty()),
+        framework: None,
+        status: None,
     };
     let made = server.ask(async |admin| admin.upload_bundle(&wanted).await)?;
     if server.json {

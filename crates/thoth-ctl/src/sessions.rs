@@ -26,8 +26,14 @@ pub(crate) enum SessionsCommand {
     },
 }
 
+impl From<ListArgs> for SessionsCommand {
+    fn from(list: ListArgs) -> Self {
+        Self::List(list)
+    }
+}
+
 /// `thothctl sessions list`
-#[derive(Debug, Args)]
+#[derive(Debug, PartialEq, Eq, Args)]
 #[command(after_help = "\
 Examples:
   thothctl sessions list --agent-id bot --since 2026-01-31T00:00:00Z
@@ -57,19 +63,29 @@ pub(crate) struct ListArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AgentsCommand {
     /// Lists agents by name
-    List {
-        /// How many at most
-        #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        limit: u32,
-        /// Go on where the last list ended
-        #[arg(long, value_name = "CURSOR")]
-        cursor: Option<String>,
-    },
+    List(AgentListArgs),
     /// Shows one agent, and the policy that holds for it
     Show {
         /// The agent
         id: String,
     },
+}
+
+/// `thothctl agents list`
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct AgentListArgs {
+    /// How many at most
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Go on where the last list ended
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+}
+
+impl From<AgentListArgs> for AgentsCommand {
+    fn from(list: AgentListArgs) -> Self {
+        Self::List(list)
+    }
 }
 
 pub(crate) fn run(server: &Server, command: SessionsCommand) -> Outcome {
@@ -160,7 +176,7 @@ fn show(session: &Session) -> Result<(), Failure> {
 
 pub(crate) fn run_agents(server: &Server, command: AgentsCommand) -> Outcome {
     match command {
-        AgentsCommand::List { limit, cursor } => {
+        AgentsCommand::List(AgentListArgs { limit, cursor }) => {
             let query = AgentQuery { cursor, limit: Some(limit) };
             let list = server.ask(async |administration| administration.agents(&query).await)?;
             if server.json {

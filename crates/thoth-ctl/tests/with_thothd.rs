@@ -149,7 +149,11 @@ fn a_held_call_from_question_to_answer() {
     assert_eq!(outcome(), Outcome::Resolved(Decision::Allow));
     assert_eq!(outcome(), Outcome::Resolved(Decision::Block), "once");
     let (code, said) = site.thothctl(&ops, "acme", &["approvals", "deny", &token]);
-    assert!(code == 1 && said.contains("(conflict)"), "{said}");
+    assert!(code == 1 && said.contains("(conflict)") && said.contains("it was answered, used or ended"), "{said}");
+    let (code, said) = site.thothctl(&ops, "acme", &["approvals", "show", &token]);
+    assert!(code == 0 && said.contains("approved by key_") && said.contains("(api): known"), "{said}");
+    let (code, said) = site.thothctl(&ops, "acme", &["approvals", "--status", "spent"]);
+    assert!(code == 0 && said.contains("wire_money"), "{said}");
 
     let (_, said) = site.thothctl(&ops, "acme", &["--json", "keys", "list"]);
     let keys: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
@@ -213,7 +217,10 @@ fn a_policy_from_upload_to_rollback() {
         ("version: 7", &["policies", "list"], 0, "there are no policy bundles"),
         (DENY, &["policies", "validate", path], 5, "case_bypass"),
         (DENY, &["policies", "upload", path, "--name", "pay", "--assign", "agent:bot"], 0, "pay: version 1"),
-        (DENY, &["policies", "rollback", "pay"], 1, "(conflict)"),
+        (DENY, &["policies", "rollback", "pay"], 1, "look at it as it stands now"),
+        (DENY, &["policies", "upload", path, "--name", "pay", "--assign", "all"], 1, "assign it by itself"),
+        (DENY, &["policies"], 0, "agent:bot"),
+        (DENY, &["policies", "upload", path, "--name", "pay", "--assign", "agent:bot"], 0, "pay: version 1"),
         (DENY, &["policies", "activate", "pay", "1"], 0, "version 1 holds"),
         (DENY, &["policies", "effective", "--agent-id", "bot"], 0, "pay"),
     ] {
@@ -259,9 +266,30 @@ fn keys_and_events() {
         .into();
     let receipt = site.runtime.block_on(enforcer.tell(&events)).unwrap();
     assert_eq!((receipt.accepted, receipt.duplicates), (2, 0));
+    let next = site.data.path().join("next.json");
+    let rotate = |id: &str, more: &[&str]| site.thothctl(&ops, "acme", &[&["keys", "rotate", id], more].concat());
+    let id = file["key_id"].as_str().unwrap();
+    let (code, said) = rotate(id, &["--grace-seconds", "600", "--out", next.to_str().unwrap()]);
+    assert!(code == 0 && said.contains(&format!("{id} goes on until")), "{said}");
+    assert_eq!(fs::metadata(&next).unwrap().permissions().mode() & 0o777, 0o600);
+    let file: Value = serde_json::from_str(&fs::read_to_string(&next).unwrap()).unwrap();
+    let newer = site.enforcer(ApiKey::parse(file["api_key"].as_str().unwrap()).unwrap());
+    for enforcer in [&enforcer, &newer] {
+        assert_eq!(site.runtime.block_on(enforcer.tell(&events)).unwrap().duplicates, 2, "both, for a while");
+    }
+    let id = file["key_id"].as_str().unwrap();
+    let (code, said) = rotate(id, &["--json"]);
+    let third: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{code} {said}"));
+    assert_eq!(third["replaced"]["id"], id, "{said}");
+    let refused = site.runtime.block_on(newer.tell(&events)).unwrap_err();
+    assert_eq!(refused.status(), Some(401), "at once where nothing is said");
+    let (code, said) = rotate(id, &[]);
+    assert!(code == 1 && said.contains("(conflict)"), "{said}");
+    let (code, said) = site.thothctl(&ops, "acme", &["keys"]);
+    assert!(code == 0 && said.contains(id), "{said}");
     let again = site.runtime.block_on(enforcer.tell(&events)).unwrap();
     assert_eq!((again.accepted, again.duplicates), (0, 2));
-    let (code, said) = site.thothctl(&ops, "acme", &["events", "list", "--agent-id", "bot"]);
+    let (code, said) = site.thothctl(&ops, "acme", &["events", "--agent-id", "bot"]);
     let (one, two) = (said.find("one"), said.find("two"));
     assert!(code == 0 && two.is_some() && two < one, "newest first: {said}");
     let (_, said) = site.thothctl(&ops, "acme", &["events", "list", "--tool", "one", "--json"]);
@@ -294,7 +322,16 @@ fn what_was_decided_and_its_evidence() {
     for (words, code, expected) in [
         (&["decisions", "list", "--decision", "STEP_UP"][..], 0, "wire_money"),
         (&["decisions", "list", "--tool", "other"], 0, "there are no such decisions"),
-        (&["decisions", "list", "--since", "noon"], 1, "`since` is no instant"),
+        (&["decisions", "--outcome", "needs_approval"], 0, "wire_money"),
+        (&["decisions", "list", "--decision", "deny"], 0, "read_mail"),
+        (&["decisions", "list", "--decision", "perhaps"], 2, "it is none of ALLOW"),
+        (&["decisions", "list", "--outcome", "perhaps"], 2, "it is none of allowed"),
+        (&["decisions", "list", "--since", "noon"], 2, "it is no instant"),
+        (&["sessions", "list", "--until", "noon"], 2, "it is no instant"),
+        (&["decisions", "--limit", "1", "list"], 2, "flags of a list stand before another command"),
+        (&["violations"], 0, "read_mail"),
+        (&["sessions", "--agent-id", "bot"], 0, "dev@example.com"),
+        (&["agents"], 0, "bot"),
         (&["violations", "show", &violation], 0, "read_mail"),
         (&["violations", "show", "vio_none"], 1, "(not_found)"),
         (&["sessions", "list", "--agent-id", "bot"], 0, "dev@example.com"),
@@ -475,5 +512,26 @@ fn an_organisation_is_set_up() {
     ] {
         let (found, said) = site.thothctl(&ops, "acme", words);
         assert!(found == code && said.replace("\": ", "\":").contains(expected), "{words:?}: {found} {said}");
+    }
+}
+
+/// Defends: help is laid out for the terminal that it is read in. No line of a paragraph breaks off early.
+#[test]
+fn help_has_no_ragged_lines() {
+    for words in
+        [&["--help"][..], &["auth", "login", "--help"], &["bootstrap", "--help"], &["policies", "upload", "--help"]]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_thothctl")).env_clear().args(words).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<&str> = said.lines().collect();
+        for pair in lines.windows(2) {
+            let (line, next) = (pair[0], pair[1]);
+            let is_text =
+                |line: &str| line.starts_with(|c: char| c.is_alphabetic() || c == '`') && !line.ends_with(':');
+            if is_text(line) && is_text(next) {
+                let first = next.split(' ').next().unwrap_or_default().len();
+                assert!(line.len() + 1 + first > 80, "{words:?}: {line}\n{next}");
+            }
+        }
     }
 }

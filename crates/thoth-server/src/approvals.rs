@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use thoth_api::contract::approval::{Answer, Approval, Query, Resolve, State};
+use thoth_api::contract::approval::{Answer, Approval, Query, Resolve, State, Vote as GivenVote};
 use thoth_api::contract::fault::Code;
 use thoth_api::contract::list::List;
 use thoth_api::contract::{Json, read};
@@ -26,6 +26,8 @@ const LARGEST_PAGE: u32 = 200;
 pub(crate) const LISTS_AT_ONCE: usize = 2;
 /// The longest arguments in a list, in bytes.
 const MAX_LISTED_ARGUMENTS: usize = 4 << 10;
+/// What stands before the reason in where an answer came from.
+const REASON: &str = "; reason: ";
 /// The longest reason that is kept, in characters.
 const MAX_REASON: usize = 500;
 
@@ -52,7 +54,23 @@ pub(crate) fn show(access: &Access, token: &str) -> Result<Approval, Fault> {
         HoldsError::Unknown(_) => unknown(),
         error => Fault::unavailable(error),
     })?;
-    Ok(row(&hold, hold.arguments.len()))
+    Ok(whole(&hold))
+}
+
+/// A held call with all that is known of it.
+fn whole(hold: &Hold) -> Approval {
+    Approval { votes: hold.votes.iter().map(given).collect(), ..row(hold, hold.arguments.len()) }
+}
+
+/// An answer as it was given.
+fn given(vote: &Vote) -> GivenVote {
+    GivenVote {
+        by: vote.approver.account.to_string(),
+        answer: if vote.approves { Answer::Approve } else { Answer::Deny },
+        at: instant(vote.at),
+        reason: vote.origin.split_once(REASON).map(|(_, reason)| reason.to_owned()),
+        channel: vote.channel.to_string(),
+    }
 }
 
 fn unknown() -> Fault {
@@ -73,7 +91,7 @@ pub(crate) fn resolve(access: &Access, token: &str, body: &[u8]) -> Result<Appro
         error => Fault::unavailable(error),
     })?;
     access.tenant.tell_answered();
-    Ok(row(&answered, answered.arguments.len()))
+    Ok(whole(&answered))
 }
 
 fn vote(access: &Access, approves: bool, reason: Option<&str>) -> Vote {
@@ -83,7 +101,7 @@ fn vote(access: &Access, approves: bool, reason: Option<&str>) -> Vote {
     let poses = key.person.is_none() && access.app.oidc().is_some_and(|oidc| oidc.names_a_person(key.label()));
     let account = if poses { &key.id } else { key.label() };
     if let Some(reason) = reason {
-        origin.push_str("; reason: ");
+        origin.push_str(REASON);
         origin.extend(reason.chars().filter(|c| !c.is_control()).take(MAX_REASON));
     }
     Vote {
@@ -141,5 +159,6 @@ fn row(hold: &Hold, argument_bytes: usize) -> Approval {
         expires_at: Some(instant(hold.ends_at)),
         resolved_by: latest.map(|vote| vote.approver.account.to_string()),
         resolved_at: latest.map(|vote| instant(vote.at)),
+        votes: Vec::new(),
     }
 }

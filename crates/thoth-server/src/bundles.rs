@@ -1,6 +1,8 @@
 //! `…/policy-bundles`: policies in versions, which of them hold, and for whom. Every change of what holds is in the ledger
 //! before it counts, with whoever made it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use thoth_api::contract::fault::Code;
 use thoth_api::contract::list::List;
@@ -64,6 +66,19 @@ pub(crate) fn validate(body: &[u8]) -> Result<Report, Fault> {
     examine(&name.map_or_else(|| "policy.yaml".to_owned(), |name| format!("{name}.yaml")), &policy)
 }
 
+/// Refuses what would come to something else than whoever wrote it means.
+fn only_ours(framework: Option<&str>, status: Option<&str>) -> Result<(), Fault> {
+    if framework.is_some_and(|word| !word.eq_ignore_ascii_case("thoth")) {
+        return Err(Fault::bad("`framework` is `thoth`: only policies of Thoth are taken, none of OPA or Cedar"));
+    }
+    if status.is_some_and(|word| !word.eq_ignore_ascii_case("staged")) {
+        return Err(Fault::bad(
+            "`status` is `staged`: a version that comes holds once it is activated, and no longer once it is deactivated",
+        ));
+    }
+    Ok(())
+}
+
 /// Takes in a version. Blocks on the disk.
 pub(crate) fn upload(app: &App, access: &Access, body: &[u8]) -> Result<Uploaded, Fault> {
     let wanted: Upload = read(body).map_err(|error| unreadable(&error))?;
@@ -74,7 +89,18 @@ pub(crate) fn upload(app: &App, access: &Access, body: &[u8]) -> Result<Uploaded
             "`description` is longer than {MAX_DESCRIPTION} bytes or has control characters"
         )));
     }
-    let assignments = checked(wanted.assignments.unwrap_or_else(|| vec!["all".to_owned()]))?;
+    only_ours(wanted.framework.as_deref(), wanted.status.as_deref())?;
+    let tenant = access.tenant.id.as_str();
+    let asked = wanted.assignments.map(checked).transpose()?;
+    let known = app.store.bundle(tenant, &wanted.name).map_err(failed)?;
+    if let (Some(asked), Some(known)) = (&asked, &known)
+        && BTreeSet::from_iter(asked) != BTreeSet::from_iter(&known.assignments)
+    {
+        return Err(conflict(
+            "the policy bundle is there already and for others than `assignments` says: leave them out, and assign it by itself",
+        ));
+    }
+    let assignments = asked.map_or_else(|| checked(vec!["all".to_owned()]), Ok)?;
     let report = examine(&format!("{}.yaml", wanted.name), &wanted.policy)?;
     if !report.valid {
         return Err(Fault::bad(format!("the policy is not valid\n{}", report.text.unwrap_or_default())));
@@ -90,7 +116,6 @@ pub(crate) fn upload(app: &App, access: &Access, body: &[u8]) -> Result<Uploaded
         created_by: access.key.label(),
         assignments: &assignments,
     };
-    let tenant = access.tenant.id.as_str();
     let (bundle, version) = app.store.add_bundle_version(tenant, &new, clock::now().wall).map_err(failed)?;
     Ok(Uploaded { bundle: row(&bundle), version: version_row(&version, None)?, report })
 }

@@ -104,6 +104,22 @@ fn failed(error: ServerError) -> Fault {
 /// Takes in a machine. Blocks on the disk.
 pub(crate) fn register(app: &App, access: &Access, body: &[u8]) -> Result<Answer, Fault> {
     let wanted: Register = read(body).map_err(|error| unreadable(&error))?;
+    if wanted.tenant_id.is_empty() {
+        return Err(Fault::bad("the body cannot be read: missing field `tenant_id`"));
+    }
+    take(app, access, wanted)
+}
+
+/// The same, where the address says of which organisation it is.
+pub(crate) fn add(app: &App, access: &Access, body: &[u8]) -> Result<Answer, Fault> {
+    let mut wanted: Register = read(body).map_err(|error| unreadable(&error))?;
+    if wanted.tenant_id.is_empty() {
+        access.tenant.id.as_str().clone_into(&mut wanted.tenant_id);
+    }
+    take(app, access, wanted)
+}
+
+fn take(app: &App, access: &Access, wanted: Register) -> Result<Answer, Fault> {
     id::<EndpointId>("endpoint_id", &wanted.endpoint_id)?;
     checked_agents(&wanted.agent_ids)?;
     let fleet = bounded("fleet_id", wanted.fleet_id.as_deref())?;

@@ -82,9 +82,9 @@ fn explanation(asked: Request, told: Option<Told>) -> Explanation {
     }
 }
 
-/// The level whose score this is, or the next above.
+/// The level whose score this is, or the next above. A refusal of which nobody says how risky it is, is not the worst.
 fn severity(score: Option<f64>) -> &'static str {
-    let score = score.unwrap_or_else(|| f64::from(RiskLevel::Critical.score()));
+    let Some(score) = score else { return "unknown" };
     let level = RiskLevel::ALL.iter().find(|level| score <= f64::from(level.score()));
     level.copied().unwrap_or(RiskLevel::Critical).as_str()
 }

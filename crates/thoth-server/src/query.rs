@@ -174,7 +174,7 @@ impl<'de> MapAccess<'de> for Access<'_> {
 struct Value(String);
 
 /// A number in digits.
-fn number<T: std::str::FromStr + fmt::Display>(text: &str, most: T) -> Result<T, Broken> {
+fn number<T: std::str::FromStr + fmt::Display + Copy>(text: &str, most: T) -> Result<T, Broken> {
     text.trim().parse().map_err(|_| Broken::Value(format!("a whole number from 0 to {most}")))
 }
 

@@ -33,6 +33,23 @@ words! {
     }
 }
 
+/// One answer to a held call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ApprovalVote))]
+pub struct Vote {
+    /// Who, by the name of their key, the address of their login, or their account on a machine.
+    pub by: String,
+    /// Yes or no.
+    pub answer: Answer,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Why, in their own words.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Where it was given: `api`, or on a machine `terminal`, `script`, `client`.
+    pub channel: String,
+}
+
 /// One held call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -95,6 +112,9 @@ pub struct Approval {
     /// When, RFC 3339.
     #[serde(default, alias = "resolvedAt", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<String>,
+    /// Every answer so far, in order. A list leaves them out.
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
+    pub votes: Vec<Vote>,
 }
 
 /// Which are asked for.

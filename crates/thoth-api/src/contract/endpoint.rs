@@ -68,7 +68,8 @@ words! {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = EndpointRegistration))]
 pub struct Register {
     /// The organisation.
-    #[serde(alias = "tenantId")]
+    #[serde(default, alias = "tenantId")]
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub tenant_id: String,
     /// Names the machine.
     #[serde(alias = "endpointId", alias = "device_id", alias = "deviceId")]

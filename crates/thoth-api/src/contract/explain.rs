@@ -105,7 +105,7 @@ pub struct Explanation {
     /// In one sentence.
     #[serde(alias = "businessImpact")]
     pub business_impact: String,
-    /// `low`, `medium`, `high` or `critical`.
+    /// `low`, `medium`, `high` or `critical`; `unknown` where nobody says how risky it is.
     pub severity: String,
     /// The organisation.
     #[serde(default, alias = "tenantId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]

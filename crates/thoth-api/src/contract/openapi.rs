@@ -236,6 +236,7 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
             ..Special::default()
         },
         Route::RegisterEndpoint
+        | Route::AddEndpoint
         | Route::CheckInEndpoint
         | Route::ListEndpoints
         | Route::CountEndpoints
@@ -267,7 +268,8 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
         | Route::ListAgents
         | Route::ShowAgent
         | Route::ShowChain
-        | Route::VerifyChain => ledger::special(route, schemas)?,
+        | Route::VerifyChain
+        | Route::VerifyGovernanceChain => ledger::special(route, schemas)?,
     })
 }
 

@@ -35,8 +35,15 @@ pub struct Upload {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisions: Option<Decisions>,
     /// For whom it is, if it is the first version: `all`, `fleet:ID`, `endpoint:ID`, `agent:ID`. For all where nothing is said.
+    /// For a bundle that is there already and for others it is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignments: Option<Vec<String>>,
+    /// In which language it is: `thoth`, and no other is taken.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub framework: Option<String>,
+    /// How it is to stand: `staged`, and nothing else: a version holds once it is activated.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
 }
 
 /// A policy that is only looked at.

@@ -101,6 +101,8 @@ routes! {
     ListEndpoints => Get "/{tenant}/thoth/endpoints",
     /// How many machines there are of each kind.
     CountEndpoints => Get "/{tenant}/thoth/endpoints/stats",
+    /// Takes in a machine, at its other address.
+    AddEndpoint => Post "/{tenant}/thoth/endpoints",
     /// One machine.
     ShowEndpoint => Get "/{tenant}/thoth/endpoints/{id}",
     /// Refuses all calls of a machine, or no longer.
@@ -151,6 +153,8 @@ routes! {
     ShowChain => Get "/{tenant}/thoth/evidence/chain",
     /// Whether a part of the ledger is what was signed.
     VerifyChain => Get "/{tenant}/thoth/evidence/verify",
+    /// Checks a part of the ledger, at its other address.
+    VerifyGovernanceChain => Get "/{tenant}/governance/evidence/verify-chain",
     /// Takes in the tools that an agent says it has.
     TellTools => Post "/{tenant}/thoth/tool-inventory",
     /// The tools of agents, and what was decided about their calls.

@@ -73,6 +73,8 @@ impl Site {
             description: None,
             decisions: Some(decisions),
             assignments: Some(vec!["agent:bot".into()]),
+            framework: None,
+            status: None,
         };
         self.runtime.block_on(self.administration.upload_bundle(&upload)).unwrap();
         self.runtime.block_on(self.administration.activate_bundle("notes", Some(version))).unwrap();

@@ -347,8 +347,8 @@ fn row(held: &Value<'_>) -> Row {
         notes.push(note(wrong, "cannot be used"));
         winner = None;
     }
-    if winner.is_some() && setting.state == State::Planned {
-        notes.push("not used yet".to_owned());
+    if winner.is_some() && matches!(setting.state, State::Planned | State::NoEffect) {
+        notes.push(setting.state.words().to_owned());
     }
     notes.extend(held.contest.lost.iter().map(|(given, loss)| match loss {
         Loss::Weaker => note(given, "does not count"),

@@ -43,6 +43,8 @@ pub enum State {
     Enforcer,
     /// It is read, checked and shown, and nothing uses it yet.
     Planned,
+    /// It is read, checked and shown, and what it would loosen is always done.
+    NoEffect,
     /// It belongs to another program, which this names; it is not read.
     Elsewhere(&'static str),
 }
@@ -57,6 +59,7 @@ impl State {
             Self::Doctor => "in use by `thoth doctor`, and with an enforcer",
             Self::Enforcer => "in use with an enforcer",
             Self::Planned => "not used yet",
+            Self::NoEffect => "accepted, has no effect",
             Self::Elsewhere(_) => "not read",
         }
     }
@@ -102,6 +105,10 @@ impl Setting {
 
     pub(super) const fn planned(self) -> Self {
         Self { state: State::Planned, ..self }
+    }
+
+    pub(super) const fn no_effect(self) -> Self {
+        Self { state: State::NoEffect, ..self }
     }
 
     pub(super) const fn update(self) -> Self {

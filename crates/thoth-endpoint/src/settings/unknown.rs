@@ -49,7 +49,7 @@ pub fn in_environment(environment: &Environment) -> Vec<Unknown> {
 pub fn of_other_programs(environment: &Environment) -> Vec<(&'static str, &'static str)> {
     let installer = table::all().filter_map(|setting| match setting.state {
         State::Elsewhere(program) => Some((setting.name(), program)),
-        State::Effective | State::Update | State::Doctor | State::Enforcer | State::Planned => None,
+        State::Effective | State::Update | State::Doctor | State::Enforcer | State::Planned | State::NoEffect => None,
     });
     let others =
         elsewhere::PROGRAMS.iter().flat_map(|program| program.variables.iter().map(|name| (*name, program.name)));

@@ -15,6 +15,14 @@ pub(super) async fn register(State(app): Served, request: Request) -> Response {
     .await
 }
 
+/// Some clients name the organisation in the address only.
+pub(super) async fn add(State(app): Served, Path(tenant): Path<String>, request: Request) -> Response {
+    entry(app, request, (Need::Report, Kind::Endpoint), Some(tenant), |access, app, body| {
+        endpoints::add(&app, &access, &body).map(json)
+    })
+    .await
+}
+
 pub(super) async fn check_in(State(app): Served, request: Request) -> Response {
     entry(app, request, (Need::Report, Kind::Endpoint), None, |access, app, body| {
         endpoints::check_in(&app, &access, &body).map(json)

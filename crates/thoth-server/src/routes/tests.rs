@@ -121,11 +121,19 @@ fn routes() -> Vec<Route> {
         route("GET", "/acme/thoth/api-keys", Read, true, None, 200),
         route("POST", "/acme/thoth/api-keys", Write, true, Some(key), 201),
         route("DELETE", "/acme/thoth/api-keys/key_none", Write, true, None, 404),
-        route("POST", "/acme/thoth/api-keys/key_none/rotate", Write, true, Some(json!({ "grace_seconds": 60 })), 404),
+        route("POST", "/acme/thoth/api-keys/key_none/rotate", Write, true, None, 404),
         route("GET", "/acme/thoth/events", Read, true, None, 200),
         route("POST", "/v1/endpoints/register", Execute, false, Some(fleet::registration("m1")), 200),
         route("POST", "/v1/endpoints/checkin", Execute, false, Some(fleet::registration("m1")), 200),
         route("GET", "/acme/thoth/endpoints", Read, true, None, 200),
+        route(
+            "POST",
+            "/acme/thoth/endpoints",
+            Execute,
+            true,
+            Some(json!({ "endpoint_id": "m1", "hostname": "h" })),
+            200,
+        ),
         route("GET", "/acme/thoth/endpoints/stats", Read, true, None, 200),
         route("GET", "/acme/thoth/endpoints/m2", Read, true, None, 404),
         route("POST", "/acme/thoth/endpoints/m2/quarantine", Write, true, Some(json!({ "quarantined": true })), 404),
@@ -161,6 +169,7 @@ fn routes() -> Vec<Route> {
         route("GET", "/acme/thoth/agents/none", Read, true, None, 404),
         route("GET", "/acme/thoth/evidence/chain", Read, true, None, 200),
         route("GET", "/acme/thoth/evidence/verify", Read, true, None, 200),
+        route("GET", "/acme/governance/evidence/verify-chain", Read, true, None, 200),
         route("GET", "/v1/policy-bundle?agent_id=bot", Execute, false, None, 200),
     ]
 }

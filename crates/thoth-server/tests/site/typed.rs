@@ -45,6 +45,10 @@ async fn the_typed_client_and_the_server_agree() {
     let (polled, answered) = tokio::join!(enforcer.hold(&token, Some(30)), people.resolve(&token, &yes));
     assert_eq!(polled.expect("an answer").outcome(), Outcome::Resolved(Decision::Allow));
     assert!(answered.expect("an answer").is_some());
+    let votes = people.approval(&token).await.expect("an answer").votes;
+    let [vote] = &votes[..] else { panic!("one vote: {votes:?}") };
+    assert_eq!((vote.answer, vote.reason.as_deref(), &*vote.channel), (approval::Answer::Approve, Some("fine"), "api"));
+    assert!(people.approvals(&approval::Query::default()).await.expect("an answer").data[0].votes.is_empty());
     assert_eq!(people.resolve(&token, &yes).await.expect_err("it is spent").status(), Some(409));
 
     let blocked = enforcer.decide(&request("delete_file")).await.expect("an answer");

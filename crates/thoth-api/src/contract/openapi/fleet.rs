@@ -19,6 +19,12 @@ pub(super) fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Un
             answers: Some(schemas.add::<endpoint::Answer>()?),
             ..may(TELLERS)
         },
+        Route::AddEndpoint => Special {
+            description: "As `POST /v1/endpoints/register`; `tenant_id` may be left out.",
+            takes: Some(schemas.add::<endpoint::Register>()?),
+            answers: Some(schemas.add::<endpoint::Answer>()?),
+            ..may(TELLERS)
+        },
         Route::CheckInEndpoint => Special {
             description: "What is absent stays as it was.",
             takes: Some(schemas.add::<endpoint::CheckIn>()?),

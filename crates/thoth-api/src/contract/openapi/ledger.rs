@@ -77,7 +77,7 @@ pub(super) fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Un
             answers: Some(schemas.add::<evidence::Chain>()?),
             ..read()
         },
-        Route::VerifyChain => Special {
+        Route::VerifyChain | Route::VerifyGovernanceChain => Special {
             description: "Every event's form and hash, and that they make up the signed root. What is not good is told with status \
                 200 and `verified: false`.",
             query: query::<evidence::CheckQuery>()?,

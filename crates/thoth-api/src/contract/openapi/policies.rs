@@ -27,6 +27,7 @@ pub(super) fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Un
             takes: Some(schemas.add::<bundle::Upload>()?),
             answers: Some(schemas.add::<bundle::Uploaded>()?),
             success: Some(201),
+            faults: &[Code::Conflict],
             ..write()
         },
         Route::ValidateBundle => Special {

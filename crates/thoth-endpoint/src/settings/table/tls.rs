@@ -13,8 +13,9 @@ settings! {
         `sha256:<64 hex digits>`, or the digits alone. `thoth run` and `thoth doctor` hold the policy server to them; updates come \
         from another server, so `thoth update` does not, but stops where they cannot be read."
         => Setting::env(&["THOTH_TLS_PINNED_CERT_SHA256"], Kind::Pins).key("tls_pinned_cert_sha256").doctor();
-    TLS_PIN_CACHE: "How long a checked pin is remembered: seconds, or with a unit."
-        => Setting::env(&["THOTH_TLS_PIN_CACHE_SECONDS"], Kind::Seconds).default("300").planned();
+    TLS_PIN_CACHE: "How long a checked pin may be remembered: seconds, or with a unit. The pin is checked at every handshake, which is \
+        stricter, so that it has no effect."
+        => Setting::env(&["THOTH_TLS_PIN_CACHE_SECONDS"], Kind::Seconds).default("300").no_effect();
     TLS_REQUIRE_AWS_BACKED_CERTS: "Whether only certificates that AWS issued are accepted."
         => Setting::env(&["THOTH_TLS_REQUIRE_AWS_BACKED_CERTS"], Kind::Bool).default("false").planned();
     TLS_AWS_ACM_CERT_ARN: "The certificate's name in AWS Certificate Manager."

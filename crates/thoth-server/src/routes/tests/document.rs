@@ -277,6 +277,8 @@ impl Described {
         self.ask(Route::ListAgents, &format!("{at}/agents?limit=1"), admin, Value::Null, 200).await;
         self.ask(Route::ShowAgent, &format!("{at}/agents/bot"), admin, Value::Null, 200).await;
         self.ask(Route::ShowChain, &format!("{at}/evidence/chain?limit=3"), admin, Value::Null, 200).await;
+        let other = "/acme/governance/evidence/verify-chain";
+        self.ask(Route::VerifyGovernanceChain, other, admin, Value::Null, 200).await;
         self.ask(Route::VerifyChain, &format!("{at}/evidence/verify"), admin, Value::Null, 200).await;
     }
 }
@@ -331,6 +333,7 @@ async fn answers_are_as_described() {
         "tenant_id": "acme", "endpoint_id": "m1", "hostname": "h", "os": "linux", "enrollment": "jamf", "fleet_id": "f",
         "agent_ids": ["bot"], "enforcement_mode": "enforce", "proxy_version": "1",
     });
+    described.ask(Route::AddEndpoint, "/acme/thoth/endpoints", &agent, machine.clone(), 200).await;
     described.ask(Route::RegisterEndpoint, "/v1/endpoints/register", &agent, machine, 200).await;
     let seen = json!({ "tenant_id": "acme", "endpoint_id": "m1", "policy_digest": "sha256:1", "events_pending": 2 });
     described.ask(Route::CheckInEndpoint, "/v1/endpoints/checkin", &agent, seen, 200).await;

@@ -156,7 +156,7 @@ async fn every_route_for_people() {
         let text = body.as_ref().map(Value::to_string).unwrap_or_default();
         for (who, token) in &people {
             let reply = world.ask_as(method, path, token, text.clone()).await;
-            let reports = path.starts_with("/v1/endpoints/") || path.ends_with("/tool-inventory");
+            let reports = path.contains("/endpoints") || path.ends_with("/tool-inventory");
             let has = match permission {
                 Permission::Read => matches!(*who, "writer" | "reader" | "both"),
                 Permission::Write => matches!(*who, "writer" | "both"),

@@ -169,7 +169,7 @@ async fn versions_and_the_way_back() {
     let office = Office::new();
     let why = async || office.why(&office.world, "read", "bot", "", "").await;
     office.hold("pay", DENY, &["all"]).await;
-    office.hold("pay", ASK, &[]).await;
+    office.hold("pay", ASK, &["all"]).await;
     assert_eq!(why().await, "rule_approve");
     office.ask("POST", "/pay/rollback", Value::Null, 200).await;
     assert_eq!(why().await, "rule_block");
@@ -252,4 +252,27 @@ async fn a_sidecar_gets_what_holds() {
     let (status, _, bytes) = get(&office.key, query, etag.as_deref()).await;
     let document: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!((status, &document["status"], &document["decisions"]), (200, &json!("quarantined"), &json!("remote")));
+}
+
+/// Defends: nothing of an upload is passed over that would come to something else: another language, a standing that an upload does
+/// not bring about, and for whom a bundle is that is there already.
+#[tokio::test]
+async fn an_upload_says_what_it_means() {
+    let office = Office::new();
+    let with = |name: &str, value: Value| {
+        let mut upload = upload("pay", DENY);
+        upload[name] = value;
+        upload
+    };
+    for (name, value) in [("framework", "OPA"), ("framework", "cedar"), ("status", "active"), ("status", "paused")] {
+        let told = office.ask("POST", "", with(name, json!(value)), 400).await;
+        let message = told["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("`{name}` is `")), "{message}");
+    }
+    office.ask("POST", "", with("framework", json!("THOTH")), 201).await;
+    office.ask("POST", "", with("status", json!("staged")), 201).await;
+    let told = office.ask("POST", "", with("assignments", json!(["agent:bot"])), 409).await;
+    assert!(told["error"]["message"].as_str().unwrap().contains("assign it by itself"), "{told}");
+    let told = office.ask("POST", "", with("assignments", json!(["all"])), 201).await;
+    assert_eq!((&told["version"]["version"], &told["bundle"]["assignments"]), (&json!(1), &json!(["all"])), "{told}");
 }

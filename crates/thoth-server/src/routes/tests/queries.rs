@@ -96,6 +96,18 @@ async fn every_spelling_asks_the_same() {
     assert_eq!(ask("perPage=1").await.len(), 1);
 }
 
+/// Defends: of a refusal of which nobody knows how risky it was, nobody is told that it was the worst.
+#[tokio::test]
+async fn an_unknown_refusal_is_not_critical() {
+    let world = World::new(Rates::default());
+    let key = world.key("acme", None, &[Permission::Execute], None);
+    let told = async |question: Value| world.ask("POST", "/v1/explain", Some(&key), question.to_string()).await.body;
+    let mut asked = question("rm");
+    assert_eq!(told(asked.clone()).await["severity"], "unknown");
+    asked["risk_score"] = json!(90);
+    assert_eq!(told(asked).await["severity"], "critical");
+}
+
 /// Defends: a route that reads its query is told as one that does, and every other of an organisation refuses one.
 #[test]
 fn what_is_asked_is_what_is_described() {
