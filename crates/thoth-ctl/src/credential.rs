@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use thoth_api::contract::key::ApiKey;
-use thoth_api::contract::login::Credential;
+use thoth_api::contract::login::{Credential, LoginToken};
 use thoth_shell::exit::Failure;
 use thoth_shell::key_file::{self, KeyFile};
 use thoth_shell::terminal::harmless_text;
@@ -16,6 +16,10 @@ use crate::connection::{Place, variable};
 
 /// What is read of a key on standard input.
 const MAX_KEY: u64 = 4 << 10;
+/// The token of a login, for whoever has it from elsewhere; nothing renews it.
+const TOKEN_VARIABLE: &str = "THOTH_ADMIN_BEARER_TOKEN";
+/// A file with one.
+const TOKEN_FILE_VARIABLE: &str = "THOTH_ADMIN_BEARER_TOKEN_FILE";
 /// Where the file of a login is, if no flag says so.
 pub(crate) const SESSION_VARIABLE: &str = "THOTH_AUTH_SESSION_FILE";
 
@@ -34,14 +38,17 @@ pub(crate) fn choose(
     }
     let key_text = variable("THOTH_ORG_API_KEY").or_else(|| variable("THOTH_API_KEY")).map(Redacted::new);
     let key_path = variable("THOTH_API_KEY_FILE").map(PathBuf::from);
-    match (key_text, key_path, variable(SESSION_VARIABLE)) {
-        (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
-            Err(Failure::usage(format!("the environment has both an API key and {SESSION_VARIABLE}"))
+    let given = |name: &'static str| variable(name).map(|text| (name, Redacted::new(text)));
+    let told = [TOKEN_VARIABLE, TOKEN_FILE_VARIABLE, SESSION_VARIABLE].into_iter().find_map(given);
+    match (key_text, key_path, told) {
+        (Some(_), _, Some((name, _))) | (_, Some(_), Some((name, _))) => {
+            Err(Failure::usage(format!("the environment has both an API key and {name}"))
                 .hint("unset one of them, or say --api-key-file or --auth-token-file"))
         }
         (Some(text), _, None) => key(&text),
         (None, Some(path), None) => key(&from_file(&path)?),
-        (None, None, Some(path)) => login(&SessionFile::named(Path::new(&path)), place),
+        (None, None, Some((TOKEN_VARIABLE, token))) => bearer(&token),
+        (None, None, Some((_, path))) => login(&SessionFile::named(Path::new(path.expose_secret())), place),
         (None, None, None) => {
             // Without a home there is no login.
             let found = SessionFile::of(place).ok().map(|file| auth::token(&file, place)).transpose()?.flatten();
@@ -59,6 +66,14 @@ fn login(file: &SessionFile, place: &Place) -> Result<Credential, Failure> {
     let absent =
         || Failure::failed(format!("`{shown}` with the login does not exist")).hint("run `thothctl auth login`");
     auth::token(file, place)?.map(Credential::from).ok_or_else(absent)
+}
+
+fn bearer(text: &Redacted<String>) -> Result<Credential, Failure> {
+    let token = LoginToken::parse(text.expose_secret()).map(Credential::from);
+    token.ok_or_else(|| {
+        Failure::usage(format!("{TOKEN_VARIABLE} is no token of a login"))
+            .hint("an API key belongs into THOTH_ORG_API_KEY")
+    })
 }
 
 fn key(text: &Redacted<String>) -> Result<Credential, Failure> {

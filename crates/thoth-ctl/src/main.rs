@@ -31,9 +31,10 @@ use crate::group::Group;
 const MORE: &str = "\
 The server is asked with an API key or with a login. --api-key-file and --auth-token-file count \
 first, then what the environment has: the first of THOTH_ORG_API_KEY, THOTH_API_KEY and \
-THOTH_API_KEY_FILE, or THOTH_AUTH_SESSION_FILE, then the login of `thothctl auth login`. Neither is \
-ever an argument: other users of the machine can see those. Lists take a key or a login that may \
-`read`, changes one that may `write`.
+THOTH_API_KEY_FILE, or of THOTH_ADMIN_BEARER_TOKEN, THOTH_ADMIN_BEARER_TOKEN_FILE and \
+THOTH_AUTH_SESSION_FILE, then the login of `thothctl auth login`. Neither is ever an argument: \
+other users of the machine can see those. Lists take a key or a login that may `read`, changes one \
+that may `write`.
 
 What can be listed is listed where nothing else is said: `thothctl events --follow` is \
 `thothctl events list --follow`.

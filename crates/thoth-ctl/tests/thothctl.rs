@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 use thoth_testkit::pty::Pty;
 
 const KEY: &str = "thoth_org_sesame";
+/// The same as a login.
+const TOKEN: &str = "aa.bb.cc";
 
 /// One request: method and target, and the body.
 type Asked = (String, String);
 type Answer = dyn Fn(&str, usize) -> (u16, Value) + Send + Sync;
 
-/// Answers requests until the test ends, and keeps them. A request without the key is not answered as wished.
+/// Answers requests until the test ends, and keeps them. A request without the key or the token is not answered as wished.
 struct Server {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -79,7 +81,8 @@ fn serve(stream: TcpStream, asked: &Mutex<Vec<Asked>>, answer: &Answer, number: 
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body)?;
     let target = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
-    let (status, answer) = if headers.contains(&format!("authorization: bearer {KEY}\r\n")) {
+    let is_known = |credential: &&str| headers.contains(&format!("authorization: bearer {credential}\r\n"));
+    let (status, answer) = if [KEY, TOKEN].iter().any(is_known) {
         answer(&target, number)
     } else {
         (401, fault("unauthorized", "no key"))
@@ -355,6 +358,10 @@ fn refusals_are_explained() {
         (&[("THOTH_ORG_API_KEY", "two words")], 2, "this is not an API key"),
         (&[("THOTH_ORG_API_KEY", ""), ("THOTH_API_KEY", "thoth_live_other")], 1, "status 401"),
         (&[("THOTH_ORG_API_KEY", ""), ("THOTH_API_KEY_FILE", "/nonexistent")], 1, "does not exist"),
+        (&[("THOTH_ADMIN_BEARER_TOKEN", "a.b.c")], 2, "has both an API key and THOTH_ADMIN_BEARER_TOKEN"),
+        (&[("THOTH_ORG_API_KEY", ""), ("THOTH_ADMIN_BEARER_TOKEN", "a.b.c")], 1, "status 401"),
+        (&[("THOTH_ORG_API_KEY", ""), ("THOTH_ADMIN_BEARER_TOKEN", "thoth_org_key")], 2, "is no token of a login"),
+        (&[("THOTH_ORG_API_KEY", ""), ("THOTH_ADMIN_BEARER_TOKEN_FILE", "/nonexistent")], 1, "does not exist"),
         (&[("THOTH_TLS_PINNED_CERT_SHA256", "x")], 1, "correct or unset THOTH_TLS_VERIFY"),
     ] {
         let output = server.command(&["keys", "list"]).envs(changes.iter().copied()).output().unwrap();
@@ -368,4 +375,17 @@ fn refusals_are_explained() {
     let words = ["keys", "list", "--api-key-file", file.to_str().unwrap()];
     let output = server.command(&words).env("THOTH_ORG_API_KEY", "thoth_org_other").output().unwrap();
     assert_eq!(output.status.code(), Some(0), "a file that is named counts before the environment");
+    // The token of a login, from a variable or from a file that nobody else can read.
+    let token = scratch.path().join("token");
+    fs::write(&token, format!("{TOKEN}\n")).unwrap();
+    for (mode, variable, value, code) in [
+        (0o600, "THOTH_ADMIN_BEARER_TOKEN", TOKEN, 0),
+        (0o600, "THOTH_ADMIN_BEARER_TOKEN_FILE", token.to_str().unwrap(), 0),
+        (0o644, "THOTH_ADMIN_BEARER_TOKEN_FILE", token.to_str().unwrap(), 1),
+    ] {
+        fs::set_permissions(&token, fs::Permissions::from_mode(mode)).unwrap();
+        let output =
+            server.command(&["keys", "list"]).env("THOTH_ORG_API_KEY", "").env(variable, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{variable}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
