@@ -10,7 +10,8 @@ use libfuzzer_sys::fuzz_target;
 use thoth_audit::checkpoint::Checkpoint;
 use thoth_audit::merkle::leaf_hash;
 use thoth_audit::note::{Signer, Verifier};
-use thoth_audit::session_bundle::{Material, Verified, bundle, verify_bundle};
+use thoth_audit::seal::{SealKey, SealOpener};
+use thoth_audit::session_bundle::{Material, Verified, sealed_bundle, verify_bundle};
 use thoth_audit::view::Proven;
 
 const ORIGIN: &str = "thoth.local/ledger/fuzz";
@@ -18,6 +19,9 @@ const LEAF: &str = r#"{"agentId":"bot","decision":"ALLOW","eventType":"TOOL_CALL
 
 static SIGNER: LazyLock<Signer> = LazyLock::new(|| Signer::new(ORIGIN, &[7; 32]).expect("a name"));
 static KEY: LazyLock<Verifier> = LazyLock::new(|| SIGNER.verifier());
+
+static SEAL: LazyLock<SealKey> = LazyLock::new(|| SealKey::new(&[8; 32]));
+static OPENER: LazyLock<SealOpener> = LazyLock::new(|| SEAL.opener());
 
 /// A session of one record, in a ledger that has nothing else.
 static GOOD: LazyLock<(String, Verified)> = LazyLock::new(|| {
@@ -33,8 +37,8 @@ static GOOD: LazyLock<(String, Verified)> = LazyLock::new(|| {
         from: 0,
         next: None,
     };
-    let text = bundle(&material, jiff::Timestamp::UNIX_EPOCH);
-    let verified = verify_bundle(text.as_bytes(), &KEY).expect("what is exported verifies");
+    let text = sealed_bundle(&material, jiff::Timestamp::UNIX_EPOCH, &SEAL).expect("it is short");
+    let verified = verify_bundle(text.as_bytes(), &KEY, Some(&OPENER)).expect("what is exported verifies");
     (text, verified)
 });
 
@@ -49,8 +53,11 @@ fuzz_target!(|data: &[u8]| {
             bytes[at] = pair[1];
         }
     }
-    if let Ok(found) = verify_bundle(&bytes, &KEY) {
-        let found = Verified { exported_at: expected.exported_at.clone(), ..found };
+    if let Ok(found) = verify_bundle(&bytes, &KEY, Some(&OPENER)) {
+        assert_eq!(found, *expected, "all of it is sealed");
+    }
+    if let Ok(found) = verify_bundle(&bytes, &KEY, None) {
+        let found = Verified { exported_at: expected.exported_at.clone(), seal: expected.seal.clone(), ..found };
         assert_eq!(found, *expected, "only the time of the export may be another");
     }
 });

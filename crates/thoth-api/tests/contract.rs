@@ -371,7 +371,10 @@ fn every_member_is_read_in_camel_case() {
     let camel = |name: &str| {
         let mut parts = name.split('_');
         let first = parts.next().unwrap().to_owned();
-        parts.fold(first, |text, part| text + &part[..1].to_uppercase() + &part[1..])
+        parts.fold(first, |text, part| {
+            let (letter, rest) = part.split_at(1);
+            text + &letter.to_uppercase() + rest
+        })
     };
     for (of, members) in types {
         assert!(!members.is_empty(), "{of}");

@@ -71,7 +71,7 @@ fn settings_and_tools_do_what_every_store_must() {
 /// Defends: keys and events in PostgreSQL are those of every store, over several servers.
 #[test]
 fn records_do_what_every_store_must() {
-    let urls: Vec<String> = (0..4).map(|_| cluster().database()).collect();
+    let urls: Vec<String> = (0..5).map(|_| cluster().database()).collect();
     records_suite::cases(|number| PostgresRecords::new(server(&urls[number])));
     let url = cluster().database();
     // Both are connected once; opening anew is what the cases above do.

@@ -98,8 +98,9 @@ pub(crate) fn create(app: &App, access: &Access, body: &[u8]) -> Result<Created,
         return Err(Fault::bad("`name` is how a person is named who logs in; give the key another one"));
     }
     let (api_key, stored) = prepared(access.tenant.id.as_str(), &wanted).map_err(refused)?;
-    access.note(EventType::KeyCreated, &format!("{}, by {}", told(&stored)?, access.key.who()))?;
-    app.store.add_key(&stored, &api_key.digest()).map_err(|error| refused(error.into()))?;
+    access.change(EventType::KeyCreated, &told(&stored)?, || {
+        app.store.add_key(&stored, &api_key.digest()).map(Ok).map_err(|error| refused(error.into()))
+    })?;
     Ok(Created { api_key, row: row(&stored)? })
 }
 
@@ -154,11 +155,18 @@ pub(crate) fn rotate(app: &App, access: &Access, id: &str, body: &[u8]) -> Resul
     };
     let (api_key, new) = prepared(access.tenant.id.as_str(), &wanted).map_err(refused)?;
     let end = new.created_at.checked_add(grace).map_err(Fault::broken)?;
-    let who = access.key.who();
-    access.note(EventType::KeyCreated, &format!("{}, in place of {id}, by {who}", told(&new)?))?;
-    access.note(EventType::KeyRevoked, &format!("{id} ends at {end}, {} takes its place, by {who}", new.id))?;
-    let replaced = app.store.replace_key(id, &new, &api_key.digest(), new.created_at, end);
-    let replaced = replaced.map_err(|error| refused(error.into()))?.ok_or_else(over)?;
+    let ended = format!("{id} ends at {end}, {} takes its place", new.id);
+    let replace = || {
+        let replaced = app.store.replace_key(id, &new, &api_key.digest(), new.created_at, end);
+        Ok(replaced.map_err(|error| refused(error.into()))?.ok_or_else(over))
+    };
+    let replaced =
+        access.change(EventType::KeyCreated, &format!("{}, in place of {id}", told(&new)?), || {
+            match access.change(EventType::KeyRevoked, &ended, replace) {
+                Err(fault) if fault.code == Code::Conflict => Ok(Err(fault)),
+                replaced => replaced.map(Ok),
+            }
+        })?;
     Ok(Rotated { created: Created { api_key, row: row(&new)? }, replaced: row(&replaced)? })
 }
 
@@ -173,11 +181,13 @@ pub(crate) fn list(app: &App, access: &Access) -> Result<Keys, Fault> {
 /// `DELETE /{tenant}/thoth/api-keys/{id}`. Blocks on the disk.
 pub(crate) fn revoke(app: &App, access: &Access, id: &str) -> Result<Row, Fault> {
     let key = known(app, access, id)?;
-    if key.revoked_at.is_none() {
-        access.note(EventType::KeyRevoked, &format!("{}, by {}", told(&key)?, access.key.who()))?;
-    }
-    let found = app.store.revoke_key(access.tenant.id.as_str(), id, clock::now().wall).map_err(Fault::unavailable)?;
-    row(&found.ok_or_else(|| Fault::not_found("there is no such key"))?)
+    let revoke = || {
+        let found = app.store.revoke_key(access.tenant.id.as_str(), id, clock::now().wall);
+        Ok(found.map_err(Fault::unavailable)?.ok_or_else(|| Fault::not_found("there is no such key")))
+    };
+    let revoked =
+        if key.revoked_at.is_none() { access.change(EventType::KeyRevoked, &told(&key)?, revoke) } else { revoke()? };
+    row(&revoked?)
 }
 
 fn make(store: &(impl KeyRecords + ?Sized), tenant: &str, wanted: &Create) -> Result<Created, KeyError> {

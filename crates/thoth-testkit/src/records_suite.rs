@@ -160,7 +160,7 @@ fn one_key_takes_the_place_of_another<R: Records>(open: &(dyn Fn() -> R + Sync))
         there.replace_key(old, &Key { created_at: at(now), ..key("acme", new) }, &[digest; 32], at(now), at(end))
     };
     let gone = replace("now", "n1", 11, 10, 10).unwrap().unwrap();
-    assert_eq!((gone.revoked_at, here.key_by_digest(&[1; 32]).unwrap()), (Some(at(10)), Some(gone.clone())));
+    assert_eq!((gone.revoked_at, here.key_by_digest(&[1; 32]).unwrap()), (Some(at(10)), Some(gone)));
     assert_eq!(here.key_by_digest(&[11; 32]).unwrap().unwrap().id, "n1");
     let going = replace("later", "n2", 12, 10, 50).unwrap().unwrap();
     assert_eq!((going.revoked_at, going.expires_at), (None, Some(at(50))));

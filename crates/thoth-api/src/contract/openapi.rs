@@ -17,9 +17,10 @@ use super::fault::{Code, Fault};
 use super::key::Permission;
 use super::list::List;
 use super::route::Route;
-use super::{approval, enforce, explain, hold, key, login};
+use super::{approval, enforce, explain, hold, login};
 
 mod fleet;
+mod keys;
 mod ledger;
 mod policies;
 
@@ -209,26 +210,7 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
             faults: &[Code::NotFound, Code::Conflict],
             ..may(&[Permission::Write])
         },
-        Route::ListKeys => Special { answers: Some(schemas.add::<key::Keys>()?), ..may(&[Permission::Read]) },
-        Route::CreateKey => Special {
-            takes: Some(schemas.add::<key::Create>()?),
-            answers: Some(schemas.add::<key::Created>()?),
-            success: Some(201),
-            ..may(&[Permission::Write])
-        },
-        Route::RotateKey => Special {
-            description: "The new one is for the same, with the same permissions, name and lifetime.",
-            takes: Some(schemas.add::<key::Rotate>()?),
-            answers: Some(schemas.add::<key::Rotated>()?),
-            success: Some(201),
-            faults: &[Code::NotFound, Code::Conflict],
-            ..may(&[Permission::Write])
-        },
-        Route::RevokeKey => Special {
-            answers: Some(schemas.add::<key::Row>()?),
-            faults: &[Code::NotFound],
-            ..may(&[Permission::Write])
-        },
+        Route::ListKeys | Route::CreateKey | Route::RotateKey | Route::RevokeKey => keys::special(route, schemas)?,
         Route::ShowLogin => Special {
             description: "Without an issuer it is not found.",
             answers: Some(schemas.add::<login::Config>()?),

@@ -58,6 +58,7 @@ const fn state(state: State) -> &'static str {
         State::Doctor => "in_use_by_doctor",
         State::Enforcer => "in_use_with_enforcer",
         State::Planned => "not_used_yet",
+        State::NoEffect => "no_effect",
         State::Elsewhere(_) => "not_read",
     }
 }

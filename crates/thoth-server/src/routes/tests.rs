@@ -7,11 +7,13 @@ use axum::http::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thoth_api::contract::key::{Create, Permission, ScopeLevel};
+use thoth_postgres::{Database, DatabaseUrl};
+use thoth_testkit::postgres::cluster;
 use thoth_types::Mode;
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::{Options, Rates, Server, create_key};
+use crate::{Options, Rates, Server, create_key, create_key_in};
 
 mod document;
 mod fleet;
@@ -21,6 +23,7 @@ mod keys;
 mod ledger;
 mod lists;
 mod logins;
+mod matrix;
 mod policies;
 mod queries;
 mod receipts;
@@ -33,8 +36,36 @@ const POLICY: &str = "version: \"1\"\ndefaults: { approval: auto }\n\
 
 struct World {
     router: Router,
+    /// Where the policy is, and everything else of a server on a folder.
     data: TempDir,
+    /// Where a server on a database keeps everything else.
+    database: Option<Arc<Database>>,
 }
+
+/// What a server keeps everything in.
+#[derive(Debug, Clone, Copy)]
+enum Keeps {
+    Folder,
+    Postgres,
+}
+
+/// Has the same test run with each [`Keeps`].
+macro_rules! on_both {
+    ($($test:ident => $folder:ident, $postgres:ident);+ $(;)?) => {
+        $(
+            #[tokio::test]
+            async fn $folder() {
+                $test(Keeps::Folder).await;
+            }
+
+            #[tokio::test]
+            async fn $postgres() {
+                $test(Keeps::Postgres).await;
+            }
+        )+
+    };
+}
+use on_both;
 
 struct Reply {
     status: u16,
@@ -49,25 +80,50 @@ impl World {
 
     /// The same, of a server that something was done to.
     fn with(rates: Rates, change: impl FnOnce(Server) -> Server) -> Self {
+        Self::on(Keeps::Folder, rates, POLICY, Mode::Block, change)
+    }
+
+    /// The same, wherever it keeps things, under this policy.
+    fn on(keeps: Keeps, rates: Rates, policy: &str, mode: Mode, change: impl FnOnce(Server) -> Server) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let policy = data.path().join("policy.yaml");
-        std::fs::write(&policy, POLICY).unwrap();
-        let server =
-            Server::new(Options { data: data.path().to_owned(), policy, mode: Mode::Block, rates, access_log: false })
-                .unwrap();
-        Self { router: change(server).router(), data }
+        std::fs::write(data.path().join("policy.yaml"), policy).unwrap();
+        let database = match keeps {
+            Keeps::Folder => None,
+            Keeps::Postgres => Some(Database::new(&DatabaseUrl::parse(&cluster().database()).unwrap()).unwrap()),
+        };
+        let router = change(server(data.path(), database.clone(), rates, mode)).router();
+        Self { router, data, database }
+    }
+
+    /// Another server on the same data.
+    fn beside(&self, mode: Mode) -> Self {
+        let router = server(self.data.path(), self.database.clone(), Rates::default(), mode).router();
+        Self { router, data: tempfile::tempdir().unwrap(), database: None }
     }
 
     fn key(&self, tenant: &str, agent: Option<&str>, permissions: &[Permission], ttl: Option<u64>) -> String {
-        let wanted = Create {
-            name: None,
-            scope_level: if agent.is_some() { ScopeLevel::Agent } else { ScopeLevel::Organization },
-            scope_target_id: agent.map(str::to_owned),
-            permissions: permissions.iter().copied().collect(),
-            ttl_seconds: ttl,
-            jit_reason: None,
+        self.make_key(
+            tenant,
+            &Create {
+                name: None,
+                scope_level: if agent.is_some() { ScopeLevel::Agent } else { ScopeLevel::Organization },
+                scope_target_id: agent.map(str::to_owned),
+                permissions: permissions.iter().copied().collect(),
+                ttl_seconds: ttl,
+                jit_reason: None,
+            },
+        )
+    }
+
+    /// A key as `thothd keys create` makes one.
+    fn make_key(&self, tenant: &str, wanted: &Create) -> String {
+        let tenant = tenant.parse().unwrap();
+        let make = || match &self.database {
+            None => create_key(self.data.path(), &tenant, wanted),
+            Some(database) => create_key_in(Arc::clone(database), &tenant, wanted),
         };
-        let made = create_key(self.data.path(), &tenant.parse().unwrap(), &wanted).unwrap();
+        // A database must not be waited for within an asynchronous task.
+        let made = std::thread::scope(|scope| scope.spawn(make).join()).unwrap().unwrap();
         made.api_key.expose_secret().to_owned()
     }
 
@@ -83,15 +139,13 @@ impl World {
     }
 }
 
-/// Who may use a route, and a body that it takes.
-struct Route {
-    method: &'static str,
-    path: &'static str,
-    permission: Permission,
-    /// Whether its tenant is in the path; else it is in the body, if anywhere.
-    in_path: bool,
-    body: Option<Value>,
-    good: u16,
+fn server(data: &std::path::Path, database: Option<Arc<Database>>, rates: Rates, mode: Mode) -> Server {
+    let (data, policy) = (data.to_owned(), data.join("policy.yaml"));
+    let options = Options { data, policy, mode, rates, access_log: false };
+    match database {
+        None => Server::new(options).unwrap(),
+        Some(database) => Server::on(database, options).unwrap(),
+    }
 }
 
 fn question(tool: &str) -> Value {
@@ -101,190 +155,12 @@ fn question(tool: &str) -> Value {
     })
 }
 
-fn routes() -> Vec<Route> {
-    use Permission::{Execute, Read, Write};
-    let hold = "/v1/enforce/hold/hold_00000000000000000000000000000000";
-    let show = "/acme/thoth/approvals/hold_00000000000000000000000000000000";
-    let resolve = "/acme/thoth/approvals/hold_00000000000000000000000000000000/resolve";
-    let event = json!([{ "tenant_id": "acme", "session_id": "s", "event_type": "TOOL_CALL_PRE", "agent_id": "bot" }]);
-    let tools = json!({ "agent_id": "bot", "source": "python_sdk", "tools": [{ "name": "read", "input_schema": {} }] });
-    let key = json!({ "scope_level": "agent", "scope_target_id": "bot", "permissions": ["execute"] });
-    let route = |method, path, permission, in_path, body, good| Route { method, path, permission, in_path, body, good };
-    vec![
-        route("POST", "/v1/enforce", Execute, false, Some(question("read")), 200),
-        route("POST", "/v1/explain", Execute, false, Some(question("read")), 200),
-        route("GET", hold, Execute, false, None, 404),
-        route("POST", "/v1/events/batch", Write, false, Some(event), 202),
-        route("GET", "/acme/thoth/approvals", Read, true, None, 200),
-        route("GET", show, Read, true, None, 404),
-        route("POST", resolve, Write, true, Some(json!({ "decision": "approve" })), 404),
-        route("GET", "/acme/thoth/api-keys", Read, true, None, 200),
-        route("POST", "/acme/thoth/api-keys", Write, true, Some(key), 201),
-        route("DELETE", "/acme/thoth/api-keys/key_none", Write, true, None, 404),
-        route("POST", "/acme/thoth/api-keys/key_none/rotate", Write, true, None, 404),
-        route("GET", "/acme/thoth/events", Read, true, None, 200),
-        route("POST", "/v1/endpoints/register", Execute, false, Some(fleet::registration("m1")), 200),
-        route("POST", "/v1/endpoints/checkin", Execute, false, Some(fleet::registration("m1")), 200),
-        route("GET", "/acme/thoth/endpoints", Read, true, None, 200),
-        route(
-            "POST",
-            "/acme/thoth/endpoints",
-            Execute,
-            true,
-            Some(json!({ "endpoint_id": "m1", "hostname": "h" })),
-            200,
-        ),
-        route("GET", "/acme/thoth/endpoints/stats", Read, true, None, 200),
-        route("GET", "/acme/thoth/endpoints/m2", Read, true, None, 404),
-        route("POST", "/acme/thoth/endpoints/m2/quarantine", Write, true, Some(json!({ "quarantined": true })), 404),
-        route("GET", "/acme/thoth/policy-bundles", Read, true, None, 200),
-        route("POST", "/acme/thoth/policy-bundles", Write, true, Some(policies::upload("pay", policies::DENY)), 201),
-        route("POST", "/acme/thoth/policy-bundles/validate", Write, true, Some(json!({ "policy": "" })), 200),
-        route("GET", "/acme/thoth/policy-bundles/effective", Read, true, None, 200),
-        route("GET", "/acme/thoth/policy-bundles/none", Read, true, None, 404),
-        route("DELETE", "/acme/thoth/policy-bundles/none", Write, true, None, 404),
-        route("GET", "/acme/thoth/policy-bundles/none/versions", Read, true, None, 404),
-        route("POST", "/acme/thoth/policy-bundles/none/activate", Write, true, Some(json!({ "version": 1 })), 404),
-        route("POST", "/acme/thoth/policy-bundles/none/deactivate", Write, true, None, 404),
-        route("POST", "/acme/thoth/policy-bundles/none/rollback", Write, true, None, 404),
-        route(
-            "POST",
-            "/acme/thoth/policy-bundles/none/assignments",
-            Write,
-            true,
-            Some(json!({ "assignments": [] })),
-            404,
-        ),
-        route("POST", "/acme/thoth/tool-inventory", Execute, false, Some(tools), 200),
-        route("GET", "/acme/thoth/mcp/inventory/report", Read, true, None, 200),
-        route("GET", "/acme/thoth/settings", Read, true, None, 200),
-        route("PUT", "/acme/thoth/settings", Write, true, Some(json!({ "revision": 0, "settings": {} })), 200),
-        route("GET", "/acme/thoth/decisions", Read, true, None, 200),
-        route("GET", "/acme/thoth/violations", Read, true, None, 200),
-        route("GET", "/acme/thoth/violations/none", Read, true, None, 404),
-        route("GET", "/acme/thoth/sessions", Read, true, None, 200),
-        route("GET", "/acme/thoth/sessions/none", Read, true, None, 404),
-        route("GET", "/acme/thoth/sessions/none/evidence-bundle", Read, true, None, 404),
-        route("GET", "/acme/thoth/agents", Read, true, None, 200),
-        route("GET", "/acme/thoth/agents/none", Read, true, None, 404),
-        route("GET", "/acme/thoth/evidence/chain", Read, true, None, 200),
-        route("GET", "/acme/thoth/evidence/verify", Read, true, None, 200),
-        route("GET", "/acme/governance/evidence/verify-chain", Read, true, None, 200),
-        route("GET", "/v1/policy-bundle?agent_id=bot", Execute, false, None, 200),
-    ]
-}
-
-fn code_of(status: u16) -> &'static str {
-    match status {
-        400 => "bad_request",
-        401 => "unauthorized",
-        403 => "forbidden",
-        404 => "not_found",
-        405 => "method_not_allowed",
-        409 => "conflict",
-        413 => "payload_too_large",
-        429 => "rate_limited",
-        _ => "",
-    }
-}
-
 /// An error is what the contract says, with the request's id; nothing of what was sent is in it.
 fn assert_fault(reply: &Reply, status: u16, code: &str, about: &str) {
     assert_eq!((reply.status, &reply.body["error"]["code"]), (status, &json!(code)), "{about}: {}", reply.body);
     assert_eq!(reply.body["error"]["requestId"].as_str(), reply.headers[REQUEST_ID].to_str().ok(), "{about}");
     assert!(!reply.body.to_string().contains("s3cret"), "{about}: {}", reply.body);
     assert!(reply.body["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{about}");
-}
-
-/// Defends invariants 5 and 6 at the door: for every route, who gets in and who does not, and in which words.
-#[tokio::test]
-async fn every_route_and_everything_wrong() {
-    use Permission::{Execute, Read, Write};
-    let world = World::new(Rates::default());
-    let all = |tenant, permission| world.key(tenant, None, &[permission], None);
-    let (reader, writer, executor) = (all("acme", Read), all("acme", Write), all("acme", Execute));
-    let everything = world.key("acme", None, Permission::ALL, None);
-    let bot = world.key("acme", Some("bot"), Permission::ALL, None);
-    let other_bot = world.key("acme", Some("other"), Permission::ALL, None);
-    let long = "x".repeat(MAX_BODY + 1);
-    for Route { method, path, permission, in_path, body, good } in routes() {
-        let about = format!("{method} {path}");
-        let text = body.as_ref().map(Value::to_string).unwrap_or_default();
-        let (own, wrong) = match permission {
-            Read => (&reader, &writer),
-            Write => (&writer, &executor),
-            Execute => (&executor, &reader),
-        };
-        let ask = async |key: Option<&str>, body: &str| world.ask(method, path, key, body.to_owned()).await;
-        let reply = ask(Some(own), &text).await;
-        assert_eq!(reply.status, good, "{about}: {}", reply.body);
-        assert!(reply.headers.contains_key("ratelimit-remaining"), "{about}");
-        for (key, why) in [(None, "none"), (Some("s3cret"), "unknown"), (Some(""), "empty")] {
-            let reply = ask(key, &text).await;
-            assert_fault(&reply, 401, "unauthorized", &format!("{about}, key {why}"));
-            assert!(reply.headers.contains_key(header::WWW_AUTHENTICATE), "{about}");
-        }
-        assert_fault(&ask(Some(wrong), &text).await, 403, "forbidden", &format!("{about}, no permission"));
-        let foreign = all("other", permission);
-        let reply = ask(Some(&foreign), &text).await;
-        // A held call of another tenant is not there, and whoever asks for it learns no more.
-        let expected = if path.starts_with("/v1/enforce/hold") { 404 } else { 403 };
-        if path.starts_with("/v1/policy-bundle") {
-            // It names no tenant: whoever asks gets that of their own.
-            assert_eq!((reply.status, &reply.body["tenant_id"]), (200, &json!("other")), "{about}");
-        } else {
-            assert_fault(&reply, expected, code_of(expected), &format!("{about}, another tenant"));
-        }
-        // A key for one agent does what that agent does, and nothing else; one for another does not even that.
-        let expected = if in_path { 403 } else { good };
-        assert_eq!(ask(Some(&bot), &text).await.status, expected, "{about}, agent");
-        if body.is_some() || in_path {
-            assert_eq!(ask(Some(&other_bot), &text).await.status, 403, "{about}, another agent");
-        }
-        if in_path && permission == Write {
-            assert_fault(&ask(Some(&everything), &text).await, 403, "forbidden", &format!("{about}, governed"));
-        }
-        if body.is_some() {
-            assert_fault(&ask(Some(own), &long).await, 413, "payload_too_large", &about);
-            for bad in
-                ["", "{", "[1", "\u{1}", "{\"s3cret\": s3cret}", "\"s3cret\"", "[]x", "{\"decision\":\"s3cret\"}"]
-            {
-                assert_fault(&ask(Some(own), bad).await, 400, "bad_request", &format!("{about}, {bad:?}"));
-            }
-        }
-        let odd = world.ask("PATCH", path, Some(own), Body::empty()).await;
-        assert_fault(&odd, 405, "method_not_allowed", &about);
-    }
-    assert_fault(&world.ask("GET", "/v2", Some(&reader), Body::empty()).await, 404, "not_found", "no such route");
-}
-
-/// A key ends when its time is over, and at once when it is taken back, on every route.
-#[tokio::test]
-async fn keys_end() {
-    // It is asked until a second is over.
-    let world = World::new(Rates { governance: NonZeroU32::MAX, ..Rates::default() });
-    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
-    for Route { method, path, permission, in_path, body, good } in routes() {
-        let text = body.as_ref().map(Value::to_string).unwrap_or_default();
-        let about = format!("{method} {path}");
-        let made = json!({ "scope_level": "organization", "permissions": [permission] });
-        let made = world.ask("POST", "/acme/thoth/api-keys", Some(&admin), made.to_string()).await.body;
-        let (key, id) = (made["api_key"].as_str().unwrap().to_owned(), made["id"].as_str().unwrap().to_owned());
-        assert_eq!(world.ask(method, path, Some(&key), text.clone()).await.status, good, "{about} {in_path}");
-        let gone = world.ask("DELETE", &format!("/acme/thoth/api-keys/{id}"), Some(&admin), Body::empty()).await;
-        assert_eq!((gone.status, gone.body["revoked_at"].is_string()), (200, true), "{}", gone.body);
-        assert_fault(&world.ask(method, path, Some(&key), text.clone()).await, 401, "unauthorized", &about);
-    }
-    let listed = world.ask("GET", "/acme/thoth/api-keys", Some(&admin), Body::empty()).await.body;
-    assert_eq!(listed["total"], routes().len() + 2, "{listed}");
-    assert!(!listed.to_string().contains("thoth_org_"), "a key is seen once: {listed}");
-    let short = world.key("acme", None, Permission::ALL, Some(1));
-    let expired = async || world.ask("GET", "/acme/thoth/events", Some(&short), Body::empty()).await;
-    let mut reply = expired().await;
-    while reply.status == 200 {
-        reply = expired().await;
-    }
-    assert_fault(&reply, 401, "key_expired", "its second is over");
 }
 
 /// One call too many is put off, and not refused as an outage would be, and other tenants do not feel it.
@@ -435,8 +311,7 @@ async fn a_quorum_of_keys() {
         let name = Some(name.to_owned());
         let wanted =
             Create { name, scope_level, scope_target_id: None, permissions, ttl_seconds: None, jit_reason: None };
-        let made = create_key(world.data.path(), &"acme".parse().unwrap(), &wanted).unwrap();
-        made.api_key.expose_secret().to_owned()
+        world.make_key("acme", &wanted)
     };
     let (alice, bob, mallory) = (named("alice"), named("bob"), named("mallory"));
     let held = world.ask("POST", "/v1/enforce", Some(&key), question("write").to_string()).await.body;

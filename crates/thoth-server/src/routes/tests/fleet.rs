@@ -22,7 +22,7 @@ fn scoped(world: &World, scope_level: ScopeLevel, target: &str) -> String {
         ttl_seconds: None,
         jit_reason: None,
     };
-    create_key(world.data.path(), &"acme".parse().unwrap(), &wanted).unwrap().api_key.expose_secret().to_owned()
+    world.make_key("acme", &wanted)
 }
 
 fn with(mut value: Value, changes: &[(&str, Value)]) -> Value {
@@ -177,17 +177,7 @@ async fn a_quarantine_holds_from_the_next_call_on() {
     let world = World::new(Rates::default());
     let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
     let key = world.key("acme", None, &[Permission::Execute], None);
-    let policy = world.data.path().join("policy.yaml");
-    let rates = Rates::default();
-    let second = Server::new(Options {
-        data: world.data.path().to_owned(),
-        policy,
-        mode: Mode::Observe,
-        rates,
-        access_log: false,
-    })
-    .unwrap();
-    let second = World { router: second.router(), data: tempfile::tempdir().unwrap() };
+    let second = world.beside(Mode::Observe);
     let call = |tool: &str, machine: Option<&str>, mode: &str| {
         let endpoint = machine.map_or(Value::Null, |machine| json!(machine));
         with(question(tool), &[("endpoint_id", endpoint), ("enforcement_mode", json!(mode))])

@@ -9,12 +9,15 @@ const INTENTS: &str = "version: \"1\"\ndefaults: { approval: auto }\n\
     scope:\n  approved: [read, write, often, rm]\n  intents:\n    triage: { tools: [read, rm] }\n\
     \x20   calendar: { tools: [read], otherwise: block }\n";
 
+on_both! {
+    opened_for => a_session_does_what_it_was_opened_for, a_session_does_what_it_was_opened_for_on_postgresql;
+}
+
 /// Defends: a tool that the session was not opened for asks, also where it is in the approved scope, or is blocked where the
 /// policy says so; the intent's reason is the one that is told, whatever else would stand in the way.
-#[tokio::test]
-async fn a_session_does_what_it_was_opened_for() {
-    let world = World::new(Rates { governance: NonZeroU32::MAX, ..Rates::default() });
-    std::fs::write(world.data.path().join("policy.yaml"), INTENTS).unwrap();
+async fn opened_for(keeps: Keeps) {
+    let rates = Rates { governance: NonZeroU32::MAX, ..Rates::default() };
+    let world = World::on(keeps, rates, INTENTS, Mode::Block, |server| server);
     let key = world.key("acme", None, &[Permission::Execute], None);
     let reader = world.key("acme", None, &[Permission::Read], None);
     let secret = format!("ghp_{}", "aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gH3jK5");

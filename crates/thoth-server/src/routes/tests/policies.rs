@@ -63,11 +63,7 @@ impl Office {
 #[tokio::test]
 async fn bundles_hold_for_whom_they_are() {
     let office = Office::new();
-    let policy = office.world.data.path().join("policy.yaml");
-    let data = office.world.data.path().to_owned();
-    let second =
-        Server::new(Options { data, policy, mode: Mode::Block, rates: Rates::default(), access_log: false }).unwrap();
-    let second = World { router: second.router(), data: tempfile::tempdir().unwrap() };
+    let second = office.world.beside(Mode::Block);
     let machine = json!({ "tenant_id": "acme", "endpoint_id": "m1", "hostname": "h", "fleet_id": "berlin" });
     let registered = office.world.ask("POST", "/v1/endpoints/register", Some(&office.key), machine.to_string()).await;
     assert_eq!(registered.status, 200);

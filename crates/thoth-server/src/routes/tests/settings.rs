@@ -4,15 +4,19 @@ use super::*;
 
 const AT: &str = "/acme/thoth/settings";
 
+/// A tool that is not in the scope is a violation, which is what a mode is about.
+const SCOPED: &str = "version: \"1\"\ndefaults: { approval: auto }\nscope: { approved: [read] }\n";
+
+on_both! {
+    strict => a_tenant_is_only_ever_stricter, a_tenant_is_only_ever_stricter_on_postgresql;
+    elsewhere => another_process_sets, another_process_sets_on_postgresql;
+    told => what_tools_agents_have, what_tools_agents_have_on_postgresql;
+}
+
 /// Defends invariants 5 and 6: nothing that is set loosens, one of two who set wins, and it is in the ledger.
-#[tokio::test]
-async fn a_tenant_is_only_ever_stricter() {
-    let data = tempfile::tempdir().unwrap();
-    let policy = data.path().join("policy.yaml");
-    std::fs::write(&policy, "version: \"1\"\ndefaults: { approval: auto }\nscope: { approved: [read] }\n").unwrap();
+async fn strict(keeps: Keeps) {
     let rates = Rates { governance: NonZeroU32::MAX, ..Rates::default() };
-    let options = Options { data: data.path().to_owned(), policy, mode: Mode::StepUp, rates, access_log: false };
-    let world = World { router: Server::new(options).unwrap().router(), data };
+    let world = World::on(keeps, rates, SCOPED, Mode::StepUp, |server| server);
     let key = world.key("acme", None, &[Permission::Execute], None);
     let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
     let set = async |revision: u64, settings: Value| {
@@ -82,15 +86,10 @@ fn recorded(world: &World) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ledger_tells_who_was_quicker() {
     const ROUNDS: u32 = 10;
-    let world = World::new(Rates { governance: NonZeroU32::MAX, ..Rates::default() });
-    let options = || Options {
-        data: world.data.path().to_owned(),
-        policy: world.data.path().join("policy.yaml"),
-        mode: Mode::Observe,
-        rates: Rates { governance: NonZeroU32::MAX, ..Rates::default() },
-        access_log: false,
-    };
-    let open = || World { router: Server::new(options()).unwrap().router(), data: tempfile::tempdir().unwrap() };
+    let rates = || Rates { governance: NonZeroU32::MAX, ..Rates::default() };
+    let world = World::new(rates());
+    let router = || server(world.data.path(), None, rates(), Mode::Observe).router();
+    let open = || World { router: router(), data: tempfile::tempdir().unwrap(), database: None };
     let (one, two) = (open(), open());
     let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
     let count = |part: &str| recorded(&world).iter().filter(|told| told.starts_with(part)).count();
@@ -115,22 +114,9 @@ async fn the_ledger_tells_who_was_quicker() {
 }
 
 /// Defends: a server notices what another one on the same data has set, with the next call that it decides.
-#[tokio::test]
-async fn another_process_sets() {
-    let world = World::new(Rates::default());
-    let policy = "version: \"1\"\ndefaults: { approval: auto }\nscope: { approved: [read] }\n";
-    std::fs::write(world.data.path().join("policy.yaml"), policy).unwrap();
-    let open = || {
-        let options = Options {
-            data: world.data.path().to_owned(),
-            policy: world.data.path().join("policy.yaml"),
-            mode: Mode::Observe,
-            rates: Rates::default(),
-            access_log: false,
-        };
-        World { router: Server::new(options).unwrap().router(), data: tempfile::tempdir().unwrap() }
-    };
-    let (one, two) = (open(), open());
+async fn elsewhere(keeps: Keeps) {
+    let world = World::on(keeps, Rates::default(), SCOPED, Mode::Observe, |server| server);
+    let (one, two) = (world.beside(Mode::Observe), world.beside(Mode::Observe));
     let key = world.key("acme", None, &[Permission::Execute], None);
     let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
     let decision = async |server: &World| {
@@ -146,10 +132,10 @@ async fn another_process_sets() {
 
 /// Defends: the tools of an agent are told by its own keys only, a changed one is noticed, and calls of what was never listed
 /// are counted.
-#[tokio::test]
-async fn what_tools_agents_have() {
+async fn told(keeps: Keeps) {
     const TELL: &str = "/acme/thoth/tool-inventory";
-    let world = World::new(Rates { governance: NonZeroU32::MAX, ..Rates::default() });
+    let rates = Rates { governance: NonZeroU32::MAX, ..Rates::default() };
+    let world = World::on(keeps, rates, POLICY, Mode::Block, |server| server);
     let bot = world.key("acme", Some("bot"), &[Permission::Execute], None);
     let reader = world.key("acme", None, &[Permission::Read], None);
     let tell = async |body: Value| world.ask("POST", TELL, Some(&bot), body.to_string()).await;
