@@ -10,6 +10,7 @@ mod fault;
 mod probe;
 mod remote;
 mod tls;
+mod traceparent;
 mod verifier;
 
 pub use client::{Body, Client, Timeouts};
@@ -19,3 +20,4 @@ pub use probe::{Finding, Reachability, Step, Verdict, probe};
 pub use remote::{Administration, Enforcer, RemoteError, SealedPolicy, login_config};
 pub use reqwest::Url;
 pub use tls::{CaBundle, Pin, TlsSettingError, TlsSettings};
+pub use traceparent::Traceparent;

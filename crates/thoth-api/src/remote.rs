@@ -18,6 +18,7 @@ use crate::contract::{Json, Unreadable, approval, enforce, event, explain, hold,
 use crate::exchange::Exchange;
 use crate::fault::HttpError;
 use crate::tls::TlsSettings;
+use crate::traceparent::Traceparent;
 
 mod fleet;
 mod ledger;
@@ -101,6 +102,8 @@ struct Remote {
     credential: Credential,
     within: Duration,
     largest: u64,
+    /// The trace that the questions are part of.
+    traceparent: Option<Traceparent>,
 }
 
 impl Remote {
@@ -111,7 +114,8 @@ impl Remote {
         timeouts: Timeouts,
         largest: u64,
     ) -> Result<Self, HttpError> {
-        Ok(Self { exchange: Exchange::new(url, tls, timeouts)?, credential, within: timeouts.idle, largest })
+        let exchange = Exchange::new(url, tls, timeouts)?;
+        Ok(Self { exchange, credential, within: timeouts.idle, largest, traceparent: None })
     }
 
     async fn ask<Q: Serialize, A: DeserializeOwned>(
@@ -140,6 +144,9 @@ impl Remote {
             ("authorization".to_owned(), bearer.to_string()),
             ("accept".to_owned(), "application/json".to_owned()),
         ];
+        if let Some(traceparent) = &self.traceparent {
+            headers.push(("traceparent".to_owned(), traceparent.as_str().to_owned()));
+        }
         let body = body.map(serde_json::to_vec).transpose().map_err(|_| RemoteError::Unwritable)?;
         if body.is_some() {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
@@ -205,6 +212,12 @@ impl Enforcer {
     /// As for [`Self::new`].
     pub fn with_timeouts(url: Url, key: ApiKey, tls: &TlsSettings, timeouts: Timeouts) -> Result<Self, HttpError> {
         Remote::new(url, key.into(), tls, timeouts, MAX_DECISION).map(Self)
+    }
+
+    /// The same one, told that what it is asked is part of this trace.
+    #[must_use]
+    pub fn in_trace(&self, traceparent: Option<Traceparent>) -> Self {
+        Self(Remote { traceparent, ..self.0.clone() })
     }
 
     /// Asks about a call. An answer that names another call is an error.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use thoth_api::contract::hold::{Outcome, Status};
 use thoth_api::contract::key::ApiKey;
 use thoth_api::contract::{approval, enforce, event, read};
-use thoth_api::{Administration, Enforcer, RemoteError, TlsSettings, Url};
+use thoth_api::{Administration, Enforcer, RemoteError, TlsSettings, Traceparent, Url};
 use thoth_types::Decision;
 
 /// A request as it came: method and target, headers in lower case, body.
@@ -104,6 +104,19 @@ fn only_an_answer_to_the_question_is_one() {
         assert_eq!(came.line, "POST /v1/enforce");
         assert!(came.headers.contains("authorization: bearer thoth_live_sesame\r\n"), "{}", came.headers);
         assert!(came.body.contains(r#""tool_args":{"n":1.0}"#), "{}", came.body);
+    }
+}
+
+/// A question is told to be part of a trace where the call says so, and of none otherwise.
+#[test]
+fn questions_are_part_of_their_trace() {
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (traceparent, expected) in [(Traceparent::parse(trace), true), (None, false)] {
+        let (url, serving) = once(200, "", r#"{"decision":"ALLOW"}"#);
+        assert!(wait(enforcer(url).in_trace(traceparent).decide(&request())).is_ok());
+        let headers = serving.join().unwrap().headers;
+        assert_eq!(headers.contains(&format!("traceparent: {trace}\r\n")), expected, "{headers}");
+        assert_eq!(headers.contains("traceparent"), expected, "{headers}");
     }
 }
 

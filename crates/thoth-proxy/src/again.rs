@@ -41,7 +41,8 @@ impl Making<'_, '_> {
             Answer::Unasked(unasked) => {
                 let Parked { bound, first_call, heartbeat, .. } = call;
                 let retry_of = Some(first_call.to_string());
-                self.ask(Waiting { bound, line, unasked: *unasked, retry_of, heartbeat });
+                let call = Waiting { bound, line: Arc::clone(&line), unasked: *unasked, retry_of, heartbeat };
+                self.ask(call, view.traceparent.as_deref());
             }
             Answer::Refused(refused) => self
                 .kept

@@ -27,12 +27,12 @@ const SLOW_TICK: Duration = Duration::from_millis(250);
 
 impl Making<'_, '_> {
     /// Has the enforcer asked about a call. Where that cannot be, the call goes back to the gate at once, with what takes
-    /// the place of an answer.
-    pub(crate) fn ask(&mut self, call: Waiting) {
+    /// the place of an answer. A call that says which trace it is part of has the enforcer told so.
+    pub(crate) fn ask(&mut self, call: Waiting, traceparent: Option<&str>) {
         let now = (self.at.clock)();
         let Some(decider) = &mut self.kept.remote else { return self.answered(call, Said::busy()) };
         let request = decider.questioner.ask(&call.unasked, now);
-        if let Err(instead) = decider.ask(call, request, now) {
+        if let Err(instead) = decider.ask(call, (request, traceparent), now) {
             let (call, said) = *instead;
             self.answered(call, said);
         }

@@ -176,13 +176,14 @@ impl<'r, 'f> Making<'r, 'f> {
             Answer::Unasked(unasked) => {
                 let view = request.tool_call().ok();
                 let token = view.as_ref().and_then(|view| view.progress_token).map(|token| token.raw());
-                self.ask(Waiting {
+                let call = Waiting {
                     bound: Bound::of(request),
                     line: copy.into(),
                     unasked: *unasked,
                     retry_of: call.retry_of.clone(),
                     heartbeat: Heartbeat::new(token),
-                });
+                };
+                self.ask(call, view.as_ref().and_then(|view| view.traceparent.as_deref()));
             }
         }
     }

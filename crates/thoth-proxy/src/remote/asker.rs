@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use thoth_api::contract::enforce::{Envelope, Request};
 use thoth_api::contract::hold::LONGEST_WAIT_SECONDS;
-use thoth_api::{Enforcer, RemoteError};
+use thoth_api::{Enforcer, RemoteError, Traceparent};
 use thoth_endpoint::settings::FailureDecision;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
@@ -30,8 +30,8 @@ const BETWEEN_POLLS: Duration = Duration::from_secs(1);
 /// Something to be asked.
 #[derive(Debug)]
 pub(super) enum Question {
-    /// About a call.
-    Call(Box<Request>),
+    /// About a call, and which trace it is part of.
+    Call(Box<Request>, Option<Traceparent>),
     /// What became of a held call.
     Hold(String),
 }
@@ -135,7 +135,7 @@ async fn work(means: Arc<Means>, job: Job) {
     let Job { serial, question, mut given_up } = job;
     let answer = async {
         match question {
-            Question::Call(request) => decide(&means, &request).await,
+            Question::Call(request, traceparent) => decide(&means, &request, traceparent).await,
             Question::Hold(token) => (resolve(&means, &token).await, None),
         }
     };
@@ -149,8 +149,9 @@ async fn work(means: Arc<Means>, job: Job) {
     }
 }
 
-async fn decide(means: &Means, request: &Request) -> (Said, Option<bool>) {
-    let answer: Result<Envelope, RemoteError> = attempts::decide(&means.enforcer, request, means.within).await;
+async fn decide(means: &Means, request: &Request, traceparent: Option<Traceparent>) -> (Said, Option<bool>) {
+    let enforcer = means.enforcer.in_trace(traceparent);
+    let answer: Result<Envelope, RemoteError> = attempts::decide(&enforcer, request, means.within).await;
     let is_outage = answer.as_ref().err().is_some_and(|error| Said::of_error(error).is_none());
     (Said::decided(&answer, means.failure), Some(!is_outage))
 }

@@ -6,6 +6,7 @@
 use std::io;
 use std::sync::Arc;
 
+use thoth_api::Traceparent;
 use thoth_api::contract::enforce::Request;
 use thoth_endpoint::settings::FailureDecision;
 use thoth_gate::{Moment, Refused, Unasked};
@@ -108,7 +109,12 @@ impl Decider {
     ///
     /// # Errors
     /// Hands it back with what takes the place of an answer.
-    pub(crate) fn ask(&mut self, call: Waiting, request: Request, now: Moment) -> Result<(), Box<(Waiting, Said)>> {
+    pub(crate) fn ask(
+        &mut self,
+        call: Waiting,
+        (request, traceparent): (Request, Option<&str>),
+        now: Moment,
+    ) -> Result<(), Box<(Waiting, Said)>> {
         if !self.has_room_for(&call) {
             return Err(Box::new((call, Said::busy())));
         }
@@ -116,7 +122,8 @@ impl Decider {
             let why = "it did not answer several times in a row, and is tried again soon";
             return Err(Box::new((call, Said::outage(self.failure, why))));
         }
-        let question = Question::Call(Box::new(request));
+        let traceparent = traceparent.and_then(Traceparent::parse);
+        let question = Question::Call(Box::new(request), traceparent);
         self.enter(call, question, For::Decision).map_err(|call| Box::new((*call, Said::busy())))
     }
 
