@@ -11,6 +11,7 @@ mod faults;
 mod holds;
 mod receipts;
 mod reports;
+mod same_answers;
 mod site;
 mod skew;
 mod trust;
