@@ -65,14 +65,19 @@ fn the_published_client_behind_the_gate_is_allowed_and_blocked() {
     assert_eq!(sorted, ["TOOL_CALL_BLOCK", post, post, pre, pre, pre], "{}", listed.body);
 }
 
-/// A held call waits in the client until a person answers over HTTP: approved it runs, once; denied it does not.
+/// A held call waits in the client until a person answers, with `thothctl` or over HTTP: approved it runs, once; denied it does
+/// not.
 #[test]
 fn the_published_client_behind_the_gate_waits_for_a_person() {
     let site = Thothd::start(POLICY, &[]);
     let (key, person) = keys(&site);
     let mut client = Client::start(&site, &key);
     let arguments = json!({ "path": "/a" });
-    for (decision, is_async) in [("approve", false), ("deny", false), ("approve", true)] {
+    for (decision, is_async, words) in [
+        ("approve", false, Some(&["approvals", "approve", "--yes"][..])),
+        ("deny", false, Some(&["approvals", "deny", "--reason", "not today"])),
+        ("approve", true, None),
+    ] {
         let arguments = json!({ "path": decision, "async": is_async });
         client.send(&json!({ "tool": "write_file", "args": arguments, "async": is_async }));
         let hold = client.waits_for();
@@ -85,9 +90,17 @@ fn the_published_client_behind_the_gate_waits_for_a_person() {
         );
         assert_eq!(listed.body["data"][0]["tool_args"], arguments);
         assert_eq!(site.resolve(&key, &hold, "approve").status, 403, "an agent approves nothing");
-        let answered = site.resolve(&person, &hold, decision);
-        assert_eq!(answered.status, 200, "{answered:?}");
-        assert_eq!(answered.body["resolved_by"], "ops");
+        if let Some(words) = words {
+            let (code, said) = site.thothctl(&key, &[words, &[&hold]].concat());
+            assert!(code == Some(1) && said.contains("(forbidden)"), "an agent's key: {said}");
+            let (code, said) = site.thothctl(&person, &[words, &[&hold]].concat());
+            assert_eq!(code, Some(0), "{said}");
+        } else {
+            let answered = site.resolve(&person, &hold, decision);
+            assert_eq!(answered.status, 200, "{answered:?}");
+        }
+        let shown = site.ask("GET", &format!("/acme/thoth/approvals/{hold}"), &person, None);
+        assert_eq!(shown.body["resolved_by"], "ops", "{shown:?}");
         let told = client.told();
         if decision == "approve" {
             assert_eq!(told, json!({ "returned": arguments, "ran": 1 }));

@@ -137,6 +137,17 @@ impl Thothd {
         Some(Reply { status, body: serde_json::from_str(body).unwrap_or(Value::Null) })
     }
 
+    /// `thothctl`, which the tests of its own crate build beside ours, with this key: how it ended and what it said.
+    pub(crate) fn thothctl(&self, key: &str, words: &[&str]) -> (Option<i32>, String) {
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_thothd")).with_file_name("thothctl");
+        assert!(program.exists(), "`{}` is missing; run `cargo build -p thoth-ctl`", program.display());
+        let mut command = Command::new(program);
+        command.env_clear().env("THOTH_ORG_API_KEY", key).args(["--url", &self.url(), "--tenant-id", "acme"]);
+        let output = command.args(words).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), said)
+    }
+
     /// A person's answer to a held call.
     pub(crate) fn resolve(&self, key: &str, hold: &str, decision: &str) -> Reply {
         self.ask("POST", &format!("/acme/thoth/approvals/{hold}/resolve"), key, Some(&json!({ "decision": decision })))
