@@ -13,6 +13,14 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004.sql"),
 ];
 
+/// Where it stands which of them were run.
+const DONE: &str = "CREATE TABLE thoth.migrations (
+    number INTEGER PRIMARY KEY,
+    -- The SHA-256 of its text.
+    digest BYTEA NOT NULL,
+    done_at TIMESTAMPTZ NOT NULL DEFAULT now()
+)";
+
 /// The lock under which a database is brought up to date: `Thot`, as a number.
 const LOCK: i64 = 0x5468_6f74;
 
@@ -91,14 +99,7 @@ fn migrate(session: &Session<'_>, before: i32) -> Result<(), PostgresError> {
         if !schema.is_some_and(|row| row.try_get(0).unwrap_or(false)) {
             session.script("CREATE SCHEMA thoth")?;
         }
-        session.script(
-            "CREATE TABLE thoth.migrations (
-                 number INTEGER PRIMARY KEY,
-                 -- The SHA-256 of its text.
-                 digest BYTEA NOT NULL,
-                 done_at TIMESTAMPTZ NOT NULL DEFAULT now()
-             )",
-        )?;
+        session.script(DONE)?;
     }
     for (number, migration) in (1_i32..).zip(MIGRATIONS).filter(|(number, _)| *number > before) {
         session.script(migration)?;
@@ -107,3 +108,6 @@ fn migrate(session: &Session<'_>, before: i32) -> Result<(), PostgresError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The limits of the server's file, and what it refuses. What every such store must do is in the suite of the testkit.
 
+mod migrations;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
