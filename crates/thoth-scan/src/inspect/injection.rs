@@ -226,7 +226,8 @@ fn read(view: &str, how: How) -> Vec<Place> {
 
 impl<'v> Reading<'v> {
     fn clause(&mut self, clause: &Clause) {
-        self.clause += 1;
+        // The name of a tag and what the tag holds are one.
+        self.clause += usize::from(!clause.led);
         if self.how.by_line && clause.opens_line {
             let rest = self.view.get(clause.start..).unwrap_or_default();
             let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
@@ -305,12 +306,14 @@ impl<'v> Reading<'v> {
     fn weigh(&mut self, clause: &Clause) {
         let head = self.view.get(..clause.start).unwrap_or_default();
         let head = if self.how.by_line { head.trim_end_matches([' ', '\t']) } else { head.trim_end() };
-        let quoted = head.ends_with(['"', '\'', '`', '“', '‘', '«', '「', '„']);
+        let quoted = clause.all & lexicon::QUOTED != 0 || head.ends_with(['"', '\'', '`', '“', '‘', '«', '「', '„']);
         let near = |last: &Last| last.points > 0 && self.clause <= last.clause + REACH;
         let sum: u8 = self.last.iter().filter(|last| near(last)).map(|last| last.points).fold(0, u8::saturating_add);
         let damped = sum.saturating_sub(match (self.mentions, quoted) {
             (0, _) | (1 | 2, false) => 0,
-            (1.., true) => 4,
+            (1, true) => 4,
+            // A list of such texts.
+            (2.., true) => 7,
             (_, false) => 2,
         });
         let points = if damped >= 2 { damped + self.how.bonus } else { 0 };

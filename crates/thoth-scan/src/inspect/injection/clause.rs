@@ -5,10 +5,10 @@
 
 use super::layout::LazyLayout;
 use super::lexicon::{
-    ACT, AGENT, ALL, AUTHORITY, BECOME, BELONGINGS, CALL, CODE, COMMA, COVERT, DISABLE, DISABLED, FIRST, FULFIL, GLYPH,
-    GUARD, INVOKE, LEAK, LOUD, MENTION, MODEL, MUST, Meaning, NAME, NEW, NOT, OVERRIDE, PLACE, PRECEDE, PRIOR, PROCESS,
-    QUESTION, RESPONSE, RULES, SAY, SECRET, SELF, SHAPE, SOFTENER, SPEAKER, SYSTEM, TAG, TASK, TELL, TEMPLATE, THAT,
-    THIS, TODO, TOOL, USER, WORK, YOU, YOUR,
+    ACT, AGENT, ALL, AUTHORITY, BECOME, BELONGINGS, BREAK, CALL, CALLED, CAPITAL, CODE, COMMA, COVERT, DISABLE,
+    DISABLED, FIRST, FULFIL, GLYPH, GUARD, INVOKE, LEAK, LOUD, MENTION, MODEL, MUST, Meaning, NAME, NEW, NOT, NUMBER,
+    OVERRIDE, PLACE, PRECEDE, PRIOR, PROCESS, QUESTION, QUOTED, RESPONSE, RULES, SAY, SECRET, SELF, SHAPE, SOFTENER,
+    SPEAKER, SYSTEM, TAG, TASK, TELL, TEMPLATE, THAT, THIS, TODO, TOOL, USER, WORK, YOU, YOUR,
 };
 use super::token::Clause;
 
@@ -100,6 +100,15 @@ impl Look<'_> {
         self.clause.tokens.get(place).map_or(0, |token| token.meaning)
     }
 
+    /// Where the clause opens: behind the last mark after its first few words, if there is one.
+    fn first(&self) -> usize {
+        if !self.has(BREAK) {
+            return 0;
+        }
+        let head = self.clause.tokens.iter().take(4).enumerate();
+        head.rev().find(|(_, token)| token.meaning & BREAK != 0).map_or(0, |(at, _)| at)
+    }
+
     /// The first word from `from` on, within `reach`, that has the meaning.
     fn find(&self, from: usize, reach: usize, meaning: Meaning) -> Option<usize> {
         if !self.has(meaning) {
@@ -113,17 +122,21 @@ impl Look<'_> {
         self.clause.tokens.iter().filter(|token| token.meaning & meaning != 0).count()
     }
 
-    /// A word with the meaning that opens the clause, or a part of it after a comma, up to words that soften.
+    /// A word with the meaning that opens the clause, or a part of it after a comma or another mark, up to words that
+    /// soften.
     fn imperative(&self, meaning: Meaning) -> Option<usize> {
         const BEFORE: Meaning =
-            SOFTENER | AUTHORITY | TODO | TAG | SPEAKER | MUST | YOU | FIRST | MODEL | COVERT | TEMPLATE;
+            SOFTENER | AUTHORITY | TODO | TAG | SPEAKER | MUST | YOU | FIRST | MODEL | COVERT | TEMPLATE | NUMBER;
         if !self.has(meaning) {
             return None;
         }
         let mut open = 0;
         for (at, token) in self.clause.tokens.iter().enumerate().take(40) {
-            if token.meaning & COMMA != 0 {
+            if token.meaning & (COMMA | BREAK) != 0 {
                 open = at;
+            }
+            if token.meaning & CALLED != 0 {
+                continue;
             }
             let follows = at == 0
                 || open == at
@@ -137,10 +150,13 @@ impl Look<'_> {
     }
 }
 
+/// What says how a word stands, and nothing of what it means.
+const MARKED: Meaning = BREAK | QUOTED | NUMBER | CALLED | CAPITAL;
+
 /// Whether a clause can show a sign at all: some meanings never make one by themselves.
 pub(super) const fn may_show_signs(clause: &Clause) -> bool {
     const WEAK: Meaning =
-        SOFTENER | QUESTION | THIS | COMMA | YOU | SELF | ALL | PLACE | NOT | LOUD | FIRST | BECOME | NEW;
+        SOFTENER | QUESTION | THIS | COMMA | YOU | SELF | ALL | PLACE | NOT | LOUD | FIRST | BECOME | NEW | MARKED;
     clause.all & !WEAK != 0
 }
 
@@ -183,7 +199,13 @@ fn overrides(look: &Look<'_>) -> u8 {
     if look.has(GLYPH) && look.has(RULES) {
         return if look.has(PRIOR | ALL | YOUR) { 6 } else { 4 };
     }
-    let Some(verb) = look.imperative(OVERRIDE) else { return 0 };
+    // A capital in the middle opens a sentence, but perhaps only a name or the text of a button.
+    let (verb, doubt) = match (look.imperative(OVERRIDE), look.find(0, 40, CAPITAL)) {
+        (Some(verb), _) => (verb, 0),
+        (None, Some(verb)) if look.find(verb + 1, 40, ACT | LEAK | SHAPE | SAY | TELL).is_some() => (verb, 0),
+        (None, Some(verb)) => (verb, 2),
+        (None, None) => return 0,
+    };
     let negated = verb > 0 && look.at(verb - 1) & NOT != 0;
     let Some(rules) = look.find(verb + 1, 8, RULES) else {
         // `Forget everything above`, `ignore what I told you before`.
@@ -191,16 +213,16 @@ fn overrides(look: &Look<'_>) -> u8 {
         let told = look.find(verb + 1, 6, YOU).is_some();
         let before = look.find(verb + 1, 6, PRIOR).is_some();
         return match (negated, everything, told, before) {
-            (false, true, true, _) => 6,
-            (false, true, false, true) => 5,
+            (false, true, true, _) => 6 - doubt,
+            (false, true, false, true) => 5 - doubt,
             _ => 0,
         };
     };
     let qualified = look.find(verb + 1, rules - verb + 3, PRIOR | ALL | YOUR | SELF | SYSTEM | MODEL).is_some();
     match (negated, qualified) {
         (true, _) => 0,
-        (false, true) => 6,
-        (false, false) => 2,
+        (false, true) => 6 - doubt,
+        (false, false) => 2 - doubt,
     }
 }
 
@@ -222,7 +244,8 @@ fn outranks(look: &Look<'_>) -> u8 {
 /// `you, the assistant`; `AI agents reading this page`; `Claude, please …`.
 fn addresses(look: &Look<'_>) -> u8 {
     // `You are now …` gives a part to play.
-    let cast = look.at(0) & YOU != 0 && look.at(1) & BECOME != 0 && look.at(2) & (SOFTENER | NEW) != 0;
+    let open = look.first();
+    let cast = look.at(open) & YOU != 0 && look.at(open + 1) & BECOME != 0 && look.at(open + 2) & (SOFTENER | NEW) != 0;
     if cast || !look.has(MODEL | AGENT) {
         return if cast && look.has(MODEL | AGENT | DISABLED | AUTHORITY) { 3 } else { u8::from(cast) };
     }
@@ -236,7 +259,7 @@ fn addresses(look: &Look<'_>) -> u8 {
         return if strong { 3 } else { 1 };
     }
     // A call by name at the beginning, and then a request.
-    let called = model <= 2 && strong && look.at(model + 1) & COMMA != 0;
+    let called = (open..=open + 2).contains(&model) && strong && look.at(model + 1) & COMMA != 0;
     let asked = called && look.find(model + 1, 5, ACT | SHAPE | LEAK | OVERRIDE | MUST | YOU).is_some();
     if asked { 3 } else { 0 }
 }
@@ -266,11 +289,12 @@ fn tasks(look: &Look<'_>) -> u8 {
 
 /// `I am the user`, `New user query`.
 fn impersonates(look: &Look<'_>) -> u8 {
-    let Some(user) = look.find(0, 6, USER) else { return 0 };
-    let me = user <= 3 && look.at(0) & SELF != 0 && look.clause.tokens.len() <= 8;
+    let open = look.first();
+    let Some(user) = look.find(open, 6, USER) else { return 0 };
+    let me = user <= open + 3 && look.at(open) & SELF != 0 && look.clause.tokens.len() <= open + 8;
     let query = look.find(user + 1, 1, TASK).is_some()
         && look.find(user.saturating_sub(1), 1, NEW | PRIOR).is_some()
-        && user <= 2;
+        && user <= open + 2;
     if me {
         4
     } else if query {
@@ -355,7 +379,7 @@ fn leaks(look: &Look<'_>) -> u8 {
         (true, true, _) => 4 + u8::from(user || whole),
         (true, false, false) if look.find(verb + 1, 3, THIS).is_some() => 3,
         (true, false, true) => 2 + 2 * u8::from(whole) + u8::from(user),
-        (false, true, _) => u8::from(user) * 2,
+        (false, true, _) => u8::from(user && look.find(verb + 1, 6, SECRET).is_some()) * 2,
         _ => 0,
     }
 }
@@ -378,26 +402,28 @@ fn disarms(look: &Look<'_>) -> u8 {
 fn shapes(look: &Look<'_>, around: Around<'_, '_>) -> u8 {
     let tokens = look.clause.tokens.len();
     let whole = look.clause.opens_line && look.clause.closes_line && tokens <= 40;
+    let open = look.first();
     let own_response = (0..tokens.min(40))
         .filter(|_| look.has(YOUR) && look.has(RESPONSE))
         .find(|at| look.at(*at) & YOUR != 0 && look.find(at + 1, 3, RESPONSE).is_some());
     let mut points = 0;
     if let Some(own) = own_response {
         let verb = look.imperative(SHAPE | SAY).filter(|verb| *verb < own);
-        let leading = own <= 2 && look.clause.tokens.iter().skip(own).take(5).any(|token| token.meaning & COMMA != 0);
+        let leading =
+            own <= open + 2 && look.clause.tokens.iter().skip(own).take(5).any(|token| token.meaning & COMMA != 0);
         if verb.is_some() || leading {
             points = 4;
         }
     }
     let asked = look.clause.asks
-        && look.at(0) & QUESTION != 0
-        && look.at(1) & YOU != 0
-        && look.find(2, 2, SHAPE).is_some()
-        && tokens <= 12;
+        && look.at(open) & QUESTION != 0
+        && look.at(open + 1) & YOU != 0
+        && look.find(open + 2, 2, SHAPE).is_some()
+        && tokens <= open + 12;
     if asked && points == 0 {
         points = if own_response.is_some() { 4 } else { 2 };
     }
-    let speech = look.imperative(SAY).filter(|verb| *verb <= 1 && look.find(verb + 1, 6, SELF | USER).is_some());
+    let speech = look.imperative(SAY).filter(|verb| *verb <= open + 1 && look.find(verb + 1, 6, SELF | USER).is_some());
     if speech.is_some() && points == 0 {
         points = 3;
     }

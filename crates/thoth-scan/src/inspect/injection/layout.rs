@@ -66,6 +66,7 @@ impl Layout {
 /// Whether the words of a clause could be a request or a question that opens a line. The rest of the answer costs more.
 fn may_be_foreign(clause: &Clause) -> bool {
     clause.opens_line
+        && !clause.led
         && clause.tokens.len() >= 3
         && clause.tokens.first().is_some_and(|first| first.meaning & (QUESTION | REQUESTS | SOFTENER) != 0)
 }

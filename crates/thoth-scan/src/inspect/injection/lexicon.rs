@@ -125,6 +125,16 @@ meanings! {
     SPEAKER = 54;
     /// Written in capitals.
     LOUD = 56;
+    /// Stands after a mark at which something else may begin.
+    BREAK = 57;
+    /// Stands after a quotation mark.
+    QUOTED = 58;
+    /// A number.
+    NUMBER = 59;
+    /// Opens a call in code, after such a mark.
+    CALLED = 60;
+    /// Opens with a capital, and the next word does not.
+    CAPITAL = 61;
 }
 
 /// Words and what they mean. A word may stand in several rows.

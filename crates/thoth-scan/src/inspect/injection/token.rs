@@ -27,7 +27,23 @@ pub(super) struct Clause {
     pub(super) line: usize,
     /// Whether it ends in a question mark.
     pub(super) asks: bool,
+    /// Whether it is only what stands before a mark, such as the name of a tag or of a speaker, and says nothing.
+    stub: bool,
+    /// Whether such a one stands before it on its line.
+    pub(super) led: bool,
 }
+
+/// What a word may mean before a mark without saying anything.
+const IDLE: Meaning = lexicon::PLACE
+    | lexicon::LOUD
+    | lexicon::NUMBER
+    | lexicon::COMMA
+    | lexicon::BREAK
+    | lexicon::QUOTED
+    | lexicon::CALLED;
+
+/// Words whose sentence goes on behind a mark, as in `you can <b>send</b> …` and `never "share" …`.
+const LEADING: Meaning = lexicon::SOFTENER | lexicon::MUST | lexicon::NOT | lexicon::YOU | lexicon::QUESTION;
 
 /// The full stop of scripts that write no spaces; the view has ASCII in place of their other marks.
 const FULL_STOP: &[u8] = "。".as_bytes();
@@ -41,7 +57,7 @@ const MAX_TOKENS: usize = 64;
 /// Cuts a text and hands each clause to `each`.
 pub(super) fn clauses(text: &str, mut each: impl FnMut(&Clause)) {
     let clause = Clause { opens_line: true, tokens: Vec::with_capacity(16), ..Clause::default() };
-    let mut reader = Reader { bytes: text.as_bytes(), text, at: 0, clause, line: 0, comma: false };
+    let mut reader = Reader { bytes: text.as_bytes(), text, at: 0, clause, line: 0, marks: 0, idle: 0 };
     while reader.at < reader.bytes.len() {
         if reader.step() {
             reader.emit(&mut each);
@@ -57,8 +73,10 @@ struct Reader<'t> {
     at: usize,
     clause: Clause,
     line: usize,
-    /// A comma was read since the last word.
-    comma: bool,
+    /// The marks that were read since the last word.
+    marks: Meaning,
+    /// How many words the stubs have that stand before the clause.
+    idle: usize,
 }
 
 impl Reader<'_> {
@@ -75,11 +93,18 @@ impl Reader<'_> {
             self.clause.closes_line |= next.is_none_or(|byte| *byte == b'\n');
             each(&self.clause);
         }
-        let opens_line = line_ended || (self.clause.opens_line && empty);
+        // A line begins behind the name of a tag, too.
+        self.idle = if self.clause.stub { self.idle + self.clause.tokens.len() } else { 0 };
+        // So many words are no name: they count as a clause.
+        let led = !line_ended && self.idle <= 3 && (self.clause.stub || (self.clause.led && empty));
+        let opens_line = line_ended || (self.clause.opens_line && (empty || led));
         self.clause.tokens.clear();
         let tokens = std::mem::take(&mut self.clause.tokens);
-        self.clause = Clause { tokens, start: self.at, end: self.at, opens_line, ..Clause::default() };
-        self.line += usize::from(line_ended);
+        self.clause = Clause { tokens, start: self.at, end: self.at, opens_line, led, ..Clause::default() };
+        if line_ended {
+            self.line += 1;
+            self.marks &= lexicon::COMMA;
+        }
     }
 
     fn peek(&self, ahead: usize) -> u8 {
@@ -91,8 +116,7 @@ impl Reader<'_> {
             self.clause.start = start;
         }
         self.clause.end = end;
-        let comma = if std::mem::take(&mut self.comma) { lexicon::COMMA } else { 0 };
-        let meaning = meaning | comma;
+        let meaning = meaning | std::mem::take(&mut self.marks);
         self.clause.all |= meaning;
         self.clause.tokens.push(Token { meaning, end });
     }
@@ -101,9 +125,45 @@ impl Reader<'_> {
         self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(FULL_STOP))
     }
 
-    /// Dashes, quotation marks, bullets: U+2000 to U+207F, three bytes each.
-    fn at_punctuation(&self) -> bool {
-        self.peek(0) == 0xE2 && matches!(self.peek(1), 0x80 | 0x81)
+    /// How long the mark is that stands here, if one does: dashes, quotation marks, bullets, arrows, lines, pictures.
+    fn punctuation(&self) -> Option<usize> {
+        match (self.peek(0), self.peek(1)) {
+            // U+00A0 to U+00BF, but for the letters among them.
+            (0xC2, 0xA0..=0xA9 | 0xAB..=0xB4 | 0xB6..=0xB9 | 0xBB..=0xBF) => Some(2),
+            // Brackets of scripts that write no spaces: U+3008 to U+301F.
+            (0xE3, 0x80) if self.peek(2) >= 0x88 && self.peek(2) <= 0x9F => Some(3),
+            // U+2000 to U+207F and U+2190 to U+2BFF.
+            (0xE2, 0x80 | 0x81 | 0x86..=0xAF) => Some(3),
+            // U+1F000 to U+1FFFF.
+            (0xF0, 0x9F) => Some(4),
+            _ => None,
+        }
+    }
+
+    /// A mark at which something else may begin: ends the clause where that says something by itself or nothing at all,
+    /// and else lets the next word open a part of it.
+    fn mark(&mut self, kind: Meaning) -> bool {
+        let Some(last) = self.clause.tokens.last() else { return false };
+        if self.clause.tokens.len() > 3 {
+            return true;
+        }
+        self.part(last.meaning, kind)
+    }
+
+    /// The same for a mark that may stand within a clause of any length.
+    fn part(&mut self, last: Meaning, kind: Meaning) -> bool {
+        if last & LEADING != 0 && !self.peek(0).is_ascii_uppercase() {
+            return false;
+        }
+        self.marks |= kind;
+        self.clause.stub = self.clause.all & !IDLE == 0;
+        self.clause.stub
+    }
+
+    /// A mark that stands between words as well as within a sentence.
+    fn joint(&mut self, kind: Meaning) -> bool {
+        let Some(last) = self.clause.tokens.last() else { return false };
+        self.part(last.meaning, kind) || self.full()
     }
 
     fn full(&self) -> bool {
@@ -121,11 +181,17 @@ impl Reader<'_> {
                 self.at += FULL_STOP.len();
                 return true;
             }
-            if self.at_punctuation() {
+            if let Some(length) = self.punctuation() {
                 // A dash parts clauses; a quotation mark may stand around one word.
-                let dash = matches!(self.peek(2), 0x93..=0x95);
-                self.at += FULL_STOP.len();
-                return dash || self.clause.tokens.len() > 3;
+                let third = self.peek(2);
+                let general = byte == 0xE2 && matches!(self.peek(1), 0x80 | 0x81);
+                self.at += length;
+                return match third {
+                    _ if byte == 0xE3 => self.joint(lexicon::BREAK | lexicon::QUOTED),
+                    0x93..=0x95 if general => true,
+                    0x98..=0x9F if general => self.mark(lexicon::BREAK | lexicon::QUOTED),
+                    _ => self.mark(lexicon::BREAK),
+                };
             }
             return self.word();
         }
@@ -148,10 +214,15 @@ impl Reader<'_> {
             }
             // A dash between words parts clauses.
             b'-' if self.peek(0) == b' ' => true,
-            b':' | b';' => self.peek(0).is_ascii_whitespace() || self.peek(0) == 0,
+            b':' | b';' => self.peek(0).is_ascii_whitespace() || self.peek(0) == 0 || self.joint(lexicon::BREAK),
             b'<' => self.angle(start),
             b'[' => self.bracket(start),
-            b'(' | b')' | b'"' | b'`' | b'|' | b']' | b'>' => self.clause.tokens.len() > 3,
+            b'"' | b'`' => self.mark(lexicon::BREAK | lexicon::QUOTED),
+            b'\'' if self.peek(0).is_ascii_alphanumeric() => self.joint(lexicon::BREAK | lexicon::QUOTED),
+            b'(' | b')' | b'|' | b']' | b'>' | b'}' | b'\t' => self.mark(lexicon::BREAK),
+            b'=' | b'*' | b'#' | b'~' | b'/' | b'{' | b'+' | b'&' | b'@' | b'^' | b'%' | b'$' => {
+                self.joint(lexicon::BREAK)
+            }
             // A line break that some program wrote as an escape.
             b'\\' if matches!(self.peek(0), b'n' | b'r' | b't') => {
                 self.at += 1;
@@ -159,7 +230,7 @@ impl Reader<'_> {
                 true
             }
             b',' => {
-                self.comma = true;
+                self.marks |= lexicon::COMMA;
                 false
             }
             _ => self.full(),
@@ -182,11 +253,11 @@ impl Reader<'_> {
             _ if template => lexicon::TEMPLATE,
             Some(meaning) => meaning,
             None if holder && !is_markup(word) => lexicon::PLACE,
-            None => return self.clause.tokens.len() > 3,
+            None => return self.mark(0),
         };
         self.push(meaning, start, start + close + 1);
         self.at = start + close + 1;
-        meaning != lexicon::PLACE
+        meaning != lexicon::PLACE || (self.clause.all & !IDLE == 0 && self.joint(lexicon::BREAK))
     }
 
     /// `[SYSTEM]`, `[INST]`, `[/PRIORITY_INSTRUCTION]`: brackets around words of authority in capitals.
@@ -194,10 +265,10 @@ impl Reader<'_> {
         let rest = self.bytes.get(start..).unwrap_or_default();
         let window = rest.get(..48).unwrap_or(rest);
         let inner = memchr::memchr(b']', window).and_then(|close| window.get(1..close));
-        let Some(inner) = inner else { return self.clause.tokens.len() > 3 };
+        let Some(inner) = inner else { return self.mark(lexicon::BREAK) };
         let word = inner.strip_prefix(b"/").unwrap_or(inner);
         let meaning = if word == b"INST" { Some(lexicon::TEMPLATE) } else { label(word) };
-        let Some(meaning) = meaning else { return self.clause.tokens.len() > 3 };
+        let Some(meaning) = meaning else { return self.mark(lexicon::BREAK) };
         self.push(meaning, start, start + inner.len() + 2);
         self.at = start + inner.len() + 2;
         true
@@ -213,7 +284,7 @@ impl Reader<'_> {
             if part.0 == 0 && !(byte == b'\'' && self.at > start && self.peek(1).is_ascii_alphabetic()) {
                 break;
             }
-            if matches!(byte, 0xE2 | 0xE3) && (self.at_full_stop() || self.at_punctuation()) {
+            if matches!(byte, 0xC2 | 0xE2 | 0xE3 | 0xF0) && (self.at_full_stop() || self.punctuation().is_some()) {
                 break;
             }
             if self.at - start > MAX_WORD && self.text.is_char_boundary(self.at) {
@@ -253,10 +324,22 @@ impl Reader<'_> {
             Some((word, b"'s" | b"'S")) => (word, stem),
             _ => (whole, spelling),
         };
-        let mut meaning = if underscore || makeup.has(Makeup::DIGIT) { 0 } else { lexicon::meaning(spelling) };
+        let mut meaning = match makeup {
+            Makeup(Makeup::DIGIT) => lexicon::NUMBER,
+            _ if underscore || makeup.has(Makeup::DIGIT) => 0,
+            _ => lexicon::meaning(spelling),
+        };
         let in_code = next == b':' && after == b':' || matches!(next, b'!' | b'=' | b';' | b'[');
         if underscore && !in_code {
             meaning = if upper > 1 { label(whole).unwrap_or(0) } else { lexicon::NAME };
+        }
+        // Code behind a mark, as in `if (send(user))`, opens no sentence.
+        if next == b'(' || in_code {
+            meaning |= if self.marks & lexicon::BREAK != 0 { lexicon::CALLED } else { 0 };
+        }
+        // `bob Ignore all …`, but not the title `How To Ignore All …`.
+        if upper == 1 && meaning & lexicon::OVERRIDE != 0 && next == b' ' && after.is_ascii_lowercase() {
+            meaning |= if whole.first().is_some_and(u8::is_ascii_uppercase) { lexicon::CAPITAL } else { 0 };
         }
         if next == b'(' && word.len() > 2 && (underscore || matches!(after, b'\'' | b'"' | b')')) {
             meaning |= lexicon::NAME;
@@ -414,103 +497,13 @@ const TOP_LEVELS: &[&str] = &[
 pub(super) static TOP_LEVEL_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(TOP_LEVELS));
 
 /// Names of elements of HTML and of types, which stand in angle brackets without being place-holders.
-const MARKUP: &[&str] = &[
-    "a",
-    "abbr",
-    "address",
-    "article",
-    "aside",
-    "audio",
-    "b",
-    "blockquote",
-    "body",
-    "br",
-    "button",
-    "canvas",
-    "caption",
-    "center",
-    "cite",
-    "code",
-    "col",
-    "dd",
-    "del",
-    "details",
-    "div",
-    "dl",
-    "dt",
-    "em",
-    "embed",
-    "fieldset",
-    "figure",
-    "font",
-    "footer",
-    "form",
-    "head",
-    "header",
-    "hr",
-    "html",
-    "i",
-    "iframe",
-    "img",
-    "input",
-    "ins",
-    "label",
-    "legend",
-    "li",
-    "link",
-    "main",
-    "map",
-    "meta",
-    "nav",
-    "object",
-    "ol",
-    "option",
-    "p",
-    "param",
-    "path",
-    "picture",
-    "pre",
-    "q",
-    "s",
-    "samp",
-    "script",
-    "section",
-    "select",
-    "small",
-    "source",
-    "span",
-    "strong",
-    "style",
-    "sub",
-    "summary",
-    "sup",
-    "svg",
-    "table",
-    "tbody",
-    "td",
-    "template",
-    "textarea",
-    "tfoot",
-    "th",
-    "thead",
-    "time",
-    "title",
-    "tr",
-    "track",
-    "u",
-    "ul",
-    "var",
-    "video",
-    "xml",
-    "string",
-    "number",
-    "boolean",
-    "int",
-    "any",
-    "void",
-];
+const MARKUP: &str = "a abbr address article aside audio b blockquote body br button canvas caption center cite code col \
+    dd del details div dl dt em embed fieldset figure font footer form head header hr html i iframe img \
+    input ins label legend li link main map meta nav object ol option p param path picture pre q s samp \
+    script section select small source span strong style sub summary sup svg table tbody td template \
+    textarea tfoot th thead time title tr track u ul var video xml string number boolean int any void";
 
 fn is_markup(word: &[u8]) -> bool {
     let name = word.split(|byte| *byte == b' ').next().unwrap_or_default();
-    MARKUP.iter().any(|known| known.as_bytes() == name)
+    MARKUP.split(' ').any(|known| known.as_bytes() == name)
 }
