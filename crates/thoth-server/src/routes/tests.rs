@@ -49,24 +49,6 @@ enum Keeps {
     Postgres,
 }
 
-/// Has the same test run with each [`Keeps`].
-macro_rules! on_both {
-    ($($test:ident => $folder:ident, $postgres:ident);+ $(;)?) => {
-        $(
-            #[tokio::test]
-            async fn $folder() {
-                $test(Keeps::Folder).await;
-            }
-
-            #[tokio::test]
-            async fn $postgres() {
-                $test(Keeps::Postgres).await;
-            }
-        )+
-    };
-}
-use on_both;
-
 struct Reply {
     status: u16,
     headers: HeaderMap,

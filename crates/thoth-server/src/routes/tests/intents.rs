@@ -9,8 +9,14 @@ const INTENTS: &str = "version: \"1\"\ndefaults: { approval: auto }\n\
     scope:\n  approved: [read, write, often, rm]\n  intents:\n    triage: { tools: [read, rm] }\n\
     \x20   calendar: { tools: [read], otherwise: block }\n";
 
-on_both! {
-    opened_for => a_session_does_what_it_was_opened_for, a_session_does_what_it_was_opened_for_on_postgresql;
+#[tokio::test]
+async fn a_session_does_what_it_was_opened_for() {
+    opened_for(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn a_session_does_what_it_was_opened_for_on_postgresql() {
+    opened_for(Keeps::Postgres).await;
 }
 
 /// Defends: a tool that the session was not opened for asks, also where it is in the approved scope, or is blocked where the

@@ -199,9 +199,24 @@ const UNLIMITED: Rates = Rates {
     governance: NonZeroU32::MAX,
 };
 
-on_both! {
-    matrix => every_route_and_everything_wrong, every_route_and_everything_wrong_on_postgresql;
-    ending => keys_end, keys_end_on_postgresql;
+#[tokio::test]
+async fn every_route_and_everything_wrong() {
+    matrix(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn every_route_and_everything_wrong_on_postgresql() {
+    matrix(Keeps::Postgres).await;
+}
+
+#[tokio::test]
+async fn keys_end() {
+    ending(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn keys_end_on_postgresql() {
+    ending(Keeps::Postgres).await;
 }
 
 /// Defends invariants 5 and 6 at the door: for every route, who gets in and who does not, and in which words.

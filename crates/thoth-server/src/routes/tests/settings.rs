@@ -7,10 +7,34 @@ const AT: &str = "/acme/thoth/settings";
 /// A tool that is not in the scope is a violation, which is what a mode is about.
 const SCOPED: &str = "version: \"1\"\ndefaults: { approval: auto }\nscope: { approved: [read] }\n";
 
-on_both! {
-    strict => a_tenant_is_only_ever_stricter, a_tenant_is_only_ever_stricter_on_postgresql;
-    elsewhere => another_process_sets, another_process_sets_on_postgresql;
-    told => what_tools_agents_have, what_tools_agents_have_on_postgresql;
+#[tokio::test]
+async fn a_tenant_is_only_ever_stricter() {
+    strict(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn a_tenant_is_only_ever_stricter_on_postgresql() {
+    strict(Keeps::Postgres).await;
+}
+
+#[tokio::test]
+async fn another_process_sets() {
+    elsewhere(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn another_process_sets_on_postgresql() {
+    elsewhere(Keeps::Postgres).await;
+}
+
+#[tokio::test]
+async fn what_tools_agents_have() {
+    told(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn what_tools_agents_have_on_postgresql() {
+    told(Keeps::Postgres).await;
 }
 
 /// Defends invariants 5 and 6: nothing that is set loosens, one of two who set wins, and it is in the ledger.
