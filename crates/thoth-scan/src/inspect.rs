@@ -9,8 +9,6 @@
 
 mod address;
 mod argument_role;
-pub mod compat;
-
 mod detection;
 mod encoded;
 mod entropy;

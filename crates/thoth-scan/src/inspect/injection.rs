@@ -5,6 +5,7 @@
 //! ([`clause::signs`]); signs of different families add up over neighbouring clauses, and text that is hidden,
 //! encoded, or foreign to the table it stands in weighs more. Text that speaks about such attacks weighs less.
 
+mod carrier;
 mod clause;
 mod harm;
 mod layout;
@@ -153,6 +154,7 @@ fn message(kind: &str) -> &'static str {
         "injection.response" => "shapes what the model answers",
         "injection.planted_code" => "plants code in the model's answer",
         "injection.foreign_text" => "an instruction amid data",
+        "injection.carrier" => "an address that carries data away",
         "injection.encoded" => "an instruction in encoded text",
         "injection.hidden_text" => "an instruction in a hidden comment",
         "injection.invisible_text" => "text in characters that are never shown",
@@ -240,6 +242,10 @@ impl<'v> Reading<'v> {
             let mentions = clause.tokens.iter().filter(|token| token.meaning & lexicon::MENTION != 0).count();
             self.mentions = self.mentions.saturating_add(u8::try_from(mentions).unwrap_or(u8::MAX));
             self.mentioned = self.clause;
+        }
+        let room = self.places.len() < MAX_PLACES;
+        if clause.all & lexicon::CARRIER != 0 && self.mentions == 0 && room {
+            self.places.push(Place { range: clause.start..clause.end, points: THRESHOLD, kind: "injection.carrier" });
         }
         if let Some(shown) = self.signs(clause)
             && self.note(clause, shown)

@@ -7,8 +7,8 @@ use super::layout::LazyLayout;
 use super::lexicon::{
     ACT, AGENT, ALL, AUTHORITY, BECOME, BELONGINGS, BREAK, CALL, CALLED, CAPITAL, CODE, COMMA, COVERT, DISABLE,
     DISABLED, FIRST, FULFIL, GLYPH, GUARD, INVOKE, LEAK, LOUD, MENTION, MODEL, MUST, Meaning, NAME, NEW, NOT, NUMBER,
-    OVERRIDE, PLACE, PRECEDE, PRIOR, PROCESS, QUESTION, QUOTED, RESPONSE, RULES, SAY, SECRET, SELF, SHAPE, SOFTENER,
-    SPEAKER, SYSTEM, TAG, TASK, TELL, TEMPLATE, THAT, THIS, TODO, TOOL, USER, WORK, YOU, YOUR,
+    OBEY, OVERRIDE, PLACE, PRECEDE, PRIOR, PROCESS, QUESTION, QUOTED, RESPONSE, RULES, SAY, SECRET, SELF, SHAPE,
+    SOFTENER, SPEAKER, SYSTEM, TAG, TASK, TELL, TEMPLATE, THAT, THIS, TODO, TOOL, USER, WORK, YOU, YOUR,
 };
 use super::token::Clause;
 
@@ -191,8 +191,11 @@ pub(super) fn signs(clause: &Clause, around: Around<'_, '_>, mut sign: impl FnMu
     add(Family::Note, if noted > 0 && look.imperative(ACT | LEAK | SAY).is_some() { noted } else { 0 });
 }
 
-/// `Ignore all previous instructions`.
+/// `Ignore all previous instructions`, `do not follow your guidelines`.
 fn overrides(look: &Look<'_>) -> u8 {
+    if look.has(OBEY) && look.has(NOT) && look.has(RULES) {
+        return disobeys(look);
+    }
     if !look.has(OVERRIDE) || !look.has(RULES | GUARD | PRIOR) {
         return 0;
     }
@@ -223,6 +226,21 @@ fn overrides(look: &Look<'_>) -> u8 {
         (true, _) => 0,
         (false, true) => 6 - doubt,
         (false, false) => 2 - doubt,
+    }
+}
+
+/// `Do not follow your guidelines`; that something else is not to be followed, people tell each other.
+fn disobeys(look: &Look<'_>) -> u8 {
+    let Some(not) = look.imperative(NOT) else { return 0 };
+    let Some(obey) = look.find(not + 1, 2, OBEY) else { return 0 };
+    let Some(rules) = look.find(obey + 1, 6, RULES) else { return 0 };
+    let whose = |meaning| look.find(obey + 1, rules - obey, meaning).is_some();
+    if whose(YOUR | SYSTEM | MODEL) {
+        6
+    } else if whose(ALL) {
+        4
+    } else {
+        2
     }
 }
 

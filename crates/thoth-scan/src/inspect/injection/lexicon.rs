@@ -101,6 +101,8 @@ meanings! {
     AGENT = 39;
     /// Of an identifier: arguments in quotation marks follow.
     CALL = 40;
+    /// To do as one is told.
+    OBEY = 41;
     /// To use a tool.
     INVOKE = 44;
     /// That: what follows is to be said.
@@ -135,6 +137,8 @@ meanings! {
     CALLED = 60;
     /// Opens with a capital, and the next word does not.
     CAPITAL = 61;
+    /// Not a word: an address that carries data away.
+    CARRIER = 62;
 }
 
 /// Words and what they mean. A word may stand in several rows.
@@ -183,6 +187,7 @@ const WORDS: &[(Meaning, &str)] = &[
     (GUARD, "authentication authorization validation security checks restrictions confirmation safety access privileges permissions verification safeguards protections filters guardrails limits moderation policies sandbox controls"),
     (DISABLE, "bypass disable disabled suspend suspended skip ignore deactivate lift circumvent drop waive allow grant unrestricted elevated"),
     (INVOKE, "use using call run invoke execute retry llama usa utilisez appelez rufe verwende chame use chiama вызови используй"),
+    (OBEY, "follow obey heed"),
     (THAT, "that que dass che что"),
     (TASK, "task tasks goal objective query request assignment mission tarea tache aufgabe tarefa compito задача задание"),
     (FULFIL, "complete completed finish finished solve do perform execute accomplish prioritize switch focus continue proceed fulfil fulfill handle start begin"),

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::super::words::Words;
+use super::carrier;
 use super::lexicon::{self, Meaning, Spelling};
 
 /// One word, or one thing that is no word but counts as one.
@@ -249,7 +250,7 @@ impl Reader<'_> {
             || word.eq_ignore_ascii_case(b"</sys");
         let holder =
             !word.is_empty() && word.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b' ' | b'-'));
-        let meaning = match label(word) {
+        let meaning = match label(word).or_else(|| plain_label(word)) {
             _ if template => lexicon::TEMPLATE,
             Some(meaning) => meaning,
             None if holder && !is_markup(word) => lexicon::PLACE,
@@ -267,7 +268,7 @@ impl Reader<'_> {
         let inner = memchr::memchr(b']', window).and_then(|close| window.get(1..close));
         let Some(inner) = inner else { return self.mark(lexicon::BREAK) };
         let word = inner.strip_prefix(b"/").unwrap_or(inner);
-        let meaning = if word == b"INST" { Some(lexicon::TEMPLATE) } else { label(word) };
+        let meaning = if word == b"INST" { Some(lexicon::TEMPLATE) } else { label(word).or_else(|| plain_label(word)) };
         let Some(meaning) = meaning else { return self.mark(lexicon::BREAK) };
         self.push(meaning, start, start + inner.len() + 2);
         self.at = start + inner.len() + 2;
@@ -364,7 +365,9 @@ impl Reader<'_> {
         // The mark that ends the sentence is not part of the address.
         let marks = run.iter().rev().take_while(|byte| matches!(byte, b'.' | b'!' | b'?' | b';' | b':')).count();
         self.at += run.len() - marks;
-        self.push(lexicon::PLACE, start, self.at);
+        let before = self.bytes.get(..start).unwrap_or_default();
+        let carries = self.text.get(start..self.at).is_some_and(|address| carrier::carries(before, address));
+        self.push(lexicon::PLACE | if carries { lexicon::CARRIER } else { 0 }, start, self.at);
         self.full()
     }
 
@@ -486,6 +489,13 @@ fn label(words: &[u8]) -> Option<Meaning> {
     let meaning = lower.split(|c: char| !c.is_ascii_alphabetic()).fold(0, |all, word| all | lexicon::meaning_of(word));
     let authority = lexicon::AUTHORITY | lexicon::OVERRIDE | lexicon::DISABLE;
     (meaning & authority != 0).then_some(lexicon::TAG)
+}
+
+/// The same for a label that pretends to be a part of the model's prompt, in small letters.
+fn plain_label(word: &[u8]) -> Option<Meaning> {
+    const NAMES: [&str; 8] =
+        ["system", "important", "instruction", "instructions", "hidden", "inject", "admin", "override"];
+    NAMES.iter().any(|name| name.as_bytes() == word).then_some(lexicon::TAG)
 }
 
 /// Last labels of host names that text writes without a scheme.
