@@ -28,8 +28,9 @@ use crate::fault::Fault;
 use crate::limits::{Kind, Standing};
 use crate::noted::{About, Noted};
 use crate::query::read as read_query;
-use crate::{approvals, enforce, events, explain, hold, keys, random};
+use crate::{approvals, enforce, events, explain, hold, random};
 
+mod api_keys;
 mod fleet;
 mod ledger;
 mod policies;
@@ -71,10 +72,10 @@ fn served(route: Route) -> MethodRouter<Arc<App>> {
         Route::ListApprovals => on(asked, approvals_route),
         Route::ShowApproval => on(asked, approval_route),
         Route::ResolveApproval => on(asked, resolve_route),
-        Route::ListKeys => on(asked, keys_route),
-        Route::CreateKey => on(asked, create_key_route),
-        Route::RotateKey => on(asked, rotate_key_route),
-        Route::RevokeKey => on(asked, revoke_key_route),
+        Route::ListKeys => on(asked, api_keys::list),
+        Route::CreateKey => on(asked, api_keys::create),
+        Route::RotateKey => on(asked, api_keys::rotate),
+        Route::RevokeKey => on(asked, api_keys::revoke),
         Route::RegisterEndpoint => on(asked, fleet::register),
         Route::AddEndpoint => on(asked, fleet::add),
         Route::CheckInEndpoint => on(asked, fleet::check_in),
@@ -227,42 +228,6 @@ async fn resolve_route(
 ) -> Response {
     entry(app, request, (Need::Govern, Kind::Governance), Some(tenant), move |access, _, body| {
         approvals::resolve(&access, &token, &body).map(json)
-    })
-    .await
-}
-
-async fn keys_route(State(app): Served, Path(tenant): Path<String>, request: Request) -> Response {
-    entry(app, request, (Need::Look, Kind::Governance), Some(tenant), |access, app, _| {
-        keys::list(&app, &access).map(json)
-    })
-    .await
-}
-
-async fn create_key_route(State(app): Served, Path(tenant): Path<String>, request: Request) -> Response {
-    entry(app, request, (Need::Govern, Kind::Governance), Some(tenant), |access, app, body| {
-        keys::create(&app, &access, &body).map(|made| (StatusCode::CREATED, json(made)).into_response())
-    })
-    .await
-}
-
-async fn rotate_key_route(
-    State(app): Served,
-    Path((tenant, id)): Path<(String, String)>,
-    request: Request,
-) -> Response {
-    entry(app, request, (Need::Govern, Kind::Governance), Some(tenant), move |access, app, body| {
-        keys::rotate(&app, &access, &id, &body).map(|made| (StatusCode::CREATED, json(made)).into_response())
-    })
-    .await
-}
-
-async fn revoke_key_route(
-    State(app): Served,
-    Path((tenant, id)): Path<(String, String)>,
-    request: Request,
-) -> Response {
-    entry(app, request, (Need::Govern, Kind::Governance), Some(tenant), move |access, app, _| {
-        keys::revoke(&app, &access, &id).map(json)
     })
     .await
 }
