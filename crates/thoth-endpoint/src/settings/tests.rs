@@ -308,6 +308,14 @@ fn what_connections_are_checked_against() {
     }
 }
 
+/// Defends: whoever sets something that changes nothing hears so, and not that it is to come.
+#[test]
+fn a_setting_without_effect_says_so() {
+    let told = shown(&resolve("", &[], &[("THOTH_TLS_PIN_CACHE_SECONDS", "60")], &[]));
+    let line = told.lines().find(|line| line.starts_with("THOTH_TLS_PIN_CACHE_SECONDS")).unwrap();
+    assert!(line.ends_with("accepted, has no effect"), "{line}");
+}
+
 /// A secret that is used is not shown either, nor are those that it displaces.
 #[test]
 fn secrets_are_not_shown() {
