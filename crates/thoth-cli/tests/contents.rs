@@ -199,6 +199,10 @@ fn instructions_in_a_result_come_under_a_note() {
         let content = answer["result"]["content"].as_array().unwrap();
         assert!(content[0]["text"].as_str().unwrap().starts_with("Note by Thoth"), "{answer}");
         assert_eq!(content[1]["text"], injected);
+        let answer = run.ask("resources/read", json!({"uri": "file:///x"}));
+        let contents = answer["result"]["contents"].as_array().unwrap();
+        assert!(contents[0]["text"].as_str().unwrap().starts_with("Note by Thoth"), "{answer}");
+        assert_eq!(contents[1]["text"], injected);
         run.end();
         let mut run = Run::start(era, "inspect: {injection: {results: block}}", &answers);
         let answer = run.call("read", json!({}));
