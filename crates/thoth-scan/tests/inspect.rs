@@ -143,3 +143,29 @@ fn ordinary_calls_of_developers_are_not_asked_about() {
         assert_eq!(kinds, [(kind, action)], "{call}");
     }
 }
+
+/// Defends the machine behind a tool that hands its arguments to a program: none of them becomes an option that starts
+/// another one.
+#[test]
+fn options_that_start_programs() {
+    for (tool, document, found) in [
+        ("git_clone", r#"{"repo": "--upload-pack=touch /tmp/x"}"#, true),
+        ("git_clone", r#"{"url": "--upload-pack=touch /tmp/x"}"#, true),
+        ("git_clone", r#"{"url": "ext::sh -c touch% /tmp/x"}"#, true),
+        ("git_clone", r#"{"repository": "ext::sh -c touch% /tmp/x"}"#, true),
+        ("git_fetch", r#"{"remote": "origin", "branch": "--upload-pack=touch x"}"#, true),
+        ("git_checkout", r#"{"branch": "-c core.sshCommand=touch x"}"#, true),
+        ("connect", r#"{"host": "-oProxyCommand=touch x"}"#, true),
+        ("git_clone", r#"{"repo": "https://github.com/a/b.git", "branch": "feature/x-1", "depth": "-1"}"#, false),
+        ("git_log", r#"{"since": "-2 weeks", "path": "src"}"#, false),
+        ("run_tests", r#"{"args": ["--config=jest.config.js", "--exec=node"]}"#, false),
+        ("post", r#"{"message": "use --upload-pack=x to name the program"}"#, false),
+    ] {
+        let inspection = arguments(tool, document);
+        assert_eq!(
+            inspection.detections.iter().any(|one| one.class == Class::Shell),
+            found,
+            "{document}: {inspection:?}"
+        );
+    }
+}

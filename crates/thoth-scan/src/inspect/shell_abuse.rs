@@ -20,8 +20,15 @@ pub(super) fn find(leaf: &Leaf<'_>, decoded: &Decoded<'_>, hits: &mut Vec<Hit>) 
         Role::Command => dangerous(leaf, leaf.start(), hits),
         Role::Path | Role::Host | Role::Scalar | Role::Url | Role::Opaque | Role::Sql => {
             smuggled(leaf, &decoded.text, hits);
+            let text = leaf.start().trim_start();
             if leaf.role == Role::Path && is_option(leaf.start()) {
                 hits.push(hit(leaf, "shell.option", Confidence::Medium, "an option where a file is expected"));
+            } else if matches!(leaf.role, Role::Url | Role::Host) && is_option(text) {
+                hits.push(hit(leaf, "shell.option", Confidence::Medium, "an option where an address is expected"));
+            } else if starts_program(text) && !takes_options(leaf.key) {
+                hits.push(hit(leaf, "shell.option", Confidence::High, "an option that starts a program"));
+            } else if leaf.role != Role::Sql && names_program(text) {
+                hits.push(hit(leaf, "shell.transport", Confidence::High, "an address that starts a program"));
             }
         }
         Role::Search | Role::Prose => {}
@@ -227,6 +234,61 @@ fn is_option(text: &str) -> bool {
     let short = rest.starts_with(|first: char| first.is_ascii_alphabetic())
         && (rest.len() == 1 || rest.contains(['/', '=', '~', ':']));
     long || short
+}
+
+/// Options of ordinary programs whose value is run.
+const STARTING: &[&str] = &[
+    "--upload-pack",
+    "--receive-pack",
+    "--upload-archive",
+    "--exec",
+    "--exec-path",
+    "--config-env",
+    "--open-files-in-pager",
+    "--extcmd",
+    "--rsh",
+    "--rsync-path",
+    "--ssh-command",
+    "--proxy-command",
+    "--checkpoint-action",
+    "--to-command",
+    "--use-compress-program",
+    "--use-askpass",
+    "--info-script",
+    "--pager",
+];
+
+/// `--upload-pack=…`, `-oProxyCommand=…`, `-c core.sshCommand=…`: options by which a program starts another one.
+fn starts_program(text: &str) -> bool {
+    if !text.starts_with('-') {
+        return false;
+    }
+    let (name, value) = text.split_once(['=', ' ', '\t']).unwrap_or((text, ""));
+    if STARTING.contains(&name) {
+        return !value.trim().is_empty();
+    }
+    // A setting of git or ssh that names a program.
+    let setting = match name {
+        "-c" | "--config" | "-o" => value.trim_start(),
+        _ => text.strip_prefix("-o").or_else(|| text.strip_prefix("-c")).unwrap_or_default(),
+    };
+    let key = setting.split(['=', ' ']).next().unwrap_or_default().to_ascii_lowercase();
+    key.len() < setting.len()
+        && (["command", "pager", "editor", "hookspath", "askpass", "fsmonitor", "helper", "gitproxy", "uploadpack"]
+            .iter()
+            .any(|end| key.ends_with(end))
+            || key.starts_with("alias."))
+}
+
+/// Whether an argument is there for options of a program.
+fn takes_options(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["arg", "opt", "flag", "param"].iter().any(|part| key.contains(part))
+}
+
+/// `ext::sh -c …`: transports of git that start what they name.
+fn names_program(text: &str) -> bool {
+    text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("ext::")) && text.len() > 5
 }
 
 /// What makes a command dangerous whoever asked for it. Each row: kind, pattern, reason. Patterns see the command as

