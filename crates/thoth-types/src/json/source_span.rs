@@ -8,9 +8,13 @@ pub fn to_raw(body: &[u8], decoded: &[usize]) -> Vec<usize> {
     let mut out = Vec::with_capacity(decoded.len());
     let mut wanted = decoded.iter().copied().peekable();
     let (mut raw, mut text) = (0, 0);
-    while let Some(&next) = wanted.peek() {
+    let plain_at = |raw: usize| {
         let rest = body.get(raw..).unwrap_or_default();
-        let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+        memchr::memchr(b'\\', rest).unwrap_or(rest.len())
+    };
+    // Looked for once, however many offsets stand before it.
+    let mut plain = plain_at(raw);
+    while let Some(&next) = wanted.peek() {
         if next <= text + plain {
             out.push(raw + (next - text));
             wanted.next();
@@ -18,6 +22,7 @@ pub fn to_raw(body: &[u8], decoded: &[usize]) -> Vec<usize> {
         }
         raw += plain;
         text += plain;
+        plain = 0;
         let (raw_width, text_width) = escape_width(body.get(raw..).unwrap_or_default());
         if raw_width == 0 {
             out.push(body.len());
@@ -31,6 +36,7 @@ pub fn to_raw(body: &[u8], decoded: &[usize]) -> Vec<usize> {
         }
         raw += raw_width;
         text += text_width;
+        plain = plain_at(raw);
     }
     out
 }
