@@ -41,12 +41,15 @@ pub(super) fn runs(
 
 fn decoded(run: &str) -> Option<(Encoding, String)> {
     let run = run.trim_matches(['-', '/']);
-    if run.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let digits = run.get(..run.len() & !1)?;
-        let bytes: Option<Vec<u8>> = digits.as_bytes().chunks_exact(2).map(hex_pair).collect();
-        if let Some(text) = bytes.and_then(text_of) {
-            return Some((Encoding::Hex, text));
-        }
+    let pairs = || run.as_bytes().chunks_exact(2).map(hex_pair);
+    // Most are numbers and identifiers, and show it at once.
+    let opens =
+        || pairs().take(OPENING / 2).all(|byte| byte.is_some_and(|byte| !is_odd(char::from(byte)) || byte >= 0x80));
+    if run.as_bytes().iter().all(u8::is_ascii_hexdigit)
+        && opens()
+        && let Some(text) = pairs().collect::<Option<Vec<u8>>>().and_then(text_of)
+    {
+        return Some((Encoding::Hex, text));
     }
     // A whole number of characters: one left over carries no byte.
     let whole = if run.len() % 4 == 1 { run.get(..run.len() - 1)? } else { run };
@@ -85,8 +88,9 @@ fn is_odd(c: char) -> bool {
 }
 
 fn hex_pair(pair: &[u8]) -> Option<u8> {
-    let digit = |at: usize| pair.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+    let [high, low] = pair else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()
 }
 
 /// Bytes as text, if a person could have written them.

@@ -175,6 +175,12 @@ impl<'r> Text<'r> {
         &self.anomalies
     }
 
+    /// Of how many pieces the view was put together: none where it is the raw text.
+    #[must_use]
+    pub const fn pieces(&self) -> usize {
+        self.map.len()
+    }
+
     /// Whether the view is the raw text and nothing was found.
     #[must_use]
     pub fn is_plain(&self) -> bool {

@@ -42,6 +42,10 @@ impl Map {
         Self { runs: Vec::new() }
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.runs.len()
+    }
+
     /// `len` bytes at `raw` were copied to `view`. Joins the run before where it continues it.
     pub(super) fn copied(&mut self, view: usize, raw: usize, len: usize) {
         if let Some(last) = self.runs.last_mut()

@@ -316,8 +316,16 @@ fn plain_prefix(rest: &str) -> (usize, Option<Next<'_>>) {
     let bytes = rest.as_bytes();
     let mut at = 0;
     loop {
-        let Some(next) = bytes.iter().skip(at).position(|byte| is_special(*byte)) else { return (bytes.len(), None) };
-        at += next;
+        let tail = bytes.get(at..).unwrap_or_default();
+        // Many bytes at once, where nothing is special for long.
+        let near = tail.iter().take(32).position(|byte| is_special(*byte));
+        let chunks =
+            tail.chunks(32).take_while(|chunk| !chunk.iter().fold(false, |some, byte| some | is_special(*byte)));
+        let clear = if near.is_some() { 0 } else { 32 * chunks.count() };
+        let Some(next) = near.or_else(|| tail.iter().skip(clear).position(|byte| is_special(*byte))) else {
+            return (bytes.len(), None);
+        };
+        at += clear + next;
         let tail = rest.get(at..).unwrap_or_default();
         let next = match bytes.get(at) {
             Some(b'&') => escape::entity(tail).map(|(text, len)| Next::Entity(text, len)),

@@ -135,28 +135,47 @@ const fn leet_letter(byte: u8) -> Option<u8> {
 
 /// Every word that has letters and marks, with the letters that the marks stand for. As long as the text.
 fn leet(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for word in text.split_inclusive(char::is_whitespace) {
+    let mut out = text.as_bytes().to_vec();
+    for word in out.split_mut(u8::is_ascii_whitespace) {
         let (mut marks, mut letters) = (false, false);
-        for byte in word.bytes() {
-            marks |= leet_letter(byte).is_some();
+        for &byte in word.iter() {
+            marks |= respelled(byte) != byte;
             letters |= byte.is_ascii_alphabetic();
         }
         if !(marks && letters) {
-            out.push_str(word);
             continue;
         }
-        let mut rest = word.chars();
-        while let Some(c) = rest.next() {
-            let letter = u8::try_from(c).ok().and_then(leet_letter).map_or(c, char::from);
-            // Two ones in a row are the double `l` of `all`; a single one is an `i`.
-            if c == '1' && rest.as_str().starts_with('1') {
-                rest.next();
-                out.push_str("ll");
-            } else {
-                out.push(letter);
-            }
+        // Two ones in a row are the double `l` of `all`; a single one is an `i`.
+        let mut from = 0;
+        while let Some(at) = word.get(from..).and_then(|rest| rest.windows(2).position(|pair| pair == b"11")) {
+            word.iter_mut().skip(from + at).take(2).for_each(|one| *one = b'l');
+            from += at + 2;
         }
+        word.iter_mut().for_each(|byte| *byte = respelled(*byte));
     }
-    out
+    // INVARIANT: only ASCII took the place of ASCII.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// A byte, or the letter that it stands for.
+const fn respelled(byte: u8) -> u8 {
+    const LETTERS: [u8; 256] = {
+        let mut letters = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            #[expect(clippy::cast_possible_truncation, reason = "the loop ends at 256")]
+            let mark = byte as u8;
+            #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+            {
+                letters[byte] = match leet_letter(mark) {
+                    Some(letter) => letter,
+                    None => mark,
+                };
+            }
+            byte += 1;
+        }
+        letters
+    };
+    #[expect(clippy::indexing_slicing, reason = "a byte is always within a table of 256")]
+    LETTERS[byte as usize]
 }
