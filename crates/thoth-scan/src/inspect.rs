@@ -10,6 +10,7 @@
 mod address;
 mod argument_role;
 mod detection;
+mod effort;
 mod encoded;
 mod entropy;
 mod injection;

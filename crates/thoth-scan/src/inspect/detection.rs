@@ -153,6 +153,8 @@ pub enum Incomplete {
     TooLong,
     /// More values than are judged by what they are used for, where the settings refuse what was not looked at.
     TooManyValues,
+    /// More in it that must be looked at closely than any document has that is not made for that.
+    TooDense,
     /// JSON in strings in JSON, deeper or more of it than the settings' caps.
     TooDeep,
 }
@@ -165,6 +167,7 @@ impl Incomplete {
             Self::TooManyDetections => "too_many_detections",
             Self::TooLong => "too_long",
             Self::TooManyValues => "too_many_values",
+            Self::TooDense => "too_dense",
             Self::TooDeep => "too_deep",
         }
     }

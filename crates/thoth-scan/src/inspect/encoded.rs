@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use thoth_text::next_run;
+
 use super::argument_role::Role;
 use super::detection::{Class, Confidence};
 use super::leaf::{Hit, Leaf, LeafKind};
@@ -22,13 +24,13 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
         return;
     }
     let bytes = leaf.text.as_bytes();
-    let member = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-');
-    let mut at = 0;
-    while at < bytes.len() {
-        let run = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| member(byte)).count();
-        if run >= MIN_RUN
-            && let Some(body) = leaf.text.get(at..at + run.min(MAX_RUN))
-        {
+    let member = |at: usize| {
+        bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-'))
+    };
+    let mut from = 0;
+    while let Some(run) = next_run(bytes, from, MIN_RUN, member) {
+        from = run.end;
+        if let Some(body) = leaf.text.get(run.start..run.end.min(run.start + MAX_RUN)) {
             // In an address the slashes part segments; look at each.
             let parts = if leaf.role == Role::Url { body.split('/').collect() } else { vec![body] };
             for part in parts {
@@ -41,7 +43,7 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
                     hits.push(Hit {
                         class: Class::Secrets,
                         kind: "secrets.encoded_text",
-                        range: at..at + run,
+                        range: run,
                         confidence,
                         message: "text in base64 where plain words belong",
                     });
@@ -49,7 +51,6 @@ pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
                 }
             }
         }
-        at += run + 1;
     }
 }
 

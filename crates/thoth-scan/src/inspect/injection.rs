@@ -20,6 +20,7 @@ use aho_corasick::AhoCorasick;
 use thoth_text::{AnomalyKind, Encoding, Limits, Text};
 
 use super::detection::{Class, Confidence, Direction};
+use super::effort::{self, Effort};
 use super::leaf::{Hit, Leaf, LeafKind};
 
 use clause::{Around, FAMILIES, Family, Sign, Todo};
@@ -45,25 +46,6 @@ static LEET_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
 });
 
-/// How much of the hidden comments of a document is read a second time, as hidden: all are read as part of their texts.
-#[derive(Debug)]
-pub(super) struct Comments(usize);
-
-impl Default for Comments {
-    fn default() -> Self {
-        Self(64 * 1024)
-    }
-}
-
-impl Comments {
-    /// What of a comment is read, and leaves so much less.
-    fn take<'c>(&mut self, comment: &'c str) -> &'c str {
-        let taken = comment.get(..comment.floor_char_boundary(self.0)).unwrap_or_default();
-        self.0 -= taken.len();
-        taken
-    }
-}
-
 /// Whether a leaf is long enough to instruct anybody. A short argument is a value, not a speech.
 pub(super) fn may_instruct(leaf: &Leaf<'_>) -> bool {
     let shortest = if leaf.direction == Direction::Arguments { 2 * SHORTEST } else { SHORTEST };
@@ -71,12 +53,12 @@ pub(super) fn may_instruct(leaf: &Leaf<'_>) -> bool {
 }
 
 /// Finds instructions to a model in a leaf.
-pub(super) fn find(leaf: &Leaf<'_>, comments: &mut Comments, hits: &mut Vec<Hit>) {
-    find_within(leaf, Limits::default(), comments, hits);
+pub(super) fn find(leaf: &Leaf<'_>, effort: &mut Effort, hits: &mut Vec<Hit>) {
+    find_within(leaf, Limits::default(), effort, hits);
 }
 
 /// The same with other limits to what is decoded.
-pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, comments: &mut Comments, hits: &mut Vec<Hit>) {
+pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, hits: &mut Vec<Hit>) {
     if !may_instruct(leaf) {
         return;
     }
@@ -84,6 +66,9 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, comments: &mut Commen
     if text.is_plain() && token::is_one_address(leaf.text) {
         return;
     }
+    // What is not ASCII, and what is spelled in escapes, is read letter by letter.
+    let wide = leaf.text.bytes().filter(|byte| *byte >= 0x80).count();
+    effort.reads(leaf.text.len() + wide / 2 + effort::PIECE * text.pieces());
     let least = if leaf.direction == Direction::Arguments { SURE } else { THRESHOLD };
     // What stands beside a secret and wants it sent somewhere.
     let secret = hits.iter().any(|hit| hit.class == Class::Secrets);
@@ -93,12 +78,14 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, comments: &mut Commen
         place.range = text.raw_range(place.range.clone());
     }
     for segment in text.segments() {
+        effort.reads(effort::SEGMENT);
         let bonus = if segment.encoding.is_invisible() { 5 } else { 2 };
         // Leetspeak is the respelling of a whole text with digits in it: what it adds must be beyond doubt.
         let leet = segment.encoding == Encoding::Leet;
         if leet && !LEET_WORDS.as_ref().is_some_and(|words| words.is_match(&segment.text)) {
             continue;
         }
+        effort.reads(segment.text.len());
         let bonus = if leet { 0 } else { bonus };
         let inner = read(&segment.text, How { bonus, secret: false, by_line: how.by_line && leet, ..how });
         let plain = ["injection.override", "injection.secrecy", "injection.leak"];
@@ -118,8 +105,9 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, comments: &mut Commen
         if anomaly.kind == AnomalyKind::HiddenComment
             && let Some(comment) = leaf.text.get(anomaly.raw.clone())
         {
-            let inner =
-                read(Text::read(comments.take(comment)).view(), How { bonus: 2, secret: false, by_line: false, ..how });
+            let comment = comment.get(..comment.floor_char_boundary(effort.comments)).unwrap_or_default();
+            effort.comments -= comment.len();
+            let inner = read(Text::read(comment).view(), How { bonus: 2, secret: false, by_line: false, ..how });
             places.extend(inner.into_iter().map(|place| Place {
                 range: anomaly.raw.clone(),
                 kind: "injection.hidden_text",

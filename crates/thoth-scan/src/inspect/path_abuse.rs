@@ -46,11 +46,18 @@ pub(super) fn find(leaf: &Leaf<'_>, decoded: &Decoded<'_>, settings: &InspectSet
 
 /// Whether a value that names nothing is a path all the same.
 fn looks_like_path(text: &str) -> bool {
-    let mark = |part: &[u8]| {
-        matches!(part, [b'.', b'.', b'/' | b'\\', ..] | [b'%', b'2', b'e' | b'E', ..] | [b':', b'\\', ..])
-    };
     let bytes = text.as_bytes();
-    let marked = || (0..bytes.len()).any(|at| bytes.get(at..).is_some_and(mark));
+    let [second, third] = [1, 2].map(|at| bytes.get(at..).unwrap_or_default());
+    // Without a way out, so that many bytes are looked at at once.
+    let marked = || {
+        let mark = |a: u8, b: u8, c: u8| {
+            ((a == b'.') & (b == b'.') & ((c == b'/') | (c == b'\\')))
+                | ((a == b'%') & (b == b'2') & (c | 0x20 == b'e'))
+                | ((a == b':') & (b == b'\\'))
+        };
+        let within = bytes.iter().zip(second).zip(third).fold(false, |some, ((a, b), c)| some | mark(*a, *b, *c));
+        within || text.ends_with(":\\")
+    };
     (text.starts_with(['/', '~', '.', '\\']) || marked())
         && memchr::memchr3(b'\n', b'<', b'{', bytes).is_none()
         && text.split_whitespace().count() <= 3
@@ -204,8 +211,10 @@ fn command_paths(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit
     if !worth.is_match(leaf.text) {
         return;
     }
-    let separators = [' ', '\t', '\n', ';', '|', '&', '<', '>', '(', ')', '"', '\'', '`', '=', ',', '@'];
-    for word in leaf.text.split(separators).filter(|word| word.len() > 3 && word.len() < 512) {
+    let parts = |c| {
+        matches!(c, ' ' | '\t' | '\n' | ';' | '|' | '&' | '<' | '>' | '(' | ')' | '"' | '\'' | '`' | '=' | ',' | '@')
+    };
+    for word in leaf.text.split(parts).filter(|word| word.len() > 3 && word.len() < 512) {
         let word = word.strip_prefix("$HOME").or_else(|| word.strip_prefix("${HOME}")).unwrap_or(word);
         let walked = Walked::of(word);
         if allowed(&walked.path, settings) || matches!(walked.path.as_ref(), "/etc" | "/root") {

@@ -29,8 +29,9 @@ fn hit(kind: &'static str, range: std::ops::Range<usize>, confidence: Confidence
     Hit { class: Class::PersonalData, kind, range, confidence, message }
 }
 
-/// Finds personal data in a leaf.
-pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
+/// Finds personal data in a leaf. Returns what was read for that besides the text, in bytes.
+pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) -> usize {
+    let mut spent = 0;
     let bytes = leaf.text.as_bytes();
     let before = hits.len();
     if leaf.survey.may_have_numbers() {
@@ -43,7 +44,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
                 continue;
             }
             let sure = |hit: &Hit| hit.confidence >= settings.min_confidence;
-            hits.extend(card::check(leaf, &group).filter(sure));
+            hits.extend(card::check(leaf, &group, &mut spent).filter(sure));
             if leaf.kind != LeafKind::Number {
                 hits.extend(national::check(leaf, &group).filter(sure));
             }
@@ -60,6 +61,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
             contact::find_phone(leaf.text, hits);
         }
     }
+    spent
 }
 
 /// A run of digits with single separators, as people write long numbers.

@@ -13,6 +13,7 @@ use thoth_types::json::{Kind, Limits, Tape, Value, WalkPath, to_raw};
 
 use super::argument_role::{Role, Tool, declared};
 use super::detection::{Action, Class, Detection, Direction, Incomplete, Inspection};
+use super::effort::{self, Effort};
 use super::leaf::{Hit, Leaf, LeafKind, drop_covered};
 use super::percent::Decoded;
 use super::settings::InspectSettings;
@@ -47,7 +48,7 @@ pub(super) struct Walk<'s> {
     /// How many more names are asked for their role.
     new_roles: usize,
     quota: Quota,
-    comments: injection::Comments,
+    effort: Effort,
     /// How many values are still read alone.
     alone: usize,
     /// The values that are not.
@@ -102,7 +103,7 @@ impl<'s> Walk<'s> {
             roles: HashMap::new(),
             new_roles: MAX_NAMES,
             quota: Quota::default(),
-            comments: injection::Comments::default(),
+            effort: Effort::of(0),
             alone: crowd::MAX_ALONE,
             crowds: Crowds::default(),
             found: Vec::new(),
@@ -117,6 +118,7 @@ impl<'s> Walk<'s> {
         }
         let settled = (self.direction == Direction::Results).then_some(Role::Prose);
         let (role, source) = (settled.unwrap_or(Role::Scalar), Source::of(root));
+        self.effort = Effort::of(root.raw().len());
         self.value(root, Place { key: "", named: None, role, schema, settled, level: 0, source });
         self.read_crowds(false, source);
         self.found.sort_by_key(|detection| (detection.span.start, detection.class));
@@ -228,6 +230,7 @@ impl<'s> Walk<'s> {
     /// A string that may be JSON, read into a tape. Returns whether its values were looked at.
     fn document(&mut self, outer: Value<'_>, text: &str, tape: &mut Tape, place: Place<'_>) -> bool {
         let limits = Limits { max_bytes: self.settings.max_bytes, ..Limits::default() };
+        self.effort.reads(effort::JSON + text.len() / 4);
         let Ok(inner) = tape.parse(text.as_bytes(), &limits) else { return false };
         if !matches!(inner.kind(), Kind::Object | Kind::Array) {
             return false;
@@ -271,6 +274,7 @@ impl<'s> Walk<'s> {
         if says_nothing(text, kind, place.role) {
             return;
         }
+        self.effort.reads(effort::VALUE);
         let alone = kind == LeafKind::Number || text.len() >= crowd::LONG || self.alone > 0;
         let abusable = self.direction == Direction::Arguments && kind == LeafKind::Text && !self.quota.is_told();
         let survey = if alone || abusable { Survey::of(text) } else { Survey::default() };
@@ -284,7 +288,7 @@ impl<'s> Walk<'s> {
         }
         if self.incomplete.is_none() && abusable {
             if !self.quota.is_used_up() && (!quota::counts(&leaf) || self.quota.take(&leaf)) {
-                abuse(&leaf, self.settings, &mut hits);
+                self.effort.reads(abuse(&leaf, self.settings, &mut hits));
             } else {
                 self.quota.tell(&leaf, &mut hits);
             }
@@ -294,7 +298,7 @@ impl<'s> Walk<'s> {
         }
         let refused = self.quota.is_used_up() && hits.iter().any(|hit| self.refuses_unjudged(hit));
         if alone && self.incomplete.is_none() && kind != LeafKind::Number {
-            injection::find(&leaf, &mut self.comments, &mut hits);
+            injection::find(&leaf, &mut self.effort, &mut hits);
         } else if !alone && text.len() >= SHORTEST_WORD {
             self.join(value, &leaf, &mut hits, place.source);
         }
@@ -307,6 +311,14 @@ impl<'s> Walk<'s> {
             // Nothing that is found further changes that.
             self.incomplete = self.incomplete.or(Some(Incomplete::TooManyValues));
         }
+        self.end_where_spent();
+    }
+
+    /// Ends the walk of a document that costs more than any other.
+    fn end_where_spent(&mut self) {
+        if self.effort.is_spent() {
+            self.incomplete = self.incomplete.or(Some(Incomplete::TooDense));
+        }
     }
 
     /// Whether a class that was not looked for in all values refuses the document by that alone.
@@ -318,8 +330,8 @@ impl<'s> Walk<'s> {
     fn carried(&mut self, leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
         let blank = mark::blanked(leaf.text);
         let unmarked = Leaf { text: &blank, ..*leaf };
-        secret::find(&unmarked, self.settings, hits);
-        personal::find(&unmarked, self.settings, hits);
+        self.effort.reads(secret::find(&unmarked, self.settings, hits));
+        self.effort.reads(personal::find(&unmarked, self.settings, hits));
         let sure = hits.iter().filter(|hit| hit.confidence >= self.settings.min_confidence).count();
         if sure > self.settings.max_detections {
             // Refused already; nothing that is found further changes that.
@@ -399,8 +411,8 @@ const fn shortest(role: Role) -> usize {
     }
 }
 
-/// What only arguments can do.
-fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
+/// What only arguments can do. Returns what that costs, in bytes read.
+fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) -> usize {
     // Commands and prose are judged as they stand.
     let decoded = match leaf.role {
         Role::Command | Role::Prose => Decoded::plain(leaf.start()),
@@ -413,6 +425,12 @@ fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
     }
     sql_abuse::find(leaf, &decoded, hits);
     encoded::find(leaf, hits);
+    let halves = match leaf.role {
+        Role::Prose => 0,
+        Role::Command => 3,
+        _ => 1 + usize::from(decoded.rounds),
+    };
+    halves * leaf.start().len() / 2
 }
 
 /// Moves spans in the text of a string to where they stand in the document.

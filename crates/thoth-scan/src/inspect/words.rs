@@ -141,6 +141,12 @@ impl Seek<'_> {
         // Without an anchor there is no dead state.
         self.dfa.is_special(self.state)
     }
+
+    /// How long the words are that end here.
+    pub(super) fn lengths(&self) -> impl Iterator<Item = usize> {
+        let words = (0..self.dfa.match_len(self.state)).map(|at| self.dfa.match_pattern(self.state, at));
+        words.map(|word| self.dfa.pattern_len(word))
+    }
 }
 
 /// The words that end in a state.

@@ -243,9 +243,9 @@ impl Spelling {
         self.0 = self.0.rotate_left(5) ^ byte as u64;
     }
 
-    pub(super) fn of(word: &str) -> Self {
+    pub(super) fn of(word: &[u8]) -> Self {
         let mut spelling = Self::default();
-        word.bytes().for_each(|byte| spelling.push(byte));
+        word.iter().for_each(|byte| spelling.push(byte.to_ascii_lowercase()));
         spelling
     }
 
@@ -287,7 +287,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table = Table { meanings: HashMap::default(), filter: [0; 256] };
     for (meaning, words) in WORDS {
         for word in words.split(' ') {
-            let spread = Spelling::of(word).spread();
+            let spread = Spelling::of(word.as_bytes()).spread();
             *table.meanings.entry(spread).or_default() |= meaning;
             let (row, bit) = filter_place(spread);
             if let Some(row) = table.filter.get_mut(row) {
@@ -309,8 +309,8 @@ pub(super) fn meaning(word: Spelling) -> Meaning {
     table.meanings.get(&spread).copied().unwrap_or(0)
 }
 
-/// What a word in lower case means.
-pub(super) fn meaning_of(word: &str) -> Meaning {
+/// What a word in any case means.
+pub(super) fn meaning_of(word: &[u8]) -> Meaning {
     meaning(Spelling::of(word))
 }
 

@@ -10,7 +10,7 @@ fn kinds(text: &str) -> Vec<&'static str> {
     let mut hits = Vec::new();
     // As in the walk: what stands beside a secret weighs more.
     super::super::secret::find(&leaf, &super::super::InspectSettings::default(), &mut hits);
-    find(&leaf, &mut Comments::default(), &mut hits);
+    find(&leaf, &mut Effort::of(leaf.text.len()), &mut hits);
     hits.retain(|hit| hit.class == Class::Injection);
     for hit in &hits {
         assert!(text.get(hit.range.clone()).is_some(), "a range on boundaries of characters");
@@ -151,13 +151,13 @@ fn ordinary_text_is_left_alone() {
 fn the_lexicon_is_well_formed() {
     assert!(token::TOP_LEVEL_WORDS.is_built());
     assert_eq!(lexicon::glyphs("请忽略指令").count(), 2);
-    assert!(lexicon::meaning_of("ignore") & lexicon::OVERRIDE != 0);
+    assert!(lexicon::meaning_of(b"ignore") & lexicon::OVERRIDE != 0);
     let mut spelled = std::collections::HashMap::new();
     for word in lexicon::all_words() {
         let read = Text::read(word);
         assert_eq!(read.view().to_lowercase(), word, "matched on the normalised view, so written as it is there");
-        assert!(lexicon::meaning_of(word) != 0, "{word} is in the table");
-        let other = *spelled.entry(lexicon::Spelling::of(word)).or_insert(word);
+        assert!(lexicon::meaning_of(word.as_bytes()) != 0, "{word} is in the table");
+        let other = *spelled.entry(lexicon::Spelling::of(word.as_bytes())).or_insert(word);
         assert_eq!(other, word, "two words of one number");
     }
 }

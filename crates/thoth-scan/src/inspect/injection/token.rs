@@ -485,8 +485,7 @@ fn label(words: &[u8]) -> Option<Meaning> {
     if upper * 2 < words.len() {
         return None;
     }
-    let lower = String::from_utf8(words.to_ascii_lowercase()).unwrap_or_default();
-    let meaning = lower.split(|c: char| !c.is_ascii_alphabetic()).fold(0, |all, word| all | lexicon::meaning_of(word));
+    let meaning = words.split(|byte| !byte.is_ascii_alphabetic()).fold(0, |all, word| all | lexicon::meaning_of(word));
     let authority = lexicon::AUTHORITY | lexicon::OVERRIDE | lexicon::DISABLE;
     (meaning & authority != 0).then_some(lexicon::TAG)
 }

@@ -204,6 +204,11 @@ pub(super) fn sensitive(path: &str) -> Option<(&'static str, Confidence, &'stati
     if path.len() < SHORTEST {
         return None;
     }
+    let credential_file = Some(("path.credential_file", Confidence::High, "a file that holds credentials"));
+    // What is sensitive has one of these, but for a few names.
+    if !path.bytes().fold(false, |some, byte| some | matches!(byte, b'/' | b'.' | b'_')) {
+        return if FILE_WORDS.has_in_any_case(path) { credential_file } else { None };
+    }
     let lower = in_lower_case(path);
     let lower = lower.trim_end_matches('/');
     let name = lower.rsplit('/').next().unwrap_or(lower);
@@ -226,7 +231,7 @@ pub(super) fn sensitive(path: &str) -> Option<(&'static str, Confidence, &'stati
         || ENDINGS.ends(name, |_, _| true).is_some()
         || (name.ends_with(".json") && name.contains("service") && name.contains("account"))
     {
-        return Some(("path.credential_file", Confidence::High, "a file that holds credentials"));
+        return credential_file;
     }
     let env = name == ".env"
         || name.strip_prefix(".env.").is_some_and(|rest| !TEMPLATES.contains(&rest))

@@ -1,10 +1,7 @@
 //! Words that say what the number beside them is.
 
-use aho_corasick::dfa::DFA;
-use aho_corasick::{Input, MatchKind, automaton::Automaton as _};
-
 use super::super::leaf::Leaf;
-use super::super::words::Words;
+use super::super::words::{Anywhere, Words};
 
 /// How much of what stands before a number is looked at, in bytes.
 const BEFORE: usize = 48;
@@ -13,14 +10,11 @@ const NAME: usize = 96;
 
 /// A list of words that announce one kind of number.
 #[derive(Debug)]
-pub(super) struct Announcers(Option<DFA>);
+pub(super) struct Announcers(Anywhere);
 
 impl Announcers {
     pub(super) fn new(words: &[&str]) -> Self {
-        // INVARIANT: the words are ours and few, so building cannot fail; a test holds it.
-        let mut dfa = DFA::builder();
-        dfa.ascii_case_insensitive(true).match_kind(MatchKind::Standard).prefilter(false);
-        Self(dfa.build(words).ok())
+        Self(Anywhere::new(words))
     }
 
     /// Whether the name of a value, or what stands right before an offset in it, speaks of one of the words.
@@ -30,10 +24,11 @@ impl Announcers {
 
     /// Whether one of the words stands in a text, and is not part of another word.
     fn stand_in(&self, text: &[u8]) -> bool {
-        let Some(dfa) = &self.0 else { return true };
         let letter = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphabetic);
-        dfa.try_find_overlapping_iter(Input::new(text))
-            .is_ok_and(|mut found| found.any(|word| !letter(word.start().checked_sub(1)) && !letter(Some(word.end()))))
+        let Some(mut seek) = self.0.seek() else { return true };
+        (1..).zip(text).any(|(end, byte)| {
+            seek.meets(*byte) && !letter(Some(end)) && seek.lengths().any(|length| !letter(end.checked_sub(length + 1)))
+        })
     }
 }
 
@@ -61,7 +56,7 @@ mod tests {
     #[test]
     fn words_stand_alone() {
         let card = Announcers::new(&["card", "cards", "social security"]);
-        assert!(card.0.is_some());
+        assert!(card.0.seek().is_some());
         for (text, expected) in [
             ("Card", true),
             ("cards:", true),

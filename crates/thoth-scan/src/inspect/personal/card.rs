@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::super::detection::Confidence;
+use super::super::effort;
 use super::super::leaf::{Hit, Leaf, LeafKind};
 use super::super::words::Words;
 use super::announcer::{Announcers, last_word_is};
@@ -72,8 +73,8 @@ static OTHER_NUMBERS: LazyLock<Words> = LazyLock::new(|| {
     ])
 });
 
-/// Judges a group of digits.
-pub(super) fn check(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
+/// Judges a group of digits. Adds what that costs to `spent`.
+pub(super) fn check(leaf: &Leaf<'_>, group: &DigitGroup, spent: &mut usize) -> Option<Hit> {
     if !group.is_clean() || !(13..=19).contains(&group.digits) || !issued(group.values()) || !luhn(group.values()) {
         return None;
     }
@@ -87,9 +88,10 @@ pub(super) fn check(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
     if group.separator.is_some() && !grouped {
         return None;
     }
+    *spent += effort::CARD;
     let line = leaf.line(group.start);
     let named = WORDS.announce(leaf, group.start);
-    let other = last_word_is(line.key, &OTHER_NUMBERS) || announced_by_other(leaf, group.start);
+    let other = !named && (last_word_is(line.key, &OTHER_NUMBERS) || announced_by_other(leaf, group.start));
     let confidence = match (grouped, named, other, leaf.kind) {
         (true, _, false, _) | (_, true, _, _) => Confidence::High,
         (false, false, true, _) => return None,

@@ -6,6 +6,7 @@ use thoth_types::json::{Value, WalkPath, to_raw};
 
 use super::super::argument_role::Role;
 use super::super::detection::{Class, Detection, Incomplete};
+use super::super::effort::Effort;
 use super::super::leaf::{Hit, Leaf, LeafKind};
 use super::super::{injection, preview, secret};
 use super::crowd::{self, Crowd, Member};
@@ -70,11 +71,12 @@ impl Walk<'_> {
         self.carried(&leaf, &mut hits);
         if self.incomplete.is_none() {
             if may_instruct {
-                injection::find_within(&leaf, crowd::LIMITS, &mut self.comments, &mut hits);
+                injection::find_within(&leaf, crowd::LIMITS, &mut self.effort, &mut hits);
             }
-            place_apart(crowd, &leaf, &mut self.comments, &mut hits);
+            place_apart(crowd, &leaf, &mut self.effort, &mut hits);
             self.settle(&mut hits);
             self.report_crowd(crowd, &path, &hits, source);
+            self.end_where_spent();
         }
         self.path = path;
     }
@@ -124,7 +126,7 @@ impl Walk<'_> {
 }
 
 /// Finds out in which values it is where the respelling of all says something: its place is all of them.
-fn place_apart(crowd: &Crowd, all: &Leaf<'_>, comments: &mut injection::Comments, hits: &mut Vec<Hit>) {
+fn place_apart(crowd: &Crowd, all: &Leaf<'_>, effort: &mut Effort, hits: &mut Vec<Hit>) {
     let is_apart = |hit: &Hit| hit.kind == "injection.encoded" && crowd.touched(hit.range.clone()).count() > 1;
     let Some(found) = hits.iter().find(|hit| is_apart(hit)).cloned() else { return };
     hits.retain(|hit| !is_apart(hit));
@@ -134,7 +136,7 @@ fn place_apart(crowd: &Crowd, all: &Leaf<'_>, comments: &mut injection::Comments
         let start = all.line(from).start;
         let leaf = Leaf::new(text, "", LeafKind::Text, Role::Prose, all.direction);
         let mut own = Vec::new();
-        injection::find(&leaf, comments, &mut own);
+        injection::find(&leaf, effort, &mut own);
         hits.extend(own.into_iter().map(|hit| Hit { range: start + hit.range.start..start + hit.range.end, ..hit }));
         from = start + text.len() + 1;
     }

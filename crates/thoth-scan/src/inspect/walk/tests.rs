@@ -27,7 +27,7 @@ fn found(text: &str, role: Role) -> Vec<Hit> {
     secret::find(&leaf, &settings, &mut hits);
     personal::find(&leaf, &settings, &mut hits);
     abuse(&leaf, &settings, &mut hits);
-    injection::find(&leaf, &mut injection::Comments::default(), &mut hits);
+    injection::find(&leaf, &mut Effort::of(text.len()), &mut hits);
     hits
 }
 
@@ -327,5 +327,33 @@ proptest! {
                 prop_assert!(same || found.class == Class::Injection, "{:?} of {} in {:?}", found, document, together);
             }
         }
+    }
+}
+
+/// Defends the bound on what a document costs, and that it is far from documents in which there is only much of one thing.
+#[test]
+fn only_a_document_that_is_dense_all_over_is_not_read_to_its_end() {
+    let inspected = |piece: &str, size: usize| {
+        let text = format!("\"{}\"", piece.repeat(1024 / piece.len()));
+        let document = format!("{{\"query\":[{}]}}", vec![text; size / 1024].join(","));
+        let mut tape = Tape::new();
+        let value = tape.parse(document.as_bytes(), &Limits { max_bytes: 4 << 20, ..Limits::default() }).unwrap();
+        let settings = InspectSettings::default();
+        let result = super::super::inspect_result("tool", value, &settings).incomplete;
+        (super::super::inspect_arguments("tool", value, None, &settings).incomplete, result)
+    };
+    let dense =
+        "世界。token=世界 ch4pters r3veal th1s b4ndwidth %2e DE88370400440532013000 c29tZSBvcmRpbmFyeSB3b3Jkcw ";
+    assert_eq!(inspected(dense, 1 << 20).0, Some(Incomplete::TooDense));
+    assert_eq!(inspected(dense, 64 << 10), (None, None));
+    for piece in [
+        "指令。",
+        "ein Übermaß an Umlauten, ",
+        "reveal th1s b4ndwidth, ",
+        "c29tZSBvcmRpbmFyeSB3b3Jkcw ",
+        "https://a.example/%20 ",
+        "token=none ",
+    ] {
+        assert_eq!(inspected(piece, 1 << 20).1, None, "{piece}");
     }
 }

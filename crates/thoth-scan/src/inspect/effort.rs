@@ -1,0 +1,48 @@
+//! What was spent on a document, in bytes read: nearly all documents are read once or twice. A document in which every byte
+//! is of interest to all detectors at once is none that people or programs write, and is not read to its end.
+
+/// What a value costs however short it is, and what a string costs that is JSON.
+pub(super) const VALUE: usize = 12;
+pub(super) const JSON: usize = 64;
+/// What a piece of the view of a text costs.
+pub(super) const PIECE: usize = 2;
+/// What looking at a segment costs however short it is.
+pub(super) const SEGMENT: usize = 16;
+/// What looking at an opening of a secret costs.
+pub(super) const OPENING: usize = 12;
+
+/// What asking about a number costs that may be a payment card.
+pub(super) const CARD: usize = 64;
+
+/// How much of the hidden comments of a document is read a second time, as hidden: all are read as part of their texts.
+const MAX_COMMENTS: usize = 64 * 1024;
+
+/// How often each byte of a document may be read on average.
+const TIMES: usize = 2;
+/// How much may be read beyond that: enough for whatever stands in a short document.
+const BEYOND: usize = 512 * 1024;
+
+/// What is left to spend.
+#[derive(Debug)]
+pub(super) struct Effort {
+    left: usize,
+    /// Of hidden comments.
+    pub(super) comments: usize,
+}
+
+impl Effort {
+    /// For a document of so many bytes.
+    pub(super) const fn of(length: usize) -> Self {
+        Self { left: length.saturating_mul(TIMES).saturating_add(BEYOND), comments: MAX_COMMENTS }
+    }
+
+    /// So many bytes are read.
+    pub(super) const fn reads(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+
+    /// Whether nothing is left.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+}
