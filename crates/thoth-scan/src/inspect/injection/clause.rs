@@ -235,12 +235,10 @@ fn disobeys(look: &Look<'_>) -> u8 {
     let Some(obey) = look.find(not + 1, 2, OBEY) else { return 0 };
     let Some(rules) = look.find(obey + 1, 6, RULES) else { return 0 };
     let whose = |meaning| look.find(obey + 1, rules - obey, meaning).is_some();
-    if whose(YOUR | SYSTEM | MODEL) {
-        6
-    } else if whose(ALL) {
-        4
-    } else {
-        2
+    match (whose(YOUR | SYSTEM | MODEL), whose(ALL)) {
+        (true, _) => 6,
+        (false, true) => 4,
+        (false, false) => 2,
     }
 }
 
