@@ -90,6 +90,7 @@ impl Found<'_> {
             threat: None,
             rule: Arc::from(rule),
             pointer,
+            bytes: None,
             message,
             remedy: Arc::from(remedy),
             evidence: Evidence::plain(evidence),

@@ -1,6 +1,7 @@
 //! What a scan found, in the shape in which all outputs show it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -31,6 +32,8 @@ pub struct Reported {
     pub rule: Arc<str>,
     /// Where in the definition or entry.
     pub pointer: String,
+    /// Which bytes of the unescaped string there; none of a client's configuration.
+    pub bytes: Option<Range<usize>>,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -50,6 +53,7 @@ impl Reported {
             threat: Some(finding.threat),
             rule: finding.rule,
             pointer: finding.pointer,
+            bytes: Some(finding.bytes),
             message: finding.message,
             remedy: finding.remedy,
             evidence: finding.evidence,
@@ -59,6 +63,11 @@ impl Reported {
     /// The documented name of the threat, or what stands for it.
     pub fn threat(&self) -> &'static str {
         self.threat.map_or("CONFIGURATION", Threat::as_str)
+    }
+
+    /// The first byte and the one behind the last.
+    pub fn byte_range(&self) -> Option<[usize; 2]> {
+        self.bytes.as_ref().map(|bytes| [bytes.start, bytes.end])
     }
 
     /// For scripts.
@@ -72,6 +81,7 @@ impl Reported {
             "severity": self.severity.as_str(),
             "rule_id": &*self.rule,
             "pointer": self.pointer,
+            "bytes": self.byte_range(),
             "message": self.message,
             "remedy": &*self.remedy,
             "evidence": {

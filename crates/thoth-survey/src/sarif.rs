@@ -105,6 +105,7 @@ fn result(finding: &Reported, ids: &[&str]) -> Value {
             "threat_type": finding.threat(),
             "severity": finding.severity.as_str(),
             "pointer": pointer,
+            "bytes": finding.byte_range(),
             "evidence": finding.evidence.raw,
             "evidence_normalised": finding.evidence.normalised,
         },
