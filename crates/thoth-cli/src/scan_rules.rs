@@ -3,6 +3,7 @@
 //! They hold wherever definitions are scanned: while a server is governed, in scans, and where a pin is looked at or
 //! approved. One file that cannot be read is not one rule less: nothing is scanned, and nothing governed, until it can.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,7 +43,10 @@ fn load(folder: &Path, more: &[PathBuf]) -> Result<Option<RuleSet>, String> {
     }
     let read = |path: &PathBuf| Ok((shown(path), text(path)?));
     let files: Vec<(String, String)> = paths.iter().map(read).collect::<Result<_, String>>()?;
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let mut known = HashSet::new();
+    // The same file twice, as when it is tried out and is in place already, is one file.
+    let files = files.iter().filter(|(_, text)| known.insert(&**text));
+    let files: Vec<(&str, &str)> = files.map(|(name, text)| (&**name, &**text)).collect();
     RuleSet::with_files(&files).map(Some).map_err(|error| error.to_string())
 }
 

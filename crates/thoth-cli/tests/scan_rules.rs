@@ -102,6 +102,10 @@ fn a_rule_in_the_folder_holds_everywhere() {
     assert_eq!(scanned.status.code(), Some(1), "{scanned:?}");
     let scanned: Value = serde_json::from_slice(&scanned.stdout).unwrap();
     assert_eq!(scanned["findings"][0]["rule_id"], "house.all-notes", "{scanned}");
+    assert_eq!(scanned["findings"][0]["bytes"], json!([6, 15]), "{scanned}");
+    // The file that is in place already may be tried out.
+    let again = world.thoth(&["scan", "--tools", "tools.json", "--rules", "home/scan-rules/house.toml"]);
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
 }
 
 /// Defends: a rule file that cannot be read is not one rule less. Nothing starts, nothing is scanned, and the place of the

@@ -40,6 +40,7 @@
 mod concept;
 mod detector;
 mod evaluate;
+mod example;
 mod pattern;
 mod prose;
 mod read;
@@ -148,10 +149,10 @@ impl RuleSet {
     /// The shipped rules and those of more files, each a name for messages and its text.
     ///
     /// # Errors
-    /// The first mistake, with its place.
+    /// The first mistake, with its place. An example of such a file that its rule does not keep is one, too.
     pub fn with_files(files: &[(&str, &str)]) -> Result<Self, RuleError> {
         let all: Vec<(&str, &str)> = SHIPPED.iter().chain(files).copied().collect();
-        read::read(&all)
+        read::read(&all, SHIPPED.len())
     }
 
     /// The rules, in the order in which they are written.

@@ -11,7 +11,7 @@ use super::concept::{Concept, Concepts, MOST_CONCEPTS};
 use super::detector::{Detector, DetectorEntry};
 use super::pattern;
 use super::vocabulary::Builder;
-use super::{Rule, RuleSet};
+use super::{Rule, RuleSet, example};
 use crate::role::Role;
 use crate::threat::{Severity, Threat};
 
@@ -46,8 +46,9 @@ fn fault<T>(at: usize, message: impl Into<String>) -> Outcome<T> {
     Err(Fault { at, message: message.into() })
 }
 
-/// Reads files together: all words first, then the rules that use them.
-pub(super) fn read(files: &[(&str, &str)]) -> Result<RuleSet, RuleError> {
+/// Reads files together: all words first, then the rules that use them. The examples of the first `tested` files are held
+/// against their rules by tests, and those of the others here.
+pub(super) fn read(files: &[(&str, &str)], tested: usize) -> Result<RuleSet, RuleError> {
     let mut vocabulary = Builder::default();
     let mut documents = Vec::new();
     for (name, text) in files {
@@ -71,7 +72,29 @@ pub(super) fn read(files: &[(&str, &str)]) -> Result<RuleSet, RuleError> {
     let openers = openers(&rules);
     let orders = ORDERS.iter().filter_map(|name| vocabulary.concept(name)).collect();
     let negator = vocabulary.concept(NEGATOR);
-    Ok(RuleSet { vocabulary, rules, openers, orders, negator, detectors })
+    let set = RuleSet { vocabulary, rules, openers, orders, negator, detectors };
+    for (name, text, document) in documents.iter().skip(tested) {
+        examples(document.as_table(), &set).map_err(|fault| placed(name, text, fault))?;
+    }
+    Ok(set)
+}
+
+/// Holds the examples of a file against its rules.
+fn examples(table: &Table, set: &RuleSet) -> Outcome<()> {
+    for entry in tables(table, "rule")? {
+        let entry = Entry::new(entry);
+        let id = entry.text("id")?.0;
+        let Some(rule) = set.rules.iter().find(|rule| &*rule.id == id) else { continue };
+        for (key, wanted) in [("positive", true), ("negative", false)] {
+            for (text, at) in entry.list(key)? {
+                if example::finds(set, rule, &text) != wanted {
+                    let finds = if wanted { "does not find" } else { "finds" };
+                    return fault(at, format!("the rule `{id}` {finds} its {key} example `{text}`"));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Every match of a pattern has a term of its first place; that is how the pattern is come by.

@@ -2,21 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::example::finds as found;
 use super::*;
-use thoth_text::Text;
-
-/// The rules that find something in a text, in any role that they apply to.
-fn found(set: &RuleSet, rule: &Rule, example: &str) -> bool {
-    let prose = rule.roles.iter().copied().find(|role| !role.is_identifier());
-    let role = prose.or(rule.roles.first().copied()).unwrap_or(Role::Description);
-    let mut scratch = Scratch::default();
-    let mut matched = Vec::new();
-    // A description is about what its first sentence says.
-    let alone = matches!(rule.roles.first(), Some(Role::ParameterText | Role::ParameterName));
-    let own = if alone { Concepts::default() } else { set.purpose(example, false, &mut scratch) };
-    set.evaluate(&Text::read(example), role, &own, &mut scratch, &mut matched);
-    matched.iter().any(|found| found.rule.id == rule.id && !found.mentioned)
-}
 
 /// Every rule finds what it says it finds and passes over what it says it passes over.
 #[test]
@@ -90,6 +77,14 @@ fn mistakes_have_a_place() {
         (
             with(("reason", "raison")),
             "local.toml:11:1: unknown key `raison`; known are id, version, threat, severity, message, reason, remedy, reference, match, across, where, with, unless, softened_by, unless_topic, positive, negative",
+        ),
+        (
+            with(("[\"xyzzy\"]\nnegative", "[\"xyzzy\", \"xyz\"]\nnegative")),
+            "local.toml:15:22: the rule `local.one` does not find its positive example `xyz`",
+        ),
+        (
+            with(("[\"abc\"]", "[\"say xyzzy\"]")),
+            "local.toml:16:13: the rule `local.one` finds its negative example `say xyzzy`",
         ),
         (with(("local.one", "injection.override")), "local.toml:5:1: there is a rule `injection.override` already"),
         ("version = ".to_owned(), "local.toml:1:11: string values must be quoted, expected literal string"),
