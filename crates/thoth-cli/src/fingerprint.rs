@@ -24,7 +24,7 @@ const DIGITS: usize = 16;
 /// `thoth fingerprint`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 done, and nothing differs from --baseline; 1 something differs; 2 something could not be read.
+Exit codes: 0 done, or nothing there to read, and nothing differs from --baseline; 1 something differs; 2 something could not be read.
 
 Examples:
   thoth fingerprint -- npx -y @modelcontextprotocol/server-memory

@@ -16,7 +16,7 @@ use thoth_shell::terminal::{json_line, line};
 /// `thoth report`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 nothing found, 1 findings at or above --severity, 2 something could not be scanned.
+Exit codes: 0 nothing found, or nothing there to scan, 1 findings at or above --severity, 2 something could not be scanned.
 
 Examples:
   thoth report --yes --output report.md

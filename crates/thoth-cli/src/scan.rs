@@ -31,7 +31,7 @@ pub(crate) const PARTIAL: u8 = 2;
 /// `thoth scan`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 nothing found, 1 findings at or above --severity, 2 something could not be scanned.
+Exit codes: 0 nothing found, or nothing there to scan, 1 findings at or above --severity, 2 something could not be scanned.
 
 Examples:
   thoth scan

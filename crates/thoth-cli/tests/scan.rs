@@ -621,9 +621,15 @@ fn usage_errors() {
         &["scan", "--env", "X=1", ".mcp.json"],
         &["fingerprint", "--tools", "notes.json", "--baseline", "nowhere"],
         &["scan", "nowhere.json"],
+        &["scan", "ftp://mcp.example.com/"],
     ] {
         let answer = world.thoth(words);
         assert_eq!(answer.code, 2, "{words:?}: {}{}", answer.stdout, answer.stderr);
     }
+    // What is wrong is told, and not what is not: the address is no file, and the file is no client's.
+    let address = world.thoth(&["scan", "ftp://mcp.example.com/"]);
+    assert!(address.stderr.contains("https://") && !address.stderr.contains("no file"), "{}", address.stderr);
+    let definitions = world.thoth(&["scan", "notes.json", "--json"]).json();
+    assert!(definitions["not_scanned"][0]["hint"].as_str().unwrap().contains("--tools"), "{definitions}");
     assert!(!world.was_started() && !world.home().join(".thoth").exists());
 }

@@ -255,7 +255,8 @@ impl Warden {
         if *severity < Severity::Warning {
             return;
         }
-        let detail = harmless(&format!("{severity} in the {kind} `{name}`: {message} ({rule})"));
+        let named = if name.is_empty() { String::new() } else { format!(" `{name}`") };
+        let detail = harmless(&format!("{severity} in the {kind}{named}: {message} ({rule})"));
         let incident = Incident { kind: EventType::ToolFlagged, detail: &detail, refusal: None };
         if let Err(error) = self.gate.note(&self.caller, &incident, (self.clock)()) {
             NO_EVIDENCE.say(&error.to_string());

@@ -10,7 +10,7 @@ use thoth_types::Severity;
 
 use crate::approvals::times::clock;
 use crate::approvals::{USUAL_WIDTH, width};
-use thoth_shell::cells::{cell, oddities, wrapped};
+use thoth_shell::cells::{cell, columns, oddities, wrapped};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, CARE, DIM, line, styled};
 
@@ -72,8 +72,14 @@ pub(crate) fn definition(pin: &Pin, version: &Version) -> Result<(), Failure> {
     let room = width().unwrap_or(USUAL_WIDTH).saturating_sub(6).max(20);
     for threat in thoth_proxy::scan_definition(pin.key.kind, &version.fingerprint) {
         let style = if threat.severity == Severity::Critical { BAD } else { CARE };
-        let text = format!("{}: {} ({})", threat.severity, threat.message, threat.rule);
-        wrapped(&text, room).into_iter().try_for_each(|text| line(styled(style, format_args!("  ! {text}"))))?;
+        let mut lines = wrapped(&format!("{}: {}", threat.severity, threat.message), room);
+        // A rule's id is for copying: it stands on one line.
+        let rule = format!("({})", cell(&threat.rule, room.saturating_sub(2)));
+        match lines.last_mut() {
+            Some(last) if columns(last) + 1 + columns(&rule) <= room => *last = format!("{last} {rule}"),
+            _ => lines.push(rule),
+        }
+        lines.into_iter().try_for_each(|text| line(styled(style, format_args!("  ! {text}"))))?;
     }
     for field in diff(None, &version.fingerprint) {
         line(styled(DIM, format_args!("  {}", cell(&field.field, 64))))?;

@@ -8,7 +8,7 @@ use thoth_survey::catalogue::Origin;
 use thoth_survey::missed::Missed;
 use thoth_survey::visits::Job;
 use thoth_survey::way::way;
-use thoth_survey::{Collected, Fill, configuration};
+use thoth_survey::{Collected, Fill, configuration, tools_file};
 
 use crate::clients::{ClientFile, Machine, Reach as Far, parse};
 use thoth_shell::config_file;
@@ -36,6 +36,9 @@ pub(crate) fn collect(
                 let origin = Origin::File(path.clone());
                 let mut missed = Missed::new(&stem, origin, "unreadable", problem.message);
                 missed.hint = problem.hint;
+                if host.is_none() && tools_file::read(path).is_ok() {
+                    missed.hint = Some("it holds definitions of tools: name it with --tools".to_owned());
+                }
                 collected.missed.push(missed);
             }
         }

@@ -99,6 +99,13 @@ impl TargetArgs {
             let way = Way::Command { command: self.command.clone(), variables, directory: None };
             jobs.push(Job { server, origin, way });
         }
+        if let Some(text) = self.targets.iter().find(|text| !is_address(text) && has_scheme(text)) {
+            return Err(Failure::usage(format!(
+                "`{}`: servers are visited at https:// addresses",
+                harmless_text(text)
+            ))
+            .hint("http:// is for servers on this very machine; a file is named by its path"));
+        }
         for text in self.targets.iter().filter(|text| is_address(text)) {
             let (server, shown) =
                 named(text).map_err(|error| Failure::usage(format!("`{}`: {error}", harmless_text(text))))?;
@@ -143,6 +150,14 @@ impl TargetArgs {
 fn is_address(text: &str) -> bool {
     text.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
         || text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://"))
+}
+
+/// Whether a target is an address of some kind: files are not named like that.
+fn has_scheme(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+    })
 }
 
 /// `NAME=VALUE`, or `NAME` for what we have ourselves.
