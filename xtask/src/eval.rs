@@ -53,6 +53,8 @@ struct Measured {
     side_by_side: Option<Value>,
     /// What the inspection found, one object a file.
     inspected: Vec<Value>,
+    /// What a scan costs.
+    cost: Option<Value>,
     /// The table with other scanners.
     peers: Option<String>,
 }
@@ -72,13 +74,16 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
             bail!("{flag}: there is no file `{}`", path.display());
         }
     }
-    let mut measured = Measured { rows: None, side_by_side: None, inspected: Vec::new(), peers: None };
+    let mut measured = Measured { rows: None, side_by_side: None, cost: None, inspected: Vec::new(), peers: None };
     if !definitions.is_empty() {
         report::step("scan definitions");
         measured.rows = Some(Rows::read(&example(workspace, "eval", &definitions, "--rows")?)?);
         let tables = example(workspace, "eval", &definitions, "--json")?;
         let tables: Value = serde_json::from_str(&tables).context("cannot read what `eval --json` printed")?;
         measured.side_by_side = tables.get("false alarms side by side").cloned();
+        report::step("measure what a scan costs");
+        let cost = example(workspace, "scan_cost", &[], "--json")?;
+        measured.cost = Some(serde_json::from_str(&cost).context("cannot read what `scan_cost --json` printed")?);
         if let (true, Some(rows)) = (*peers, &measured.rows) {
             let files = definitions.iter().map(|(_, path)| std::path::absolute(path)).collect::<Result<Vec<_>, _>>()?;
             measured.peers = Some(peers::measure(workspace, &files, rows)?);

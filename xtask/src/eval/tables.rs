@@ -12,6 +12,9 @@ pub(super) fn all(measured: &Measured) -> String {
     let mut text = String::new();
     if let Some(rows) = &measured.rows {
         definitions(rows, measured.side_by_side.as_ref(), &mut text);
+        if let Some(measured) = &measured.cost {
+            cost(measured, &mut text);
+        }
         text.push_str(measured.peers.as_deref().unwrap_or_default());
     }
     for set in &measured.inspected {
@@ -50,6 +53,25 @@ fn definitions(rows: &Rows, side_by_side: Option<&Value>, text: &mut String) {
         let each = rows.milliseconds * 1000.0 / tools;
         text.push_str(&format!("Time: {each:.0} µs for a row, with its peers and with reading it, in one thread.\n\n"));
     }
+}
+
+/// What a scan costs, as `scan_cost` measured it, beside what it may.
+fn cost(measured: &Value, text: &mut String) {
+    const ROWS: [(&str, &str, &str, u32); 4] = [
+        ("a tool of 1 kB", "tool_1k_us", "µs", 20),
+        ("a tool of 10 kB", "tool_10k_us", "µs", 150),
+        ("a look-alike among 5,000 names", "look_alike_us", "µs", 10),
+        ("the slowest megabyte that a search finds", "worst_1mb_ms", "ms", 20),
+    ];
+    text.push_str("### What a scan costs\n\n| what | best of many rounds, one thread | at most |\n|---|---:|---:|\n");
+    for (what, key, unit, most) in ROWS {
+        let shown = measured
+            .get(key)
+            .and_then(Value::as_f64)
+            .map_or_else(|| "?".to_owned(), |cost| format!("{cost:.1} {unit}"));
+        text.push_str(&format!("| {what} | {shown} | {most} {unit} |\n"));
+    }
+    text.push('\n');
 }
 
 fn left_out(rows: &Rows, text: &mut String) {
