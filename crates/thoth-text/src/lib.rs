@@ -15,11 +15,13 @@
 
 mod anomaly;
 mod decode;
+pub mod entropy;
 mod escape;
 mod fold;
 mod invisible;
 mod map;
 mod normalise;
+pub mod percent;
 mod respell;
 mod survey;
 

@@ -36,7 +36,7 @@ pub(super) fn judge(host: &str) -> Judged {
     if host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%') {
         return judge_folded(&in_lower_case(host), false);
     }
-    let decoded = super::percent::decode(host);
+    let decoded = thoth_text::percent::decode(host);
     if decoded.text.is_ascii() {
         return judge_folded(&in_lower_case(&decoded.text), decoded.rounds > 0);
     }

@@ -8,10 +8,11 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 use unicode_normalization::UnicodeNormalization as _;
 
+use thoth_text::percent::{self, Decoded};
+
 use super::argument_role::Role;
 use super::detection::{Class, Confidence};
 use super::leaf::{Hit, Leaf};
-use super::percent::{self, Decoded};
 use super::settings::InspectSettings;
 
 use sensitive::sensitive;

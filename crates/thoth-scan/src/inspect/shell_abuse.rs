@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
+use thoth_text::percent::Decoded;
+
 use super::argument_role::Role;
 use super::detection::{Class, Confidence};
 use super::leaf::{Hit, Leaf};
-use super::percent::Decoded;
 use super::words::Words;
 use option::{is_option, names_program, starts_program, takes_options};
 

@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
+use thoth_text::percent::Decoded;
+
 use super::argument_role::Role;
 use super::detection::{Class, Confidence};
 use super::leaf::{Hit, Leaf, LeafKind};
-use super::percent::Decoded;
 
 /// The shortest words that are smuggled SQL without any sign: `1 or true`.
 const SHORTEST_WORDS: usize = 9;

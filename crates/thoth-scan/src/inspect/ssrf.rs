@@ -83,7 +83,7 @@ fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut V
         orders(rest, broken || slashes != "//" || !is_one_of(USUAL), hits.get_mut(from..).unwrap_or_default());
         // An address inside the parameters of an address: open redirects and proxies.
         let query = rest.split_once('?').map_or("", |(_, query)| query);
-        let inner = super::percent::decode(query);
+        let inner = thoth_text::percent::decode(query);
         if let Some((_, rest)) = inner.text.split_once("://")
             && judge(host_of(rest)).reach == Reach::Metadata
         {

@@ -9,15 +9,15 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use thoth_text::Survey;
+use thoth_text::percent::{self, Decoded};
 use thoth_types::json::{Kind, Limits, Tape, Value, WalkPath, to_raw};
 
 use super::argument_role::{Role, Tool, declared};
 use super::detection::{Action, Class, Detection, Direction, Incomplete, Inspection};
 use super::effort::{self, Effort};
 use super::leaf::{Hit, Leaf, LeafKind, drop_covered};
-use super::percent::Decoded;
 use super::settings::InspectSettings;
-use super::{encoded, injection, mark, path_abuse, percent, personal, preview, secret, shell_abuse, sql_abuse, ssrf};
+use super::{encoded, injection, mark, path_abuse, personal, preview, secret, shell_abuse, sql_abuse, ssrf};
 
 use crowds::Crowds;
 use quota::Quota;

@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::super::detection::{Class, Confidence, Direction};
-use super::super::entropy::bits_per_byte;
 use super::super::leaf::{Hit, Leaf};
 use super::super::settings::InspectSettings;
 use super::super::words::Anywhere;
 use super::assigned::{NAME, Values, is_name};
 use super::placeholder::{has_pair, is_placeholder};
+use thoth_text::entropy::bits_per_byte;
 
 /// Words that announce a secret, in the languages in which people write notes and configuration.
 pub(super) const WORDS: &[&str] = &[

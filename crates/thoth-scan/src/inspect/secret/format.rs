@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::super::detection::{Class, Confidence};
-use super::super::entropy::distinct;
 use super::super::leaf::Hit;
 use super::placeholder;
+use thoth_text::entropy::distinct;
 
 /// Which bytes the body of a token is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::super::detection::{Class, Confidence};
-use super::super::entropy::{bits_per_byte, distinct};
 use super::super::leaf::Hit;
 use super::format::Alphabet;
 use super::placeholder;
+use thoth_text::entropy::{bits_per_byte, distinct};
 
 /// A shape that needs code to be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

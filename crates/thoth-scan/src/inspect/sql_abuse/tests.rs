@@ -6,7 +6,7 @@ use super::*;
 fn kind(role: Role, text: &str) -> Option<&'static str> {
     let leaf = Leaf::new(text, "x", LeafKind::Text, role, Direction::Arguments);
     let mut hits = Vec::new();
-    find(&leaf, &super::super::percent::decode(text), &mut hits);
+    find(&leaf, &thoth_text::percent::decode(text), &mut hits);
     hits.first().map(|hit| hit.kind.trim_start_matches("sql."))
 }
 

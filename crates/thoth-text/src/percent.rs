@@ -4,16 +4,16 @@ use std::borrow::Cow;
 
 /// What percent decoding led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Decoded<'t> {
+pub struct Decoded<'t> {
     /// The text once nothing is left to decode, or after [`MAX_ROUNDS`].
-    pub(super) text: Cow<'t, str>,
+    pub text: Cow<'t, str>,
     /// How many rounds changed something: two and more is an encoding of an encoding.
-    pub(super) rounds: u8,
+    pub rounds: u8,
 }
 
 impl<'t> Decoded<'t> {
     /// A text that is taken as it stands.
-    pub(super) const fn plain(text: &'t str) -> Self {
+    pub const fn plain(text: &'t str) -> Self {
         Self { text: Cow::Borrowed(text), rounds: 0 }
     }
 }
@@ -22,7 +22,7 @@ impl<'t> Decoded<'t> {
 const MAX_ROUNDS: u8 = 4;
 
 /// Decodes `%XX` until nothing changes. Bytes that are no UTF-8 become the replacement character.
-pub(super) fn decode(text: &str) -> Decoded<'_> {
+pub fn decode(text: &str) -> Decoded<'_> {
     let mut current = Cow::Borrowed(text);
     let mut rounds = 0;
     while rounds < MAX_ROUNDS {

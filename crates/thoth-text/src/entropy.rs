@@ -12,7 +12,7 @@ static WEIGHTS: LazyLock<Vec<f64>> = LazyLock::new(|| {
 });
 
 /// Shannon entropy of the first bytes, in bits per byte.
-pub(super) fn bits_per_byte(text: &[u8]) -> f64 {
+pub fn bits_per_byte(text: &[u8]) -> f64 {
     let text = text.get(..LOOKED_AT).unwrap_or(text);
     let Some(total) = u16::try_from(text.len()).ok().filter(|total| *total > 0).map(f64::from) else { return 0.0 };
     let mut counts = [0_u16; 256];
@@ -30,7 +30,7 @@ pub(super) fn bits_per_byte(text: &[u8]) -> f64 {
 }
 
 /// How many different bytes there are, up to the first 512.
-pub(super) fn distinct(text: &[u8]) -> u32 {
+pub fn distinct(text: &[u8]) -> u32 {
     let mut seen = [0_u64; 4];
     for byte in text.iter().take(512) {
         if let Some(word) = seen.get_mut(usize::from(*byte >> 6)) {
