@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::fold::is_word;
 use super::survey::{Survey, encoded_runs};
 use super::{Encoding, Found};
 
@@ -109,7 +110,7 @@ fn text_of(mut bytes: Vec<u8>) -> Option<String> {
             return None;
         }
         total += 1;
-        letters += usize::from(c.is_alphanumeric() || c == ' ');
+        letters += usize::from(is_word(c) || c == ' ');
     }
     (letters * 5 >= total * 3).then_some(text)
 }

@@ -78,7 +78,8 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
         place.range = text.raw_range(place.range.clone());
     }
     for segment in text.segments() {
-        effort.reads(effort::SEGMENT);
+        // It was normalised where it is not ASCII, whether it is read further or not.
+        effort.reads(effort::SEGMENT + if segment.text.is_ascii() { 0 } else { 2 * segment.text.len() });
         let bonus = if segment.encoding.is_invisible() { 5 } else { 2 };
         // Leetspeak is the respelling of a whole text with digits in it: what it adds must be beyond doubt.
         let leet = segment.encoding == Encoding::Leet;

@@ -425,10 +425,13 @@ fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) -> us
     }
     sql_abuse::find(leaf, &decoded, hits);
     encoded::find(leaf, hits);
+    // An address is decoded as a whole and by its parts.
+    let rounds = usize::from(decoded.rounds);
     let halves = match leaf.role {
         Role::Prose => 0,
         Role::Command => 3,
-        _ => 1 + usize::from(decoded.rounds),
+        Role::Url => 1 + usize::from(!leaf.text.is_ascii()) + 2 * rounds,
+        _ => 1 + usize::from(!leaf.text.is_ascii()) + rounds,
     };
     halves * leaf.start().len() / 2
 }
