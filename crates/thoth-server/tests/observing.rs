@@ -255,7 +255,7 @@ fn a_policy_that_is_not_valid_is_told_once() {
     }
     ready("200");
     let said = site.stop();
-    let told = said.lines().filter(|line| line.contains("the policy is not valid") && line.contains("policy.yaml:2:"));
+    let told = said.lines().filter(|line| line.contains("invalid policy") && line.contains("policy.yaml:2:"));
     assert_eq!((told.count(), said.lines().count()), (2, 3), "{said}");
 }
 

@@ -94,7 +94,13 @@ async fn strict(keeps: Keeps) {
 /// What the ledger tells of changes of settings.
 fn recorded(world: &World) -> Vec<String> {
     let mut told = Vec::new();
-    let ledger = world.data.path().join("tenants/acme/ledger");
+    let mut ledger = world.data.path().join("tenants/acme/ledger");
+    if let Some(database) = &world.database {
+        ledger = world.data.path().join("exported");
+        let export = || thoth_postgres::export(database, "acme", &ledger).unwrap();
+        // It waits for the database, which this thread may not.
+        std::thread::scope(|scope| scope.spawn(export).join().unwrap());
+    }
     thoth_audit::verify_each(&ledger, &thoth_audit::VerifyOptions::default(), &mut |leaf| {
         let event: Value = serde_json::from_slice(leaf).unwrap();
         if event["eventType"] == "SETTINGS_CHANGED" {
