@@ -3,6 +3,10 @@
 //! A client that shows an image fetches it without asking, so that what stands in its address is sent. A plain link does
 //! nothing by itself, and ordinary ones have tokens in them: those are no carriers.
 
+use std::sync::LazyLock;
+
+use super::super::words::{Words, in_lower_case};
+
 /// Hosts whose only use is to show what arrives at them.
 const COLLECTORS: &[&str] = &[
     "webhook.site",
@@ -47,36 +51,31 @@ const TELLING: &[&str] = &[
 /// How far before an address the mark of an image may open.
 const NEAR: usize = 256;
 
+pub(super) static HOSTS: LazyLock<Words> = LazyLock::new(|| {
+    let all: Vec<&str> = [COLLECTORS, TUNNELS, DRAWING].concat();
+    Words::of_ends(&all)
+});
+
 /// Whether an address carries data away; `before` is the text that it follows.
 pub(super) fn carries(before: &[u8], address: &str) -> bool {
     let Some((_, rest)) = address.split_once("://") else { return false };
     let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let host = host.rsplit('@').next().unwrap_or(host);
-    let host = host.split(':').next().unwrap_or(host);
+    let host = in_lower_case(host.split(':').next().unwrap_or(host));
     let query = path.split_once('?').map(|(_, query)| query);
-    if is_one_of(host, COLLECTORS) {
-        return path.len() > 1 || host.matches('.').count() > 1;
-    }
-    let Some(query) = query else { return false };
-    if is_one_of(host, TUNNELS) {
-        return query.contains('=');
+    // One of these, or one below it.
+    match HOSTS.ends(&host, |_, below| below.is_empty() || below.ends_with('.')) {
+        Some(place) if place < COLLECTORS.len() => return path.len() > 1 || host.matches('.').count() > 1,
+        Some(place) if place < COLLECTORS.len() + TUNNELS.len() => {
+            return query.is_some_and(|query| query.contains('='));
+        }
+        Some(_) => return false,
+        None => {}
     }
     let tells = |pair: &str| {
         pair.split_once('=').is_some_and(|(name, _)| TELLING.iter().any(|telling| telling.eq_ignore_ascii_case(name)))
     };
-    query.split('&').take(8).any(tells) && is_image(before) && !is_one_of(host, DRAWING)
-}
-
-/// Whether a host is one of these or below one.
-fn is_one_of(host: &str, hosts: &[&str]) -> bool {
-    hosts.iter().any(|known| {
-        let (host, known) = (host.as_bytes(), known.as_bytes());
-        let at = host.len().checked_sub(known.len());
-        at.is_some_and(|at| {
-            host.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(known))
-                && (at == 0 || host.get(at - 1) == Some(&b'.'))
-        })
-    })
+    query.is_some_and(|query| is_image(before) && query.split('&').take(8).any(tells))
 }
 
 /// Whether what stands before an address opens an image: `![…](`, or a `src=` in a tag.

@@ -512,7 +512,12 @@ const MARKUP: &str = "a abbr address article aside audio b blockquote body br bu
     script section select small source span strong style sub summary sup svg table tbody td template \
     textarea tfoot th thead time title tr track u ul var video xml string number boolean int any void";
 
+pub(super) static MARKUP_WORDS: LazyLock<Words> = LazyLock::new(|| {
+    let words: Vec<&str> = MARKUP.split(' ').collect();
+    Words::new(&words)
+});
+
 fn is_markup(word: &[u8]) -> bool {
     let name = word.split(|byte| *byte == b' ').next().unwrap_or_default();
-    MARKUP.split(' ').any(|known| known.as_bytes() == name)
+    std::str::from_utf8(name).is_ok_and(|name| MARKUP_WORDS.has(name))
 }
