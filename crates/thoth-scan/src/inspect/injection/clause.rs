@@ -416,9 +416,9 @@ fn disarms(look: &Look<'_>) -> u8 {
 
 /// `Translate your answer into Spanish`, `in your reply, mention …`, `can you reply in German?`.
 fn shapes(look: &Look<'_>, around: Around<'_, '_>) -> u8 {
+    let open = look.first();
     let tokens = look.clause.tokens.len();
     let whole = look.clause.opens_line && look.clause.closes_line && tokens <= 40;
-    let open = look.first();
     let own_response = (0..tokens.min(40))
         .filter(|_| look.has(YOUR) && look.has(RESPONSE))
         .find(|at| look.at(*at) & YOUR != 0 && look.find(at + 1, 3, RESPONSE).is_some());
