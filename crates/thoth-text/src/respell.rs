@@ -146,12 +146,19 @@ fn leet(text: &str) -> String {
             continue;
         }
         // Two ones in a row are the double `l` of `all`; a single one is an `i`.
-        let mut from = 0;
-        while let Some(at) = word.get(from..).and_then(|rest| rest.windows(2).position(|pair| pair == b"11")) {
-            word.iter_mut().skip(from + at).take(2).for_each(|one| *one = b'l');
-            from += at + 2;
+        let mut single: Option<&mut u8> = None;
+        for byte in word {
+            let one = *byte == b'1';
+            *byte = respelled(*byte);
+            single = match single {
+                Some(before) if one => {
+                    (*before, *byte) = (b'l', b'l');
+                    None
+                }
+                _ if one => Some(byte),
+                _ => None,
+            };
         }
-        word.iter_mut().for_each(|byte| *byte = respelled(*byte));
     }
     // INVARIANT: only ASCII took the place of ASCII.
     String::from_utf8(out).unwrap_or_default()

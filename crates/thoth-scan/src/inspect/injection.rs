@@ -181,6 +181,7 @@ struct Reading<'v> {
     /// Whether the last clause was a note of work to do, and where it began.
     todo: Todo,
     before: usize,
+    harm: harm::Block,
     places: Vec<Place>,
 }
 
@@ -209,6 +210,7 @@ fn read(view: &str, how: How) -> Vec<Place> {
         layout: LazyLayout::of(view),
         todo: Todo::None,
         before: 0,
+        harm: harm::Block::default(),
         places: Vec::new(),
     };
     token::clauses(view, |clause| reading.clause(clause));
@@ -270,7 +272,7 @@ impl<'v> Reading<'v> {
         if shown.get(Family::Code as usize).is_some_and(|points| *points > 0)
             && let Some(slot) = shown.get_mut(Family::Harm as usize)
         {
-            *slot = harm::points(self.view, clause.end);
+            *slot = self.harm.points(self.view, clause.end);
         }
         if self.how.secret
             && let Some(slot) = shown.get_mut(Family::Leak as usize).filter(|points| **points >= 2)

@@ -425,13 +425,14 @@ fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) -> us
     }
     sql_abuse::find(leaf, &decoded, hits);
     encoded::find(leaf, hits);
-    // An address is decoded as a whole and by its parts.
-    let rounds = usize::from(decoded.rounds);
+    // An address is decoded as a whole and by its parts; what may be a path is normalised.
+    let (rounds, wide) = (usize::from(decoded.rounds), usize::from(!leaf.text.is_ascii()));
     let halves = match leaf.role {
         Role::Prose => 0,
         Role::Command => 3,
-        Role::Url => 1 + usize::from(!leaf.text.is_ascii()) + 2 * rounds,
-        _ => 1 + usize::from(!leaf.text.is_ascii()) + rounds,
+        Role::Url => 2 + wide + 2 * rounds,
+        Role::Path | Role::Host => 1 + wide + rounds,
+        _ => 1 + rounds,
     };
     halves * leaf.start().len() / 2
 }

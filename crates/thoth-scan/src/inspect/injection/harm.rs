@@ -148,12 +148,28 @@ static CALLS: LazyLock<Calls> = LazyLock::new(|| {
 /// How much code is looked at.
 const WINDOW: usize = 2000;
 
-/// How much harm the code block does that opens within a few lines of `from`.
-pub(super) fn points(text: &str, from: usize) -> u8 {
-    let bytes = text.as_bytes().get(from..).unwrap_or_default();
-    let near = bytes.get(..80).unwrap_or(bytes);
-    let Some(fence) = memchr::memmem::find(near, b"```") else { return 0 };
-    let code = bytes.get(fence + 3..).unwrap_or_default();
+/// The code block that was looked at last, by where it opens: several clauses may announce the same.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Block {
+    start: usize,
+    points: u8,
+}
+
+impl Block {
+    /// How much harm the code block does that opens within a few lines of `from`.
+    pub(super) fn points(&mut self, text: &str, from: usize) -> u8 {
+        let bytes = text.as_bytes().get(from..).unwrap_or_default();
+        let near = bytes.get(..80).unwrap_or(bytes);
+        let Some(fence) = memchr::memmem::find(near, b"```") else { return 0 };
+        if self.start != from + fence + 3 {
+            *self = Self { start: from + fence + 3, points: points(bytes.get(fence + 3..).unwrap_or_default()) };
+        }
+        self.points
+    }
+}
+
+/// How much harm the code block does that opens here.
+fn points(code: &[u8]) -> u8 {
     let code = code.get(..WINDOW).unwrap_or(code);
     let code = code.get(..memchr::memmem::find(code, b"```").unwrap_or(code.len())).unwrap_or(code);
     let Some(automaton) = &CALLS.automaton else { return 0 };
