@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 /// How many bytes are looked at, which is enough for any key.
-const LOOKED_AT: usize = 512;
+const LOOKED_AT: usize = 256;
 
 /// A count times its binary logarithm, for every count.
 static WEIGHTS: LazyLock<Vec<f64>> = LazyLock::new(|| {

@@ -11,6 +11,8 @@ pub(super) const SEGMENT: usize = 16;
 /// What looking at an opening of a secret costs.
 pub(super) const OPENING: usize = 12;
 
+/// What a long number costs.
+pub(super) const NUMBER: usize = 8;
 /// What asking about a number costs that may be a payment card.
 pub(super) const CARD: usize = 64;
 

@@ -83,10 +83,12 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
         let bonus = if segment.encoding.is_invisible() { 5 } else { 2 };
         // Leetspeak is the respelling of a whole text with digits in it: what it adds must be beyond doubt.
         let leet = segment.encoding == Encoding::Leet;
+        let length = segment.text.len();
+        effort.reads(if leet { length / 2 } else { 0 });
         if leet && !LEET_WORDS.as_ref().is_some_and(|words| words.is_match(&segment.text)) {
             continue;
         }
-        effort.reads(segment.text.len());
+        effort.reads(if leet { length / 2 } else { length });
         let bonus = if leet { 0 } else { bonus };
         let inner = read(&segment.text, How { bonus, secret: false, by_line: how.by_line && leet, ..how });
         let plain = ["injection.override", "injection.secrecy", "injection.leak"];

@@ -9,6 +9,7 @@ mod national;
 use thoth_text::next_run;
 
 use super::detection::{Class, Confidence};
+use super::effort::{self, Effort};
 use super::leaf::{Hit, Leaf, LeafKind};
 use super::settings::InspectSettings;
 
@@ -29,9 +30,8 @@ fn hit(kind: &'static str, range: std::ops::Range<usize>, confidence: Confidence
     Hit { class: Class::PersonalData, kind, range, confidence, message }
 }
 
-/// Finds personal data in a leaf. Returns what was read for that besides the text, in bytes.
-pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) -> usize {
-    let mut spent = 0;
+/// Finds personal data in a leaf.
+pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Effort, hits: &mut Vec<Hit>) {
     let bytes = leaf.text.as_bytes();
     let before = hits.len();
     if leaf.survey.may_have_numbers() {
@@ -40,11 +40,12 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
         while let Some(run) = next_run(bytes, at, LEAST_DIGITS, |at| in_group(bytes, at)) {
             at = run.end;
             let group = DigitGroup::read(bytes, run.start);
-            if group.digits < LEAST_DIGITS || hits.len() - before > settings.max_detections {
+            if group.digits < LEAST_DIGITS || hits.len() - before > settings.max_detections || effort.is_spent() {
                 continue;
             }
+            effort.reads(effort::NUMBER);
             let sure = |hit: &Hit| hit.confidence >= settings.min_confidence;
-            hits.extend(card::check(leaf, &group, &mut spent).filter(sure));
+            hits.extend(card::check(leaf, &group, effort).filter(sure));
             if leaf.kind != LeafKind::Number {
                 hits.extend(national::check(leaf, &group).filter(sure));
             }
@@ -61,7 +62,6 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
             contact::find_phone(leaf.text, hits);
         }
     }
-    spent
 }
 
 /// A run of digits with single separators, as people write long numbers.

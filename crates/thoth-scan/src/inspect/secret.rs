@@ -15,7 +15,7 @@ use aho_corasick::automaton::{Automaton as _, StateID};
 use aho_corasick::dfa::DFA;
 use aho_corasick::{Anchored, Input, MatchKind};
 
-use super::effort;
+use super::effort::{self, Effort};
 use super::leaf::{Hit, Leaf, LeafKind};
 use super::settings::InspectSettings;
 pub(super) use announced::{Named, field_value};
@@ -124,12 +124,11 @@ fn opens_nothing(automaton: &DFA, text: &[u8]) -> bool {
     true
 }
 
-/// Finds secrets in a leaf. Returns what was read for that besides the text, in bytes.
-pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) -> usize {
+/// Finds secrets in a leaf.
+pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Effort, hits: &mut Vec<Hit>) {
     if leaf.kind == LeafKind::Number || leaf.text.len() < 6 {
-        return 0;
+        return;
     }
-    let mut spent = 0;
     let before = hits.len();
     if let Some(automaton) = &OPENINGS.automaton
         && !opens_nothing(automaton, leaf.text.as_bytes())
@@ -142,7 +141,10 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
         let (mut run, mut inside, mut sure) = (0..0, 0_u8, 0_usize);
         let input = Input::new(leaf.text);
         for found in automaton.try_find_overlapping_iter(input).into_iter().flatten() {
-            spent += effort::OPENING;
+            effort.reads(effort::OPENING);
+            if effort.is_spent() {
+                return;
+            }
             let hit = match OPENINGS.opens.get(found.pattern().as_usize()) {
                 _ if found.start() < done => None,
                 Some(Opens::Format(format)) => {
@@ -163,7 +165,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
                     } else {
                         within = 0;
                     }
-                    spent += judged.len() / 4;
+                    effort.reads(judged.len() / 4);
                     value.end = value.end.max(judged.end);
                     hit
                 }
@@ -178,7 +180,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
                 sure += usize::from(hit.confidence >= settings.min_confidence);
                 hits.push(hit);
                 if sure > settings.max_detections {
-                    return spent;
+                    return;
                 }
             }
         }
@@ -187,7 +189,6 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
         hits.extend(field_value(leaf, settings));
     }
     structured::aws_secret_beside_id(leaf.text, before, hits);
-    spent
 }
 
 #[cfg(test)]

@@ -330,8 +330,9 @@ impl<'s> Walk<'s> {
     fn carried(&mut self, leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
         let blank = mark::blanked(leaf.text);
         let unmarked = Leaf { text: &blank, ..*leaf };
-        self.effort.reads(secret::find(&unmarked, self.settings, hits));
-        self.effort.reads(personal::find(&unmarked, self.settings, hits));
+        secret::find(&unmarked, self.settings, &mut self.effort, hits);
+        personal::find(&unmarked, self.settings, &mut self.effort, hits);
+        self.end_where_spent();
         let sure = hits.iter().filter(|hit| hit.confidence >= self.settings.min_confidence).count();
         if sure > self.settings.max_detections {
             // Refused already; nothing that is found further changes that.
@@ -429,10 +430,10 @@ fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) -> us
     let (rounds, wide) = (usize::from(decoded.rounds), usize::from(!leaf.text.is_ascii()));
     let halves = match leaf.role {
         Role::Prose => 0,
-        Role::Command => 3,
-        Role::Url => 2 + wide + 2 * rounds,
-        Role::Path | Role::Host => 1 + wide + rounds,
-        _ => 1 + rounds,
+        Role::Command | Role::Sql => 4,
+        Role::Url => 3 + wide + 2 * rounds,
+        Role::Path | Role::Host => 2 + wide + rounds,
+        _ => 2 + rounds,
     };
     halves * leaf.start().len() / 2
 }

@@ -9,8 +9,9 @@ fn kinds(text: &str) -> Vec<&'static str> {
     let leaf = Leaf::new(text, "text", LeafKind::Text, Role::Prose, Direction::Results);
     let mut hits = Vec::new();
     // As in the walk: what stands beside a secret weighs more.
-    super::super::secret::find(&leaf, &super::super::InspectSettings::default(), &mut hits);
-    find(&leaf, &mut Effort::of(leaf.text.len()), &mut hits);
+    let mut effort = Effort::of(leaf.text.len());
+    super::super::secret::find(&leaf, &super::super::InspectSettings::default(), &mut effort, &mut hits);
+    find(&leaf, &mut effort, &mut hits);
     hits.retain(|hit| hit.class == Class::Injection);
     for hit in &hits {
         assert!(text.get(hit.range.clone()).is_some(), "a range on boundaries of characters");

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::super::detection::Confidence;
-use super::super::effort;
+use super::super::effort::{self, Effort};
 use super::super::leaf::{Hit, Leaf, LeafKind};
 use super::super::words::Words;
 use super::announcer::{Announcers, last_word_is};
@@ -73,8 +73,8 @@ static OTHER_NUMBERS: LazyLock<Words> = LazyLock::new(|| {
     ])
 });
 
-/// Judges a group of digits. Adds what that costs to `spent`.
-pub(super) fn check(leaf: &Leaf<'_>, group: &DigitGroup, spent: &mut usize) -> Option<Hit> {
+/// Judges a group of digits.
+pub(super) fn check(leaf: &Leaf<'_>, group: &DigitGroup, effort: &mut Effort) -> Option<Hit> {
     if !group.is_clean() || !(13..=19).contains(&group.digits) || !issued(group.values()) || !luhn(group.values()) {
         return None;
     }
@@ -88,7 +88,7 @@ pub(super) fn check(leaf: &Leaf<'_>, group: &DigitGroup, spent: &mut usize) -> O
     if group.separator.is_some() && !grouped {
         return None;
     }
-    *spent += effort::CARD;
+    effort.reads(effort::CARD);
     let line = leaf.line(group.start);
     let named = WORDS.announce(leaf, group.start);
     let other = !named && (last_word_is(line.key, &OTHER_NUMBERS) || announced_by_other(leaf, group.start));

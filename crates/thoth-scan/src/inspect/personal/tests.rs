@@ -8,7 +8,7 @@ fn kinds(key: &str, text: &str, kind: LeafKind) -> Vec<(&'static str, String)> {
     let leaf = Leaf::new(text, key, kind, Role::Prose, Direction::Results);
     let settings = InspectSettings { email: true, phone: true, ..InspectSettings::default() };
     let mut hits = Vec::new();
-    find(&leaf, &settings, &mut hits);
+    find(&leaf, &settings, &mut Effort::of(leaf.text.len()), &mut hits);
     hits.retain(|hit| hit.confidence >= Confidence::Medium);
     hits.iter()
         .map(|hit| (hit.kind.trim_start_matches("personal_data."), text.get(hit.range.clone()).unwrap().to_owned()))

@@ -11,7 +11,7 @@ fn part(text: &str, range: std::ops::Range<usize>) -> &str {
 fn kinds(key: &str, text: &str) -> Vec<(&'static str, String)> {
     let leaf = Leaf::new(text, key, LeafKind::Text, Role::Prose, Direction::Results);
     let mut hits = Vec::new();
-    find(&leaf, &InspectSettings::default(), &mut hits);
+    find(&leaf, &InspectSettings::default(), &mut Effort::of(leaf.text.len()), &mut hits);
     hits.retain(|hit| hit.confidence >= Confidence::Medium);
     super::super::leaf::drop_covered(&mut hits, |_| Action::Redact);
     hits.iter().map(|hit| (hit.kind, part(text, hit.range.clone()).to_owned())).collect()

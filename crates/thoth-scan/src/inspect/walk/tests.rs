@@ -24,10 +24,11 @@ fn found(text: &str, role: Role) -> Vec<Hit> {
     let settings = InspectSettings { email: true, phone: true, ..InspectSettings::default() };
     let leaf = Leaf::new(text, "", LeafKind::Text, role, Direction::Arguments);
     let mut hits = Vec::new();
-    secret::find(&leaf, &settings, &mut hits);
-    personal::find(&leaf, &settings, &mut hits);
+    let effort = &mut Effort::of(text.len());
+    secret::find(&leaf, &settings, effort, &mut hits);
+    personal::find(&leaf, &settings, effort, &mut hits);
     abuse(&leaf, &settings, &mut hits);
-    injection::find(&leaf, &mut Effort::of(text.len()), &mut hits);
+    injection::find(&leaf, effort, &mut hits);
     hits
 }
 
