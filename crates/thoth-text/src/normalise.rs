@@ -263,6 +263,7 @@ impl Pass<'_, '_> {
     }
 
     /// What was carried by characters that are not shown ends here.
+    #[inline]
     fn end_messages(&mut self) {
         // Asked of nearly every character.
         if !self.tags.bytes.is_empty() || !self.selectors.bytes.is_empty() {
@@ -318,7 +319,7 @@ fn plain_prefix(rest: &str) -> (usize, Option<Next<'_>>) {
     loop {
         let tail = bytes.get(at..).unwrap_or_default();
         // Many bytes at once, where nothing is special for long.
-        let near = tail.iter().take(32).position(|byte| is_special(*byte));
+        let near = tail.get(..32).unwrap_or(tail).iter().position(|byte| is_special(*byte));
         let chunks =
             tail.chunks(32).take_while(|chunk| !chunk.iter().fold(false, |some, byte| some | is_special(*byte)));
         let clear = if near.is_some() { 0 } else { 32 * chunks.count() };

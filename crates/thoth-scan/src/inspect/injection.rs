@@ -68,12 +68,12 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
     }
     // What is not ASCII, and what is spelled in escapes, is read letter by letter.
     let wide = leaf.text.bytes().filter(|byte| *byte >= 0x80).count();
-    effort.reads(leaf.text.len() + wide / 2 + effort::PIECE * text.pieces());
+    effort.reads(wide / 2 + effort::PIECE * text.pieces());
     let least = if leaf.direction == Direction::Arguments { SURE } else { THRESHOLD };
     // What stands beside a secret and wants it sent somewhere.
     let secret = hits.iter().any(|hit| hit.class == Class::Secrets);
     let how = How { bonus: 0, secret, least, by_line: leaf.lines.is_some() };
-    let mut places = read(text.view(), how);
+    let mut places = read(text.view(), how, effort);
     for place in &mut places {
         place.range = text.raw_range(place.range.clone());
     }
@@ -83,14 +83,11 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
         let bonus = if segment.encoding.is_invisible() { 5 } else { 2 };
         // Leetspeak is the respelling of a whole text with digits in it: what it adds must be beyond doubt.
         let leet = segment.encoding == Encoding::Leet;
-        let length = segment.text.len();
-        effort.reads(if leet { length / 2 } else { 0 });
         if leet && !LEET_WORDS.as_ref().is_some_and(|words| words.is_match(&segment.text)) {
             continue;
         }
-        effort.reads(if leet { length / 2 } else { length });
         let bonus = if leet { 0 } else { bonus };
-        let inner = read(&segment.text, How { bonus, secret: false, by_line: how.by_line && leet, ..how });
+        let inner = read(&segment.text, How { bonus, secret: false, by_line: how.by_line && leet, ..how }, effort);
         let plain = ["injection.override", "injection.secrecy", "injection.leak"];
         let inner =
             inner.into_iter().filter(|place| !leet || (plain.contains(&place.kind) && !spoken(&places, place.kind)));
@@ -110,7 +107,8 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
         {
             let comment = comment.get(..comment.floor_char_boundary(effort.comments)).unwrap_or_default();
             effort.comments -= comment.len();
-            let inner = read(Text::read(comment).view(), How { bonus: 2, secret: false, by_line: false, ..how });
+            let how = How { bonus: 2, secret: false, by_line: false, ..how };
+            let inner = read(Text::read(comment).view(), how, effort);
             places.extend(inner.into_iter().map(|place| Place {
                 range: anomaly.raw.clone(),
                 kind: "injection.hidden_text",
@@ -201,7 +199,7 @@ struct How {
 }
 
 /// Reads a text and returns what instructs.
-fn read(view: &str, how: How) -> Vec<Place> {
+fn read(view: &str, how: How, effort: &mut Effort) -> Vec<Place> {
     let mut reading = Reading {
         view,
         last: [Last::default(); FAMILIES],
@@ -216,6 +214,7 @@ fn read(view: &str, how: How) -> Vec<Place> {
         places: Vec::new(),
     };
     token::clauses(view, |clause| reading.clause(clause));
+    effort.reads(view.len() + reading.harm.looked_at);
     reading.places
 }
 

@@ -142,10 +142,10 @@ impl Seek<'_> {
         self.dfa.is_special(self.state)
     }
 
-    /// How long the words are that end here.
-    pub(super) fn lengths(&self) -> impl Iterator<Item = usize> {
+    /// The words that end here: the place of each in the list, and its length.
+    pub(super) fn ended(&self) -> impl Iterator<Item = (usize, usize)> {
         let words = (0..self.dfa.match_len(self.state)).map(|at| self.dfa.match_pattern(self.state, at));
-        words.map(|word| self.dfa.pattern_len(word))
+        words.map(|word| (word.as_usize(), self.dfa.pattern_len(word)))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
+use super::super::words::Anywhere;
 
 /// What is read that is nobody's business.
 const SOURCES: &[&str] = &[
@@ -130,7 +130,7 @@ const DESTROYS: &[&str] = &[
 ];
 
 struct Calls {
-    automaton: Option<AhoCorasick>,
+    words: Anywhere,
     kinds: Vec<u8>,
 }
 
@@ -139,10 +139,7 @@ static CALLS: LazyLock<Calls> = LazyLock::new(|| {
     let rows =
         groups.iter().zip([1_u8, 2, 4, 8, 16]).flat_map(|(words, kind)| words.iter().map(move |word| (kind, *word)));
     let (kinds, words): (Vec<u8>, Vec<&str>) = rows.unzip();
-    // INVARIANT: the words are ours and few, so building cannot fail.
-    let mut builder = AhoCorasickBuilder::new();
-    builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
-    Calls { automaton: builder.build(words).ok(), kinds }
+    Calls { words: Anywhere::new(&words), kinds }
 });
 
 /// How much code is looked at.
@@ -153,6 +150,8 @@ const WINDOW: usize = 2000;
 pub(super) struct Block {
     start: usize,
     points: u8,
+    /// How much of all blocks was looked at.
+    pub(super) looked_at: usize,
 }
 
 impl Block {
@@ -162,20 +161,29 @@ impl Block {
         let near = bytes.get(..80).unwrap_or(bytes);
         let Some(fence) = memchr::memmem::find(near, b"```") else { return 0 };
         if self.start != from + fence + 3 {
-            *self = Self { start: from + fence + 3, points: points(bytes.get(fence + 3..).unwrap_or_default()) };
+            let code = code(bytes.get(fence + 3..).unwrap_or_default());
+            let looked_at = self.looked_at + code.len();
+            *self = Self { start: from + fence + 3, points: points(code), looked_at };
         }
         self.points
     }
 }
 
-/// How much harm the code block does that opens here.
+/// What of the code block is looked at that opens here.
+fn code(block: &[u8]) -> &[u8] {
+    let code = block.get(..WINDOW).unwrap_or(block);
+    code.get(..memchr::memmem::find(code, b"```").unwrap_or(code.len())).unwrap_or(code)
+}
+
+/// How much harm code does.
 fn points(code: &[u8]) -> u8 {
-    let code = code.get(..WINDOW).unwrap_or(code);
-    let code = code.get(..memchr::memmem::find(code, b"```").unwrap_or(code.len())).unwrap_or(code);
-    let Some(automaton) = &CALLS.automaton else { return 0 };
-    let kinds = automaton
-        .find_overlapping_iter(code)
-        .fold(0, |all, found| all | CALLS.kinds.get(found.pattern().as_usize()).copied().unwrap_or(0));
+    let Some(mut seek) = CALLS.words.seek() else { return 0 };
+    let mut kinds = 0;
+    for byte in code {
+        if seek.meets(*byte) {
+            kinds |= seek.ended().filter_map(|(word, _)| CALLS.kinds.get(word)).fold(0, |all, kind| all | kind);
+        }
+    }
     let (source, send, fetch, run, destroy) = (kinds & 1, kinds & 2, kinds & 4, kinds & 8, kinds & 16);
     if (source != 0 && send != 0) || (fetch != 0 && run != 0) || destroy != 0 {
         3

@@ -27,7 +27,9 @@ impl Announcers {
         let letter = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphabetic);
         let Some(mut seek) = self.0.seek() else { return true };
         (1..).zip(text).any(|(end, byte)| {
-            seek.meets(*byte) && !letter(Some(end)) && seek.lengths().any(|length| !letter(end.checked_sub(length + 1)))
+            seek.meets(*byte)
+                && !letter(Some(end))
+                && seek.ended().any(|(_, length)| !letter(end.checked_sub(length + 1)))
         })
     }
 }
