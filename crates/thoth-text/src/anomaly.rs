@@ -113,7 +113,8 @@ pub(super) fn comments_and_padding(
     anomalies: &mut Anomalies,
 ) {
     if survey.may_have_comment() {
-        for (opener, closer) in COMMENTS {
+        let bracket = memchr::memchr(b'[', view.as_bytes()).is_some();
+        for (opener, closer) in COMMENTS.iter().filter(|(opener, _)| bracket || !opener.starts_with('[')) {
             let mut from = 0;
             // Each turn continues behind what it found, so the text is walked once per kind of comment.
             while let Some(at) = view.get(from..).and_then(|rest| memmem::find(rest.as_bytes(), opener.as_bytes())) {

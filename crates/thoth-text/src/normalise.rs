@@ -319,7 +319,9 @@ fn plain_prefix(rest: &str) -> (usize, Option<Next<'_>>) {
     loop {
         let tail = bytes.get(at..).unwrap_or_default();
         // Many bytes at once, where nothing is special for long.
-        let near = tail.get(..32).unwrap_or(tail).iter().position(|byte| is_special(*byte));
+        #[expect(clippy::indexing_slicing, reason = "a byte is always within a table of 256")]
+        let special = |byte: &u8| SPECIAL[usize::from(*byte)];
+        let near = tail.get(..32).unwrap_or(tail).iter().position(special);
         let chunks =
             tail.chunks(32).take_while(|chunk| !chunk.iter().fold(false, |some, byte| some | is_special(*byte)));
         let clear = if near.is_some() { 0 } else { 32 * chunks.count() };
@@ -350,6 +352,22 @@ const fn is_settled(c: char) -> bool {
 const fn is_special(byte: u8) -> bool {
     byte >= 0x7F || byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r') || matches!(byte, b'&' | b'%' | b'\\')
 }
+
+/// The same as a table, for bytes that are looked at one by one.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "the loop ends at 256")]
+        let b = byte as u8;
+        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+        {
+            special[byte] = is_special(b);
+        }
+        byte += 1;
+    }
+    special
+};
 
 #[cfg(test)]
 mod tests {

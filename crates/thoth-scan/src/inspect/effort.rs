@@ -8,6 +8,8 @@ pub(super) const JSON: usize = 64;
 pub(super) const PIECE: usize = 2;
 /// What looking at a segment costs however short it is.
 pub(super) const SEGMENT: usize = 16;
+/// What letters that are spaced out cost besides: nobody writes many.
+pub(super) const SPACED: usize = 40;
 /// What looking at an opening of a secret costs.
 pub(super) const OPENING: usize = 12;
 
@@ -22,7 +24,7 @@ const MAX_COMMENTS: usize = 64 * 1024;
 /// How often each byte of a document may be read on average.
 const TIMES: usize = 2;
 /// How much may be read beyond that: enough for whatever stands in a short document.
-const BEYOND: usize = 512 * 1024;
+const BEYOND: usize = 384 * 1024;
 
 /// What is left to spend.
 #[derive(Debug)]

@@ -83,6 +83,7 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
         let bonus = if segment.encoding.is_invisible() { 5 } else { 2 };
         // Leetspeak is the respelling of a whole text with digits in it: what it adds must be beyond doubt.
         let leet = segment.encoding == Encoding::Leet;
+        effort.reads(if segment.encoding == Encoding::Spaced { effort::SPACED } else { 0 });
         if leet && !LEET_WORDS.as_ref().is_some_and(|words| words.is_match(&segment.text)) {
             continue;
         }
