@@ -101,9 +101,21 @@ impl Anomalies {
 const PADDING_LINES: usize = 12;
 const PADDING_BLANKS: usize = 120;
 
-/// Openers of comments, and what closes each.
-const COMMENTS: &[(&str, &str)] =
-    &[("<!--", "-->"), ("[//]: #", "\n"), ("[//]:#", "\n"), ("[comment]: #", "\n"), ("[comment]: <>", "\n")];
+/// What opens a comment of Markdown, which its line closes.
+const LINE_COMMENTS: &[&str] = &["[//]: #", "[//]:#", "[comment]: #", "[comment]: <>"];
+
+/// The next comment from `from` on: where it opens, and how long what opens it is.
+fn next_line_comment(view: &str, mut from: usize) -> Option<(usize, usize)> {
+    loop {
+        let rest = view.get(from..)?;
+        let at = memchr::memchr(b'[', rest.as_bytes())?;
+        let opener = LINE_COMMENTS.iter().find(|opener| rest.get(at..).is_some_and(|rest| rest.starts_with(**opener)));
+        if let Some(opener) = opener {
+            return Some((from + at, opener.len()));
+        }
+        from += at + 1;
+    }
+}
 
 /// Notes hidden comments and padding, whose text stays in the view.
 pub(super) fn comments_and_padding(
@@ -113,20 +125,22 @@ pub(super) fn comments_and_padding(
     anomalies: &mut Anomalies,
 ) {
     if survey.may_have_comment() {
-        let bracket = memchr::memchr(b'[', view.as_bytes()).is_some();
-        for (opener, closer) in COMMENTS.iter().filter(|(opener, _)| bracket || !opener.starts_with('[')) {
+        let page = |from: usize| {
+            let at = memmem::find(view.get(from..)?.as_bytes(), b"<!--")?;
+            Some((from + at, "<!--".len()))
+        };
+        let mut note_all = |next: &dyn Fn(usize) -> Option<(usize, usize)>, closer: &str| {
             let mut from = 0;
             // Each turn continues behind what it found, so the text is walked once per kind of comment.
-            while let Some(at) = view.get(from..).and_then(|rest| memmem::find(rest.as_bytes(), opener.as_bytes())) {
-                let start = from + at;
-                let body = start + opener.len();
+            while let Some((start, opener)) = next(from) {
+                let body = start + opener;
                 let rest = view.get(body..).unwrap_or_default();
-                let end =
-                    memmem::find(rest.as_bytes(), closer.as_bytes()).map_or(view.len(), |n| body + n + closer.len());
-                anomalies.note(AnomalyKind::HiddenComment, raw(start..end));
-                from = end;
+                from = memmem::find(rest.as_bytes(), closer.as_bytes()).map_or(view.len(), |n| body + n + closer.len());
+                anomalies.note(AnomalyKind::HiddenComment, raw(start..from));
             }
-        }
+        };
+        note_all(&page, "-->");
+        note_all(&|from| next_line_comment(view, from), "\n");
     }
     if survey.may_have_padding() {
         padding(view, raw, anomalies);

@@ -9,7 +9,7 @@ pub(super) const PIECE: usize = 2;
 /// What looking at a segment costs however short it is.
 pub(super) const SEGMENT: usize = 16;
 /// What letters that are spaced out cost besides: nobody writes many.
-pub(super) const SPACED: usize = 40;
+pub(super) const SPACED: usize = 120;
 /// What looking at an opening of a secret costs.
 pub(super) const OPENING: usize = 12;
 

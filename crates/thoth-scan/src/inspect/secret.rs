@@ -165,7 +165,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
                     } else {
                         within = 0;
                     }
-                    effort.reads(judged.len() / 4);
+                    effort.reads(judged.len() / 2);
                     value.end = value.end.max(judged.end);
                     hit
                 }
