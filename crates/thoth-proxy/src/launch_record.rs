@@ -42,7 +42,7 @@ impl Launch {
         let runs = Runs::read(&fingerprint.definition)?;
         let is_word = |argument: &Vec<u8>| !argument.starts_with(b"-");
         let named = self.arguments.iter().position(is_word);
-        // Behind these words, and in these programs, what is run stands further back, among the values of options.
+        // Behind these words what is run stands further back, among the values of options.
         let is_further = |word: &Vec<u8>| RUN_WORDS.iter().any(|known| known.as_bytes() == word.as_slice());
         let is_whole = named.and_then(|at| self.arguments.get(at)).is_none_or(is_further);
         let named = named.filter(|_| !is_whole).map(|at| at + 1);
