@@ -81,6 +81,15 @@ impl Machine {
 /// A server that ends with the test.
 struct Serving(Child);
 
+impl Serving {
+    /// Ends it as Ctrl-C does, and waits: it completes its ledger first.
+    fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
 impl Drop for Serving {
     fn drop(&mut self) {
         // It may have ended already.
@@ -265,7 +274,7 @@ fn the_guide_to_a_second_machine_works_behind_the_gate() {
     let doctor = String::from_utf8(doctor.unwrap().stdout).unwrap();
     assert!(doctor.contains("can be reached"), "{doctor}");
 
-    drop(trial.serving.take());
+    trial.serving.take().unwrap().stop();
     let refused = agent.read(&laptop.path("work/a.txt"));
     assert_eq!(refused["error"]["data"]["reason_code"], "enforcer_fallback_block", "{refused}");
     agent.peer.finish(PATIENCE).unwrap();

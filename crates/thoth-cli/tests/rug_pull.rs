@@ -460,7 +460,10 @@ fn caching_hints_are_corrected_where_something_is_kept_back() {
     assert_eq!(page["result"].get("cacheScope").unwrap_or(&json!("private")), "private", "{page}");
     world.offer(&json!({"tools": [tool()], "ttlMs": 1}));
     session.tools();
-    assert_eq!(session.call("read_file"), "tool_stale", "a millisecond is over");
+    let deadline = std::time::Instant::now() + SOON;
+    while session.call("read_file") != "tool_stale" {
+        assert!(std::time::Instant::now() < deadline, "a millisecond is never over");
+    }
     world.offer(&json!({"tools": [tool()], "ttlMs": 0}));
     session.tools();
     assert_eq!(session.call("read_file"), "ran");
