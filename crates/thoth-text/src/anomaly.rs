@@ -1,8 +1,9 @@
 //! What is strange about a text, whatever it says.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::survey::Survey;
 
@@ -104,6 +105,11 @@ const PADDING_BLANKS: usize = 120;
 /// What opens a comment of Markdown, which its line closes.
 const LINE_COMMENTS: &[&str] = &["[//]: #", "[//]:#", "[comment]: #", "[comment]: <>"];
 
+/// Short texts come in tens of thousands: to make a finder takes as long as to find in them.
+static PAGE_OPENS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("<!--"));
+static PAGE_CLOSES: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("-->"));
+static LINE_ENDS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("\n"));
+
 /// The next comment from `from` on: where it opens, and how long what opens it is.
 fn next_line_comment(view: &str, mut from: usize) -> Option<(usize, usize)> {
     loop {
@@ -126,21 +132,21 @@ pub(super) fn comments_and_padding(
 ) {
     if survey.may_have_comment() {
         let page = |from: usize| {
-            let at = memmem::find(view.get(from..)?.as_bytes(), b"<!--")?;
-            Some((from + at, "<!--".len()))
+            let at = PAGE_OPENS.find(view.get(from..)?.as_bytes())?;
+            Some((from + at, PAGE_OPENS.needle().len()))
         };
-        let mut note_all = |next: &dyn Fn(usize) -> Option<(usize, usize)>, closer: &str| {
+        let mut note_all = |next: &dyn Fn(usize) -> Option<(usize, usize)>, closer: &Finder<'_>| {
             let mut from = 0;
             // Each turn continues behind what it found, so the text is walked once per kind of comment.
             while let Some((start, opener)) = next(from) {
                 let body = start + opener;
                 let rest = view.get(body..).unwrap_or_default();
-                from = memmem::find(rest.as_bytes(), closer.as_bytes()).map_or(view.len(), |n| body + n + closer.len());
+                from = closer.find(rest.as_bytes()).map_or(view.len(), |n| body + n + closer.needle().len());
                 anomalies.note(AnomalyKind::HiddenComment, raw(start..from));
             }
         };
-        note_all(&page, "-->");
-        note_all(&|from| next_line_comment(view, from), "\n");
+        note_all(&page, &PAGE_CLOSES);
+        note_all(&|from| next_line_comment(view, from), &LINE_ENDS);
     }
     if survey.may_have_padding() {
         padding(view, raw, anomalies);

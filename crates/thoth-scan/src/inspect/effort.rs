@@ -2,16 +2,16 @@
 //! is of interest to all detectors at once is none that people or programs write, and is not read to its end.
 
 /// What a value costs however short it is, and what a string costs that is JSON.
-pub(super) const VALUE: usize = 12;
+pub(super) const VALUE: usize = 8;
 pub(super) const JSON: usize = 64;
 /// What a piece of the view of a text costs.
 pub(super) const PIECE: usize = 2;
 /// What looking at a segment costs however short it is.
-pub(super) const SEGMENT: usize = 16;
+pub(super) const SEGMENT: usize = 14;
 /// What letters that are spaced out cost besides: nobody writes many.
 pub(super) const SPACED: usize = 120;
 /// What looking at an opening of a secret costs.
-pub(super) const OPENING: usize = 12;
+pub(super) const OPENING: usize = 11;
 
 /// What a long number costs.
 pub(super) const NUMBER: usize = 8;
@@ -24,7 +24,7 @@ const MAX_COMMENTS: usize = 64 * 1024;
 /// How often each byte of a document may be read on average.
 const TIMES: usize = 2;
 /// How much may be read beyond that: enough for whatever stands in a short document.
-const BEYOND: usize = 384 * 1024;
+const BEYOND: usize = 400 * 1024;
 
 /// What is left to spend.
 #[derive(Debug)]

@@ -46,6 +46,30 @@ static LEET_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
 });
 
+/// How far from one of these words, in bytes, something must be respelled.
+const LEET_NEAR: usize = 64;
+/// How far around it is read.
+const LEET_AROUND: usize = 512;
+
+/// The parts of a respelling that are worth reading, for one of these words stands there near to what differs from the
+/// text. A respelling is as long as that.
+fn worth_reading(view: &str, respelled: &str) -> Vec<Range<usize>> {
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    for word in LEET_WORDS.iter().flat_map(|words| words.find_iter(respelled)) {
+        let around = |far: usize| word.start().saturating_sub(far)..(word.end() + far).min(respelled.len());
+        if view.as_bytes().get(around(LEET_NEAR)) == respelled.as_bytes().get(around(LEET_NEAR)) {
+            continue;
+        }
+        let part = around(LEET_AROUND);
+        let part = respelled.floor_char_boundary(part.start)..respelled.floor_char_boundary(part.end);
+        match parts.last_mut() {
+            Some(last) if part.start <= last.end => last.end = part.end,
+            _ => parts.push(part),
+        }
+    }
+    parts
+}
+
 /// Whether a leaf is long enough to instruct anybody. A short argument is a value, not a speech.
 pub(super) fn may_instruct(leaf: &Leaf<'_>) -> bool {
     let shortest = if leaf.direction == Direction::Arguments { 2 * SHORTEST } else { SHORTEST };
@@ -66,9 +90,10 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
     if text.is_plain() && token::is_one_address(leaf.text) {
         return;
     }
-    // What is not ASCII, and what is spelled in escapes, is read letter by letter.
+    // What is not ASCII, and what is spelled in escapes, is read letter by letter, and written down anew.
     let wide = leaf.text.bytes().filter(|byte| *byte >= 0x80).count();
-    effort.reads(wide / 2 + effort::PIECE * text.pieces());
+    let anew = if text.pieces() > 0 { leaf.text.len() / 2 } else { 0 };
+    effort.reads(wide / 2 + anew + effort::PIECE * text.pieces());
     let least = if leaf.direction == Direction::Arguments { SURE } else { THRESHOLD };
     // What stands beside a secret and wants it sent somewhere.
     let secret = hits.iter().any(|hit| hit.class == Class::Secrets);
@@ -78,20 +103,29 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
         place.range = text.raw_range(place.range.clone());
     }
     for segment in text.segments() {
-        // It was normalised where it is not ASCII, whether it is read further or not.
-        effort.reads(effort::SEGMENT + if segment.text.is_ascii() { 0 } else { 2 * segment.text.len() });
-        let bonus = if segment.encoding.is_invisible() { 5 } else { 2 };
         // Leetspeak is the respelling of a whole text with digits in it: what it adds must be beyond doubt.
         let leet = segment.encoding == Encoding::Leet;
-        effort.reads(if segment.encoding == Encoding::Spaced { effort::SPACED } else { 0 });
-        if leet && !LEET_WORDS.as_ref().is_some_and(|words| words.is_match(&segment.text)) {
-            continue;
-        }
-        let bonus = if leet { 0 } else { bonus };
-        let inner = read(&segment.text, How { bonus, secret: false, by_line: how.by_line && leet, ..how }, effort);
+        // Whether it is read further or not, leetspeak was spelled out, and what else is not ASCII normalised.
+        let spelled = match segment.encoding {
+            Encoding::Leet => segment.text.len() / 3,
+            Encoding::Spaced => effort::SPACED,
+            _ if segment.text.is_ascii() => 0,
+            _ => 2 * segment.text.len(),
+        };
+        effort.reads(effort::SEGMENT + spelled);
+        let all = 0..segment.text.len();
+        let parts = if leet { worth_reading(text.view(), &segment.text) } else { Vec::from([all]) };
+        let bonus = match segment.encoding {
+            Encoding::Leet => 0,
+            hidden if hidden.is_invisible() => 5,
+            _ => 2,
+        };
+        let how = How { bonus, secret: false, by_line: how.by_line && leet, ..how };
+        let parts = parts.into_iter().filter_map(|part| segment.text.get(part));
+        let inner: Vec<Place> = parts.flat_map(|part| read(part, how, effort)).collect();
         let plain = ["injection.override", "injection.secrecy", "injection.leak"];
-        let inner =
-            inner.into_iter().filter(|place| !leet || (plain.contains(&place.kind) && !spoken(&places, place.kind)));
+        let inner = inner.into_iter();
+        let inner = inner.filter(|place| !leet || (plain.contains(&place.kind) && !spoken(&places, place.kind)));
         let inner: Vec<Place> = inner.collect();
         places.extend(inner.into_iter().map(|place| Place {
             range: segment.raw.clone(),

@@ -154,6 +154,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
                     inside = if found.start() < run.end { inside + 1 } else { 0 };
                     let (hit, end) = format.check(leaf.text, found.range());
                     run.end = run.end.max(end);
+                    effort.reads(end.saturating_sub(found.start()));
                     hit
                 }
                 Some(Opens::Structured(shape)) => shape.check(leaf.text, found.range()),

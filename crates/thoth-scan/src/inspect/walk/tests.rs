@@ -334,15 +334,15 @@ proptest! {
 /// Defends the bound on what a document costs, and that it is far from documents in which there is only much of one thing.
 #[test]
 fn only_a_document_that_is_dense_all_over_is_not_read_to_its_end() {
-    let inspected = |piece: &str, size: usize| {
-        let text = format!("\"{}\"", piece.repeat(1024 / piece.len()));
-        let document = format!("{{\"query\":[{}]}}", vec![text; size / 1024].join(","));
+    let inspected_as = |text: &str, size: usize| {
+        let document = format!("{{\"query\":[{}]}}", vec![format!("\"{text}\""); size / text.len()].join(","));
         let mut tape = Tape::new();
         let value = tape.parse(document.as_bytes(), &Limits { max_bytes: 4 << 20, ..Limits::default() }).unwrap();
         let settings = InspectSettings::default();
         let result = super::super::inspect_result("tool", value, &settings).incomplete;
         (super::super::inspect_arguments("tool", value, None, &settings).incomplete, result)
     };
+    let inspected = |piece: &str, size: usize| inspected_as(&piece.repeat(1024 / piece.len()), size);
     let dense =
         "世界。token=世界 ch4pters r3veal th1s b4ndwidth %2e DE88370400440532013000 c29tZSBvcmRpbmFyeSB3b3Jkcw ";
     assert_eq!(inspected(dense, 1 << 20).0, Some(Incomplete::TooDense));
@@ -356,5 +356,10 @@ fn only_a_document_that_is_dense_all_over_is_not_read_to_its_end() {
         "token=none ",
     ] {
         assert_eq!(inspected(piece, 1 << 20).1, None, "{piece}");
+    }
+    for line in
+        ["    /// Überschreibt den Wert.", "        open(0x1F, v1beta, p0rt)?;", "&lt;p&gt; %20 this &amp; that"]
+    {
+        assert_eq!(inspected_as(line, 1 << 20).1, None, "{line}");
     }
 }
