@@ -18,6 +18,7 @@ pub mod memory_holds;
 pub mod memory_pins;
 pub mod naive_policy;
 pub mod pins_suite;
+pub mod plain_http;
 pub mod postgres;
 pub mod pty;
 pub mod readers;
