@@ -59,6 +59,8 @@ struct State {
     /// Everything that came, heads of requests included.
     bytes: Vec<u8>,
     requests: usize,
+    /// Spans that it said it does not take.
+    refused: usize,
 }
 
 /// One that runs until the process ends.
@@ -135,6 +137,18 @@ impl Collector {
         drop(self.once(|state| state.requests >= count));
     }
 
+    /// How many requests have come, answered or not.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.state.0.lock().unwrap_or_else(PoisonError::into_inner).requests
+    }
+
+    /// How many spans of good messages it has said that it does not take.
+    #[must_use]
+    pub fn refused(&self) -> usize {
+        self.state.0.lock().unwrap_or_else(PoisonError::into_inner).refused
+    }
+
     /// Everything that came.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
@@ -192,11 +206,16 @@ impl Collector {
             Some(Behaviour::Status(status)) => (status, Vec::new()),
             behaviour => {
                 let taken = request(body).ok_or_else(|| io::Error::other("no message of OTLP"))?;
+                let many = taken.len();
                 state.spans.extend(taken);
-                told.notify_all();
                 // `partial_success` with `rejected_spans`.
-                let refused =
-                    if let Some(Behaviour::Refuse(count)) = behaviour { vec![0x0a, 2, 0x08, count] } else { vec![] };
+                let refused = if let Some(Behaviour::Refuse(count)) = behaviour {
+                    state.refused += many.min(count.into());
+                    vec![0x0a, 2, 0x08, count]
+                } else {
+                    vec![]
+                };
+                told.notify_all();
                 (200, refused)
             }
         };
