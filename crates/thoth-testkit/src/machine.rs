@@ -93,14 +93,17 @@ impl Machine {
         command.env("PATH", &self.path).env("HOME", self.home()).envs(variables).output()
     }
 
-    /// Every event of the user's ledger, which verifies.
+    /// Every event of the user's ledger, which verifies. Clients kill what does not end as fast as they would like; an update
+    /// that was interrupted by that is completed first, as the next session would complete it.
     ///
     /// # Errors
     /// When it does not verify, or cannot be read.
     pub fn ledger(&self) -> io::Result<Vec<Value>> {
-        let verified = self.run(["audit", "verify"])?;
-        if !verified.status.success() {
-            return Err(io::Error::other(String::from_utf8_lossy(&verified.stderr).into_owned()));
+        for word in ["repair", "verify"] {
+            let verified = self.run(["audit", word])?;
+            if !verified.status.success() {
+                return Err(io::Error::other(String::from_utf8_lossy(&verified.stderr).into_owned()));
+            }
         }
         let tail = self.run(["audit", "tail", "--json", "-n", "100000"])?;
         let lines = tail.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
