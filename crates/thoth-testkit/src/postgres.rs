@@ -66,7 +66,6 @@ impl Cluster {
     #[must_use]
     pub fn with_tls(certificate: &str, key: &str) -> (Self, u16) {
         let mut cluster = Self::new();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         for (name, text) in [("server.crt", certificate), ("server.key", key)] {
             let path = cluster.data().join(name);
             std::fs::write(&path, text).unwrap();
@@ -75,9 +74,22 @@ impl Cluster {
                 done(Command::new("chown").arg("postgres").arg(path));
             }
         }
-        cluster.options = format!("-c ssl=on -c listen_addresses=127.0.0.1 -c port={port}");
-        cluster.go();
-        (cluster, port)
+        // Somebody else may take a port between its being found free and its use.
+        let mut more = 10;
+        loop {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            cluster.options = format!("-c ssl=on -c listen_addresses=127.0.0.1 -c port={port}");
+            if more == 0 {
+                cluster.go();
+                return (cluster, port);
+            }
+            let mut start = cluster.starting();
+            start.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            if start.status().unwrap().success() {
+                return (cluster, port);
+            }
+            more -= 1;
+        }
     }
 
     /// The data of one that was not started yet.
@@ -107,6 +119,10 @@ impl Cluster {
 
     /// Starts the server again after [`Self::halt`].
     pub fn go(&self) {
+        done(&mut self.starting());
+    }
+
+    fn starting(&self) -> Command {
         let options = format!(
             "-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off -c full_page_writes=off \
              -c max_connections=300 -c shared_buffers=32MB {}",
@@ -114,9 +130,9 @@ impl Cluster {
             self.options
         );
         let log = self.folder.join("log");
-        done(
-            self.program("pg_ctl").args(["-w", "-o", &options, "-l"]).arg(log).arg("-D").arg(self.data()).arg("start"),
-        );
+        let mut start = self.program("pg_ctl");
+        start.args(["-w", "-t", "300", "-o", &options, "-l"]).arg(log).arg("-D").arg(self.data()).arg("start");
+        start
     }
 
     /// Stops the server at once, as if its process had died.
