@@ -9,7 +9,7 @@ use crate::fixtures::{FixtureError, Fixtures};
 use crate::stdio_peer::{Launch, PeerError, StdioPeer};
 
 /// How long the front may take to listen, and to end.
-const FRONT: Duration = Duration::from_secs(20);
+const FRONT: Duration = Duration::from_secs(120);
 
 /// What the suite found about one scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -269,7 +269,7 @@ fn program_of(launch: &Launch) -> String {
 mod tests {
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(10);
+    const SOON: Duration = Duration::from_secs(120);
 
     #[test]
     fn bytes_pass_unchanged_in_both_directions() {

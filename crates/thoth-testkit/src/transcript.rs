@@ -19,7 +19,7 @@ pub use script::Script;
 use crate::stdio_peer::{Launch, PeerError, StdioPeer};
 
 /// How long a server may take to end after its input has closed.
-const GOODBYE: Duration = Duration::from_secs(20);
+const GOODBYE: Duration = Duration::from_secs(120);
 
 /// The server between two recorders. `$1` and `$2` are files, the rest is the server.
 const RECORDER: &str = r#"read=$1; wrote=$2; shift 2; tee -- "$read" | "$@" | tee -- "$wrote""#;

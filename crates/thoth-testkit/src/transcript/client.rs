@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::stdio_peer::{PeerError, StdioPeer};
 
 /// How long one answer may take.
-const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(120);
 /// How often the client gives more input to one call; some servers would ask for ever.
 const ROUNDS: usize = 5;
 
