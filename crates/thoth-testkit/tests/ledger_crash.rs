@@ -79,12 +79,13 @@ fn contents(dir: &Path, round: u64) -> HashMap<String, u64> {
 /// Invariant: an append that has returned is in the ledger once, after any combination of kill -9 at any moment. Until the
 /// ledger is opened again, its verdict is that it is good, interrupted or torn, and never another.
 ///
-/// `THOTH_KILL_ROUNDS` sets the number of rounds. All rounds work on one ledger, so every crash meets what the ones
+/// `THOTH_KILL_ROUNDS` sets the number of rounds, and `THOTH_KILL_SEED` other moments. All rounds work on one ledger, so every crash meets what the ones
 /// before have left; every 20 rounds it is checked as a whole.
 #[test]
 fn acknowledged_events_survive_kill_9() {
     let rounds: u64 = std::env::var("THOTH_KILL_ROUNDS").ok().map_or(60, |n| n.parse().unwrap());
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15 ^ u64::from(std::process::id()));
+    let seed = std::env::var("THOTH_KILL_SEED").ok().map_or(0x9E37_79B9_7F4A_7C15, |n| n.parse().unwrap());
+    let mut dice = Dice(seed);
     let home = tempfile::tempdir().unwrap();
     let mut dir = home.path().join("ledger-0");
     let mut interrupted = 0;

@@ -13,13 +13,18 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use thoth_gate::hold::{Consulted, HoldState};
 use thoth_gate::{Holds, HoldsError};
-use thoth_store::SqliteHolds;
+use thoth_store::{SqliteHolds, StoreError};
 use thoth_testkit::holds_suite::{answer, at, milled_call, vote};
 use thoth_types::HoldToken;
+
+/// How long the other workers may keep the store to themselves. A process that is not so patient refuses a call, which is
+/// no end of a worker.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -61,7 +66,7 @@ impl Worker {
         let call_id = format!("{}.{sequence}", self.name);
         let token = (u128::from(self.seed) << 64) | u128::from(sequence + 1);
         let now = self.now()?;
-        match milled_call(number).consult(&self.holds, token, Some(&call_id), now)? {
+        match patiently(|| milled_call(number).consult(&self.holds, token, Some(&call_id), now))? {
             Consulted::Created(hold, _) | Consulted::Pending(hold) => self.known.push(hold.token),
             Consulted::Spent(hold) => {
                 if now >= hold.ends_at {
@@ -70,9 +75,11 @@ impl Worker {
                 self.write(&format!("spent {} {call_id}", hold.token))?;
                 if self.below(4) == 0 {
                     self.write(&format!("return {} {call_id}", hold.token))?;
-                    self.holds.update(&hold.token, &mut |hold| {
-                        hold.give_back(&call_id);
-                        Ok(())
+                    patiently(|| {
+                        self.holds.update(&hold.token, &mut |hold| {
+                            hold.give_back(&call_id);
+                            Ok(())
+                        })
                     })?;
                 }
             }
@@ -88,7 +95,11 @@ impl Worker {
         let which = usize::try_from(which)?;
         let Some(token) = self.known.get(which).cloned() else { return Ok(()) };
         let uid = if self.below(2) == 0 { 1000 } else { 0 };
-        match vote(&self.holds, &token, &answer(uid, approves, self.now()?)) {
+        let vote = patiently(|| {
+            let at = self.now().map_err(|error| HoldsError::Store(error.to_string().into()))?;
+            vote(&self.holds, &token, &answer(uid, approves, at))
+        });
+        match vote {
             Ok(hold) if hold.state == HoldState::Approved => self.write(&format!("approved {token}")),
             Ok(hold) if hold.state == HoldState::Denied => self.write(&format!("denied {token}")),
             Ok(_) => Ok(()),
@@ -102,17 +113,31 @@ impl Worker {
 
     fn sweep(&mut self) -> Result<(), Failure> {
         let now = self.now()?;
-        for token in self.holds.lapsed(now)?.into_iter().take(3) {
+        for token in patiently(|| self.holds.lapsed(now))?.into_iter().take(3) {
             let mut news = false;
-            self.holds.update(&token, &mut |hold| {
-                news = hold.expire(now);
-                Ok(())
+            patiently(|| {
+                self.holds.update(&token, &mut |hold| {
+                    news = hold.expire(now);
+                    Ok(())
+                })
             })?;
             if news {
                 self.write(&format!("expired {token}"))?;
             }
         }
         Ok(())
+    }
+}
+
+/// Does this, again while others are in the way.
+fn patiently<T>(mut act: impl FnMut() -> Result<T, HoldsError>) -> Result<T, HoldsError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match act() {
+            Err(HoldsError::Store(source))
+                if matches!(source.downcast_ref(), Some(StoreError::Busy { .. })) && Instant::now() < deadline => {}
+            result => return result,
+        }
     }
 }
 
@@ -134,7 +159,8 @@ fn run() -> Result<(), Failure> {
     let log = File::options().append(true).create(true).open(log)?;
     let mut worker = Worker { holds, log, name: name.clone(), seed, dice: scattered(seed), known: Vec::new() };
     let open = |state| matches!(state, HoldState::Pending | HoldState::Approved);
-    worker.known = worker.holds.list()?.into_iter().filter(|hold| open(hold.state)).map(|hold| hold.token).collect();
+    worker.known =
+        patiently(|| worker.holds.list())?.into_iter().filter(|hold| open(hold.state)).map(|hold| hold.token).collect();
     let mut out = std::io::stdout().lock();
     for sequence in 0.. {
         match worker.below(20) {
@@ -145,7 +171,7 @@ fn run() -> Result<(), Failure> {
             10..=16 => worker.answer(true)?,
             17 => worker.answer(false)?,
             18 => worker.sweep()?,
-            _ => drop(worker.holds.changed()?),
+            _ => drop(patiently(|| worker.holds.changed())?),
         }
         out.write_all(b"\n")?;
         out.flush()?;

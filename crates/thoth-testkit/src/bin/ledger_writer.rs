@@ -6,8 +6,23 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use thoth_audit::{Leaves, Ledger, LedgerKeys, LedgerOptions};
+use thoth_audit::{Leaves, Ledger, LedgerError, LedgerKeys, LedgerOptions};
+
+/// How long other writers may keep the ledger locked, one after the other.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Does this, again while others are in the way.
+fn patiently<T>(mut act: impl FnMut() -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match act() {
+            Err(LedgerError::Busy(_)) if Instant::now() < deadline => {}
+            result => return result,
+        }
+    }
+}
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -15,7 +30,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: ledger_writer DIR NAME COUNT".into());
     };
     let count: u64 = count.parse()?;
-    let ledger = Ledger::open(Path::new(&dir), &LedgerKeys::new([1; 32], [2; 32]), LedgerOptions::default())?;
+    let keys = LedgerKeys::new([1; 32], [2; 32]);
+    let ledger = patiently(|| Ledger::open(Path::new(&dir), &keys, LedgerOptions::default()))?;
     let mut leaves = Leaves::new();
     let mut out = std::io::stdout().lock();
     for sequence in 0.. {
