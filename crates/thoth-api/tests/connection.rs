@@ -11,7 +11,7 @@ use https_server::{Answer, Authority, HttpsServer};
 use thoth_api::{CaBundle, Client, HttpError, Pin, Step, Timeouts, TlsSettings, Url, Verdict, probe};
 
 const NOW: (i32, i32) = (2020, 2096);
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(120);
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -24,8 +24,9 @@ fn trusting(authority: &Authority, pins: &[Pin]) -> TlsSettings {
 
 fn get(server: &HttpsServer, path: &str, tls: &TlsSettings) -> Result<Vec<u8>, HttpError> {
     // Short only where the time must be up: a loaded machine is slow at everything else.
-    let idle = if path == "/silence" { Duration::from_millis(500) } else { LONG };
-    let within = if path == "/drip" { Duration::from_secs(2) } else { LONG };
+    // Longer than it takes to be connected.
+    let idle = if path == "/silence" { Duration::from_secs(5) } else { LONG };
+    let within = if path == "/drip" { Duration::from_secs(5) } else { LONG };
     let client = Client::new(tls, Timeouts { connect: LONG, idle }).unwrap();
     wait(client.get(&Url::parse(&server.url(path)).unwrap(), 1000, within))
 }

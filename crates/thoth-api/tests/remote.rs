@@ -54,7 +54,7 @@ fn key() -> ApiKey {
     ApiKey::parse("thoth_live_sesame").unwrap()
 }
 
-const WITHIN: Duration = Duration::from_secs(30);
+const WITHIN: Duration = Duration::from_secs(120);
 
 fn enforcer(url: Url) -> Enforcer {
     Enforcer::new(url, key(), &TlsSettings::default(), WITHIN).unwrap()
