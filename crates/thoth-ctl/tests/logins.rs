@@ -34,8 +34,12 @@ struct Issuer {
 
 impl Issuer {
     fn start(id_token_seconds: u32) -> Self {
+        // Somebody else may take a port between its being found free and its use.
+        (0..10).find_map(|_| Self::try_start(id_token_seconds)).expect("no issuer listens")
+    }
+
+    fn try_start(id_token_seconds: u32) -> Option<Self> {
         let fixtures = Fixtures::locate().unwrap();
-        // The port is free again; nobody else is likely to take it at once.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut child = Command::new(fixtures.node_22().unwrap())
             .arg(fixtures.program("oidc/issuer.mjs").unwrap())
@@ -48,10 +52,13 @@ impl Issuer {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let said = lines.find_map(|line| line.unwrap().strip_prefix("listening ").map(str::to_owned)).unwrap();
+        let Some(url) = lines.find_map(|line| line.unwrap().strip_prefix("listening ").map(str::to_owned)) else {
+            drop(child.wait());
+            return None;
+        };
         // It says more later, and would end if nobody read that.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url: said }
+        Some(Self { child, url })
     }
 }
 
@@ -150,7 +157,7 @@ impl Site {
     fn held(&self, user: &str) -> String {
         let key = self.key(Permission::Execute, ScopeLevel::Agent);
         let url = Url::parse(&self.url).unwrap();
-        let enforcer = Enforcer::new(url, key, &TlsSettings::default(), std::time::Duration::from_secs(30)).unwrap();
+        let enforcer = Enforcer::new(url, key, &TlsSettings::default(), std::time::Duration::from_secs(120)).unwrap();
         let text = json!({
             "agent_id": "bot", "tenant_id": "acme", "user_id": user, "session_id": "s", "tool_name": "wire_money",
             "approved_scope": [], "enforcement_mode": "block", "session_tool_calls": [], "tool_args": { "to": user },

@@ -87,7 +87,7 @@ impl Site {
 
     fn enforcer(&self, key: ApiKey) -> Enforcer {
         let url = Url::parse(&self.url).unwrap();
-        Enforcer::new(url, key, &TlsSettings::default(), Duration::from_secs(30)).unwrap()
+        Enforcer::new(url, key, &TlsSettings::default(), Duration::from_secs(120)).unwrap()
     }
 
     fn thothctl(&self, key: &ApiKey, tenant: &str, words: &[&str]) -> (i32, String) {
@@ -426,7 +426,7 @@ fn an_inventory_of_several_pages() {
             let tools: Vec<Value> =
                 (first..first + 100).map(|number| json!({ "name": format!("t{number}") })).collect();
             let body = json!({ "agent_id": agent, "tools": tools }).to_string().into_bytes();
-            let told = exchange.post(&headers, body, 1 << 20, Duration::from_secs(30));
+            let told = exchange.post(&headers, body, 1 << 20, Duration::from_secs(120));
             assert_eq!(site.runtime.block_on(told).unwrap().status(), 200);
         }
     }
