@@ -1,24 +1,24 @@
 //! What a server says of itself, in lines and in metrics; and that nothing of what clients send is in either.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail the test")]
 
+#[path = "site/hostile.rs"]
+mod hostile;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use thoth_testkit::plain_http;
+
+use hostile::{Hostile, SECRET};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_thothd");
-/// Longer than anything here takes; only a test that hangs meets it.
-const PATIENCE: Duration = Duration::from_secs(60);
 const POLICY: &str = "version: \"1\"\nrules:\n  - { match: { tool: \"read*\" }, approval: auto }\n  \
                       - { match: { tool: \"write*\" }, approval: approve }\n  \
                       - { match: { tool: \"hunter*\" }, approval: block }\n";
-/// Stands in everything that a client can choose.
-const SECRET: &str = "hunter2";
 
 struct Site {
     folder: TempDir,
@@ -94,17 +94,7 @@ impl Site {
 }
 
 fn answer(address: &str, method: &str, path: &str, key: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let length = body.len();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
+    plain_http::ask(address, (method, path), &format!("x-api-key: {key}\r\n"), body).unwrap()
 }
 
 /// The samples of an OpenMetrics text, read as strictly as Prometheus does: metadata before samples, families in one piece,
@@ -137,23 +127,8 @@ fn everything_with_a_secret(site: &Site) {
     for tool in ["read_hunter2", "write_hunter2", "hunter2"] {
         site.enforce(tool);
     }
-    let bad_key = format!("thoth_live_{SECRET}");
-    let event = json!({ "events": [{ "tenant_id": "acme", "session_id": SECRET, "event_type": SECRET,
-                                     "content": SECRET, "agent_id": SECRET, "tool_name": SECRET }] });
-    for (method, path, key, body) in [
-        ("POST", "/v1/enforce", &*bad_key, "{}"),
-        ("POST", "/v1/enforce", &*site.key, "{\"hunter2\": hunter2"),
-        ("POST", "/v1/enforce?hunter2=hunter2", &*site.key, "{\"tool_name\":\"hunter2\"}"),
-        ("GET", "/v1/enforce/hold/hunter2?wait=hunter2", &*site.key, ""),
-        ("GET", "/hunter2/thoth/approvals/hunter2", &*site.key, ""),
-        ("GET", "/hunter2", &*site.key, ""),
-        ("GET", "/%ff%fehunter2", &*site.key, ""),
-        ("HUNTER2hunter2", "/v1/enforce", &*site.key, ""),
-        ("POST", "/v1/explain", &*site.key, "{\"violation_id\":\"hunter2\",\"tool_name\":\"hunter2\"}"),
-        ("POST", "/v1/events/batch", &*site.key, &*event.to_string()),
-        ("POST", "/v1/endpoints/register", &*site.key, "{\"endpoint_id\":\"hunter2\",\"hostname\":\"hunter2\"}"),
-    ] {
-        let answer = site.ask(method, path, key, body);
+    for Hostile { method, path, key, body } in hostile::requests(&site.key) {
+        let answer = site.ask(method, path, &key, &body);
         assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
     }
 }
