@@ -6,8 +6,7 @@
     reason = "helpers of tests fail the test"
 )]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,10 +16,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thoth_testkit::independent_verifier::verify_ledger;
+use thoth_testkit::plain_http;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_thothd");
-/// Longer than anything here takes; only a test that hangs meets it.
-const PATIENCE: Duration = Duration::from_secs(60);
 const POLICY: &str = "version: \"1\"\nrules:\n  - { match: { tool: \"read*\" }, approval: auto }\n  \
                       - { match: { tool: \"write*\" }, approval: approve }\n";
 
@@ -71,16 +69,7 @@ impl Site {
     }
 
     fn ask(&self, method: &str, path: &str, key: &str, body: &str) -> Value {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
+        let text = plain_http::ask(&self.address, (method, path), &format!("x-api-key: {key}\r\n"), body).unwrap();
         serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).expect(&text)
     }
 

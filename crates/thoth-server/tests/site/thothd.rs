@@ -1,8 +1,7 @@
 //! A real `thothd` on a folder of its own, or on a database, plain HTTP to ask it with, and the published Python client in
 //! front of it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thoth_testkit::fixtures::Fixtures;
 use thoth_testkit::independent_verifier::verify_ledger;
+use thoth_testkit::plain_http;
 use thoth_testkit::postgres::cluster;
 
 /// Longer than anything here takes; only a test that hangs meets it.
@@ -121,17 +121,8 @@ impl Thothd {
     /// One request to a server that may be dying.
     pub(crate) fn try_ask(address: &str, method: &str, path: &str, key: &str, body: Option<&Value>) -> Option<Reply> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let mut stream = TcpStream::connect(address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
+        let headers = format!("authorization: Bearer {key}\r\ncontent-type: application/json\r\n");
+        let text = plain_http::ask(address, (method, path), &headers, &body).ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
         Some(Reply { status, body: serde_json::from_str(body).unwrap_or(Value::Null) })
