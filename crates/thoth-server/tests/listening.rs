@@ -12,7 +12,7 @@ use thoth_types::Mode;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(120);
 
 /// An authority, and the files of a certificate that it gave to `localhost`.
 fn certificate(folder: &std::path::Path) -> Vec<u8> {

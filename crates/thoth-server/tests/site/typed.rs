@@ -11,7 +11,7 @@ use thoth_types::Decision;
 use super::thothd::Thothd;
 use super::{POLICY, keys};
 
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(120);
 
 fn request(tool: &str) -> enforce::Request {
     let text = format!(
