@@ -66,9 +66,9 @@ async fn an_index_that_is_wrong_is_not_believed() {
         "agentId": "bot", "callId": "c", "decision": "BLOCK", "eventType": "TOOL_CALL_PRE", "sessionId": "s",
         "occurredAt": "2026-01-31T12:00:00Z", "toolName": "rm", "traceId": "other",
     });
-    // The place of a record that is not indexed yet.
-    world.ask("POST", "/v1/enforce", Some(&key), question("rm").to_string()).await;
+    // The place of the next record, taken before anybody can index that.
     index.add(&log, next, &[Record::of(next, other.to_string().as_bytes())]).unwrap();
+    world.ask("POST", "/v1/enforce", Some(&key), question("rm").to_string()).await;
     let deadline = Instant::now() + Duration::from_secs(60);
     while size().await["size"].as_i64().unwrap() <= next {
         assert!(Instant::now() < deadline, "the ledger does not grow");
