@@ -14,8 +14,9 @@ use thoth_shell::cells::{cut, first};
 /// Where desktops say how their services are reached.
 const ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";
 
-/// How long the desktop is given.
-const DEADLINE: Duration = Duration::from_secs(2);
+/// How long the desktop is given. Nobody waits for it but the next notification, and a machine that is busy takes seconds to
+/// start what shows them.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The widest name.
 const WIDEST: usize = 48;
