@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use thoth_testkit::plain_http::Nobody;
 
 /// What is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,25 +38,27 @@ const FULL: Duration = Duration::from_millis(200);
 pub(crate) struct Fake {
     address: String,
     asked: Arc<Mutex<Vec<Value>>>,
-    // Held so that nobody else gets the port of a server that does not listen.
+    // Held so that nobody else gets the port of a server that does not answer.
     _listener: Option<TcpListener>,
+    _nobody: Option<Nobody>,
     /// What stands in the queue of one that takes nobody.
     _queue: Vec<TcpStream>,
 }
 
 impl Fake {
     pub(crate) fn start(fault: Fault) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
         let asked = Arc::new(Mutex::new(Vec::new()));
         if fault == Fault::Closed {
-            drop(listener);
-            return Self { address, asked, _listener: None, _queue: Vec::new() };
+            let nobody = Nobody::there().unwrap();
+            let address = nobody.address().to_string();
+            return Self { address, asked, _listener: None, _nobody: Some(nobody), _queue: Vec::new() };
         }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
         if fault == Fault::Unreachable {
             let to = listener.local_addr().unwrap();
             let queue = std::iter::from_fn(|| TcpStream::connect_timeout(&to, FULL).ok()).collect();
-            return Self { address, asked, _listener: Some(listener), _queue: queue };
+            return Self { address, asked, _listener: Some(listener), _nobody: None, _queue: queue };
         }
         let heard = Arc::clone(&asked);
         let own = listener.try_clone().unwrap();
@@ -66,7 +69,7 @@ impl Fake {
                 std::thread::spawn(move || drop(serve(fault, stream, &heard)));
             }
         });
-        Self { address, asked, _listener: Some(own), _queue: Vec::new() }
+        Self { address, asked, _listener: Some(own), _nobody: None, _queue: Vec::new() }
     }
 
     pub(crate) fn url(&self) -> String {

@@ -11,11 +11,21 @@ const BLOCKED: i64 = -32001;
 const ASKED: i64 = -32002;
 const DEFERRED: i64 = -32003;
 
-fn asking(fake: &Fake, decision: &str) -> Asking {
+/// Nothing is wrong with it.
+const ANSWERS: Fault = Fault::Says(200, "", r#"{"decision":"ALLOW"}"#);
+
+/// What is said by a fake with this fault is waited for; where nothing comes, that is known soon.
+fn asking((fake, fault): (&Fake, Fault), decision: &str) -> Asking {
+    let patience = match fault {
+        Fault::Silent | Fault::Dripping | Fault::Unreachable => "1",
+        // It answers once, which takes as long as it takes, and then never again.
+        Fault::Vanishes => "5",
+        _ => "60",
+    };
     Asking::of(fake.url(), "thoth_live_sesame".to_owned())
         .var("THOTH_ENV", "dev")
         .var("THOTH_ENFORCER_FAILURE_DECISION", decision)
-        .var("THOTH_ENFORCER_TIMEOUT_SECONDS", "1")
+        .var("THOTH_ENFORCER_TIMEOUT_SECONDS", patience)
         .flag("--approval=ticket")
 }
 
@@ -74,7 +84,7 @@ fn faults_and_failure_decisions() {
 
 fn one_fault((fault, decision, expected): (Fault, &str, Option<(i64, &str)>)) {
     let fake = Fake::start(fault);
-    let mut session = Session::begin(HERE, &asking(&fake, decision));
+    let mut session = Session::begin(HERE, &asking((&fake, fault), decision));
     let answer = session.call("read_note", &json!({"name": "welcome"}));
     match expected {
         Some(expected) => assert_eq!(refused(&answer), expected, "{fault:?} {decision}: {answer}"),
@@ -93,23 +103,25 @@ fn one_fault((fault, decision, expected): (Fault, &str, Option<(i64, &str)>)) {
 /// Defends invariant 5: an enforcer that vanishes behind a connection that looks open is an outage like any other.
 #[test]
 fn a_connection_that_looks_open_is_not_waited_for() {
+    const CALLS: usize = 12;
     for (decision, outcome) in [("block", Some((BLOCKED, "enforcer_fallback_block"))), ("allow", None)] {
         let fake = Fake::start(Fault::Vanishes);
-        let mut session = Session::begin(HERE, &asking(&fake, decision));
+        let mut session = Session::begin(HERE, &asking((&fake, Fault::Vanishes), decision));
         assert!(session.call("read_note", &json!({"name": "welcome"}))["result"].is_object());
-        for _ in 0..5 {
+        for _ in 0..CALLS {
             let answer = session.call("read_note", &json!({"name": "welcome"}));
             match outcome {
                 Some(outcome) => assert_eq!(refused(&answer), outcome, "{answer}"),
                 None => assert!(answer["result"].is_object(), "{answer}"),
             }
         }
-        assert_eq!(session.ran("read_note"), if outcome.is_some() { 1 } else { 6 });
-        assert!((2..5).contains(&fake.asked()), "it is not asked for ever: {}", fake.asked());
+        assert_eq!(session.ran("read_note"), if outcome.is_some() { 1 } else { 1 + CALLS });
+        // One answer, three that do not come, and one more after each pause, if the other calls take that long.
+        assert!((2..8).contains(&fake.asked()), "it is not asked for ever: {}", fake.asked());
         let events = session.end();
         let code = outcome.map_or("enforcer_fallback_allow", |(_, code)| code);
         let fallbacks = of_kind(&events, "TOOL_CALL_PRE");
-        assert_eq!(fallbacks.iter().filter(|event| event["reasonCode"] == code).count(), 5, "{decision}");
+        assert_eq!(fallbacks.iter().filter(|event| event["reasonCode"] == code).count(), CALLS, "{decision}");
     }
 }
 
@@ -117,7 +129,7 @@ fn a_connection_that_looks_open_is_not_waited_for() {
 #[test]
 fn an_outage_costs_the_first_calls_only() {
     let fake = Fake::start(Fault::Silent);
-    let mut session = Session::begin(HERE, &asking(&fake, "block"));
+    let mut session = Session::begin(HERE, &asking((&fake, Fault::Silent), "block"));
     for _ in 0..40 {
         let answer = session.call("read_note", &json!({"name": "welcome"}));
         assert_eq!(refused(&answer), (BLOCKED, "enforcer_fallback_block"));
@@ -130,7 +142,7 @@ fn an_outage_costs_the_first_calls_only() {
 #[test]
 fn a_silent_enforcer_holds_up_calls_only() {
     let fake = Fake::start(Fault::Silent);
-    let asking = asking(&fake, "allow").var("THOTH_ENFORCER_TIMEOUT_SECONDS", "600");
+    let asking = asking((&fake, Fault::Silent), "allow").var("THOTH_ENFORCER_TIMEOUT_SECONDS", "600");
     let mut session = Session::begin(HERE, &asking);
     let first = session.begin_call("read_note", &json!({"name": "welcome"}));
     session.send(&json!({"jsonrpc": "2.0", "id": "ping", "method": "ping"}));
@@ -147,8 +159,8 @@ fn a_silent_enforcer_holds_up_calls_only() {
 /// Defends invariant 5: calls in a batch cannot be put to the enforcer one by one, and go nowhere.
 #[test]
 fn a_batch_goes_nowhere_unasked() {
-    let fake = Fake::start(Fault::Says(200, "", r#"{"decision":"ALLOW"}"#));
-    let mut session = Session::begin_in("2025-03-26", HERE, &asking(&fake, "allow"));
+    let fake = Fake::start(ANSWERS);
+    let mut session = Session::begin_in("2025-03-26", HERE, &asking((&fake, ANSWERS), "allow"));
     let call = |id: u64| {
         json!({"jsonrpc": "2.0", "id": id, "method": "tools/call",
         "params": {"name": "read_note", "arguments": {"name": "welcome"}}})
@@ -165,8 +177,8 @@ fn a_batch_goes_nowhere_unasked() {
 /// Whoever sends a call and closes wants it made: the decision is waited for.
 #[test]
 fn a_call_right_before_the_end_is_decided() {
-    let fake = Fake::start(Fault::Says(200, "", r#"{"decision":"ALLOW"}"#));
-    let mut session = Session::begin(HERE, &asking(&fake, "block"));
+    let fake = Fake::start(ANSWERS);
+    let mut session = Session::begin(HERE, &asking((&fake, ANSWERS), "block"));
     let id = session.begin_call("read_note", &json!({"name": "welcome"}));
     session.close();
     assert!(session.answer(id)["result"].is_object());
