@@ -6,6 +6,8 @@ use crate::client::{Client, Options, PEERS, Peer, refusal, text_of};
 use crate::site::{LOCAL_TERMINAL, Site, Upstream};
 
 const INLINE: &[&str] = &["--approval", "inline"];
+/// For as long as a test takes: neither side gives the call up.
+const LONG: &[&str] = &["--approval", "inline", "--hold-timeout", "600"];
 const BRIEFLY: &[&str] = &["--approval", "inline", "--hold-timeout", "1"];
 
 /// A call that waits, in front of a server that has not heard of it.
@@ -74,8 +76,9 @@ fn a_waiting_call_leaves_no_trace_upstream_behind_the_gate() {
 /// Whoever asked for progress hears of it, in numbers that leave room for the server's own; nobody else does.
 #[test]
 fn who_asks_for_progress_hears_of_it_behind_the_gate() {
-    let quiet = PEERS.map(|peer| waiting(peer, INLINE, &json!({}), &json!({})));
-    let told = PEERS.map(|peer| waiting(peer, INLINE, &json!({}), &json!({"progress": true})));
+    // The last of them is answered after all have begun and most have been heard.
+    let quiet = PEERS.map(|peer| waiting(peer, LONG, &json!({}), &json!({"timeout": 600_000})));
+    let told = PEERS.map(|peer| waiting(peer, LONG, &json!({}), &json!({"progress": true, "timeout": 600_000})));
     for Waiting { site, mut client, number, .. } in told {
         let peer = client.peer;
         let heard = [client.expect("progress"), client.expect("progress")];
