@@ -138,6 +138,7 @@ fn a_question_that_is_never_answered_leaves_a_ticket_behind_the_gate() {
         }
         site.approve(&token);
         assert_eq!(text_of(&client.call("danger", &arguments)), "ran", "{peer:?}");
+        upstream.heard_of("danger");
         drop(client);
         assert_eq!((upstream.calls("danger"), site.state_of(&token)), (1, "spent"), "{peer:?}");
     }
@@ -151,6 +152,7 @@ fn an_open_question_can_be_answered_elsewhere_behind_the_gate() {
         let Asked { site, mut client, upstream, number, .. } = asked(peer, &json!("silent"), ELICIT, &arguments);
         site.approve(&site.pending().token);
         assert_eq!(text_of(&client.outcome(number)), "ran", "{peer:?}");
+        upstream.heard_of("danger");
         assert_eq!(upstream.calls("danger"), 1, "{peer:?}");
     }
 }

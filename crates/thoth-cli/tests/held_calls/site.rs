@@ -1,7 +1,6 @@
 //! One installation: its policy, its home, its ledger, a server that writes down what it read, and a person who answers.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +10,7 @@ use thoth_audit::{Durability, Ledger, LedgerKeys, LedgerOptions};
 use thoth_proxy::Evidence;
 use thoth_store::{Desk, Hold, HoldState, Holds, HoldsError, SqliteHolds};
 use thoth_testkit::fixtures::Fixtures;
-use thoth_testkit::gated::Gated;
+use thoth_testkit::gated::{Gated, events_once_repaired};
 use thoth_testkit::stdio_peer::{Launch, StdioPeer};
 use thoth_types::{Approver, Channel, HoldToken, Vote};
 
@@ -65,6 +64,11 @@ impl Upstream {
         let lines = read.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let messages = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
         messages.filter(|message| message["method"] == "tools/call" && message["params"]["name"] == tool).count()
+    }
+
+    /// Waits until a call of this tool is written down. The server may have answered before: the recorder hands on first.
+    pub(crate) fn heard_of(&self, tool: &str) {
+        crate::client::eventually("the call is not written down", || self.calls(tool) > 0);
     }
 
     /// Whether the server was told to forget a call.
@@ -197,17 +201,9 @@ impl Site {
         tally.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Every event of the ledger, which verifies.
+    /// Every event of the ledger, which verifies. Clients kill what does not end as fast as they would like.
     pub(crate) fn events(&self) -> Vec<Value> {
-        let thoth = |words: &[&str]| {
-            let output =
-                Command::new(env!("CARGO_BIN_EXE_thoth")).args(words).arg(self.ledger_folder()).output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            String::from_utf8(output.stdout).unwrap()
-        };
-        thoth(&["audit", "verify"]);
-        let tail = thoth(&["audit", "tail", "--json", "-n", "100000"]);
-        tail.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        events_once_repaired(Path::new(env!("CARGO_BIN_EXE_thoth")), &self.ledger_folder(), &self.home())
     }
 
     /// The kinds of the ledger's events about holds, in order.
