@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use thoth_store::{Hold, Holds as _, SqliteHolds};
 use thoth_testkit::bypass::call;
-use thoth_testkit::gated::Gated;
+use thoth_testkit::gated::{Gated, events};
 use thoth_testkit::pty::Pty;
 use thoth_testkit::stdio_peer::{Launch, StdioPeer};
 
@@ -106,9 +106,9 @@ impl Desk {
         }
     }
 
-    /// How often the server was told to call this tool.
+    /// How often the server was told to call this tool. Nothing was read by one that is not up yet.
     fn went_out(&self, tool: &str) -> usize {
-        let read = fs::read_to_string(self.folder.path().join("read-by-the-server")).unwrap();
+        let read = fs::read_to_string(self.folder.path().join("read-by-the-server")).unwrap_or_default();
         read.matches(&format!(r#""name":"{tool}""#)).count()
     }
 
@@ -148,14 +148,7 @@ impl Desk {
     /// The kinds of the ledger's events about holds, in order. The ledger verifies.
     fn events(&self) -> Vec<(String, Value)> {
         let ledger = self.folder.path().join("ledger");
-        let thoth = |words: &[&str]| {
-            let output = Command::new(env!("CARGO_BIN_EXE_thoth")).args(words).arg(&ledger).output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            String::from_utf8(output.stdout).unwrap()
-        };
-        thoth(&["audit", "verify"]);
-        let events = thoth(&["audit", "tail", "--json", "-n", "1000"]);
-        let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let events = events(Path::new(env!("CARGO_BIN_EXE_thoth")), &ledger).into_iter();
         let of_holds = events.map(|event| (event["eventType"].as_str().unwrap().to_owned(), event));
         of_holds.filter(|(kind, _)| kind.starts_with("HOLD_") || kind.starts_with("GRANT_")).collect()
     }
@@ -270,6 +263,11 @@ fn a_waiting_call_goes_out() {
     let id = desk.waiting();
     let (code, seen) = desk.typed(&["approve", &id], "y\r");
     assert_eq!(code, 0, "{seen}");
+    // A client that closes gives up what has not gone out.
+    let deadline = Instant::now() + SOON;
+    while (desk.went_out("send"), &*desk.state(&id)) != (1, "spent") {
+        assert!(Instant::now() < deadline, "{seen}");
+    }
     peer.finish(SOON).unwrap();
     assert_eq!((desk.went_out("send"), desk.state(&id)), (1, "spent".to_owned()), "{seen}");
     // The sidecar is nearly always faster than we are; where it is not, we say what holds all the same.
@@ -290,6 +288,8 @@ fn a_policy_that_blocks_by_now_is_obeyed() {
         fs::write(desk.folder.path().join("new"), stricter).unwrap();
         fs::rename(desk.folder.path().join("new"), file).unwrap();
         let (code, seen) = desk.typed(&["approve", &id, "--yes"], "");
+        // A client that closes gives up what waits, and is not answered.
+        while !peer.receive(SOON).unwrap().is_none_or(|line| String::from_utf8_lossy(&line).contains(r#""id":1"#)) {}
         let ended = peer.finish(SOON).unwrap();
         let answered = String::from_utf8(ended.stdout).unwrap();
         assert!(answered.contains(r#""id":1"#) && answered.contains("-32001"), "{code} {seen} {answered}");
