@@ -9,13 +9,13 @@
 )]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use thoth_testkit::fixtures::Fixtures;
-use thoth_testkit::gated::Gated;
+use thoth_testkit::gated::{Gated, events};
 use thoth_testkit::pty::Pty;
 use thoth_testkit::stdio_peer::{Launch, StdioPeer};
 
@@ -138,16 +138,18 @@ impl World {
 
     /// The events about pins, in a ledger that verifies.
     fn events(&self) -> Vec<Value> {
-        let thoth = |words: &[&str]| {
-            let output =
-                Command::new(env!("CARGO_BIN_EXE_thoth")).args(words).arg(self.path("ledger")).output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            String::from_utf8(output.stdout).unwrap()
-        };
-        thoth(&["audit", "verify"]);
-        let events = thoth(&["audit", "tail", "--json", "-n", "1000"]);
-        let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let events = events(Path::new(env!("CARGO_BIN_EXE_thoth")), &self.path("ledger")).into_iter();
         events.filter(|event| event.get("pinState").is_some() && event["pinKind"] != "launch").collect()
+    }
+}
+
+impl Drop for Session {
+    /// Ends it as a client does: one that is killed may leave an update of the ledger that nobody completes.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.peer.close();
+            while self.peer.receive(SOON).is_ok_and(|line| line.is_some()) {}
+        }
     }
 }
 
