@@ -10,13 +10,12 @@
 )]
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use thoth_testkit::fixtures::Fixtures;
-use thoth_testkit::gated::{ALLOW_ALL, Gated};
+use thoth_testkit::gated::{ALLOW_ALL, Gated, events};
 use thoth_testkit::stdio_peer::{Launch, StdioPeer};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -97,15 +96,9 @@ impl Run {
     fn end(self) -> Vec<Value> {
         let ledger = self.path("ledger");
         assert!(self.peer.finish(SOON).unwrap().status.success());
-        let thoth = |words: &[&str]| {
-            let output = Command::new(env!("CARGO_BIN_EXE_thoth")).args(words).arg(&ledger).output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            String::from_utf8(output.stdout).unwrap()
-        };
-        thoth(&["audit", "verify"]);
-        let events = thoth(&["audit", "tail", "--json", "-n", "1000"]);
-        assert!(!events.contains(TOKEN), "{events}");
-        events.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let events = events(Path::new(env!("CARGO_BIN_EXE_thoth")), &ledger);
+        assert!(!Value::from(events.clone()).to_string().contains(TOKEN), "{events:?}");
+        events
     }
 }
 

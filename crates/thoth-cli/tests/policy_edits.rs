@@ -9,13 +9,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use thoth_policy::{Sources, load};
-use thoth_testkit::gated::Gated;
+use thoth_testkit::gated::{Gated, events};
 use thoth_testkit::stdio_peer::{Launch, StdioPeer};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -123,7 +122,7 @@ fn every_call_is_decided_by_one_version() {
     assert!(traffic.peer.finish(SOON).unwrap().status.success());
 
     let known: BTreeMap<String, usize> = (0..=EDITS).map(|n| (digest(&version(n)), n)).collect();
-    let events = events(&ledger);
+    let events = events(Path::new(env!("CARGO_BIN_EXE_thoth")), &ledger);
     let mut latest = 0;
     let mut decided = 0;
     for event in events.iter().filter(|event| event["eventType"] == "TOOL_CALL_PRE") {
@@ -149,13 +148,4 @@ fn every_call_is_decided_by_one_version() {
         of_policies.filter(|event| event["detail"].as_str().is_some_and(|detail| detail.contains(words))).count()
     };
     assert_eq!((loaded("now in force: "), loaded(BROKEN), loaded("now in shadow: ")), (EDITS, EDITS, EDITS));
-}
-
-/// Every event of a ledger that verifies.
-fn events(ledger: &Path) -> Vec<Value> {
-    let thoth = PathBuf::from(env!("CARGO_BIN_EXE_thoth"));
-    let verified = Command::new(&thoth).args(["audit", "verify"]).arg(ledger).output().unwrap();
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
-    let tail = Command::new(&thoth).args(["audit", "tail", "--json", "-n", "10000000"]).arg(ledger).output().unwrap();
-    String::from_utf8(tail.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

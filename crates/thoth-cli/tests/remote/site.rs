@@ -1,8 +1,7 @@
 //! An enforcer on a folder of its own, and `thoth run` before a real MCP server that writes down what it reads.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,7 +14,8 @@ use thoth_audit::{Durability, Ledger, LedgerKeys, LedgerOptions};
 use thoth_proxy::Evidence;
 use thoth_store::{Desk, HoldState, Holds as _, SqliteHolds};
 use thoth_testkit::fixtures::Fixtures;
-use thoth_testkit::gated::Gated;
+use thoth_testkit::gated::{Gated, events};
+use thoth_testkit::plain_http::ask;
 use thoth_testkit::stdio_peer::{Launch, StdioPeer};
 use thoth_types::{Approver, Channel, Vote};
 
@@ -138,18 +138,8 @@ impl Thothd {
     /// A request that is granted: what is answered.
     pub(crate) fn post(&self, path: &str, key: &str, body: &Value) -> Value {
         let body = body.to_string();
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(
-            stream,
-            "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            self.address,
-            body.len()
-        )
-        .unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
+        let headers = format!("authorization: Bearer {key}\r\ncontent-type: application/json\r\n");
+        let text = ask(&self.address, ("POST", path), &headers, &body).unwrap();
         assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
         serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
     }
@@ -328,14 +318,7 @@ impl Session {
     pub(crate) fn end(self) -> Vec<Value> {
         self.peer.finish(PATIENCE).unwrap();
         let ledger = self.folder.path().join("ledger");
-        let thoth = |words: &[&str]| {
-            let output = Command::new(env!("CARGO_BIN_EXE_thoth")).args(words).arg(&ledger).output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            String::from_utf8(output.stdout).unwrap()
-        };
-        thoth(&["audit", "verify"]);
-        let tail = thoth(&["audit", "tail", "--json", "-n", "100000"]);
-        tail.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        events(Path::new(env!("CARGO_BIN_EXE_thoth")), &ledger)
     }
 }
 
