@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use thoth_testkit::gated::{ALLOW_ALL, Gated};
 use thoth_testkit::stdio_peer::{Ended, Launch, StdioPeer};
 
-const SOON: Duration = Duration::from_secs(20);
+/// Longer than anything here takes; only a test that hangs meets it.
+const SOON: Duration = Duration::from_secs(120);
 
 const INTENT_TOOLS: &str = "THOTH_INTENT_TOOL_ALLOWLIST";
 const ANCESTORS: &str = "THOTH_BLOCKED_LINEAGE_ANCESTOR_TOKENS";
