@@ -1,5 +1,7 @@
 //! `thoth run` as a test starts it: its own home, its own policy, its own ledger; and what it has recorded.
 
+#![expect(clippy::panic, reason = "it is called by tests, which it fails")]
+
 use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::io;
