@@ -35,7 +35,7 @@ struct Issuer {
 impl Issuer {
     fn start(id_token_seconds: u32) -> Self {
         // Somebody else may take a port between its being found free and its use.
-        (0..10).find_map(|_| Self::try_start(id_token_seconds)).expect("no issuer listens")
+        (0..10).find_map(|_| Self::try_start(id_token_seconds)).unwrap()
     }
 
     fn try_start(id_token_seconds: u32) -> Option<Self> {
