@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use thoth_audit::{Durability, Ledger, LedgerKeys, LedgerOptions};
 use thoth_proxy::Evidence;
-use thoth_store::{Desk, Hold, HoldState, Holds, HoldsError, SqliteHolds};
+use thoth_store::{Desk, Hold, HoldState, Holds, HoldsError, SqliteHolds, StoreError};
 use thoth_testkit::fixtures::Fixtures;
 use thoth_testkit::gated::{Gated, events_once_repaired};
 use thoth_testkit::stdio_peer::{Launch, StdioPeer};
@@ -177,12 +177,24 @@ impl Site {
         self.answer(token, true).unwrap();
     }
 
+    /// Every hold. Those who begin the store, and write to it, may be in the way for longer than it waits.
+    pub(crate) fn held(&self) -> Vec<Hold> {
+        let mut held = Vec::new();
+        crate::client::eventually("the store stays in use", || match self.holds().list() {
+            Err(HoldsError::Store(source)) if matches!(source.downcast_ref(), Some(StoreError::Busy { .. })) => false,
+            result => {
+                held = result.unwrap();
+                true
+            }
+        });
+        held
+    }
+
     /// The only hold that waits for an answer, as soon as there is one.
     pub(crate) fn pending(&self) -> Hold {
-        let holds = self.holds();
         let mut last = Vec::new();
         crate::client::eventually("no call is held", || {
-            last = holds.list().unwrap();
+            last = self.held();
             last.retain(|hold| hold.state == HoldState::Pending);
             !last.is_empty()
         });
