@@ -153,6 +153,10 @@ fn judge(
         let message = format!("looks like `{name}` of the server `{theirs}` and is written with other letters");
         return Some((Detector::LookAlikeName, Some(Severity::Critical), message));
     }
+    if distance == Some(1) && is_swapped(&tool.name, name) {
+        let message = format!("is `{name}` of the server `{theirs}` with two letters swapped");
+        return Some((Detector::LookAlikeName, None, message));
+    }
     let overlap = Overlap::of(&tool.words, &other.words);
     // Names that share only their words need descriptions that are nearly the same.
     let enough = if distance.is_some() { 60 } else { 75 };
@@ -167,6 +171,17 @@ fn judge(
         format!("is described as `{name}` of the server `{theirs}` is, under another name")
     };
     Some((Detector::Impersonation, None, message))
+}
+
+/// Whether two neighbouring letters within a word, and nothing else, tell the names apart: a slip, or meant to be read past.
+fn is_swapped(one: &str, other: &str) -> bool {
+    let differ = |(a, b): &(u8, u8)| !a.eq_ignore_ascii_case(b);
+    let pairs: Vec<(u8, u8)> = one.bytes().zip(other.bytes()).collect();
+    let Some(at) = pairs.iter().position(differ) else { return false };
+    let same_length = one.len() == other.len() && pairs.iter().filter(|pair| differ(pair)).count() == 2;
+    let swapped = matches!(pairs.get(at..at + 2), Some([(a, b), (c, d)]) if a.eq_ignore_ascii_case(d) && b.eq_ignore_ascii_case(c));
+    let letters = pairs.get(at..at + 2).is_some_and(|two| two.iter().all(|(a, _)| a.is_ascii_alphabetic()));
+    same_length && swapped && letters
 }
 
 /// One number for a set of words, whatever their order.
