@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thoth_testkit::plain_http;
+use thoth_testkit::postgres::cluster;
 
 use hostile::{Hostile, SECRET};
 
@@ -28,18 +29,23 @@ struct Site {
     key: String,
 }
 
-/// Starts a server by way of these words of a shell.
-fn serve(shell: &str, arguments: &[&str]) -> Site {
+/// Starts a server by way of these words of a shell, on files or on a database.
+fn serve(database: Option<&str>, shell: &str, arguments: &[&str]) -> Site {
+    let on = |program: &str| {
+        let mut command = Command::new(program);
+        command.env_remove("THOTHD_DATABASE_URL").envs(database.map(|url| ("THOTHD_DATABASE_URL", url)));
+        command
+    };
     let folder = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o700)).tempdir().unwrap();
     std::fs::write(folder.path().join("policy.yaml"), POLICY).unwrap();
-    let made = Command::new(PROGRAM)
+    let made = on(PROGRAM)
         .args(["keys", "create", "--tenant", "acme", "--organization", "--permission", "execute"])
         .args(["--permission", "write", "--name", SECRET, "--data"])
         .arg(folder.path())
         .output()
         .unwrap();
-    assert!(made.status.success());
-    let mut child = Command::new("sh")
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut child = on("sh")
         .args(["-c", &format!("{shell} exec \"$0\" \"$@\""), PROGRAM, "serve", "--listen", "127.0.0.1:0"])
         .args(["--metrics-listen", "127.0.0.1:0", "--data"])
         .arg(folder.path())
@@ -133,10 +139,19 @@ fn everything_with_a_secret(site: &Site) {
     }
 }
 
-/// Defends invariant 7: whatever a client puts where, neither lines nor metrics have it; what they do have is right.
 #[test]
 fn nothing_that_was_sent_is_told() {
-    let site = serve("", &["--log-format", "json", "--log-level", "debug", "--access-log"]);
+    nothing_is_told(None);
+}
+
+#[test]
+fn nothing_that_was_sent_is_told_on_postgresql() {
+    nothing_is_told(Some(&cluster().database()));
+}
+
+/// Defends invariant 7: whatever a client puts where, neither lines nor metrics have it; what they do have is right.
+fn nothing_is_told(database: Option<&str>) {
+    let site = serve(database, "", &["--log-format", "json", "--log-level", "debug", "--access-log"]);
     everything_with_a_secret(&site);
     let metrics = site.metrics();
     for (name, expected) in [
@@ -189,7 +204,7 @@ fn nothing_that_was_sent_is_told() {
 /// nothing that was sent.
 #[test]
 fn a_ledger_that_fails_is_told_without_what_was_sent() {
-    let site = serve("trap '' XFSZ; ulimit -f 200;", &["--log-format", "json", "--access-log"]);
+    let site = serve(None, "trap '' XFSZ; ulimit -f 200;", &["--log-format", "json", "--access-log"]);
     for number in 0..200 {
         let answer = site.enforce(&format!("read_{SECRET}_{number}"));
         if answer["decision_reason_code"] == "evidence_unavailable" {
@@ -206,11 +221,40 @@ fn a_ledger_that_fails_is_told_without_what_was_sent() {
     }
 }
 
+/// Defends invariants 5 and 7: the same where the database takes nothing. What it says of a row that it does not take repeats
+/// the row.
+#[test]
+fn a_database_that_takes_nothing_is_told_without_what_was_sent() {
+    let url = cluster().database();
+    let site = serve(Some(&url), "", &["--log-format", "json", "--log-level", "debug", "--access-log"]);
+    assert_eq!(site.enforce("read")["decision"], "ALLOW");
+    for table in ["entries", "events", "holds", "endpoints", "session_calls", "decisions", "sessions", "agents"] {
+        cluster().sql(&url, &format!("ALTER TABLE thoth.{table} ADD CHECK (false) NOT VALID"));
+    }
+    for tool in ["read_hunter2", "write_hunter2", "hunter2"] {
+        let refused = site.enforce(tool);
+        assert_eq!(
+            (&refused["decision"], &refused["decision_reason_code"]),
+            (&json!("BLOCK"), &json!("evidence_unavailable"))
+        );
+        assert!(!refused["reason"].to_string().contains(SECRET), "{refused}");
+    }
+    everything_with_a_secret(&site);
+    let metrics = site.metrics();
+    let blocked = metrics.get("thothd_decisions_total{decision=\"BLOCK\",reason_code=\"evidence_unavailable\"}");
+    assert_eq!(blocked, Some(&6.0), "{metrics:#?}");
+    let said = site.stop();
+    assert!(said.contains("SQLSTATE 23514"), "{said}");
+    for line in said.lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
+    }
+}
+
 /// Defends invariant 7: that a policy cannot be used is said once each time that it changes, however often somebody asks
 /// whether the server is ready, and with its place and not with what stands there.
 #[test]
 fn a_policy_that_is_not_valid_is_told_once() {
-    let site = serve("", &[]);
+    let site = serve(None, "", &[]);
     let policy = site.folder.path().join("policy.yaml");
     let ready = |expected: &str| {
         for _ in 0..5 {
@@ -237,7 +281,7 @@ fn a_policy_that_is_not_valid_is_told_once() {
 /// Lines for people stay as they are, and there is none for a request unless it is asked for.
 #[test]
 fn requests_have_no_lines_unless_asked_for() {
-    let site = serve("", &[]);
+    let site = serve(None, "", &[]);
     everything_with_a_secret(&site);
     let said = site.stop();
     assert_eq!(said, "thoth: stopping\n");
@@ -246,7 +290,7 @@ fn requests_have_no_lines_unless_asked_for() {
 /// Metrics need no key, so that other machines read them only where somebody says so; and a limit is counted.
 #[test]
 fn metrics_are_for_this_machine() {
-    let site = serve("", &["--enforce-per-minute", "1"]);
+    let site = serve(None, "", &["--enforce-per-minute", "1"]);
     site.enforce("read");
     assert_eq!(site.enforce("read")["decision"], "DEFER");
     let metrics = site.metrics();

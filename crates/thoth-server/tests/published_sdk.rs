@@ -5,6 +5,8 @@
 mod evidence;
 #[path = "site/restart.rs"]
 mod restart;
+#[path = "site/schemathesis.rs"]
+mod schemathesis;
 #[path = "site/thothd.rs"]
 pub(crate) mod thothd;
 #[path = "site/typed.rs"]

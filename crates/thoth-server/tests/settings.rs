@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+use thoth_testkit::postgres::cluster;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_thothd");
 
@@ -145,17 +146,29 @@ fn what_is_wrong_is_told() {
     }
 }
 
-/// A server takes all of it, and so do the commands beside it.
 #[test]
 fn a_server_runs_on_a_file_and_variables() {
+    runs(None);
+}
+
+#[test]
+fn a_server_runs_on_a_file_and_variables_on_postgresql() {
+    // It asks nobody for a password, and is given one all the same.
+    runs(Some(&cluster().database().replace("postgres@", "postgres:hunter2@")));
+}
+
+/// A server takes all of it, and so do the commands beside it; nobody says the password of its database.
+fn runs(database: Option<&str>) {
     let folder = folder();
     let file = folder.path().join("t.toml");
-    write(&file, "data = 'kept'\nenforce_per_minute = 3\n", 0o644);
+    let (url, mode) = database.map_or((String::new(), 0o644), |url| (format!("database_url = '{url}'\n"), 0o600));
+    write(&file, &format!("data = 'kept'\nenforce_per_minute = 3\n{url}"), mode);
     let variables = [("THOTHD_CONFIG", file.to_str().unwrap()), ("THOTHD_LISTEN", "127.0.0.1:0")];
     let (code, said) =
         run(&["keys", "create", "--tenant", "acme", "--organization", "--permission", "read"], &variables);
     assert_eq!(code, Some(0), "{said}");
-    assert!(folder.path().join("kept/thothd.db").exists());
+    assert!(!said.contains("hunter2"), "{said}");
+    assert_eq!(folder.path().join("kept/thothd.db").exists(), database.is_none());
     let mut child = Command::new(PROGRAM)
         .arg("serve")
         .env_clear()
@@ -177,7 +190,7 @@ fn a_server_runs_on_a_file_and_variables() {
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(child.wait().unwrap().success(), "{said}");
+    assert!(child.wait().unwrap().success() && !said.contains("hunter2"), "{said}");
     assert!(folder.path().join("kept/policy.yaml").exists());
     let (code, said) = run(&["healthcheck"], &health);
     assert!(code == Some(1) && said.contains("cannot connect"), "{said}");

@@ -254,17 +254,26 @@ fn a_call_is_a_tree_of_spans() {
     }
 }
 
-/// Defends invariant 7: whatever a client puts where, no span has it. It also says how the headers for the collector come
-/// there, and that they are nowhere else.
 #[test]
 fn nothing_that_was_sent_is_in_a_span() {
+    nothing_is_in_a_span(None);
+}
+
+#[test]
+fn nothing_that_was_sent_is_in_a_span_on_postgresql() {
+    nothing_is_in_a_span(Some(&cluster().database()));
+}
+
+/// Defends invariant 7: whatever a client puts where, no span has it. It also says how the headers for the collector come
+/// there, and that they are nowhere else.
+fn nothing_is_in_a_span(database: Option<&str>) {
     let collector = Collector::start(Behaviour::Take).unwrap();
     let variables = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url()),
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20swordfish"),
         ("OTEL_SERVICE_NAME", "gate"),
     ];
-    let site = serve(&[], &variables, None);
+    let site = serve(&[], &variables, database);
     for tool in ["read_hunter2", "write_hunter2", "hunter2"] {
         site.enforce(tool, &format!("user-agent: {SECRET}\r\nx-{SECRET}: {SECRET}\r\ntraceparent: {SECRET}\r\n"));
     }

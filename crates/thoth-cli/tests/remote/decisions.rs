@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::site::{Asking, Session, Thothd, eventually, of_kind, refused, text};
+use crate::site::{Asking, Keeps, Session, Thothd, eventually, of_kind, refused, text};
 
 /// The enforcer's policy.
 pub(crate) const THERE: &str = r#"version: "1"
@@ -24,11 +24,15 @@ defaults: { approval: auto, risk_level: low }
 gateway: { allowed_tools: ["[!d]*"] }
 "#;
 
-/// Defends invariants 1, 3 and 5: a call goes out if both admit it, and not if either refuses; each answer and each record
-/// says who decided, under the ids that the enforcer was told.
 #[test]
 fn both_must_admit() {
-    let site = Thothd::start(SOFT);
+    both(Keeps::Files);
+}
+
+/// Defends invariants 1, 3 and 5: a call goes out if both admit it, and not if either refuses; each answer and each record
+/// says who decided, under the ids that the enforcer was told.
+pub(crate) fn both(keeps: Keeps) {
+    let site = Thothd::start_on(keeps, SOFT);
     let asking = Asking::of(site.url(), site.agent_key()).flag("--enforcement-mode=step_up");
     let mut session = Session::begin(HERE, &asking);
     assert_eq!(text(&session.call("read_note", &json!({"name": "welcome"}))), "Welcome to the notes server.");
@@ -73,17 +77,21 @@ fn a_key_for_a_fleet_decides_for_its_machines() {
     }
 }
 
-/// Defends invariant 5: an enforcer that is killed while calls are under way loses none of them: each is answered by the
-/// enforcer or as the operator says, and once it is back it decides again.
 #[test]
 fn an_enforcer_is_killed_and_comes_back() {
+    killed(Keeps::Files);
+}
+
+/// Defends invariant 5: an enforcer that is killed while calls are under way loses none of them: each is answered by the
+/// enforcer or as the operator says, and once it is back it decides again.
+pub(crate) fn killed(keeps: Keeps) {
     let welcome = json!({"name": "welcome"});
     for (decision, code) in [
         ("block", Some((-32001, "enforcer_fallback_block"))),
         ("step_up", Some((-32002, "enforcer_fallback_step_up"))),
         ("allow", None),
     ] {
-        let mut site = Thothd::start(SOFT);
+        let mut site = Thothd::start_on(keeps, SOFT);
         let asking = Asking::of(site.url(), site.agent_key())
             .var("THOTH_ENV", "dev")
             .var("THOTH_ENFORCER_FAILURE_DECISION", decision)

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::decisions::{HERE, THERE};
 use crate::fake::{Fake, Fault};
-use crate::site::{Asking, Session, Thothd, of_kind, refused, text};
+use crate::site::{Asking, Keeps, Session, Thothd, of_kind, refused, text};
 
 fn there() -> String {
     format!(
@@ -30,10 +30,14 @@ fn ticket(answer: &Value) -> String {
     token
 }
 
-/// Defends invariant 5: an approval up there lets one call through, whose arguments are the ones that were approved.
 #[test]
 fn an_approved_ticket_is_good_for_one_call() {
-    let site = Thothd::start(&there());
+    ticketed(Keeps::Files);
+}
+
+/// Defends invariant 5: an approval up there lets one call through, whose arguments are the ones that were approved.
+pub(crate) fn ticketed(keeps: Keeps) {
+    let site = Thothd::start_on(keeps, &there());
     let asking = Asking::of(site.url(), site.agent_key()).flag("--approval=ticket");
     let mut session = Session::begin(HERE, &asking);
     let first = ticket(&session.call("write_note", &note("a")));
@@ -46,11 +50,15 @@ fn an_approved_ticket_is_good_for_one_call() {
     session.end();
 }
 
-/// Defends: a call that waits here goes out as soon as somebody agrees up there, and not if somebody does not; meanwhile
-/// the client hears that it waits. A call that was cancelled goes nowhere.
 #[test]
 fn a_call_waits_for_an_answer_up_there() {
-    let site = Thothd::start(&there());
+    waited(Keeps::Files);
+}
+
+/// Defends: a call that waits here goes out as soon as somebody agrees up there, and not if somebody does not; meanwhile
+/// the client hears that it waits. A call that was cancelled goes nowhere.
+pub(crate) fn waited(keeps: Keeps) {
+    let site = Thothd::start_on(keeps, &there());
     let asking = Asking::of(site.url(), site.agent_key()).flag("--approval=inline");
     let mut session = Session::begin(HERE, &asking);
     for (decision, outcome) in [("approve", Some("wrote plan")), ("deny", None)] {

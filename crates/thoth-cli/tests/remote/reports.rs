@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use thoth_testkit::plain_http::ask;
 
 use crate::decisions::{HERE, THERE};
-use crate::site::{Asking, Session, Thothd, eventually, refused, text};
+use crate::site::{Asking, Keeps, Session, Thothd, eventually, refused, text};
 
 const REVISION: &str = "2025-06-18";
 
@@ -89,11 +89,15 @@ fn once_all_is_told(folder: &Arc<TempDir>, asking: &Asking, mut events: Vec<Valu
     events
 }
 
-/// Defends invariant 5: the enforcer knows the machine; once it puts it into quarantine every call is refused here, also while
-/// the enforcer is away and in sessions that begin then, until it says otherwise.
 #[test]
 fn a_quarantine_reaches_the_sidecar() {
-    let mut site = Thothd::start(THERE);
+    quarantined(Keeps::Files);
+}
+
+/// Defends invariant 5: the enforcer knows the machine; once it puts it into quarantine every call is refused here, also while
+/// the enforcer is away and in sessions that begin then, until it says otherwise.
+pub(crate) fn quarantined(keeps: Keeps) {
+    let mut site = Thothd::start_on(keeps, THERE);
     let (ops, folder) = (administrator(&site), folder());
     let asking = asking(&site, key(&site));
     let welcome = json!({"name": "welcome"});
@@ -124,11 +128,15 @@ fn a_quarantine_reaches_the_sidecar() {
     next.end();
 }
 
-/// Defends invariant 4: what is in the ledger is what is told, each record once and in order, though the enforcer is killed in
-/// the middle of it and two sessions share the ledger.
 #[test]
 fn every_record_is_told_once_and_in_order() {
-    let mut site = Thothd::start(THERE);
+    told_once(Keeps::Files);
+}
+
+/// Defends invariant 4: what is in the ledger is what is told, each record once and in order, though the enforcer is killed in
+/// the middle of it and two sessions share the ledger.
+pub(crate) fn told_once(keeps: Keeps) {
+    let mut site = Thothd::start_on(keeps, THERE);
     let (ops, folder) = (administrator(&site), folder());
     let asking = asking(&site, key(&site));
     let welcome = json!({"name": "welcome"});

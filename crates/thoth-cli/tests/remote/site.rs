@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use thoth_store::{Desk, HoldState, Holds as _, SqliteHolds};
 use thoth_testkit::fixtures::Fixtures;
 use thoth_testkit::gated::{Gated, events};
 use thoth_testkit::plain_http::ask;
+use thoth_testkit::postgres::cluster;
 use thoth_testkit::stdio_peer::{Launch, StdioPeer};
 use thoth_types::{Approver, Channel, Vote};
 
@@ -25,11 +26,20 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The server behind a recorder: what it reads is appended to `$1` as it reads it.
 const RECORDER: &str = r#"read=$1; shift; tee -a -- "$read" | "$@""#;
 
+/// What an enforcer keeps everything in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Keeps {
+    Files,
+    Postgres,
+}
+
 /// The enforcer.
 pub(crate) struct Thothd {
     child: Child,
     address: String,
     data: TempDir,
+    /// Where it keeps everything, if not in its folder.
+    database: Option<String>,
     arguments: Vec<String>,
     /// How far its clock is off, as `libfaketime` takes it.
     clock: Option<&'static str>,
@@ -44,13 +54,26 @@ impl Thothd {
         Self::start_at(None, policy, arguments)
     }
 
+    /// Starts one that keeps everything there.
+    pub(crate) fn start_on(keeps: Keeps, policy: &str) -> Self {
+        let database = match keeps {
+            Keeps::Files => None,
+            Keeps::Postgres => Some(cluster().database()),
+        };
+        Self::start_so(database, None, policy, &[])
+    }
+
     /// Starts one whose clock is off by so much.
     pub(crate) fn start_at(clock: Option<&'static str>, policy: &str, arguments: &[&str]) -> Self {
+        Self::start_so(None, clock, policy, arguments)
+    }
+
+    fn start_so(database: Option<String>, clock: Option<&'static str>, policy: &str, arguments: &[&str]) -> Self {
         let data = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap();
         fs::write(data.path().join("policy.yaml"), policy).unwrap();
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let (child, address) = spawn(data.path(), &arguments, "127.0.0.1:0", clock);
-        Self { child, address, data, arguments, clock }
+        let (child, address) = spawn(data.path(), database.as_deref(), &arguments, "127.0.0.1:0", clock);
+        Self { child, address, data, database, arguments, clock }
     }
 
     /// Kills it, as a power cut would.
@@ -61,7 +84,8 @@ impl Thothd {
 
     /// Starts it again on the same folder, at the same address.
     pub(crate) fn again(&mut self) {
-        (self.child, self.address) = spawn(self.data.path(), &self.arguments, &self.address, self.clock);
+        (self.child, self.address) =
+            spawn(self.data.path(), self.database.as_deref(), &self.arguments, &self.address, self.clock);
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -74,7 +98,7 @@ impl Thothd {
 
     /// Makes a key beside the server.
     pub(crate) fn key(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(thothd());
+        let mut command = thothd(self.database.as_deref());
         command.args(["keys", "create", "--tenant", "acme", "--data"]).arg(self.data.path());
         let made = command.args(arguments).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -106,14 +130,22 @@ impl Drop for Thothd {
 }
 
 /// `thothd`, built by the tests of its own crate beside ours.
-fn thothd() -> PathBuf {
+fn thothd(database: Option<&str>) -> Command {
     let beside = Path::new(env!("CARGO_BIN_EXE_thoth")).parent().unwrap().join("thothd");
     assert!(beside.exists(), "`{}` is missing; run `cargo build -p thoth-server`", beside.display());
-    beside
+    let mut command = Command::new(beside);
+    command.env_remove("THOTHD_DATABASE_URL").envs(database.map(|url| ("THOTHD_DATABASE_URL", url)));
+    command
 }
 
-fn spawn(data: &Path, arguments: &[String], listen: &str, clock: Option<&str>) -> (Child, String) {
-    let mut command = Command::new(thothd());
+fn spawn(
+    data: &Path,
+    database: Option<&str>,
+    arguments: &[String],
+    listen: &str,
+    clock: Option<&str>,
+) -> (Child, String) {
+    let mut command = thothd(database);
     if let Some(clock) = clock {
         let library = Fixtures::locate().unwrap().other_clock().unwrap();
         // What is measured is not what the clock on the wall says.

@@ -38,8 +38,8 @@ struct World {
     router: Router,
     /// Where the policy is, and everything else of a server on a folder.
     data: TempDir,
-    /// Where a server on a database keeps everything else.
-    database: Option<Arc<Database>>,
+    /// Where a server on a database keeps everything else, and its URL.
+    database: Option<(Arc<Database>, String)>,
 }
 
 /// What a server keeps everything in.
@@ -71,15 +71,18 @@ impl World {
         std::fs::write(data.path().join("policy.yaml"), policy).unwrap();
         let database = match keeps {
             Keeps::Folder => None,
-            Keeps::Postgres => Some(Database::new(&DatabaseUrl::parse(&cluster().database()).unwrap()).unwrap()),
+            Keeps::Postgres => {
+                let url = cluster().database();
+                Some((Database::new(&DatabaseUrl::parse(&url).unwrap()).unwrap(), url))
+            }
         };
-        let router = change(server(data.path(), database.clone(), rates, mode)).router();
+        let router = change(server(data.path(), database.as_ref(), rates, mode)).router();
         Self { router, data, database }
     }
 
     /// Another server on the same data.
     fn beside(&self, mode: Mode) -> Self {
-        let router = server(self.data.path(), self.database.clone(), Rates::default(), mode).router();
+        let router = server(self.data.path(), self.database.as_ref(), Rates::default(), mode).router();
         Self { router, data: tempfile::tempdir().unwrap(), database: None }
     }
 
@@ -102,7 +105,7 @@ impl World {
         let tenant = tenant.parse().unwrap();
         let make = || match &self.database {
             None => create_key(self.data.path(), &tenant, wanted),
-            Some(database) => create_key_in(Arc::clone(database), &tenant, wanted),
+            Some((database, _)) => create_key_in(Arc::clone(database), &tenant, wanted),
         };
         // A database must not be waited for within an asynchronous task.
         let made = std::thread::scope(|scope| scope.spawn(make).join()).unwrap().unwrap();
@@ -121,12 +124,12 @@ impl World {
     }
 }
 
-fn server(data: &std::path::Path, database: Option<Arc<Database>>, rates: Rates, mode: Mode) -> Server {
+fn server(data: &std::path::Path, database: Option<&(Arc<Database>, String)>, rates: Rates, mode: Mode) -> Server {
     let (data, policy) = (data.to_owned(), data.join("policy.yaml"));
     let options = Options { data, policy, mode, rates, access_log: false };
     match database {
         None => Server::new(options).unwrap(),
-        Some(database) => Server::on(database, options).unwrap(),
+        Some((database, _)) => Server::on(Arc::clone(database), options).unwrap(),
     }
 }
 

@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 
 use super::matrix::{Case, routes};
 use super::*;
-use crate::{OidcOptions, create_key};
+use crate::OidcOptions;
 
 /// A key pair of the issuer.
 struct Pair {
@@ -71,8 +71,8 @@ impl Issuer {
         Self { url, keys, up, fetched }
     }
 
-    fn world(&self) -> World {
-        World::with(Rates::default(), |server| server.with_logins(options(&self.url)))
+    fn world(&self, keeps: Keeps) -> World {
+        World::on(keeps, Rates::default(), POLICY, Mode::Block, |server| server.with_logins(options(&self.url)))
     }
 
     /// What a good token of an administrator says.
@@ -135,13 +135,59 @@ impl World {
     }
 }
 
-/// Defends invariant 6: on every route, a person may what their role says in their own tenant, has no call decided, and is
-/// nobody in another tenant, without a role, and without a tenant.
 #[tokio::test]
 async fn every_route_for_people() {
+    routes_for_people(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn tokens_that_do_not_count() {
+    bad_tokens(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn changes_take_a_recent_login() {
+    recent(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn keys_of_the_issuer_change() {
+    keys_change(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn the_issuer_is_down() {
+    down(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn where_people_log_in() {
+    places(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn people_answer_held_calls() {
+    answers(Keeps::Folder).await;
+}
+
+/// Defends: all of it on a database, one after the other: what a login is nobody keeps, and what it does is kept there.
+#[tokio::test]
+async fn logins_on_postgresql() {
+    routes_for_people(Keeps::Postgres).await;
+    bad_tokens(Keeps::Postgres).await;
+    recent(Keeps::Postgres).await;
+    keys_change(Keeps::Postgres).await;
+    down(Keeps::Postgres).await;
+    places(Keeps::Postgres).await;
+    answers(Keeps::Postgres).await;
+}
+
+/// Defends invariant 6: on every route, a person may what their role says in their own tenant, has no call decided, and is
+/// nobody in another tenant, without a role, and without a tenant.
+async fn routes_for_people(keeps: Keeps) {
     let pair = new_pair("k1", Algorithm::ES256);
     let issuer = Issuer::start(&[&pair]).await;
-    let world = issuer.world();
+    let world = issuer.world(keeps);
     let roles = |roles: &[&str]| ("realm", json!({ "roles": roles }));
     let people = BTreeMap::from([
         ("writer", issuer.token(&pair, &[])),
@@ -168,17 +214,19 @@ async fn every_route_for_people() {
         }
     }
     assert_eq!(issuer.fetched.load(Ordering::SeqCst), 1, "its keys are remembered");
-    let tenants: Vec<_> = std::fs::read_dir(world.data.path().join("tenants")).unwrap().flatten().collect();
-    assert_eq!(tenants.len(), 2, "nobody brings a tenant about: {tenants:?}");
+    let tenants = match &world.database {
+        None => std::fs::read_dir(world.data.path().join("tenants")).unwrap().count(),
+        Some((_, url)) => cluster().sql(url, "SELECT count(*) FROM thoth.ledgers").parse().unwrap(),
+    };
+    assert_eq!(tenants, 2, "nobody brings a tenant about");
 }
 
 /// Defends invariant 5: whatever is wrong with a token refuses it, in words that fit, and nothing of it is repeated.
-#[tokio::test]
-async fn tokens_that_do_not_count() {
+async fn bad_tokens(keeps: Keeps) {
     let (pair, other) = (new_pair("k1", Algorithm::ES256), new_pair("k1", Algorithm::ES256));
     let p384 = new_pair("k1", Algorithm::ES384);
     let issuer = Issuer::start(&[&pair]).await;
-    let world = issuer.world();
+    let world = issuer.world(keeps);
     let claims = issuer.claims();
     let (at, token) = (now(), |changes: &[(&str, Value)]| issuer.token(&pair, changes));
     let without = |name: &str| {
@@ -271,16 +319,15 @@ async fn tokens_that_do_not_count() {
     // In the header for keys it is none, and without an issuer nobody logs in.
     let reply = world.ask("GET", "/acme/thoth/approvals", Some(&good), Body::empty()).await;
     assert_fault(&reply, 401, "unauthorized", "as a key");
-    let keys_only = World::new(Rates::default());
+    let keys_only = World::on(keeps, Rates::default(), POLICY, Mode::Block, |server| server);
     assert_fault(&keys_only.list_as(&good).await, 401, "unauthorized", "no issuer");
 }
 
 /// Whoever changes something has logged in within six hours; to look, a token that counts is enough.
-#[tokio::test]
-async fn changes_take_a_recent_login() {
+async fn recent(keeps: Keeps) {
     let pair = new_pair("k1", Algorithm::EdDSA);
     let issuer = Issuer::start(&[&pair]).await;
-    let world = issuer.world();
+    let world = issuer.world(keeps);
     let six_hours = 6 * 3600;
     for (auth_time, good) in
         [(json!(now() - six_hours + 60), true), (json!(now() - six_hours - 1), false), (json!(0), false)]
@@ -315,12 +362,11 @@ async fn changes_take_a_recent_login() {
 }
 
 /// A new key counts at once and one that was taken back no longer, and nobody makes the server ask the issuer again and again.
-#[tokio::test]
-async fn keys_of_the_issuer_change() {
+async fn keys_change(keeps: Keeps) {
     let (old, new, newest) =
         (new_pair("k1", Algorithm::ES256), new_pair("k2", Algorithm::ES384), new_pair("k3", Algorithm::EdDSA));
     let issuer = Issuer::start(&[&old]).await;
-    let world = issuer.world();
+    let world = issuer.world(keeps);
     let publish = |pair: &Pair| *issuer.keys.lock().unwrap() = vec![pair.public.clone()];
     assert_eq!(world.list_as(&issuer.token(&old, &[])).await.status, 200);
     publish(&new);
@@ -334,12 +380,11 @@ async fn keys_of_the_issuer_change() {
 }
 
 /// Defends invariant 5: without its keys no login counts, and keys of the server do.
-#[tokio::test]
-async fn the_issuer_is_down() {
+async fn down(keeps: Keeps) {
     let pair = new_pair("k1", Algorithm::ES256);
     let issuer = Issuer::start(&[&pair]).await;
     issuer.up.store(false, Ordering::SeqCst);
-    let world = issuer.world();
+    let world = issuer.world(keeps);
     let reply = world.list_as(&issuer.token(&pair, &[])).await;
     assert_fault(&reply, 503, "unavailable", "down");
     assert!(reply.body["error"]["message"].as_str().unwrap().contains("API keys are"), "{}", reply.body);
@@ -348,24 +393,24 @@ async fn the_issuer_is_down() {
 }
 
 /// Where people log in, and that it is said only where they do.
-#[tokio::test]
-async fn where_people_log_in() {
+async fn places(keeps: Keeps) {
     let issuer = Issuer::start(&[&new_pair("k1", Algorithm::ES256)]).await;
-    let reply = issuer.world().ask("GET", "/v1/auth/config", None, Body::empty()).await;
+    let reply = issuer.world(keeps).ask("GET", "/v1/auth/config", None, Body::empty()).await;
     let expected =
         json!({ "issuer": issuer.url, "client_id": "thothctl", "scope": "openid email profile offline_access" });
     assert_eq!((reply.status, reply.body), (200, expected));
-    let reply = World::new(Rates::default()).ask("GET", "/v1/auth/config", None, Body::empty()).await;
+    let reply = World::on(keeps, Rates::default(), POLICY, Mode::Block, |server| server)
+        .ask("GET", "/v1/auth/config", None, Body::empty())
+        .await;
     assert_fault(&reply, 404, "not_found", "no issuer");
 }
 
 /// People answer held calls in their own name: a policy names them by their verified address, nobody answers their own, no
 /// key counts as a person, and the record says who it was.
-#[tokio::test]
-async fn people_answer_held_calls() {
+async fn answers(keeps: Keeps) {
     let pair = new_pair("k1", Algorithm::ES256);
     let issuer = Issuer::start(&[&pair]).await;
-    let world = issuer.world();
+    let world = issuer.world(keeps);
     let policy = format!(
         "{POLICY}approvals: {{ approvers: [\"user:alice@acme.example\", \"user:bob@acme.example\"], quorum: 2, \
          requester_may_approve: false }}\n"
@@ -395,10 +440,10 @@ async fn people_answer_held_calls() {
         ttl_seconds: None,
         jit_reason: None,
     };
-    let posing = create_key(world.data.path(), &"acme".parse().unwrap(), &wanted).unwrap();
+    let posing = world.make_key("acme", &wanted);
     let approve = json!({ "decision": "approve", "reason": "known" }).to_string();
     let resolve = |hold: &str| format!("/acme/thoth/approvals/{hold}/resolve");
-    let reply = world.ask("POST", &resolve(&holds[1]), Some(posing.api_key.expose_secret()), approve.clone()).await;
+    let reply = world.ask("POST", &resolve(&holds[1]), Some(&posing), approve.clone()).await;
     assert_eq!(reply.status, 403, "a key is no person: {}", reply.body);
     for (hold, who, status, state) in [
         (0, &bob, 403, ""),
@@ -423,15 +468,15 @@ async fn people_answer_held_calls() {
     let made = json!({ "scope_level": "organization", "permissions": ["write"], "name": "bob@acme.example" });
     let reply = world.ask_as("POST", "/acme/thoth/api-keys", &alice, made.to_string()).await;
     assert_fault(&reply, 400, "bad_request", "a key of a person's name");
-    let mut records = thoth_audit::tail::Follower::new(&world.data.path().join("tenants/acme/ledger"), 0);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let mut found = String::new();
+    let reader = world.key("acme", None, &[Permission::Read], None);
     let expected = ["p-1", "p-2"].map(|sub| format!("login {}#{sub}; reason: known", issuer.url));
-    while !expected.iter().all(|one| found.contains(one)) && Instant::now() < deadline {
-        for record in records.poll().unwrap() {
-            found.push_str(&String::from_utf8_lossy(&record));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        // On files a thread of its own folds in what was recorded.
+        let chain = world.ask("GET", "/acme/thoth/evidence/chain?limit=500", Some(&reader), Body::empty()).await.body;
+        if expected.iter().all(|one| chain.to_string().contains(one)) {
+            break;
         }
-        tokio::task::yield_now().await;
+        assert!(Instant::now() < deadline, "{chain}");
     }
-    assert!(expected.iter().all(|one| found.contains(one)), "{found}");
 }

@@ -95,7 +95,7 @@ async fn strict(keeps: Keeps) {
 fn recorded(world: &World) -> Vec<String> {
     let mut told = Vec::new();
     let mut ledger = world.data.path().join("tenants/acme/ledger");
-    if let Some(database) = &world.database {
+    if let Some((database, _)) = &world.database {
         ledger = world.data.path().join("exported");
         let export = || thoth_postgres::export(database, "acme", &ledger).unwrap();
         // It waits for the database, which this thread may not.

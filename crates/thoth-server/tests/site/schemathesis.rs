@@ -1,30 +1,14 @@
 //! Whatever the OpenAPI document allows, and much that it does not, is asked of a real server, by a program that is not ours.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail the test"
-)]
-
-#[path = "site/thothd.rs"]
-#[expect(dead_code, reason = "other tests need more of it")]
-mod thothd;
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
 use serde_json::{Value, json};
 use thoth_testkit::fixtures::Fixtures;
-use thothd::Thothd;
 
-const POLICY: &str = r#"version: "1"
-defaults: { approval: auto, risk_level: low }
-approvals: { approvers: [local_user], ttl: 15m, url: "https://approve.example/{hold}" }
-rules:
-  - { name: no_deleting, match: { tool: "delete*" }, approval: block, risk_level: critical }
-  - { name: ask_first, match: { tool: "write*" }, approval: approve, risk_level: high }
-"#;
+use super::POLICY;
+use super::thothd::Thothd;
+
 const RATES: [&str; 5] = ["enforce", "events", "polls", "checkins", "governance"];
 /// Nobody logs in, so it is asked for nothing; what people need to log in is told.
 const ISSUER: [&str; 4] =
@@ -91,6 +75,8 @@ fn schemathesis_finds_nothing() {
     let agent = site.key("acme", &["--organization", "--permission", "execute", "--permission", "write"]);
     let person = site.key("acme", &["--organization", "--permission", "read", "--permission", "write"]);
     let there = there(&site, &agent, &person);
+    // What a database answers it answers more slowly; what differs there is how it is kept, and not what is asked.
+    let examples = if env!("CARGO_CRATE_NAME") == "postgres" { "3" } else { "10" };
     let fixtures = Fixtures::locate().unwrap();
     let config = fixtures.program("api/schemathesis.toml").unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -100,7 +86,7 @@ fn schemathesis_finds_nothing() {
         .arg("--config-file")
         .arg(&config)
         .args(["run", DOCUMENT, "--url", &site.url(), "--no-color", "--continue-on-failure", "--request-timeout", "60"])
-        .args(["--generation-database", "none", "--max-examples", &set("SCHEMATHESIS_EXAMPLES", "10")])
+        .args(["--generation-database", "none", "--max-examples", &set("SCHEMATHESIS_EXAMPLES", examples)])
         .args(["--seed", &set("SCHEMATHESIS_SEED", "1")])
         .current_dir(folder.path())
         .env("PYTHONPATH", config.parent().unwrap())
