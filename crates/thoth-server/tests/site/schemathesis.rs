@@ -1,4 +1,5 @@
 //! Whatever the OpenAPI document allows, and much that it does not, is asked of a real server, by a program that is not ours.
+#![expect(clippy::indexing_slicing, reason = "helpers of tests fail the test")]
 
 use std::collections::BTreeMap;
 use std::process::Command;
