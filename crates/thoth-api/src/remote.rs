@@ -313,6 +313,14 @@ impl Administration {
         self.remote.post(&[&self.tenant, "thoth", "api-keys", id, "rotate"], rotate).await
     }
 
+    /// Whether a text is this key, and what it may do.
+    ///
+    /// # Errors
+    /// When there is no usable answer; status 404 means that there is no such key.
+    pub async fn authorize_key(&self, id: &str, asked: &key::Authorize) -> Result<key::Authorized, RemoteError> {
+        self.remote.post(&[&self.tenant, "thoth", "api-keys", id, "authorize"], asked).await
+    }
+
     /// Takes a key back. What became of it, where the server says so.
     ///
     /// # Errors

@@ -162,6 +162,8 @@ pub struct CallFields<'a> {
     pub trace_id: &'a str,
     /// The id under which the decision can be asked for.
     pub attestation_id: &'a str,
+    /// What whoever asked for the decision calls it. It is not written where another enforcer was asked in turn.
+    pub enforcement_trace_id: Option<&'a str>,
     /// The tool's name.
     pub tool: &'a str,
     /// See [`crate::digest::arguments_digest`].
@@ -340,6 +342,8 @@ impl Event<'_> {
         }
         o.optional("endpointId", session.endpoint.as_ref().map(|id| id.as_str()), ID_CAP);
         o.word("enforcementMode", session.mode.as_str());
+        let trace = call.and_then(|c| c.enforcement_trace_id).filter(|_| !self.is_about_an_answer());
+        o.optional("enforcementTraceId", trace, SHORT_CAP);
         beside::write_enforcer(&mut o, decision);
         o.text("eventId", self.event_id, SHORT_CAP);
         o.word("eventType", self.event_type.as_str());
@@ -461,6 +465,12 @@ fn write_pin(o: &mut Object<'_>, pin: Option<&PinFields<'_>>) {
     o.text("pinItem", pin.item, TEXT_CAP);
     o.word("pinKind", pin.kind);
     o.word("pinState", pin.state);
+}
+
+/// As much as a record keeps of what somebody calls a decision.
+#[must_use]
+pub fn kept_trace(text: &str) -> &str {
+    crate::json::fitting(text, SHORT_CAP)
 }
 
 fn cut_by(text: &str, cap: usize) -> bool {

@@ -81,6 +81,7 @@ fn write(parts: &Parts) -> Vec<u8> {
         call_id: text,
         trace_id: text,
         attestation_id: text,
+        enforcement_trace_id: Some(text),
         tool: text,
         arguments_digest: text,
         content: Some(&content),
@@ -112,7 +113,7 @@ fn write(parts: &Parts) -> Vec<u8> {
         rule: Some(text),
         place: Some(&place),
         matched: names,
-        controls: if pick & 1024 == 0 { names } else { &[] },
+        controls: if pick & 2048 == 0 { names } else { &[] },
         policy_digest: text,
         hold_token_digest: Some(text),
         grant_id: (pick & 64 == 0).then_some(text),
@@ -219,6 +220,9 @@ fn the_longest_event_fits_an_entry() {
         // About a pin instead of a call.
         let of_pin = write(&Parts { pick: 32 | 1 | 2 | 4, ..parts.clone() });
         assert!(of_pin.len() <= 65_535, "{} bytes of {filler:?}", of_pin.len());
+        // About a call whose decision no enforcer was asked for.
+        let alone = write(&Parts { pick: 32 | 1024, ..parts.clone() });
+        assert!(alone.len() <= 65_535, "{} bytes of {filler:?}", alone.len());
         let bytes = write(&parts);
         assert!(bytes.len() <= 65_535, "{} bytes of {filler:?}", bytes.len());
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();

@@ -82,7 +82,8 @@ fn key(text: &Redacted<String>) -> Result<Credential, Failure> {
         .ok_or_else(|| Failure::usage("this is not an API key: it is empty, too long, or not one word"))
 }
 
-fn from_flag(path: &Path) -> Result<Redacted<String>, Failure> {
+/// A key from a file, or from standard input.
+pub(crate) fn from_flag(path: &Path) -> Result<Redacted<String>, Failure> {
     if path.as_os_str() != "-" {
         return from_file(path);
     }

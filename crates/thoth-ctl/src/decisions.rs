@@ -22,7 +22,7 @@ const PAGES: usize = 50;
 #[derive(Debug, Subcommand)]
 pub(crate) enum DecisionsCommand {
     /// Lists decisions, newest first; with --follow oldest first, and then those that come
-    List(ListArgs),
+    List(Box<ListArgs>),
 }
 
 /// `thothctl violations`
@@ -39,7 +39,7 @@ pub(crate) enum ViolationsCommand {
 
 impl From<ListArgs> for DecisionsCommand {
     fn from(list: ListArgs) -> Self {
-        Self::List(list)
+        Self::List(Box::new(list))
     }
 }
 
@@ -81,6 +81,9 @@ pub(crate) struct ListArgs {
     /// Only those by this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
+    /// Only those that whoever asked calls so
+    #[arg(long, value_name = "ID")]
+    enforcement_trace_id: Option<String>,
     /// Not before this instant, as in `2026-01-31T12:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = instant)]
     since: Option<String>,
@@ -112,7 +115,7 @@ fn came_to(word: &str) -> Result<DecisionOutcome, &'static str> {
 }
 
 pub(crate) fn run(server: &Server, DecisionsCommand::List(arguments): DecisionsCommand) -> Outcome {
-    list(server, arguments, false)
+    list(server, *arguments, false)
 }
 
 pub(crate) fn run_violations(server: &Server, command: ViolationsCommand) -> Outcome {
@@ -147,6 +150,7 @@ fn list(server: &Server, arguments: ListArgs, violations: bool) -> Outcome {
         outcome: arguments.outcome,
         reason_code: arguments.reason_code,
         rule: arguments.rule,
+        enforcement_trace_id: arguments.enforcement_trace_id,
         since: arguments.since,
         until: arguments.until,
         cursor: arguments.cursor,
@@ -235,6 +239,7 @@ fn show(found: &Violation) -> Result<(), Failure> {
         ("agent", shown(violation.agent_id.as_deref())),
         ("user", shown(violation.user_id.as_deref())),
         ("session", shown(Some(&violation.session_id))),
+        ("trace", shown(violation.enforcement_trace_id.as_deref())),
         ("machine", shown(violation.endpoint_id.as_deref())),
         ("tool", shown(Some(&violation.tool_name))),
         ("reason", shown(Some(&violation.decision_reason_code))),

@@ -78,7 +78,7 @@ pub(crate) struct QuarantineArgs {
     reason: Option<String>,
 }
 
-fn state(text: &str) -> Result<Presence, &'static str> {
+pub(crate) fn state(text: &str) -> Result<Presence, &'static str> {
     Presence::parse(text).ok_or("it is none of online, offline, stale, quarantined")
 }
 

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use thoth_api::contract::key::{Create, Created, MAX_GRACE_SECONDS, Permission, Rotate, Rotated, Row, ScopeLevel};
+use thoth_api::contract::key::{
+    ApiKey, Authorize, Create, Created, MAX_GRACE_SECONDS, Permission, Rotate, Rotated, Row, ScopeLevel,
+};
 use thoth_shell::exit::{Failure, Outcome};
-use thoth_shell::terminal::{harmless_text, line, note};
+use thoth_shell::terminal::{fields, harmless_text, line, note};
 use thoth_types::Redacted;
 
 use crate::connection::Server;
+use crate::credential;
 use crate::group::NoFlags;
 use crate::table::{self, shown, time};
 
@@ -25,6 +28,8 @@ pub(crate) enum KeysCommand {
     List,
     /// Makes a key in place of another one, for the same, with the same permissions, name and lifetime
     Rotate(RotateArgs),
+    /// Says whether a key is this one, and whether it may do something for somebody; ends with 1 if not
+    Authorize(AuthorizeArgs),
     /// Takes keys back, at once and for good
     Revoke {
         /// The keys' ids
@@ -82,6 +87,24 @@ pub(crate) struct RotateArgs {
     out: Option<PathBuf>,
 }
 
+/// `thothctl keys authorize`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  thothctl keys authorize key_0123456789abcdef --key-file bot.key.json --permission execute --agent-id bot")]
+pub(crate) struct AuthorizeArgs {
+    /// The key's id
+    id: String,
+    /// The file with the key that is asked about; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// What it is to be good for
+    #[arg(long, value_name = "WHAT", value_parser = permission)]
+    permission: Permission,
+    #[command(flatten)]
+    scope: ScopeArgs,
+}
+
 /// For whom a key speaks: exactly one.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -100,6 +123,16 @@ struct ScopeArgs {
     agent_id: Option<String>,
 }
 
+impl ScopeArgs {
+    fn named(self) -> (ScopeLevel, Option<String>) {
+        let Self { fleet_id, endpoint_id, agent_id, .. } = self;
+        let targets =
+            [(ScopeLevel::Fleet, fleet_id), (ScopeLevel::Endpoint, endpoint_id), (ScopeLevel::Agent, agent_id)];
+        let target = targets.into_iter().find_map(|(level, id)| Some((level, id?)));
+        target.map_or((ScopeLevel::Organization, None), |(level, id)| (level, Some(id)))
+    }
+}
+
 fn permission(text: &str) -> Result<Permission, &'static str> {
     Permission::parse(text).ok_or("it is none of read, write, execute")
 }
@@ -109,16 +142,13 @@ pub(crate) fn run(server: &Server, command: KeysCommand) -> Outcome {
         KeysCommand::Create(arguments) => create(server, arguments),
         KeysCommand::List => list(server),
         KeysCommand::Rotate(arguments) => rotate(server, &arguments),
+        KeysCommand::Authorize(arguments) => authorize(server, arguments),
         KeysCommand::Revoke { ids } => revoke(server, &ids),
     }
 }
 
 fn create(server: &Server, arguments: CreateArgs) -> Outcome {
-    let ScopeArgs { fleet_id, endpoint_id, agent_id, .. } = arguments.scope;
-    let targets = [(ScopeLevel::Fleet, fleet_id), (ScopeLevel::Endpoint, endpoint_id), (ScopeLevel::Agent, agent_id)];
-    let target = targets.into_iter().find_map(|(level, id)| Some((level, id?)));
-    let (scope_level, scope_target_id) =
-        target.map_or((ScopeLevel::Organization, None), |(level, id)| (level, Some(id)));
+    let (scope_level, scope_target_id) = arguments.scope.named();
     let create = Create {
         name: arguments.name,
         scope_level,
@@ -239,6 +269,29 @@ fn list(server: &Server) -> Outcome {
     let rows: Vec<_> = rows.collect();
     table::print(["ID", "STATE", "FOR", "MAY", "NAME", "CREATED", "EXPIRES", "LAST USED"], &rows)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn authorize(server: &Server, arguments: AuthorizeArgs) -> Outcome {
+    let text = credential::from_flag(&arguments.key_file)?;
+    let api_key = ApiKey::parse(text.expose_secret())
+        .ok_or_else(|| Failure::usage("this is not an API key: it is empty, too long, or not one word"))?;
+    let (level, resource_id) = arguments.scope.named();
+    let asked = Authorize { api_key, permission: arguments.permission, resource_type: Some(level), resource_id };
+    let told = server.ask(async |administration| administration.authorize_key(&arguments.id, &asked).await)?;
+    let is_good = told.valid && told.permission_allowed && told.scope_allowed;
+    let outcome = if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if server.json {
+        Server::print(&told)?;
+        return Ok(outcome);
+    }
+    let word = |is_so: bool| if is_so { "yes" } else { "no" }.to_owned();
+    fields(&[
+        ("valid", if told.expired { "no, its time is over".to_owned() } else { word(told.valid) }),
+        ("may do it", word(told.permission_allowed)),
+        ("for them", word(told.scope_allowed)),
+        ("speaks for", format!("{} {}", told.scope_level, shown(told.scope_target_id.as_deref()))),
+    ])?;
+    Ok(outcome)
 }
 
 fn revoke(server: &Server, ids: &[String]) -> Outcome {

@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use thoth_api::contract::endpoint::Presence;
 use thoth_api::contract::session::{Agent, AgentQuery, Counts, Named, Query, Session};
 use thoth_shell::cells::cell;
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{fields, line, note};
 
 use crate::connection::Server;
+use crate::endpoints::state;
 use crate::table::{self, instant, shown, time};
 
 /// Up to where a server counts names.
@@ -63,7 +65,7 @@ pub(crate) struct ListArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AgentsCommand {
     /// Lists agents by name
-    List(AgentListArgs),
+    List(Box<AgentListArgs>),
     /// Shows one agent, and the policy that holds for it
     Show {
         /// The agent
@@ -73,7 +75,29 @@ pub(crate) enum AgentsCommand {
 
 /// `thothctl agents list`
 #[derive(Debug, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  thothctl agents list --fleet-id berlin --status stale
+  thothctl agents list --since 2026-01-31T00:00:00Z --json")]
 pub(crate) struct AgentListArgs {
+    /// Only those on a machine of this environment
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    /// Only those on a machine of this fleet
+    #[arg(long, value_name = "ID")]
+    fleet_id: Option<String>,
+    /// Only those on this machine
+    #[arg(long, value_name = "ID")]
+    endpoint_id: Option<String>,
+    /// Only those on a machine that stands so: online, offline, stale, quarantined
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    status: Option<Presence>,
+    /// Only those with a call since this instant, as in `2026-01-31T12:00:00Z`
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    since: Option<String>,
+    /// Only those that began until this instant
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    until: Option<String>,
     /// How many at most
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
@@ -84,7 +108,7 @@ pub(crate) struct AgentListArgs {
 
 impl From<AgentListArgs> for AgentsCommand {
     fn from(list: AgentListArgs) -> Self {
-        Self::List(list)
+        Self::List(Box::new(list))
     }
 }
 
@@ -176,15 +200,17 @@ fn show(session: &Session) -> Result<(), Failure> {
 
 pub(crate) fn run_agents(server: &Server, command: AgentsCommand) -> Outcome {
     match command {
-        AgentsCommand::List(AgentListArgs { limit, cursor }) => {
-            let query = AgentQuery { cursor, limit: Some(limit) };
+        AgentsCommand::List(arguments) => {
+            let AgentListArgs { env, fleet_id, endpoint_id, status, since, until, limit, cursor } = *arguments;
+            let query = AgentQuery { env, fleet_id, endpoint_id, status, since, until, cursor, limit: Some(limit) };
+            let everybody = AgentQuery { cursor: query.cursor.clone(), limit: query.limit, ..AgentQuery::default() };
             let list = server.ask(async |administration| administration.agents(&query).await)?;
             if server.json {
                 return Server::print(&list);
             }
             if list.data.is_empty() {
-                line("no call of any agent was decided yet")?;
-                return Ok(ExitCode::SUCCESS);
+                let nobody = "no call of any agent was decided yet";
+                line(if query == everybody { nobody } else { "there are no such agents" })?;
             }
             let rows = list.data.iter().map(|agent| {
                 [
@@ -197,9 +223,12 @@ pub(crate) fn run_agents(server: &Server, command: AgentsCommand) -> Outcome {
                 ]
             });
             let heading = ["AGENT", "FIRST CALL", "LAST CALL", "CALLS", "BLOCKED", "HELD"];
-            table::print(heading, &rows.collect::<Vec<_>>())?;
+            let rows: Vec<_> = rows.collect();
+            if !rows.is_empty() {
+                table::print(heading, &rows)?;
+            }
             if let Some(cursor) = &list.next_cursor {
-                note(format_args!("there are more: --cursor {}", shown(Some(cursor))));
+                note(format_args!("there may be more: --cursor {}", shown(Some(cursor))));
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -244,6 +244,37 @@ fn a_policy_from_upload_to_rollback() {
     assert_eq!(decided(), Decision::StepUp);
 }
 
+/// Whoever finds a key hears whether it is the one that they think, and what it may do; and no command line has it.
+#[test]
+fn what_a_key_is_good_for() {
+    let site = Site::start();
+    let ops = site.key(ScopeLevel::Organization, None, &[Permission::Read, Permission::Write]);
+    let out = site.data.path().join("bot.json");
+    let path = out.to_str().unwrap();
+    let words = ["keys", "create", "--agent-id", "bot", "--permission", "execute", "--out", path];
+    let (code, said) = site.thothctl(&ops, "acme", &words);
+    assert_eq!(code, 0, "{said}");
+    let file: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
+    let id = file["key_id"].as_str().unwrap();
+    for (words, code, expected) in [
+        (&[id, "--key-file", path, "--permission", "execute", "--agent-id", "bot"][..], 0, "valid"),
+        (&[id, "--key-file", path, "--permission", "read", "--agent-id", "bot"], 1, "may do it"),
+        (&[id, "--key-file", path, "--permission", "execute", "--organization"], 1, "for them"),
+        (&["key_none", "--key-file", path, "--permission", "execute", "--organization"], 1, "(not_found)"),
+        (&[id, "--key-file", "/nonexistent", "--permission", "read", "--organization"], 1, "does not exist"),
+        (&[id, "--key-file", path, "--permission", "admin", "--organization"], 2, "it is none of read"),
+        (&[id, "--key-file", path, "--permission", "read"], 2, "--organization"),
+    ] {
+        let (found, said) = site.thothctl(&ops, "acme", &[&["keys", "authorize"], words].concat());
+        assert!(found == code && said.contains(expected), "{words:?}: {found} {said}");
+        assert!(!said.contains(file["api_key"].as_str().unwrap()), "{said}");
+    }
+    let asked = ["keys", "authorize", id, "--key-file", path, "--permission", "execute", "--agent-id", "bot", "--json"];
+    let (_, said) = site.thothctl(&ops, "acme", &asked);
+    let told: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+    assert_eq!((&told["valid"], &told["scope_target_id"]), (&json!(true), &json!("bot")), "{said}");
+}
+
 /// Keys that `thothctl` makes work, and what clients tell with them is listed, once.
 #[test]
 fn keys_and_events() {
@@ -337,6 +368,11 @@ fn what_was_decided_and_its_evidence() {
         (&["sessions", "list", "--agent-id", "bot"], 0, "dev@example.com"),
         (&["sessions", "show", "s"], 0, "read_mail (1), wire_money (1)"),
         (&["agents", "list"], 0, "bot"),
+        (&["agents", "--since", "2020-01-01T00:00:00Z", "--until", "2100-01-01T00:00:00Z"], 0, "bot"),
+        (&["agents", "list", "--since", "2100-01-01T00:00:00Z"], 0, "there are no such agents"),
+        (&["agents", "list", "--status", "perhaps"], 2, "it is none of online"),
+        (&["agents", "list", "--env", "prod", "--fleet-id", "f", "--endpoint-id", "m"], 0, "there are no such agents"),
+        (&["decisions", "--enforcement-trace-id", "never"], 0, "there are no such decisions"),
         (&["agents", "show", "bot"], 0, "2 (0 allowed, 0 modified, 1 held, 0 put off, 1 blocked)"),
         (&["evidence", "verify"], 0, "verified"),
         (&["evidence", "chain", "--limit", "500"], 0, "HOLD_CREATED"),

@@ -83,6 +83,7 @@ fn run(mode: ContentMode, bytes: usize, calls: usize) -> Result<(), Box<dyn std:
             task: false,
             remote: None,
             also_sent: Box::default(),
+            enforcement_trace: None,
         };
         let mut round = gate.round(&mut session);
         round.admit(&call, b"frame\n".as_slice().into(), &|| None, now);

@@ -86,6 +86,8 @@ pub struct Hold {
     pub modified: bool,
     /// What else the client sent with it, for people: an object in JSON, or empty.
     pub also_sent: Arc<str>,
+    /// What whoever asked for a decision calls it; it is recorded with what becomes of the call.
+    pub enforcement_trace: Option<Arc<str>>,
     /// The call's id in the ledger.
     pub call_id: Arc<str>,
     /// Its trace id.

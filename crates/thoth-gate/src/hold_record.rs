@@ -113,6 +113,7 @@ fn push(
             call_id: &hold.call_id,
             trace_id: &hold.trace_id,
             attestation_id: &hold.call_id,
+            enforcement_trace_id: hold.enforcement_trace.as_deref(),
             tool: &hold.tool,
             arguments_digest: &hold.arguments_digest,
             content: None,

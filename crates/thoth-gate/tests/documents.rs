@@ -97,6 +97,7 @@ impl Side {
             retry_of: None,
             task: false,
             also_sent: Box::default(),
+            enforcement_trace: None,
             remote: remote.map(Arc::new),
         };
         let mut round = self.gate.round(&mut self.session);

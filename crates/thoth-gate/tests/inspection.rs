@@ -81,6 +81,7 @@ impl World {
             task: false,
             remote: None,
             also_sent: Box::default(),
+            enforcement_trace: None,
         };
         let mut round = self.gate.round(&mut self.session);
         let answer = round.admit(&call, frame.as_bytes().into(), &random, now());

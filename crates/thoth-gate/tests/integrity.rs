@@ -94,6 +94,7 @@ fn no_mode_softens_a_failed_pin() {
             let mut session = GateSession::new(caller(mode), ScopeList::default(), [7; 8]);
             let call = ToolCall {
                 also_sent: Box::default(),
+                enforcement_trace: None,
                 tool: "read".into(),
                 arguments: Arguments::NONE,
                 listed: Listed::Yes,

@@ -102,6 +102,7 @@ fn named(tool: &str) -> ToolCall<'_> {
         task: false,
         remote: None,
         also_sent: Box::default(),
+        enforcement_trace: None,
     }
 }
 

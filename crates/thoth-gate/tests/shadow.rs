@@ -59,6 +59,7 @@ fn decided(live: &str, beside: Option<&str>, content: ContentMode, calls: &[(&st
             task: false,
             remote: None,
             also_sent: Box::default(),
+            enforcement_trace: None,
         };
         let now = Moment { wall: jiff::Timestamp::from_second(1_790_000_000 + second).unwrap(), monotonic_us: 0 };
         let mut round = gate.round(&mut session);

@@ -9,7 +9,7 @@ use thoth_store::server::endpoints::{
 use tokio_postgres::Row;
 
 use crate::error::Fault;
-use crate::rows::{nanoseconds, storable, time};
+use crate::rows::{name, nanoseconds, storable, time};
 use crate::session::{Session, Value, damaged};
 
 macro_rules! select_endpoints {
@@ -152,23 +152,25 @@ pub(crate) fn quarantine(
     Ok(())
 }
 
-pub(crate) fn page(session: &Session<'_>, tenant: &str, filter: &EndpointFilter<'_>) -> Result<Endpoints, Fault> {
-    if [filter.environment, filter.fleet].into_iter().flatten().any(|text| !storable(text)) {
-        return Ok(Endpoints { found: Vec::new(), next: None });
-    }
-    let limit = usize::try_from(filter.limit.clamp(1, MAX_ENDPOINT_PAGE)).unwrap_or(1);
-    let one_more = i64::try_from(limit).unwrap_or(1) + 1;
-    let (from, to) = match filter.seen {
+/// From when and before when machines that are asked for were seen.
+fn times(filter: &EndpointFilter<'_>) -> Result<(Option<i64>, Option<i64>), Fault> {
+    Ok(match filter.seen {
         Some(Seen::Since(at)) => (Some(nanoseconds(at)?), None),
         Some(Seen::Before(at)) => (None, Some(nanoseconds(at)?)),
         Some(Seen::Between(from, to)) => (Some(nanoseconds(from)?), Some(nanoseconds(to)?)),
         Some(Seen::Quarantined) | None => (None, None),
-    };
-    // Only what is asked for stands in the statement, so that its index is used.
+    })
+}
+
+/// Adds the conditions to what stands in a statement. Only what is asked for does, so that its index is used.
+fn narrow<'v>(
+    filter: &'v EndpointFilter<'_>,
+    (from, to): &'v (Option<i64>, Option<i64>),
+    values: &mut Vec<Value<'v>>,
+) -> String {
     let mut wanted = String::new();
-    let mut values: Vec<Value<'_>> = vec![&tenant, &one_more];
-    let texts = [("environment =", &filter.environment), ("fleet =", &filter.fleet)];
-    let numbers = [("last_seen >=", &from), ("last_seen <", &to), ("number <", &filter.beyond)];
+    let texts = [("id =", &filter.id), ("environment =", &filter.environment), ("fleet =", &filter.fleet)];
+    let numbers = [("last_seen >=", from), ("last_seen <", to)];
     let texts = texts.into_iter().filter_map(|(what, text)| text.as_ref().map(|text| (what, text as Value<'_>)));
     let numbers = numbers.into_iter().filter_map(|(what, at)| at.as_ref().map(|at| (what, at as Value<'_>)));
     for (what, value) in texts.chain(numbers) {
@@ -180,6 +182,47 @@ pub(crate) fn page(session: &Session<'_>, tenant: &str, filter: &EndpointFilter<
         Some(Seen::Quarantined) => " AND quarantined_at IS NOT NULL",
         Some(_) => " AND quarantined_at IS NULL",
     });
+    wanted
+}
+
+/// Whether there can be any: nothing is known by a name that a column cannot have.
+fn findable(filter: &EndpointFilter<'_>) -> bool {
+    [filter.id, filter.environment, filter.fleet].into_iter().flatten().all(storable)
+}
+
+pub(crate) fn agents(
+    session: &Session<'_>,
+    tenant: &str,
+    filter: &EndpointFilter<'_>,
+    beyond: &str,
+) -> Result<Vec<String>, Fault> {
+    if !findable(filter) {
+        return Ok(Vec::new());
+    }
+    let (times, beyond, limit) = (times(filter)?, name(beyond), i64::from(filter.limit.clamp(1, MAX_ENDPOINT_PAGE)));
+    let mut values: Vec<Value<'_>> = vec![&tenant, &beyond, &limit];
+    let wanted = narrow(filter, &times, &mut values);
+    let sql = format!(
+        "SELECT agent FROM (SELECT DISTINCT agent COLLATE \"C\" AS agent FROM endpoints, unnest(agents) AS agent
+                            WHERE tenant = $1{wanted}) AS agents
+         WHERE agent > $2 ORDER BY agent LIMIT $3"
+    );
+    session.rows(&sql, &values)?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+pub(crate) fn page(session: &Session<'_>, tenant: &str, filter: &EndpointFilter<'_>) -> Result<Endpoints, Fault> {
+    if !findable(filter) {
+        return Ok(Endpoints { found: Vec::new(), next: None });
+    }
+    let limit = usize::try_from(filter.limit.clamp(1, MAX_ENDPOINT_PAGE)).unwrap_or(1);
+    let one_more = i64::try_from(limit).unwrap_or(1) + 1;
+    let times = times(filter)?;
+    let mut values: Vec<Value<'_>> = vec![&tenant, &one_more];
+    let mut wanted = narrow(filter, &times, &mut values);
+    if let Some(number) = &filter.beyond {
+        values.push(number);
+        wanted.push_str(&format!(" AND number < ${}", values.len()));
+    }
     let sql = format!("{}{wanted} ORDER BY number DESC LIMIT $2", select_endpoints!("WHERE tenant = $1"));
     let rows = session.rows(&sql, &values)?;
     let found: Vec<Endpoint> = rows.iter().take(limit).map(from_row).collect::<Result<_, _>>()?;

@@ -88,6 +88,17 @@ impl EndpointRecords for PostgresRecords {
         found.map_err(Fault::of_server)
     }
 
+    fn agents_of_endpoints(
+        &self,
+        tenant: &str,
+        filter: &EndpointFilter<'_>,
+        beyond: &str,
+    ) -> Result<Vec<String>, ServerError> {
+        let found =
+            self.database().read(Lane::Events, |session| endpoint_rows::agents(session, tenant, filter, beyond));
+        found.map_err(Fault::of_server)
+    }
+
     fn endpoint_counts(
         &self,
         tenant: &str,

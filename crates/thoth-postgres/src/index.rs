@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thoth_store::server::ServerError;
 use thoth_store::server::index::{
-    Added, Agent, Decision, DecisionFilter, Found, IndexPage, LedgerIndex, Record, Session, SessionFilter, ToolUse,
+    Added, Agent, AgentFilter, Agents, Decision, DecisionFilter, Found, IndexPage, LedgerIndex, Record, Session,
+    SessionFilter, ToolUse,
 };
 
 use crate::database::{Database, Lane};
@@ -85,8 +86,8 @@ impl LedgerIndex for PostgresIndex {
         self.read(|session| rows::positions(session, &self.tenant, id, from, most))
     }
 
-    fn agents(&self, beyond: Option<&str>, limit: u32) -> Result<Vec<Agent>, ServerError> {
-        self.read(|session| rows::agents(session, &self.tenant, beyond, limit))
+    fn agents(&self, filter: &AgentFilter<'_>, beyond: Option<&str>, limit: u32) -> Result<Agents, ServerError> {
+        self.read(|session| rows::agents(session, &self.tenant, filter, beyond, limit))
     }
 
     fn agent(&self, id: &str) -> Result<Option<Agent>, ServerError> {

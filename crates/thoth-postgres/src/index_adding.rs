@@ -36,10 +36,10 @@ fn add_decisions(session: &Session<'_>, tenant: &str, added: &Added) -> Result<(
     let scores: Vec<i64> = all.iter().map(|decision| decision.risk_score).collect();
     session.change(
         "INSERT INTO decisions (tenant, position, at, session, agent, person, endpoint, tool, decision, reason_code,
-             reason, rule, risk_score, mode, policy_digest, call, trace)
+             reason, rule, risk_score, mode, policy_digest, call, trace, enforcement_trace)
          SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
              $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[], $16::text[],
-             $17::text[])",
+             $17::text[], $18::text[])",
         &[
             &tenant,
             &positions,
@@ -58,6 +58,7 @@ fn add_decisions(session: &Session<'_>, tenant: &str, added: &Added) -> Result<(
             &optional(|decision| decision.policy_digest.as_deref()),
             &text(|decision| &decision.call),
             &text(|decision| &decision.trace),
+            &optional(|decision| decision.enforcement_trace.as_deref()),
         ],
     )?;
     Ok(())

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use thoth_store::server::index::{
-    Added, Agent, Counts, Decision, DecisionFilter, Found, HOUR, IndexPage, MAX_COUNTED_NAMES, MAX_INDEX_PAGE,
-    MAX_LISTED_NAMES, MAX_LOOKED_AT, MAX_NAMES, NameKind, SPAN, Seen, Session as Told, SessionFilter, ToolUse, cut,
+    Added, Agent, AgentFilter, Agents, Counts, Decision, DecisionFilter, Found, HOUR, IndexPage, MAX_COUNTED_NAMES,
+    MAX_INDEX_PAGE, MAX_LISTED_NAMES, MAX_LOOKED_AT, MAX_NAMES, NameKind, SPAN, Seen, Session as Told, SessionFilter,
+    ToolUse, cut,
 };
 use tokio_postgres::Row;
 
@@ -14,7 +15,7 @@ use crate::session::{Session, Value};
 
 /// The columns of a decision, in the order in which [`read`] takes them.
 const COLUMNS: &str = "position, at, session, agent, person, endpoint, tool, decision, reason_code, reason, rule, risk_score, \
-                       mode, policy_digest, call, trace";
+                       mode, policy_digest, call, trace, enforcement_trace";
 /// What a row that tells from when to when has, in the order in which [`seen`] takes it.
 const SEEN: &str = "first_at, last_at, allowed, modified, held, deferred, blocked";
 const VIOLATING: &str = "decision IN ('BLOCK', 'STEP_UP')";
@@ -37,6 +38,7 @@ fn read(row: &Row) -> Result<Decision, Fault> {
         policy_digest: row.try_get(13)?,
         call: row.try_get(14)?,
         trace: row.try_get(15)?,
+        enforcement_trace: row.try_get(16)?,
     })
 }
 
@@ -171,6 +173,7 @@ pub(crate) fn decisions(
     let (mut first, mut last) = narrowed(page, places);
     let (order, far) = if page.oldest_first { ("ASC", "max") } else { ("DESC", "min") };
     let names = [
+        ("enforcement_trace =", filter.enforcement_trace),
         ("session =", filter.session),
         ("agent =", filter.agent),
         ("tool =", filter.tool),
@@ -183,7 +186,7 @@ pub(crate) fn decisions(
     let found = {
         let mut wanted = Wanted::new(vec![&tenant, &first, &last], PLACE);
         // The one with an index of its own that is the rarest.
-        match names.iter().take(3).find_map(|(condition, text)| text.as_ref().map(|text| (condition, text))) {
+        match names.iter().take(4).find_map(|(condition, text)| text.as_ref().map(|text| (condition, text))) {
             Some((condition, text)) => wanted.and(condition, text),
             None if filter.violations => wanted.sql.push_str(&format!(" AND {VIOLATING}")),
             None => {}
@@ -366,12 +369,37 @@ fn read_agent(row: &Row) -> Result<Agent, Fault> {
 pub(crate) fn agents(
     session: &Session<'_>,
     tenant: &str,
+    filter: &AgentFilter<'_>,
     beyond: Option<&str>,
     limit: u32,
-) -> Result<Vec<Agent>, Fault> {
-    let sql = format!("SELECT id, {SEEN} FROM agents WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3");
-    let rows = session.rows(&sql, &[&tenant, &name(beyond.unwrap_or_default()), &i64::from(limit)])?;
-    rows.iter().map(read_agent).collect()
+) -> Result<Agents, Fault> {
+    let beyond = name(beyond.unwrap_or_default());
+    let among: Option<Vec<_>> = filter.among.map(|names| names.iter().map(|text| name(text)).collect());
+    let (since, until) = (filter.since.map(nanoseconds).transpose()?, filter.until.map(nanoseconds).transpose()?);
+    let mut wanted = Wanted::new(vec![&tenant, &beyond], "tenant = $1 AND id > $2");
+    if let Some(among) = &among {
+        wanted.values.push(among);
+        wanted.sql.push_str(&format!(" AND id = ANY(${})", wanted.values.len()));
+    }
+    let sql = format!(
+        "SELECT max(id), count(*) FROM (SELECT id FROM agents WHERE {} ORDER BY id LIMIT {MAX_LOOKED_AT}) AS looked_at",
+        wanted.sql
+    );
+    let Some(row) = session.row(&sql, &wanted.values)? else { return Ok(Agents::default()) };
+    let (edge, looked_at): (Option<String>, i64) = (row.try_get(0)?, row.try_get(1)?);
+    let Some(edge) = edge else { return Ok(Agents::default()) };
+    wanted.and("id <=", &edge);
+    for (condition, at) in [("last_at >=", &since), ("first_at <=", &until)] {
+        if let Some(at) = at {
+            wanted.and(condition, at);
+        }
+    }
+    let limit = limit.clamp(1, MAX_INDEX_PAGE);
+    let sql = format!("SELECT id, {SEEN} FROM agents WHERE {} ORDER BY id LIMIT {}", wanted.sql, limit + 1);
+    let rows = session.rows(&sql, &wanted.values)?;
+    let found = rows.iter().map(read_agent).collect::<Result<Vec<_>, _>>()?;
+    let is_full = looked_at >= i64::from(MAX_LOOKED_AT);
+    Ok(Agents::cut(found, limit, is_full.then(|| edge.clone())))
 }
 
 pub(crate) fn agent(session: &Session<'_>, tenant: &str, id: &str) -> Result<Option<Agent>, Fault> {

@@ -32,6 +32,7 @@ impl Making<'_, '_> {
             retry_of: Some(call.first_call.to_string()),
             task: view.task,
             also_sent: view.also_sent,
+            enforcement_trace: None,
             arguments: Arguments::new(view.arguments),
             tool: view.name,
             remote: None,

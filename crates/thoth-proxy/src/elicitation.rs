@@ -330,6 +330,7 @@ mod tests {
             call_id: "c".into(),
             trace_id: "t".into(),
             also_sent: "".into(),
+            enforcement_trace: None,
             modified: false,
             arguments_digest: "d".into(),
             why: Why {

@@ -62,6 +62,7 @@ impl Making<'_, '_> {
             retry_of,
             task: view.task,
             also_sent: view.also_sent,
+            enforcement_trace: None,
             arguments: Arguments::new(view.arguments),
             tool: view.name,
             remote: Some(Arc::new(said.about(&unasked, digest))),

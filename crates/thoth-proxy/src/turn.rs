@@ -249,6 +249,7 @@ impl<'r, 'f> Making<'r, 'f> {
             retry_of: view.request_state.and_then(|s| state.continues(&state_digest(self.at.gate, s))),
             task: view.task,
             also_sent: view.also_sent,
+            enforcement_trace: None,
             arguments: Arguments::new(view.arguments),
             tool: view.name,
             remote: None,

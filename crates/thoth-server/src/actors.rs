@@ -2,13 +2,17 @@
 
 use thoth_api::contract::list::List;
 use thoth_api::contract::session::{Agent, AgentQuery, Counts, Named, Query, Session};
+use thoth_store::server::endpoints::{EndpointFilter, MAX_ENDPOINT_PAGE};
 use thoth_store::server::index::{
-    Agent as IndexedAgent, Counts as Counted, IndexPage, MAX_INDEX_PAGE, Names, Session as Indexed, SessionFilter,
+    Agent as IndexedAgent, AgentFilter, Agents, Counts as Counted, IndexPage, MAX_INDEX_PAGE, Names,
+    Session as Indexed, SessionFilter,
 };
 
 use crate::access::Access;
 use crate::app::App;
+use crate::clock;
 use crate::decided::{catch_up, cursor, instant};
+use crate::endpoints;
 use crate::fault::Fault;
 use crate::holding::Whose;
 use crate::query::limit;
@@ -110,16 +114,40 @@ fn agent(indexed: IndexedAgent) -> Agent {
 }
 
 /// A page of agents, by name. Blocks on the disk.
-pub(crate) fn agents(access: &Access, query: &AgentQuery) -> Result<List<Agent>, Fault> {
+pub(crate) fn agents(app: &App, access: &Access, query: &AgentQuery) -> Result<List<Agent>, Fault> {
     let limit = limit(query.limit, PAGE, MAX_INDEX_PAGE)?;
+    let filter = AgentFilter {
+        since: instant("since", query.since.as_deref())?,
+        until: instant("until", query.until.as_deref())?,
+        among: None,
+    };
+    let beyond = query.cursor.as_deref();
+    let machines = EndpointFilter {
+        id: query.endpoint_id.as_deref(),
+        environment: query.env.as_deref(),
+        fleet: query.fleet_id.as_deref(),
+        seen: query.status.map(|status| endpoints::seen(status, clock::now().wall)),
+        beyond: None,
+        limit: MAX_ENDPOINT_PAGE,
+    };
+    let any = machines.id.or(machines.environment).or(machines.fleet).is_none() && machines.seen.is_none();
     catch_up(access);
-    let found = access.tenant.indexing.index.agents(query.cursor.as_deref(), limit + 1);
-    let mut data: Vec<Agent> = found.map_err(Fault::unavailable)?.into_iter().map(agent).collect();
-    let most = usize::try_from(limit).unwrap_or(1);
-    let is_more = data.len() > most;
-    data.truncate(most);
-    let next_cursor = data.last().filter(|_| is_more).map(|agent| agent.agent_id.clone());
-    Ok(List { data, total: None, next_cursor })
+    let index = &access.tenant.indexing.index;
+    let page = if any {
+        index.agents(&filter, beyond, limit).map_err(Fault::unavailable)?
+    } else {
+        // Two stores, the one asked with what the other has: a part of the names at a time.
+        let tenant = access.tenant.id.as_str();
+        let names = app.store.agents_of_endpoints(tenant, &machines, beyond.unwrap_or_default());
+        let names = names.map_err(Fault::unavailable)?;
+        let filter = AgentFilter { among: Some(&names), ..filter };
+        let page = index.agents(&filter, beyond, limit).map_err(Fault::unavailable)?;
+        let is_full = u32::try_from(names.len()).is_ok_and(|count| count >= MAX_ENDPOINT_PAGE);
+        let edge = names.last().filter(|_| is_full).cloned();
+        Agents { next: page.next.or(edge), ..page }
+    };
+    let data = page.found.into_iter().map(agent).collect();
+    Ok(List { data, total: None, next_cursor: page.next })
 }
 
 /// One agent, with the policy that holds for it. Blocks on the disk.

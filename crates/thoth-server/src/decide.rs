@@ -28,6 +28,8 @@ pub(crate) struct Wanted<'w> {
     pub(crate) arguments: Option<&'w [u8]>,
     /// An object in its canonical form, or empty.
     pub(crate) also_sent: &'w [u8],
+    /// What whoever asks calls the decision.
+    pub(crate) enforcement_trace: Option<Arc<str>>,
     /// The held call that it is made for.
     pub(crate) retry_of: Option<String>,
     /// The fleet that the request names.
@@ -102,7 +104,7 @@ fn decide_below<E: From<Unasked>>(
     wanted: Wanted<'_>,
     still: impl Fn() -> Result<(), E>,
 ) -> Result<Verdict, E> {
-    let Wanted { mut caller, requester, tool, arguments, also_sent, retry_of, fleet } = wanted;
+    let Wanted { mut caller, requester, tool, arguments, also_sent, enforcement_trace, retry_of, fleet } = wanted;
     let tenant = &*access.tenant;
     tenant.look(&caller);
     caller.mode = tenant.in_force.mode().map_or(caller.mode, |set| strictest(caller.mode, set));
@@ -165,6 +167,7 @@ fn decide_below<E: From<Unasked>>(
         task: false,
         remote: None,
         also_sent: also_sent.into(),
+        enforcement_trace,
     };
     let frame = arguments.filter(|_| call.arguments.value().is_some()).unwrap_or(b"{}");
     let now = turn.now(&session);

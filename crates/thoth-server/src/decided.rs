@@ -9,6 +9,7 @@ use thoth_api::contract::event::Order;
 use thoth_api::contract::list::List;
 use thoth_api::contract::read;
 use thoth_api::contract::verdict::known_decision;
+use thoth_audit::event::kept_trace;
 use thoth_audit::merkle::leaf_hash;
 use thoth_audit::view::prove;
 use thoth_store::server::index::{Decision as Indexed, DecisionFilter, IndexPage, MAX_INDEX_PAGE, Record};
@@ -77,6 +78,7 @@ pub(crate) fn list(access: &Access, query: &Query, violations: bool) -> Result<L
         reason_code: query.reason_code.as_deref(),
         rule: query.rule.as_deref(),
         user: query.user_id.as_deref(),
+        enforcement_trace: query.enforcement_trace_id.as_deref().map(kept_trace),
         violations,
         since: instant("since", query.since.as_deref())?,
         until: instant("until", query.until.as_deref())?,
@@ -117,6 +119,7 @@ fn row(indexed: Indexed) -> Decision {
         policy_digest: indexed.policy_digest,
         decision_id: Some(indexed.call).filter(|call| !call.is_empty()),
         violation_id,
+        enforcement_trace_id: indexed.enforcement_trace,
     }
 }
 

@@ -208,20 +208,26 @@ fn answer(app: &App, access: &Access, kept: &Stored) -> Result<Answer, Fault> {
     })
 }
 
+/// When machines were seen that stand so now.
+pub(crate) fn seen(status: Presence, now: Timestamp) -> Seen {
+    let (online, stale) = bounds(now);
+    match status {
+        Presence::Online => Seen::Since(online),
+        Presence::Offline => Seen::Between(stale, online),
+        Presence::Stale => Seen::Before(stale),
+        Presence::Quarantined => Seen::Quarantined,
+    }
+}
+
 /// A page of machines. Blocks on the disk.
 pub(crate) fn list(app: &App, access: &Access, query: &Query) -> Result<List<Endpoint>, Fault> {
     let beyond = query.cursor.as_deref().map(str::parse::<i64>).transpose();
     let now = clock::now().wall;
-    let (online, stale) = bounds(now);
     let filter = EndpointFilter {
+        id: None,
         environment: query.env.as_deref(),
         fleet: query.fleet_id.as_deref(),
-        seen: query.status.map(|status| match status {
-            Presence::Online => Seen::Since(online),
-            Presence::Offline => Seen::Between(stale, online),
-            Presence::Stale => Seen::Before(stale),
-            Presence::Quarantined => Seen::Quarantined,
-        }),
+        seen: query.status.map(|status| seen(status, now)),
         beyond: beyond.map_err(|_| Fault::bad("`cursor` is none that a list gave"))?,
         limit: limit(query.limit, PAGE, MAX_ENDPOINT_PAGE)?,
     };

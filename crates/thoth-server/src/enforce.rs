@@ -8,6 +8,7 @@ use serde_json::json;
 use thoth_api::contract::enforce::{Envelope, Request};
 use thoth_api::contract::fault::Code;
 use thoth_api::contract::{Json, Unreadable, read};
+use thoth_audit::event::kept_trace;
 use thoth_gate::{Grounds, Refused};
 use thoth_types::{Caller, Channel, Decision, ENFORCED_SERVER, Place, ReasonCode, Requester, RiskLevel};
 
@@ -44,6 +45,7 @@ pub(crate) fn run(access: &Access, body: &[u8]) -> Result<Envelope, Fault> {
         tool: &asked.tool_name,
         arguments: asked.tool_args.as_ref().map(|arguments| arguments.text().as_bytes()),
         also_sent: also_sent.as_bytes(),
+        enforcement_trace: asked.enforcement_trace_id.as_deref().map(|trace| kept_trace(trace).into()),
         retry_of: None,
         fleet: asked.fleet_id.clone(),
     };

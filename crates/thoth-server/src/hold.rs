@@ -101,6 +101,7 @@ fn again(access: &Access, hold: &Hold) -> Result<Status, Stop> {
         tool: &hold.tool,
         arguments: Some(&hold.arguments),
         also_sent: hold.also_sent.as_bytes(),
+        enforcement_trace: hold.enforcement_trace.clone(),
         retry_of: Some(hold.call_id.to_string()),
         fleet: fleet(&hold.also_sent)?,
     };

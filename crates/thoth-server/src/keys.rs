@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use thoth_api::contract::fault::Code;
 use thoth_api::contract::key::{
-    ApiKey, Create, CreateError, Created, Keys, MAX_GRACE_SECONDS, Permission, Permissions, Rotate, Rotated, Row,
-    ScopeLevel,
+    ApiKey, Authorize, Authorized, Create, CreateError, Created, Keys, MAX_GRACE_SECONDS, Permission, Permissions,
+    Rotate, Rotated, Row, ScopeLevel,
 };
 use thoth_api::contract::read;
 use thoth_audit::EventType;
@@ -168,6 +168,33 @@ pub(crate) fn rotate(app: &App, access: &Access, id: &str, body: &[u8]) -> Resul
             }
         })?;
     Ok(Rotated { created: Created { api_key, row: row(&new)? }, replaced: row(&replaced)? })
+}
+
+/// `POST /{tenant}/thoth/api-keys/{id}/authorize`. Blocks on the disk.
+pub(crate) fn authorize(app: &App, access: &Access, id: &str, body: &[u8]) -> Result<Authorized, Fault> {
+    let asked: Authorize = read(body).map_err(|error| unreadable(&error))?;
+    let resource = asked.resource_type.unwrap_or(ScopeLevel::Organization);
+    if asked.resource_id.is_none() && resource != ScopeLevel::Organization {
+        return Err(Fault::bad(format!("a {resource} is named by `resource_id`")));
+    }
+    let key = known(app, access, id)?;
+    let (scope_level, permissions) = (level(&key)?, permissions(&key)?);
+    let now = clock::now().wall;
+    // By the digest, as every request is looked up: nothing here compares secrets.
+    let found = app.store.key_by_digest(&asked.api_key.digest()).map_err(Fault::unavailable)?;
+    let is_it = found.is_some_and(|found| (found.tenant, found.id) == (key.tenant.clone(), key.id.clone()));
+    let state = key.state_at(now);
+    let covers = scope_level == ScopeLevel::Organization
+        || (scope_level == resource && key.scope_target.is_some() && key.scope_target == asked.resource_id);
+    Ok(Authorized {
+        valid: is_it && state == KeyState::Valid,
+        permission_allowed: is_it && permissions.has(asked.permission),
+        scope_allowed: is_it && covers,
+        expired: is_it && state == KeyState::Expired,
+        scope_level,
+        scope_target_id: key.scope_target,
+        validated_at: instant(now),
+    })
 }
 
 /// `GET /{tenant}/thoth/api-keys`. Blocks on the disk.

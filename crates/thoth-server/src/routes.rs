@@ -75,6 +75,7 @@ fn served(route: Route) -> MethodRouter<Arc<App>> {
         Route::ListKeys => on(asked, api_keys::list),
         Route::CreateKey => on(asked, api_keys::create),
         Route::RotateKey => on(asked, api_keys::rotate),
+        Route::AuthorizeKey => on(asked, api_keys::authorize),
         Route::RevokeKey => on(asked, api_keys::revoke),
         Route::RegisterEndpoint => on(asked, fleet::register),
         Route::AddEndpoint => on(asked, fleet::add),

@@ -42,6 +42,9 @@ pub struct HoldDocument {
     /// Absent in documents of before, and where there is nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     also_sent: String,
+    /// Absent in documents of before, and where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enforcement_trace: Option<String>,
     /// Absent in documents of before, and where it is not so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     modified: bool,
@@ -185,6 +188,7 @@ impl HoldDocument {
             tool,
             arguments: _,
             also_sent,
+            enforcement_trace,
             modified,
             call_id,
             trace_id,
@@ -203,6 +207,7 @@ impl HoldDocument {
             requester: RequesterDocument::of(requester),
             tool: tool.to_string(),
             also_sent: also_sent.to_string(),
+            enforcement_trace: enforcement_trace.as_deref().map(str::to_owned),
             modified: *modified,
             call_id: call_id.to_string(),
             trace_id: trace_id.to_string(),
@@ -226,6 +231,7 @@ impl HoldDocument {
             tool: self.tool.into(),
             arguments: columns.arguments.into(),
             also_sent: self.also_sent.into(),
+            enforcement_trace: self.enforcement_trace.map(Into::into),
             modified: self.modified,
             call_id: self.call_id.into(),
             trace_id: self.trace_id.into(),

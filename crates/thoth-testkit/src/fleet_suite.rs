@@ -124,6 +124,25 @@ fn pages_lead_through_all_machines<R: Records>(open: &dyn Fn() -> R) {
     assert_eq!(all(seen(Seen::Between(day(10), day(20)))), names(&mut (10..20).rev()));
     assert_eq!(all(seen(Seen::Before(day(10)))), names(&mut (0..10).rev()));
     assert_eq!(all(seen(Seen::Quarantined)), ["m24"]);
+    assert_eq!(all(EndpointFilter { id: Some("m7"), ..none }), ["m7"]);
+    let agents = |filter: EndpointFilter<'_>| {
+        let (mut beyond, mut found) = (String::new(), Vec::new());
+        loop {
+            let page = store.agents_of_endpoints("acme", &EndpointFilter { limit: 4, ..filter }, &beyond).unwrap();
+            let Some(last) = page.last() else { return found };
+            beyond.clone_from(last);
+            found.extend(page);
+        }
+    };
+    let mut every: Vec<String> = (0..25).map(|number| format!("a{number}")).collect();
+    every.sort();
+    every.push("b, \"c\"".to_owned());
+    assert_eq!(agents(none), every, "each once, by name");
+    assert_eq!(agents(EndpointFilter { id: Some("m7"), ..none }), ["a7", "b, \"c\""]);
+    assert_eq!(agents(seen(Seen::Quarantined)), ["a24", "b, \"c\""]);
+    assert_eq!(agents(EndpointFilter { seen: Some(Seen::Since(day(22))), ..even }), ["a22", "b, \"c\""]);
+    assert_eq!(agents(EndpointFilter { environment: Some("dev"), ..none }), [""; 0]);
+    assert_eq!(agents(EndpointFilter { id: Some("\u{0}"), ..none }), [""; 0]);
     let counts = store.endpoint_counts("acme", day(20), day(10)).unwrap();
     assert_eq!((counts.total, counts.online, counts.stale, counts.quarantined), (25, 4, 10, 1));
     assert_eq!((counts.unmanaged, counts.at_risk), (22, 10));

@@ -102,6 +102,7 @@ impl HeldCall {
             call_id: format!("call-{token}").into(),
             trace_id: "trace".into(),
             also_sent: "".into(),
+            enforcement_trace: None,
             modified: false,
             arguments_digest: "digest".into(),
             why: Why {

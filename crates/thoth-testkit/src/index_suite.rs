@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use thoth_store::server::index::{
-    Decision, DecisionFilter, Found, HOUR, IndexPage, LedgerIndex, MAX_COUNTED_NAMES, MAX_LISTED_NAMES, MAX_NAMES,
-    NameKind, Names, Record, Session, SessionFilter,
+    Agent, AgentFilter, Agents, Decision, DecisionFilter, Found, HOUR, IndexPage, LedgerIndex, MAX_COUNTED_NAMES,
+    MAX_LISTED_NAMES, MAX_NAMES, NameKind, Names, Record, Session, SessionFilter,
 };
 
 /// How many cases there are, each with an index of its own.
@@ -29,6 +29,7 @@ fn leaf(place: i64) -> String {
     let decision = ["ALLOW", "ALLOW", "BLOCK", "STEP_UP", "MODIFY"][usize::try_from(place % 5).unwrap()];
     let reason =
         if place % 35 == 2 { "rate_limited" } else { ["default_auto", "rule_block"][usize::from(place % 2 == 0)] };
+    let asked = if place % 4 == 0 { String::new() } else { format!(r#","enforcementTraceId":"asked{}""#, place % 7) };
     match place % 10 {
         0 => format!(r#"{{"eventType":"KEY","occurredAt":"{when}","sessionId":"administration.{place}"}}"#),
         1 => format!(
@@ -36,7 +37,7 @@ fn leaf(place: i64) -> String {
         ),
         2 if place % 100 == 2 => "not JSON at all".to_owned(),
         _ => format!(
-            r#"{{"agentId":"{agent}","callId":"c{place}","decision":"{decision}","eventType":"TOOL_CALL_PRE","occurredAt":"{when}","reason":"because","reasonCode":"{reason}","riskScore":{},"rule":"r{}","sessionId":"{session}","toolName":"t{}","traceId":"x{place}","userId":"u{}"}}"#,
+            r#"{{"agentId":"{agent}","callId":"c{place}","decision":"{decision}","eventType":"TOOL_CALL_PRE","occurredAt":"{when}","reason":"because","reasonCode":"{reason}","riskScore":{},"rule":"r{}","sessionId":"{session}","toolName":"t{}","traceId":"x{place}","userId":"u{}"{asked}}}"#,
             place % 100,
             place % 4,
             place % 5,
@@ -67,6 +68,7 @@ fn fits(filter: &DecisionFilter<'_>, decision: &Decision) -> bool {
         && is(filter.reason_code, Some(&decision.reason_code))
         && is(filter.rule, decision.rule.as_deref())
         && is(filter.user, decision.user.as_deref())
+        && is(filter.enforcement_trace, decision.enforcement_trace.as_deref())
         && (!filter.ran || matches!(&*decision.decision, "ALLOW" | "MODIFY"))
         && (!filter.violations || decision.is_violation())
         && filter.since.is_none_or(|since| decision.at >= since)
@@ -121,6 +123,9 @@ fn whatever_is_asked_for<I: LedgerIndex>(open: &dyn Fn() -> I) {
         DecisionFilter { reason_code: Some("rule_block"), rule: Some("r2"), ..none },
         DecisionFilter { user: Some("u1"), violations: true, ..none },
         DecisionFilter { violations: true, ..none },
+        DecisionFilter { enforcement_trace: Some("asked3"), ..none },
+        DecisionFilter { enforcement_trace: Some("asked4"), agent: Some("a1"), violations: true, ..none },
+        DecisionFilter { enforcement_trace: Some("never"), ..none },
         DecisionFilter { since: Some(at(9_000)), ..none },
         DecisionFilter { until: Some(at(9_000)), violations: true, ..none },
         DecisionFilter { since: Some(at(9_000)), until: Some(at(9_900)), agent: Some("a2"), ..none },
@@ -143,10 +148,11 @@ fn whatever_is_asked_for<I: LedgerIndex>(open: &dyn Fn() -> I) {
         let found = index.violation(&decision.trace).unwrap();
         assert_eq!(found.as_ref(), Some(decision).filter(|decision| decision.is_violation()));
     }
-    sessions_and_agents(&other, &all_records, &decided);
+    sessions(&other, &all_records, &decided);
+    agents_and_tools(&other, &decided);
 }
 
-fn sessions_and_agents<I: LedgerIndex>(index: &I, records: &[Record], decided: &[Decision]) {
+fn sessions<I: LedgerIndex>(index: &I, records: &[Record], decided: &[Decision]) {
     let mut places = BTreeMap::<&str, Vec<i64>>::new();
     for record in records {
         if let Some(session) = &record.session {
@@ -201,10 +207,42 @@ fn sessions_and_agents<I: LedgerIndex>(index: &I, records: &[Record], decided: &
         expected.sort_by_key(|told| std::cmp::Reverse(told.position));
         assert_eq!(all(false, 3, |page| index.sessions(&filter, page).unwrap()), expected, "{filter:?}");
     }
-    let agents = index.agents(None, 100).unwrap();
+}
+
+fn agents_and_tools<I: LedgerIndex>(index: &I, decided: &[Decision]) {
+    let everybody = AgentFilter::default();
+    let agents = index.agents(&everybody, None, 100).unwrap();
+    assert_eq!(agents.next, None);
+    let agents = agents.found;
     let known: BTreeSet<String> = decided.iter().filter_map(|decision| decision.agent.clone()).collect();
     assert_eq!(agents.iter().map(|agent| agent.id.clone()).collect::<Vec<_>>(), Vec::from_iter(known));
-    assert_eq!(index.agents(Some(&agents[0].id), 1).unwrap(), agents[1..2]);
+    let page = index.agents(&everybody, Some(&agents[0].id), 1).unwrap();
+    assert_eq!((&page.found[..], page.next.as_ref()), (&agents[1..2], Some(&agents[1].id)));
+    let some = [&*agents[2].id, &*agents[0].id, "nobody", "a\0b"].map(str::to_owned);
+    for filter in [
+        AgentFilter { since: Some(at(38_000)), ..everybody },
+        AgentFilter { until: Some(at(300)), ..everybody },
+        AgentFilter { among: Some(&some), ..everybody },
+        AgentFilter { among: Some(&some), since: Some(at(38_000)), until: Some(at(300)) },
+        AgentFilter { among: Some(&[]), ..everybody },
+        AgentFilter { since: Some(at(9_000_000)), ..everybody },
+    ] {
+        let fits = |agent: &&Agent| {
+            filter.among.is_none_or(|among| among.contains(&agent.id))
+                && filter.since.is_none_or(|since| agent.seen.last >= since)
+                && filter.until.is_none_or(|until| agent.seen.first <= until)
+        };
+        let (mut beyond, mut found) = (None, Vec::new());
+        loop {
+            let page = index.agents(&filter, beyond.as_deref(), 2).unwrap();
+            found.extend(page.found);
+            beyond = page.next;
+            if beyond.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found.iter().collect::<Vec<_>>(), agents.iter().filter(fits).collect::<Vec<_>>(), "{filter:?}");
+    }
     for agent in &agents {
         assert_eq!(index.agent(&agent.id).unwrap().as_ref(), Some(agent));
         let count = decided.iter().filter(|decision| decision.agent.as_ref() == Some(&agent.id)).count();
@@ -235,7 +273,7 @@ fn another_log_is_another_index<I: LedgerIndex>(open: &dyn Fn() -> I) {
     let everything = IndexPage { beyond: None, oldest_first: true, limit: 1000 };
     assert_eq!(index.decisions(&DecisionFilter::default(), &everything).unwrap().found, []);
     assert_eq!(index.sessions(&SessionFilter::default(), &everything).unwrap().found, []);
-    assert_eq!(index.agents(None, 9).unwrap(), []);
+    assert_eq!(index.agents(&AgentFilter::default(), None, 9).unwrap(), Agents::default());
     assert_eq!(index.positions("s3", 0, 9).unwrap(), Vec::<i64>::new());
     index.add(LOG, 0, &records(0..9)).unwrap();
     let found = index.decisions(&DecisionFilter::default(), &everything).unwrap().found;

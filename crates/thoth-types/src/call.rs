@@ -106,6 +106,8 @@ pub struct ToolCall<'f> {
     /// What else the client sent with it, as an object in its exact canonical form; empty for nothing. An approval is
     /// bound to it.
     pub also_sent: Box<[u8]>,
+    /// What whoever asks for a decision calls it, where they gave it a name of their own. It is recorded, and decides nothing.
+    pub enforcement_trace: Option<Arc<str>>,
     /// What the enforcer said of it, where one was asked.
     pub remote: Option<Arc<Remote>>,
 }

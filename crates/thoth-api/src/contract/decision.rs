@@ -90,6 +90,9 @@ pub struct Decision {
     /// Names it, if it refused or held a call.
     #[serde(default, alias = "violationId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub violation_id: Option<String>,
+    /// What whoever asked for it calls it, as far as it is kept: the first 256 bytes.
+    #[serde(default, alias = "enforcementTraceId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub enforcement_trace_id: Option<String>,
 }
 
 /// One violation, with its record.
@@ -148,6 +151,9 @@ pub struct Query {
     /// By this rule.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Called so by whoever asked for it.
+    #[serde(default, alias = "enforcementTraceId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub enforcement_trace_id: Option<String>,
     /// Not before this instant, RFC 3339.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,

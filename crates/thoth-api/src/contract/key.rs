@@ -261,6 +261,49 @@ pub struct Rotate {
     pub grace_seconds: Option<u64>,
 }
 
+/// Asks whether a text is a key, and whether that key may do something for somebody.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = KeyQuestion))]
+pub struct Authorize {
+    /// The text that is to be the key.
+    #[serde(alias = "apiKey", with = "plaintext")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub api_key: ApiKey,
+    /// What it is to be good for.
+    pub permission: Permission,
+    /// For whom: the whole organisation where nothing is said.
+    #[serde(default, alias = "resourceType", skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<ScopeLevel>,
+    /// The fleet, machine or agent.
+    #[serde(default, alias = "resourceId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub resource_id: Option<String>,
+}
+
+/// What comes of that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = KeyAnswer))]
+pub struct Authorized {
+    /// Whether the text is the key, and it was neither taken back nor is its time over.
+    pub valid: bool,
+    /// Whether the text is the key, and it has the permission.
+    #[serde(alias = "permissionAllowed")]
+    pub permission_allowed: bool,
+    /// Whether the text is the key, and it speaks for whom was asked about.
+    #[serde(alias = "scopeAllowed")]
+    pub scope_allowed: bool,
+    /// Whether the text is the key, and its time is over.
+    pub expired: bool,
+    /// For whom the key speaks.
+    #[serde(alias = "scopeLevel")]
+    pub scope_level: ScopeLevel,
+    /// The fleet, machine or agent.
+    #[serde(default, alias = "scopeTargetId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub scope_target_id: Option<String>,
+    /// When it was looked at, RFC 3339.
+    #[serde(alias = "validatedAt")]
+    pub validated_at: String,
+}
+
 /// A key that was just made in place of another one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = RotatedKey))]

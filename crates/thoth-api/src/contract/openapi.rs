@@ -210,7 +210,9 @@ fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Unwritable> {
             faults: &[Code::NotFound, Code::Conflict],
             ..may(&[Permission::Write])
         },
-        Route::ListKeys | Route::CreateKey | Route::RotateKey | Route::RevokeKey => keys::special(route, schemas)?,
+        Route::ListKeys | Route::CreateKey | Route::RotateKey | Route::AuthorizeKey | Route::RevokeKey => {
+            keys::special(route, schemas)?
+        }
         Route::ShowLogin => Special {
             description: "Without an issuer it is not found.",
             answers: Some(schemas.add::<login::Config>()?),

@@ -95,6 +95,8 @@ routes! {
     CreateKey => Post "/{tenant}/thoth/api-keys",
     /// Makes a key in place of another one, which ends.
     RotateKey => Post "/{tenant}/thoth/api-keys/{id}/rotate",
+    /// Whether a text is this key, and what it may do. Nothing is changed or counted.
+    AuthorizeKey => Post "/{tenant}/thoth/api-keys/{id}/authorize",
     /// Takes a key back.
     RevokeKey => Delete "/{tenant}/thoth/api-keys/{id}",
     /// The machines of a tenant, those that registered last first.

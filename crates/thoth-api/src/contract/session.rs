@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::Presence;
 use super::policy_bundle::BundleRef;
 use super::read::{list, text};
 
@@ -130,6 +131,26 @@ pub struct Agent {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub struct AgentQuery {
+    /// On a machine of this environment. What is asked of machines is asked of one at a time, as it stands now: an agent is on
+    /// those that say so.
+    #[serde(default, alias = "environment", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// On a machine of this fleet.
+    #[serde(default, alias = "fleetId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub fleet_id: Option<String>,
+    /// On this machine.
+    #[serde(default, alias = "endpointId", deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<String>,
+    /// On a machine that stands so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub status: Option<Presence>,
+    /// Whose last call was not decided before this instant, RFC 3339.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Whose first call was not decided after this instant, RFC 3339.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     /// Where to go on, as the last answer said.
     #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,

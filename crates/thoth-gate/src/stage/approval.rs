@@ -197,6 +197,7 @@ fn consult(
             arguments: decided.call.arguments.raw().into(),
             modified: decided.modified,
             also_sent: to_show(&decided.call.also_sent),
+            enforcement_trace: decided.call.enforcement_trace.clone(),
             call_id: Arc::clone(&decided.call_id),
             trace_id: Arc::clone(&decided.trace_id),
             arguments_digest: Arc::clone(&decided.arguments_digest),

@@ -210,6 +210,7 @@ fn without_randomness_nobody_is_asked() {
         task: false,
         remote: None,
         also_sent: Box::default(),
+        enforcement_trace: None,
     };
     let mut round = world.gate.round(&mut world.session);
     let answer = round.admit(&call, b"frame\n".as_slice().into(), &|| None, at(0));

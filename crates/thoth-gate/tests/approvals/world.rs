@@ -239,6 +239,7 @@ impl World {
             task: false,
             remote: None,
             also_sent: Box::default(),
+            enforcement_trace: None,
         };
         let mut round = self.gate.round(&mut self.session);
         let answer = round.admit(&call, b"frame\n".as_slice().into(), &random, at(second));
@@ -275,6 +276,7 @@ impl World {
                 task: false,
                 remote: None,
                 also_sent: Box::default(),
+                enforcement_trace: None,
             }
         });
         let parsed: Vec<_> = parsed.collect();

@@ -51,6 +51,9 @@ pub(crate) fn event(leaf: &[u8], at: Leaf<'_>, whose: &Whose) -> Option<Event> {
         ("leaf_index".to_owned(), json!(at.index)),
         ("telemetry_capture".to_owned(), json!("minimal")),
     ]);
+    // The name by which every other client tells it.
+    let trace = from.get("enforcerTraceId").cloned();
+    metadata.extend(trace.map(|trace| ("enforcement_trace_id".to_owned(), trace)));
     let rest = from.into_iter().filter(|(name, _)| !name.starts_with("content"));
     metadata.extend(rest.map(|(name, value)| (snake(&name), value)));
     let content = event_type.to_lowercase().replace('_', " ");
@@ -117,6 +120,16 @@ mod tests {
                 "call_id": "c", "event_id": "e", "findings": [{"code": "x"}], "risk_score": 3, "session_tool_call_count": 1},
         });
         assert_eq!(text, expected);
+    }
+
+    /// A call about which the enforcer was asked is found by the id that the enforcer was told.
+    #[test]
+    fn events_have_the_trace_that_was_told() {
+        let leaf = LEAF.replace(r#""eventId""#, r#""enforcerTraceId":"t-1","eventId""#);
+        let event = event(leaf.as_bytes(), Leaf { log: "0a", index: 7 }, &whose("acme", "bot")).unwrap();
+        for name in ["enforcement_trace_id", "enforcer_trace_id"] {
+            assert_eq!(event.metadata.0.get(name), Some(&json!("t-1")), "{name}");
+        }
     }
 
     /// What is of somebody else, or of nobody, is not told; nor what is no event.

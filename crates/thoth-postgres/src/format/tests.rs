@@ -9,13 +9,14 @@ use thoth_gate::hold::HoldState;
 use thoth_gate::{Evidence as _, Holds as _};
 use thoth_store::server::bundles::BundleRecords as _;
 use thoth_store::server::endpoints::EndpointRecords as _;
+use thoth_store::server::index::{DecisionFilter, IndexPage, LedgerIndex as _};
 use thoth_store::server::inventory::InventoryRecords as _;
 use thoth_store::server::settings::{Settings, SettingsRecords as _};
 use thoth_store::server::{EventRecords as _, Filter, KeyRecords as _, Page};
 use thoth_testkit::postgres::cluster;
 
 use super::*;
-use crate::{Database, DatabaseUrl, PostgresHolds, PostgresLedger, PostgresRecords, export, seal_key};
+use crate::{Database, DatabaseUrl, PostgresHolds, PostgresIndex, PostgresLedger, PostgresRecords, export, seal_key};
 
 /// What each format could first have, as it was written then: what came later is absent, and means what it meant. The ledger is
 /// signed, and comes from one that is.
@@ -67,6 +68,11 @@ VALUES ('acme', 4, '{"enforcement_mode":"block","event_retention_days":30}', 30,
 INSERT INTO thoth.tools
 VALUES ('acme', 'bot', 'read', 'sdk', 'sha256:1', NULL, NULL, 0, 1800000000000000000, 1800000000000000000, '{}');
 "#,
+    r"
+INSERT INTO thoth.decisions (tenant, position, at, session, tool, decision, reason_code, reason, risk_score, call, trace,
+                             enforcement_trace)
+VALUES ('acme', 0, 1800000000000000000, 's', 'read', 'ALLOW', 'default_auto', '', 12, 'call-1', 'trace-1', 'asked-1');
+",
 ];
 
 fn database(url: &str) -> Arc<Database> {
@@ -147,6 +153,10 @@ fn databases_of_every_version_are_read() {
         assert_eq!((kept.revision, kept.settings.event_retention_days), if has(4) { (4, Some(30)) } else { (0, None) });
         let tools: Vec<String> = records.tools("acme").unwrap().into_iter().map(|tool| tool.name).collect();
         assert_eq!(tools, ["read"][..usize::from(has(4))], "{format}");
+        let index = PostgresIndex::new(Arc::clone(&database), "acme");
+        let called = DecisionFilter { enforcement_trace: Some("asked-1"), ..DecisionFilter::default() };
+        let all = IndexPage { beyond: None, oldest_first: true, limit: 10 };
+        assert_eq!(index.decisions(&called, &all).unwrap().found.len(), usize::from(has(5)), "{format}");
         let set = records.set_settings("acme", &Settings::default(), kept.revision, "ops", at(9)).unwrap().unwrap();
         assert_eq!(set.revision, kept.revision + 1, "{format}");
 

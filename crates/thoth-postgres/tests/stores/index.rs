@@ -7,7 +7,7 @@ use thoth_audit::session_bundle::{Material, bundle, verify_bundle};
 use thoth_audit::view::{LedgerView as _, check, prove};
 use thoth_gate::Evidence as _;
 use thoth_postgres::{PostgresIndex, PostgresLedger, PostgresView};
-use thoth_store::server::index::{LedgerIndex as _, Record};
+use thoth_store::server::index::{AgentFilter, Agents, LedgerIndex as _, Record};
 use thoth_testkit::index_suite;
 use thoth_testkit::postgres::cluster;
 
@@ -20,7 +20,7 @@ fn an_index_does_what_every_index_must() {
     let beside = PostgresIndex::new(server(&url), "beside");
     assert_eq!(beside.indexed("log").unwrap(), 0);
     index_suite::cases(|number| PostgresIndex::new(server(&url), &format!("tenant-{number}")));
-    assert_eq!(beside.agents(None, 9).unwrap(), []);
+    assert_eq!(beside.agents(&AgentFilter::default(), None, 9).unwrap(), Agents::default());
 }
 
 fn leaf(number: usize) -> String {

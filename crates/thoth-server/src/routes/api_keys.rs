@@ -34,6 +34,17 @@ pub(super) async fn rotate(
     .await
 }
 
+pub(super) async fn authorize(
+    State(app): Served,
+    Path((tenant, id)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    entry(app, request, (Need::Look, Kind::Governance), Some(tenant), move |access, app, body| {
+        keys::authorize(&app, &access, &id, &body).map(json)
+    })
+    .await
+}
+
 pub(super) async fn revoke(
     State(app): Served,
     Path((tenant, id)): Path<(String, String)>,

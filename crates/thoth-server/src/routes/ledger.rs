@@ -71,7 +71,7 @@ pub(super) async fn bundle(State(app): Served, Path((tenant, id)): Named, reques
 
 pub(super) async fn agents(State(app): Served, Path(tenant): Path<String>, request: Request) -> Response {
     let asked = query(request.uri());
-    looking(app, request, tenant, |access, _| actors::agents(&access, &asked?).map(json)).await
+    looking(app, request, tenant, |access, app| actors::agents(&app, &access, &asked?).map(json)).await
 }
 
 pub(super) async fn agent(State(app): Served, Path((tenant, id)): Named, request: Request) -> Response {

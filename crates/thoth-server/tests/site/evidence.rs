@@ -131,6 +131,57 @@ fn what_was_decided_is_found_and_proven() {
     assert_eq!(recorded, 16);
 }
 
+/// Defends: a decision is found by what its client calls it, and so is what became of the call once it was held; the name
+/// changes nothing about the call.
+#[test]
+fn a_decision_is_found_by_the_trace_of_its_client() {
+    let mut site = Thothd::start(POLICY, &["--governance-per-minute", "1000000", "--polls-per-minute", "1000"]);
+    let (agent, person) = keys(&site);
+    let (long, kept) = ("x".repeat(400), "x".repeat(256));
+    let called = |tool: &str, trace: &str| {
+        let mut asked = question("bot", "s1", tool);
+        asked["enforcement_trace_id"] = json!(trace);
+        let told = site.ask("POST", "/v1/enforce", &agent, Some(&asked)).body;
+        assert_eq!(told["enforcement_trace_id"], trace, "{told}");
+        told
+    };
+    let unnamed = site.ask("POST", "/v1/enforce", &agent, Some(&question("bot", "s1", "read_file"))).body;
+    assert_eq!(unnamed["enforcement_trace_id"], Value::Null, "{unnamed}");
+    called("read_file", &long);
+    called("delete_file", "nul \0 \u{e9}");
+    let hold = called("write_file", "first")["hold_token"].as_str().expect("a hold").to_owned();
+    assert_eq!(called("write_file", "second")["hold_token"], hold, "it is the same call");
+    assert_eq!(site.resolve(&person, &hold, "approve").status, 200);
+    let polled = site.ask("GET", &format!("/v1/enforce/hold/{hold}"), &agent, None).body;
+    assert_eq!(polled["resolution"], "ALLOW", "{polled}");
+    until(&site, &person, "/acme/thoth/decisions", |list| texts(list, "tool_name").len() == 6);
+    for (trace, kept, decisions) in [
+        (&*long, &*kept, &["ALLOW"][..]),
+        ("nul%20%00%20%C3%A9", "", &["BLOCK"]),
+        ("first", "first", &["ALLOW", "STEP_UP"]),
+        ("second", "second", &["STEP_UP"]),
+        ("third", "", &[]),
+    ] {
+        let list = site.ask("GET", &format!("/acme/thoth/decisions?enforcement_trace_id={trace}"), &person, None).body;
+        assert_eq!(texts(&list, "decision"), decisions, "{trace}: {list}");
+        let told = texts(&list, "enforcement_trace_id");
+        assert!(told.len() == decisions.len() && (kept.is_empty() || told.iter().all(|told| *told == kept)), "{list}");
+    }
+    let violations = "/acme/thoth/violations?enforcement_trace_id=second&agent_id=bot";
+    assert_eq!(texts(&site.ask("GET", violations, &person, None).body, "decision"), ["STEP_UP"]);
+    site.stop();
+    let ledger = site.ledger("acme");
+    let kinds = |trace: &str| {
+        let mine = ledger.iter().map(|leaf| serde_json::from_str::<Value>(leaf).unwrap());
+        let mine = mine.filter(|event| event["enforcementTraceId"] == trace);
+        mine.map(|event| event["eventType"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for kind in ["TOOL_CALL_PRE", "HOLD_CREATED", "HOLD_RESOLVED", "HOLD_SPENT"] {
+        assert!(kinds("first").iter().any(|found| found == kind), "{kind}: {:?}", kinds("first"));
+    }
+    assert_eq!(kinds(&kept), ["TOOL_CALL_PRE"]);
+}
+
 fn proven(site: &Thothd, person: &str) {
     let ask = |path: &str| site.ask("GET", path, person, None).body;
     let checked = ask("/acme/thoth/evidence/verify");

@@ -167,11 +167,15 @@ pub(super) fn quarantine(
     Ok(())
 }
 
-pub(super) fn page(connection: &Connection, tenant: &str, filter: &EndpointFilter<'_>) -> Result<Endpoints, Fault> {
-    // Only what is asked for stands in the statement, so that its index is used.
-    let mut sql = select_endpoints!("WHERE tenant = ?").to_owned();
+/// What is asked for. Only that stands in a statement, so that its index is used.
+fn wanted(tenant: &str, filter: &EndpointFilter<'_>) -> Result<(String, Vec<Box<dyn ToSql>>), Fault> {
+    let mut sql = "WHERE tenant = ?".to_owned();
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(tenant.to_owned())];
-    for (condition, value) in [(" AND environment = ?", filter.environment), (" AND fleet = ?", filter.fleet)] {
+    for (condition, value) in [
+        (" AND endpoints.id = ?", filter.id),
+        (" AND environment = ?", filter.environment),
+        (" AND fleet = ?", filter.fleet),
+    ] {
         if let Some(value) = value {
             sql.push_str(condition);
             values.push(Box::new(value.to_owned()));
@@ -192,12 +196,40 @@ pub(super) fn page(connection: &Connection, tenant: &str, filter: &EndpointFilte
         }
         Some(Seen::Quarantined) => sql.push_str(" AND quarantined_at IS NOT NULL"),
     }
+    Ok((sql, values))
+}
+
+fn most(filter: &EndpointFilter<'_>) -> usize {
+    usize::try_from(filter.limit.clamp(1, MAX_ENDPOINT_PAGE)).unwrap_or(1)
+}
+
+pub(super) fn agents(
+    connection: &Connection,
+    tenant: &str,
+    filter: &EndpointFilter<'_>,
+    beyond: &str,
+) -> Result<Vec<String>, Fault> {
+    let (wanted, mut values) = wanted(tenant, filter)?;
+    values.push(Box::new(beyond.to_owned()));
+    values.push(Box::new(i64::try_from(most(filter)).unwrap_or(1)));
+    let sql = format!(
+        "SELECT DISTINCT agent.value FROM endpoints, json_each(endpoints.agents) AS agent {wanted} AND agent.value > ?
+         ORDER BY agent.value LIMIT ?"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let names = statement.query_map(rusqlite::params_from_iter(values), |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn page(connection: &Connection, tenant: &str, filter: &EndpointFilter<'_>) -> Result<Endpoints, Fault> {
+    let (wanted, mut values) = wanted(tenant, filter)?;
+    let mut sql = format!("{}{wanted}", select_endpoints!(""));
     if let Some(beyond) = filter.beyond {
         sql.push_str(" AND number < ?");
         values.push(Box::new(beyond));
     }
     sql.push_str(" ORDER BY number DESC LIMIT ?");
-    let limit = usize::try_from(filter.limit.clamp(1, MAX_ENDPOINT_PAGE)).unwrap_or(1);
+    let limit = most(filter);
     values.push(Box::new(i64::try_from(limit).unwrap_or(1) + 1));
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(values))?;

@@ -111,6 +111,8 @@ pub enum Seen {
 /// Which machines are asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EndpointFilter<'f> {
+    /// Only this one.
+    pub id: Option<&'f str>,
     /// Of this environment.
     pub environment: Option<&'f str>,
     /// Of this fleet.
@@ -233,6 +235,18 @@ pub trait EndpointRecords: Send + Sync {
     /// If they cannot be read.
     fn endpoints(&self, tenant: &str, filter: &EndpointFilter<'_>) -> Result<Endpoints, ServerError>;
 
+    /// The agents on the machines that fit, by name and each once: those beyond this name, at most as many as the filter says. Its
+    /// cursor is not looked at.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn agents_of_endpoints(
+        &self,
+        tenant: &str,
+        filter: &EndpointFilter<'_>,
+        beyond: &str,
+    ) -> Result<Vec<String>, ServerError>;
+
     /// How many there are. Seen since `online` is online, not seen since `stale` is stale.
     ///
     /// # Errors
@@ -304,6 +318,15 @@ impl EndpointRecords for ServerStore {
     fn endpoints(&self, tenant: &str, filter: &EndpointFilter<'_>) -> Result<Endpoints, ServerError> {
         let none = Endpoints { found: Vec::new(), next: None };
         Ok(read(&self.events, |file| endpoint_rows::page(file, tenant, filter))?.unwrap_or(none))
+    }
+
+    fn agents_of_endpoints(
+        &self,
+        tenant: &str,
+        filter: &EndpointFilter<'_>,
+        beyond: &str,
+    ) -> Result<Vec<String>, ServerError> {
+        Ok(read(&self.events, |file| endpoint_rows::agents(file, tenant, filter, beyond))?.unwrap_or_default())
     }
 
     fn endpoint_counts(

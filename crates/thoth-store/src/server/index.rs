@@ -61,6 +61,8 @@ pub struct Decision {
     pub call: String,
     /// Names the decision; a violation by it.
     pub trace: String,
+    /// What whoever asked for it calls it.
+    pub enforcement_trace: Option<String>,
 }
 
 impl Decision {
@@ -116,6 +118,8 @@ struct Leaf {
     call_id: Option<String>,
     #[serde(default)]
     trace_id: Option<String>,
+    #[serde(default)]
+    enforcement_trace_id: Option<String>,
 }
 
 impl Record {
@@ -157,6 +161,7 @@ impl Leaf {
             policy_digest: self.policy_digest,
             call: self.call_id.unwrap_or_default(),
             trace: self.trace_id.unwrap_or_default(),
+            enforcement_trace: self.enforcement_trace_id,
         })
     }
 }
@@ -318,6 +323,8 @@ pub struct DecisionFilter<'f> {
     pub rule: Option<&'f str>,
     /// Of this person.
     pub user: Option<&'f str>,
+    /// Called so by whoever asked.
+    pub enforcement_trace: Option<&'f str>,
     /// Only those that let a call run, with its arguments or others.
     pub ran: bool,
     /// Only those that refused or held a call.
@@ -339,6 +346,38 @@ pub struct SessionFilter<'f> {
     pub since: Option<Timestamp>,
     /// Whose first decision is not after.
     pub until: Option<Timestamp>,
+}
+
+/// Which agents are asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AgentFilter<'f> {
+    /// Whose last decision is not before.
+    pub since: Option<Timestamp>,
+    /// Whose first decision is not after.
+    pub until: Option<Timestamp>,
+    /// Only these, at most [`MAX_INDEX_PAGE`].
+    pub among: Option<&'f [String]>,
+}
+
+/// A page of agents, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Agents {
+    /// What is on it.
+    pub found: Vec<Agent>,
+    /// The name beyond which there may be more.
+    pub next: Option<String>,
+}
+
+impl Agents {
+    /// A page of at most `limit`, which was asked for with one more; beyond it there may be more after `edge`, too.
+    #[must_use]
+    pub fn cut(mut found: Vec<Agent>, limit: u32, edge: Option<String>) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(1);
+        let is_more = found.len() > limit;
+        found.truncate(limit);
+        let next = if is_more { found.last().map(|agent| agent.id.clone()) } else { edge };
+        Self { found, next }
+    }
 }
 
 /// Which part of a list.
@@ -465,11 +504,11 @@ pub trait LedgerIndex: Send + Sync {
     /// If it cannot be read.
     fn positions(&self, session: &str, from: i64, most: u32) -> Result<Vec<i64>, ServerError>;
 
-    /// Agents by name, beyond this one.
+    /// A page of agents by name, beyond this one.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn agents(&self, beyond: Option<&str>, limit: u32) -> Result<Vec<Agent>, ServerError>;
+    fn agents(&self, filter: &AgentFilter<'_>, beyond: Option<&str>, limit: u32) -> Result<Agents, ServerError>;
 
     /// One agent.
     ///

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
 
 use super::index::{
-    Added, Agent, Decision, DecisionFilter, Found, IndexPage, LedgerIndex, Record, Session, SessionFilter, ToolUse,
+    Added, Agent, AgentFilter, Agents, Decision, DecisionFilter, Found, IndexPage, LedgerIndex, Record, Session,
+    SessionFilter, ToolUse,
 };
 use super::{ServerError, index_rows as rows, refused, schema};
 use crate::database::Database;
@@ -110,8 +111,8 @@ impl LedgerIndex for IndexFile {
         self.read(|file| rows::positions(file, session, from, most))
     }
 
-    fn agents(&self, beyond: Option<&str>, limit: u32) -> Result<Vec<Agent>, ServerError> {
-        self.read(|file| rows::agents(file, beyond, limit))
+    fn agents(&self, filter: &AgentFilter<'_>, beyond: Option<&str>, limit: u32) -> Result<Agents, ServerError> {
+        self.read(|file| rows::agents(file, filter, beyond, limit))
     }
 
     fn agent(&self, id: &str) -> Result<Option<Agent>, ServerError> {

@@ -4,15 +4,16 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use super::index::{
-    Added, Agent, Counts, Decision, DecisionFilter, Found, HOUR, IndexPage, MAX_COUNTED_NAMES, MAX_INDEX_PAGE,
-    MAX_LISTED_NAMES, MAX_LOOKED_AT, MAX_NAMES, NameKind, Names, SPAN, Seen, Session, SessionFilter, ToolUse, cut,
+    Added, Agent, AgentFilter, Agents, Counts, Decision, DecisionFilter, Found, HOUR, IndexPage, MAX_COUNTED_NAMES,
+    MAX_INDEX_PAGE, MAX_LISTED_NAMES, MAX_LOOKED_AT, MAX_NAMES, NameKind, Names, SPAN, Seen, Session, SessionFilter,
+    ToolUse, cut,
 };
 use crate::error::Fault;
 use crate::rows::{nanoseconds, time};
 
 /// The columns of a decision, in the order in which [`read`] takes them.
 const COLUMNS: &str = "position, at, session, agent, user, endpoint, tool, decision, reason_code, reason, rule, risk_score, \
-                       mode, policy_digest, call, trace";
+                       mode, policy_digest, call, trace, enforcement_trace";
 /// What a row that tells from when to when has, in the order in which [`seen`] takes it.
 const SEEN: &str = "first_at, last_at, allowed, modified, held, deferred, blocked";
 
@@ -34,6 +35,7 @@ fn read(row: &Row<'_>) -> Result<Decision, Fault> {
         policy_digest: row.get(13)?,
         call: row.get(14)?,
         trace: row.get(15)?,
+        enforcement_trace: row.get(16)?,
     })
 }
 
@@ -77,7 +79,8 @@ pub(super) fn add(connection: &Connection, log: &str, (from, next): (i64, i64), 
         return Ok(());
     }
     let mut insert = connection.prepare_cached(&format!(
-        "INSERT INTO decisions ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        "INSERT INTO decisions ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+             ?17)"
     ))?;
     for decision in &added.decisions {
         insert.execute(params![
@@ -97,6 +100,7 @@ pub(super) fn add(connection: &Connection, log: &str, (from, next): (i64, i64), 
             decision.policy_digest,
             decision.call,
             decision.trace,
+            decision.enforcement_trace,
         ])?;
     }
     add_sessions(connection, added)?;
@@ -209,7 +213,12 @@ pub(super) fn decisions(
     }
     let order = if page.oldest_first { "ASC" } else { "DESC" };
     // The one with an index of its own that is the rarest.
-    let leads = [("session", &filter.session), ("agent", &filter.agent), ("tool", &filter.tool)];
+    let leads = [
+        ("enforcement_trace", &filter.enforcement_trace),
+        ("session", &filter.session),
+        ("agent", &filter.agent),
+        ("tool", &filter.tool),
+    ];
     let lead = leads.into_iter().find_map(|(column, value)| value.as_ref().map(|value| (column, value)));
     let mut values: Vec<&dyn ToSql> = vec![&first, &last];
     let mut wanted = "position BETWEEN ? AND ?".to_owned();
@@ -236,7 +245,7 @@ pub(super) fn decisions(
     let (since, until) = (filter.since.map(nanoseconds).transpose()?, filter.until.map(nanoseconds).transpose()?);
     let mut values: Vec<&dyn ToSql> = vec![&first, &last];
     let mut wanted = "position BETWEEN ? AND ?".to_owned();
-    let equal: [(&str, &Option<&str>); 7] = [
+    let equal: [(&str, &Option<&str>); 8] = [
         ("session", &filter.session),
         ("agent", &filter.agent),
         ("tool", &filter.tool),
@@ -244,6 +253,7 @@ pub(super) fn decisions(
         ("reason_code", &filter.reason_code),
         ("rule", &filter.rule),
         ("user", &filter.user),
+        ("enforcement_trace", &filter.enforcement_trace),
     ];
     for (column, value) in &equal {
         if let Some(value) = value {
@@ -379,9 +389,32 @@ fn read_agent(row: &Row<'_>) -> Result<Agent, Fault> {
     Ok(Agent { id: row.get(0)?, seen: seen(row, 1)? })
 }
 
-pub(super) fn agents(connection: &Connection, beyond: Option<&str>, limit: u32) -> Result<Vec<Agent>, Fault> {
-    let sql = format!("SELECT id, {SEEN} FROM agents WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2");
-    connection.prepare_cached(&sql)?.query_and_then(params![beyond, limit], read_agent)?.collect()
+pub(super) fn agents(
+    connection: &Connection,
+    filter: &AgentFilter<'_>,
+    beyond: Option<&str>,
+    limit: u32,
+) -> Result<Agents, Fault> {
+    let beyond = beyond.unwrap_or_default();
+    let among = filter.among.map(|names| serde_json::Value::from(names).to_string());
+    let inner = match among {
+        Some(_) => "SELECT id FROM agents WHERE id > ?1 AND id IN (SELECT value FROM json_each(?2))",
+        None => "SELECT id FROM agents WHERE id > ?1 AND ?2 IS NULL",
+    };
+    let (edge, looked_at): (Option<String>, i64) = connection
+        .prepare_cached(&format!("SELECT max(id), count(*) FROM ({inner} ORDER BY id LIMIT {MAX_LOOKED_AT})"))?
+        .query_row(params![beyond, among], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (since, until) = (filter.since.map(nanoseconds).transpose()?, filter.until.map(nanoseconds).transpose()?);
+    let limit = limit.clamp(1, MAX_INDEX_PAGE);
+    let sql = format!(
+        "SELECT id, {SEEN} FROM agents WHERE id IN ({inner}) AND id <= ?3 AND (?4 IS NULL OR last_at >= ?4)
+             AND (?5 IS NULL OR first_at <= ?5) ORDER BY id LIMIT {}",
+        limit + 1
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_and_then(params![beyond, among, edge, since, until], read_agent)?;
+    let found = found.collect::<Result<Vec<_>, _>>()?;
+    Ok(Agents::cut(found, limit, edge.filter(|_| looked_at >= i64::from(MAX_LOOKED_AT))))
 }
 
 pub(super) fn agent(connection: &Connection, id: &str) -> Result<Option<Agent>, Fault> {

@@ -8,8 +8,10 @@ pub(crate) const SERVER: Schema = Schema { application_id: 0x5468_7464, migratio
 /// The index of a ledger: `Thdx`.
 pub(super) const INDEX: Schema = Schema { application_id: 0x5468_6478, migrations: INDEX_MIGRATIONS };
 
-/// A changed format needs no migration: a new number of tables, and the file is made anew.
-const INDEX_MIGRATIONS: &[&str] = &["
+/// What no record of before could have is added to a file that is there. Any other change needs no migration: a new number of
+/// tables, and the file is made anew.
+const INDEX_MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE mark (
     only_one INTEGER PRIMARY KEY CHECK (only_one = 0),
     -- The public key of the log.
@@ -94,7 +96,13 @@ CREATE TABLE tool_hours (
     refused INTEGER NOT NULL,
     PRIMARY KEY (hour, agent, tool)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+-- What whoever asked for it calls a decision.
+ALTER TABLE decisions ADD COLUMN enforcement_trace TEXT;
+CREATE INDEX decisions_called ON decisions (enforcement_trace, position) WHERE enforcement_trace IS NOT NULL;
+",
+];
 
 const MIGRATIONS: &[&str] = &[
     "

@@ -143,6 +143,7 @@ prop_compose! {
             call_id: texts.1.into(),
             trace_id: texts.2.into(),
             also_sent: texts.3.as_str().into(),
+            enforcement_trace: texts.3.len().is_multiple_of(3).then(|| texts.3.as_str().into()),
             modified: texts.3.len().is_multiple_of(2),
             arguments_digest: texts.3.into(),
             why: asked.0,

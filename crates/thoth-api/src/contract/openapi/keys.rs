@@ -22,6 +22,13 @@ pub(super) fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Un
             faults: &[Code::NotFound, Code::Conflict],
             ..may(&[Permission::Write])
         },
+        Route::AuthorizeKey => Special {
+            description: "A text that is another one is told with status 200 and `valid: false`.",
+            takes: Some(schemas.add::<key::Authorize>()?),
+            answers: Some(schemas.add::<key::Authorized>()?),
+            faults: &[Code::NotFound],
+            ..may(&[Permission::Read])
+        },
         Route::RevokeKey => Special {
             answers: Some(schemas.add::<key::Row>()?),
             faults: &[Code::NotFound],

@@ -65,6 +65,8 @@ pub(super) fn special(route: Route, schemas: &mut Schemas) -> Result<Special, Un
             ..read()
         },
         Route::ListAgents => Special {
+            description: "A page may have fewer than asked for, also none, and a `next_cursor` all the same: then nothing more was \
+                found in what it looked at.",
             query: query::<session::AgentQuery>()?,
             answers: Some(schemas.add_as::<List<session::Agent>>("AgentList")?),
             ..read()

@@ -276,7 +276,14 @@ impl Described {
         self.ask(Route::ListSessions, &format!("{at}/sessions"), admin, Value::Null, 200).await;
         self.ask(Route::ShowSession, &format!("{at}/sessions/s"), admin, Value::Null, 200).await;
         self.ask(Route::ExportSession, &format!("{at}/sessions/s/evidence-bundle"), admin, Value::Null, 200).await;
-        self.ask(Route::ListAgents, &format!("{at}/agents?limit=1"), admin, Value::Null, 200).await;
+        self.ask(
+            Route::ListAgents,
+            &format!("{at}/agents?limit=1&since=2020-01-01T00:00:00Z"),
+            admin,
+            Value::Null,
+            200,
+        )
+        .await;
         self.ask(Route::ShowAgent, &format!("{at}/agents/bot"), admin, Value::Null, 200).await;
         self.ask(Route::ShowChain, &format!("{at}/evidence/chain?limit=3"), admin, Value::Null, 200).await;
         let other = "/acme/governance/evidence/verify-chain";
@@ -326,6 +333,10 @@ async fn answers_are_as_described() {
     let grace = json!({ "grace_seconds": 60 });
     described.ask(Route::RotateKey, &rotated, &admin, grace.clone(), 201).await;
     described.ask(Route::RotateKey, &format!("{keys}/key_none/rotate"), &admin, grace.clone(), 404).await;
+    let asked =
+        json!({ "api_key": "thoth_live_0", "permission": "execute", "resource_type": "agent", "resource_id": "b" });
+    described.ask(Route::AuthorizeKey, &format!("{made}/authorize"), &admin, asked.clone(), 200).await;
+    described.ask(Route::AuthorizeKey, &format!("{keys}/key_none/authorize"), &admin, asked, 404).await;
     described.ask(Route::RevokeKey, &made, &admin, Value::Null, 200).await;
     described.ask(Route::RotateKey, &rotated, &admin, grace, 409).await;
     described.ask(Route::RevokeKey, &format!("{keys}/key_none"), &admin, Value::Null, 404).await;

@@ -310,3 +310,72 @@ async fn how_machines_stand() {
     });
     assert_eq!(stats, expected);
 }
+
+#[tokio::test]
+async fn agents_are_found_by_their_machines() {
+    agents_of_machines(Keeps::Folder).await;
+}
+
+#[tokio::test]
+async fn agents_are_found_by_their_machines_on_postgresql() {
+    agents_of_machines(Keeps::Postgres).await;
+}
+
+/// Defends: an agent is listed by the machines that say they have it and by when it called, each once and in pages; one that a
+/// machine tells of and that never called is not.
+async fn agents_of_machines(keeps: Keeps) {
+    let rates = Rates { governance: NonZeroU32::MAX, ..Rates::default() };
+    let world = World::on(keeps, rates, POLICY, Mode::Block, |server| server);
+    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let org = world.key("acme", None, &[Permission::Execute, Permission::Write], None);
+    for (id, environment, fleet, agents) in
+        [("m1", "prod", "berlin", json!(["a1", "a2"])), ("m2", "dev", "paris", json!(["a2", "a3", "never"]))]
+    {
+        let told = [("environment", json!(environment)), ("fleet_id", json!(fleet)), ("agent_ids", agents)];
+        assert_eq!(
+            world.ask("POST", REGISTER, Some(&org), with(registration(id), &told).to_string()).await.status,
+            200
+        );
+    }
+    let quarantine = json!({ "quarantined": true }).to_string();
+    assert_eq!(world.ask("POST", "/acme/thoth/endpoints/m2/quarantine", Some(&admin), quarantine).await.status, 200);
+    for agent in ["a1", "a2", "a3", "a4"] {
+        let asked = with(question("read"), &[("agent_id", json!(agent))]);
+        assert_eq!(world.ask("POST", "/v1/enforce", Some(&org), asked.to_string()).await.status, 200);
+    }
+    ledger::indexed(&world, &admin, 4).await;
+    let ask = async |query: &str| {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/acme/thoth/agents?limit=1{query}{cursor}");
+            let reply = world.ask("GET", &path, Some(&admin), Body::empty()).await;
+            assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+            let page = reply.body["data"].as_array().unwrap();
+            found.extend(page.iter().map(|row| row["agent_id"].as_str().unwrap().to_owned()));
+            let Some(next) = reply.body["next_cursor"].as_str() else { return found };
+            cursor = format!("&cursor={next}");
+        }
+    };
+    for (query, expected) in [
+        ("", &["a1", "a2", "a3", "a4"][..]),
+        ("&env=prod", &["a1", "a2"]),
+        ("&environment=dev", &["a2", "a3"]),
+        ("&fleet_id=paris", &["a2", "a3"]),
+        ("&endpointId=m1", &["a1", "a2"]),
+        ("&status=quarantined", &["a2", "a3"]),
+        ("&status=online", &["a1", "a2"]),
+        ("&status=stale", &[]),
+        ("&env=prod&fleet_id=paris", &[]),
+        ("&env=prod&fleet_id=berlin&endpoint_id=m1&status=online", &["a1", "a2"]),
+        ("&endpoint_id=%00", &[]),
+        ("&since=2020-01-01T00:00:00Z&until=2100-01-01T00:00:00Z&fleet_id=berlin", &["a1", "a2"]),
+        ("&since=2100-01-01T00:00:00Z", &[]),
+        ("&until=2020-01-01T00:00:00Z&fleet_id=berlin", &[]),
+    ] {
+        assert_eq!(ask(query).await, expected, "{query}");
+    }
+    for query in ["status=odd", "since=noon", "env=a&environment=b"] {
+        let path = format!("/acme/thoth/agents?{query}");
+        assert_fault(&world.ask("GET", &path, Some(&admin), Body::empty()).await, 400, "bad_request", query);
+    }
+}

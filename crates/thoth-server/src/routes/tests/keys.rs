@@ -83,6 +83,66 @@ async fn a_key_from_creation_to_revocation() {
     assert_eq!((&said["permissions"], &said["ttl_seconds"]), (&json!(["execute"]), &json!(600)), "{said}");
 }
 
+/// Defends: whoever asks about a key hears of the key that they have in hand, and of no other; nothing is changed, and the text is
+/// in no answer.
+#[tokio::test]
+async fn what_a_key_is_good_for() {
+    let world = World::new(Rates { governance: NonZeroU32::MAX, ..Rates::default() });
+    let reader = world.key("acme", None, &[Permission::Read], None);
+    let admin = world.key("acme", None, &[Permission::Read, Permission::Write], None);
+    let make = async |wanted: Value| {
+        let made = world.ask("POST", "/acme/thoth/api-keys", Some(&admin), wanted.to_string()).await.body;
+        (made["api_key"].as_str().unwrap().to_owned(), made["id"].as_str().unwrap().to_owned())
+    };
+    let bot = make(json!({ "scope_level": "agent", "scope_target_id": "bot", "permissions": ["execute"] })).await;
+    let all = make(json!({ "scope_level": "organization", "permissions": ["read", "write"] })).await;
+    let short = make(json!({ "scope_level": "organization", "permissions": ["read"], "ttl_seconds": 1 })).await;
+    let gone = make(json!({ "scope_level": "organization", "permissions": ["read"] })).await;
+    world.ask("DELETE", &format!("/acme/thoth/api-keys/{}", gone.1), Some(&admin), Body::empty()).await;
+    let foreign = world.key("other", None, &[Permission::Read], None);
+    let end = Instant::now() + Duration::from_secs(60);
+    while world.ask("GET", "/acme/thoth/api-keys", Some(&short.0), Body::empty()).await.status == 200 {
+        assert!(Instant::now() < end, "it does not end");
+    }
+    let ask = async |id: &str, key: &str, permission: &str, resource: Option<(&str, &str)>| {
+        let mut asked = json!({ "apiKey": key, "permission": permission });
+        if let Some((kind, name)) = resource {
+            (asked["resource_type"], asked["resource_id"]) = (json!(kind), json!(name));
+        }
+        let path = format!("/acme/thoth/api-keys/{id}/authorize");
+        let reply = world.ask("POST", &path, Some(&reader), asked.to_string()).await;
+        assert!(!reply.body.to_string().contains(key), "{}", reply.body);
+        reply
+    };
+    let agent = Some(("agent", "bot"));
+    for ((key, id), permission, resource, expected) in [
+        ((&bot.0, &bot.1), "execute", agent, [true, true, true, false]),
+        ((&bot.0, &bot.1), "write", agent, [true, false, true, false]),
+        ((&bot.0, &bot.1), "execute", Some(("agent", "eve")), [true, true, false, false]),
+        ((&bot.0, &bot.1), "execute", Some(("endpoint", "bot")), [true, true, false, false]),
+        ((&bot.0, &bot.1), "execute", None, [true, true, false, false]),
+        ((&all.0, &all.1), "write", Some(("fleet", "f")), [true, true, true, false]),
+        ((&all.0, &all.1), "read", None, [true, true, true, false]),
+        ((&short.0, &short.1), "read", None, [false, true, true, true]),
+        ((&gone.0, &gone.1), "read", None, [false, true, true, false]),
+        // Keys, and not the one that is asked about.
+        ((&all.0, &bot.1), "execute", agent, [false; 4]),
+        ((&foreign, &all.1), "read", None, [false; 4]),
+        ((&"thoth_live_unknown".to_owned(), &all.1), "read", None, [false; 4]),
+    ] {
+        let reply = ask(id, key, permission, resource).await;
+        let told = ["valid", "permission_allowed", "scope_allowed", "expired"].map(|name| reply.body[name] == true);
+        assert_eq!((reply.status, told), (200, expected), "{permission} {resource:?}: {}", reply.body);
+    }
+    assert_fault(&ask("key_none", &bot.0, "read", None).await, 404, "not_found", "no such key");
+    let nameless = json!({ "api_key": &bot.0, "permission": "read", "resource_type": "agent" }).to_string();
+    let path = format!("/acme/thoth/api-keys/{}/authorize", bot.1);
+    assert_fault(&world.ask("POST", &path, Some(&reader), nameless).await, 400, "bad_request", "of nobody");
+    let listed = world.ask("GET", "/acme/thoth/api-keys", Some(&reader), Body::empty()).await.body;
+    let row = listed["api_keys"].as_array().unwrap().iter().find(|row| row["id"] == *bot.1).unwrap();
+    assert_eq!(row["last_used_at"], Value::Null, "to be asked about is no use: {row}");
+}
+
 /// Defends: where the ledger cannot be written, no key is made, replaced or taken back.
 #[tokio::test]
 async fn no_key_changes_without_its_record() {

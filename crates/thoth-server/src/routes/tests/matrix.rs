@@ -99,6 +99,7 @@ fn needs(route: Route) -> Option<Needs> {
         | Route::ExportSession
         | Route::ShowAgent => (reads, None, 404),
         Route::ResolveApproval => (writes, Some(json!({ "decision": "approve" })), 404),
+        Route::AuthorizeKey => (reads, Some(json!({ "api_key": "thoth_live_0", "permission": "read" })), 404),
         Route::CreateKey => (writes, Some(key), 201),
         Route::RotateKey | Route::RevokeKey | Route::DeleteBundle | Route::DeactivateBundle | Route::RollBackBundle => {
             (writes, None, 404)
