@@ -65,8 +65,8 @@ fn the_commands_around_a_database() {
     let run = |arguments: &[&str]| said(program(Some(&url)).args(arguments));
     let home = tempfile::tempdir().unwrap();
     let dir = |name: &str| home.path().join(name).display().to_string();
-    assert_eq!(run(&["migrate"]), (Some(0), "the database was set up, with the format 4\n".to_owned()));
-    assert_eq!(run(&["migrate"]), (Some(0), "the database has the format 4 already\n".to_owned()));
+    assert_eq!(run(&["migrate"]), (Some(0), "the database was set up, with the format 5\n".to_owned()));
+    assert_eq!(run(&["migrate"]), (Some(0), "the database has the format 5 already\n".to_owned()));
     let none = run(&["ledger", "export", "--tenant", "acme", &dir("none")]);
     assert!(none.0 == Some(1) && none.1.contains("has no ledger"), "{none:?}");
     let mut site = Thothd::on(Some(url.clone()), POLICY, &[]);
