@@ -70,6 +70,17 @@ fn worth_reading(view: &str, respelled: &str) -> Vec<Range<usize>> {
     parts
 }
 
+/// Reads leetspeak. It is the respelling of a whole text with digits in it: what it adds must be beyond doubt, and not stand
+/// in the text already.
+fn read_leet(text: &Text<'_>, respelled: &str, how: How, spoken: &[Place], effort: &mut Effort) -> Vec<Place> {
+    let how = How { bonus: 0, secret: false, ..how };
+    let parts = worth_reading(text.view(), respelled).into_iter().filter_map(|part| respelled.get(part));
+    let mut places: Vec<Place> = parts.flat_map(|part| read(part, how, effort)).collect();
+    let plain = ["injection.override", "injection.secrecy", "injection.leak"];
+    places.retain(|place| plain.contains(&place.kind) && spoken.iter().all(|other| other.kind != place.kind));
+    places
+}
+
 /// Whether a leaf is long enough to instruct anybody. A short argument is a value, not a speech.
 pub(super) fn may_instruct(leaf: &Leaf<'_>) -> bool {
     let shortest = if leaf.direction == Direction::Arguments { 2 * SHORTEST } else { SHORTEST };
@@ -103,8 +114,6 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
         place.range = text.raw_range(place.range.clone());
     }
     for segment in text.segments() {
-        // Leetspeak is the respelling of a whole text with digits in it: what it adds must be beyond doubt.
-        let leet = segment.encoding == Encoding::Leet;
         // Whether it is read further or not, leetspeak was spelled out, and what else is not ASCII normalised.
         let spelled = match segment.encoding {
             Encoding::Leet => segment.text.len() / 3,
@@ -113,20 +122,12 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
             _ => 2 * segment.text.len(),
         };
         effort.reads(effort::SEGMENT + spelled);
-        let all = 0..segment.text.len();
-        let parts = if leet { worth_reading(text.view(), &segment.text) } else { Vec::from([all]) };
-        let bonus = match segment.encoding {
-            Encoding::Leet => 0,
-            hidden if hidden.is_invisible() => 5,
-            _ => 2,
+        let inner = if segment.encoding == Encoding::Leet {
+            read_leet(&text, &segment.text, how, &places, effort)
+        } else {
+            let bonus = if segment.encoding.is_invisible() { 5 } else { 2 };
+            read(&segment.text, How { bonus, secret: false, by_line: false, ..how }, effort)
         };
-        let how = How { bonus, secret: false, by_line: how.by_line && leet, ..how };
-        let parts = parts.into_iter().filter_map(|part| segment.text.get(part));
-        let inner: Vec<Place> = parts.flat_map(|part| read(part, how, effort)).collect();
-        let plain = ["injection.override", "injection.secrecy", "injection.leak"];
-        let inner = inner.into_iter();
-        let inner = inner.filter(|place| !leet || (plain.contains(&place.kind) && !spoken(&places, place.kind)));
-        let inner: Vec<Place> = inner.collect();
         places.extend(inner.into_iter().map(|place| Place {
             range: segment.raw.clone(),
             kind: "injection.encoded",
@@ -160,11 +161,6 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
             message: message(place.kind),
         });
     }
-}
-
-/// Whether the plain text says it already.
-fn spoken(places: &[Place], kind: &str) -> bool {
-    places.iter().any(|place| place.kind == kind)
 }
 
 fn message(kind: &str) -> &'static str {
