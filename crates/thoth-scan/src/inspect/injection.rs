@@ -40,8 +40,27 @@ const SHORTEST: usize = 12;
 
 /// What leetspeak is worth reading for. A whole log is respelled for the digits in it, and says none of these.
 static LEET_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let words =
-        ["ignore", "disregard", "forget", "override", "bypass", "instruction", "prompt", "reveal", "do not tell"];
+    let words = [
+        "ignore",
+        "disregard",
+        "forget",
+        "override",
+        "bypass",
+        "circumvent",
+        "discard",
+        "dismiss",
+        "do not follow",
+        "do not tell",
+        "reveal",
+        "prompt",
+        "previous",
+        "instruction",
+        "rule",
+        "guideline",
+        "directive",
+        "restriction",
+        "safeguard",
+    ];
     // INVARIANT: the words are ours and few, so building cannot fail.
     AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
 });

@@ -397,17 +397,20 @@ pub(super) fn agents(
 ) -> Result<Agents, Fault> {
     let beyond = beyond.unwrap_or_default();
     let among = filter.among.map(|names| serde_json::Value::from(names).to_string());
-    let inner = match among {
-        Some(_) => "SELECT id FROM agents WHERE id > ?1 AND id IN (SELECT value FROM json_each(?2))",
-        None => "SELECT id FROM agents WHERE id > ?1 AND ?2 IS NULL",
+    let wanted = match among {
+        Some(_) => "id > ?1 AND id IN (SELECT value FROM json_each(?2))",
+        None => "id > ?1 AND ?2 IS NULL",
     };
+    let looked_at = format!(
+        "SELECT max(id), count(*) FROM (SELECT id FROM agents WHERE {wanted} ORDER BY id LIMIT {MAX_LOOKED_AT})"
+    );
     let (edge, looked_at): (Option<String>, i64) = connection
-        .prepare_cached(&format!("SELECT max(id), count(*) FROM ({inner} ORDER BY id LIMIT {MAX_LOOKED_AT})"))?
+        .prepare_cached(&looked_at)?
         .query_row(params![beyond, among], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (since, until) = (filter.since.map(nanoseconds).transpose()?, filter.until.map(nanoseconds).transpose()?);
     let limit = limit.clamp(1, MAX_INDEX_PAGE);
     let sql = format!(
-        "SELECT id, {SEEN} FROM agents WHERE id IN ({inner}) AND id <= ?3 AND (?4 IS NULL OR last_at >= ?4)
+        "SELECT id, {SEEN} FROM agents WHERE {wanted} AND id <= ?3 AND (?4 IS NULL OR last_at >= ?4)
              AND (?5 IS NULL OR first_at <= ?5) ORDER BY id LIMIT {}",
         limit + 1
     );

@@ -8,7 +8,8 @@ pub(crate) const SERVER: Schema = Schema { application_id: 0x5468_7464, migratio
 /// The index of a ledger: `Thdx`.
 pub(super) const INDEX: Schema = Schema { application_id: 0x5468_6478, migrations: INDEX_MIGRATIONS };
 
-/// What no record of before could have is added to a file that is there. Any other change needs no migration: a new number of
+/// What no record of before could have is added to a file that is there: it stays unknown of what an earlier version indexed
+/// meanwhile, who went back to one. Any other change needs no migration: a new number of
 /// tables, and the file is made anew.
 const INDEX_MIGRATIONS: &[&str] = &[
     "
