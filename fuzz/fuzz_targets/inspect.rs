@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thoth_scan::inspect::{Confidence, Inspection, InspectSettings, inspect_arguments, inspect_result};
+use thoth_inspect::{Confidence, Inspection, InspectSettings, inspect_arguments, inspect_result};
 use thoth_types::json::{Limits, Tape};
 
 fn check(inspection: &Inspection, document: &[u8]) {

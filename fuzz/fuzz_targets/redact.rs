@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thoth_scan::inspect::{Action, InspectSettings, inspect_result, redact};
+use thoth_inspect::{Action, InspectSettings, inspect_result, redact};
 use thoth_types::json::{Limits, Tape};
 
 /// `password:password:…` is cut at one end in each round.

@@ -77,12 +77,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     let mut measured = Measured { rows: None, side_by_side: None, cost: None, inspected: Vec::new(), peers: None };
     if !definitions.is_empty() {
         report::step("scan definitions");
-        measured.rows = Some(Rows::read(&example(workspace, "eval", &definitions, "--rows")?)?);
-        let tables = example(workspace, "eval", &definitions, "--json")?;
+        measured.rows = Some(Rows::read(&example(workspace, "thoth-scan", "eval", &definitions, "--rows")?)?);
+        let tables = example(workspace, "thoth-scan", "eval", &definitions, "--json")?;
         let tables: Value = serde_json::from_str(&tables).context("cannot read what `eval --json` printed")?;
         measured.side_by_side = tables.get("false alarms side by side").cloned();
         report::step("measure what a scan costs");
-        let cost = example(workspace, "scan_cost", &[], "--json")?;
+        let cost = example(workspace, "thoth-scan", "scan_cost", &[], "--json")?;
         measured.cost = Some(serde_json::from_str(&cost).context("cannot read what `scan_cost --json` printed")?);
         if let (true, Some(rows)) = (*peers, &measured.rows) {
             let files = definitions.iter().map(|(_, path)| std::path::absolute(path)).collect::<Result<Vec<_>, _>>()?;
@@ -90,9 +90,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         }
     }
     if !inspected.is_empty() {
-        if workspace.root().join("crates/thoth-scan/examples/inspect_eval.rs").is_file() {
+        if workspace.root().join("crates/thoth-inspect/examples/inspect_eval.rs").is_file() {
             report::step("inspect calls and results");
-            for line in example(workspace, "inspect_eval", &inspected, "--json")?.lines() {
+            for line in example(workspace, "thoth-inspect", "inspect_eval", &inspected, "--json")?.lines() {
                 let set = serde_json::from_str(line).context("cannot read what `inspect_eval --json` printed")?;
                 measured.inspected.push(set);
             }
@@ -108,10 +108,16 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     Ok(true)
 }
 
-/// Builds an example of thoth-scan with the release profile, runs it, and returns what it printed.
-fn example(workspace: &Workspace, name: &str, files: &[(&'static str, PathBuf)], mode: &str) -> Result<String> {
+/// Builds an example of a crate with the release profile, runs it, and returns what it printed.
+fn example(
+    workspace: &Workspace,
+    package: &str,
+    name: &str,
+    files: &[(&'static str, PathBuf)],
+    mode: &str,
+) -> Result<String> {
     let mut command: Command = workspace.cargo();
-    command.args(["run", "--quiet", "--release", "-p", "thoth-scan", "--example", name, "--"]);
+    command.args(["run", "--quiet", "--release", "-p", package, "--example", name, "--"]);
     for (flag, path) in files {
         // It runs from the root, and paths are meant from here.
         let path = std::path::absolute(path).with_context(|| format!("cannot tell where `{}` is", path.display()))?;

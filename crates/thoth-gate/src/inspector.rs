@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use thoth_inspect::{Action, Class, ClassActions, Detection, InspectSettings};
 use thoth_policy::{InspectRules, Policy};
-use thoth_scan::inspect::{Action, Class, ClassActions, Detection, InspectSettings};
 use thoth_types::{HarmClass, InspectAction, Inspected, Place};
 
 /// The settings for one server under one policy.
@@ -84,7 +84,7 @@ impl Inspector {
 }
 
 fn is_result(found: &Detection) -> bool {
-    found.direction == thoth_scan::inspect::Direction::Results
+    found.direction == thoth_inspect::Direction::Results
 }
 
 /// The class of a detection, in the words of policies.

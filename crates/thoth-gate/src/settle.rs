@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use thoth_scan::inspect::{Action, Class, Inspection, inspect_result, redact};
+use thoth_inspect::{Action, Class, Inspection, inspect_result, redact};
 use thoth_types::json::{Limits, Tape, Value};
 use thoth_types::{Caller, HarmClass, InspectAction};
 

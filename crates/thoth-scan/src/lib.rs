@@ -1,4 +1,4 @@
-//! What tools say about themselves, and what goes in and out of them: findings, fingerprints and drift.
+//! What tools say about themselves: findings, fingerprints and drift.
 //!
 //! Pure functions over text and parsed JSON. Nothing here decides what becomes of a finding: that is policy. All input
 //! is hostile: every scan is a bounded number of linear passes under caps, and what exceeds a cap is itself a finding.
@@ -6,7 +6,6 @@
 pub mod definition;
 pub mod finding;
 pub mod fingerprint;
-pub mod inspect;
 pub mod look_alike;
 pub mod role;
 pub mod rules;

@@ -24,7 +24,8 @@ const HOUSE: &[Row] = &[
     Row { name: "thoth-audit", may_import: &["thoth-types"] },
     Row { name: "thoth-endpoint", may_import: &["thoth-types"] },
     Row { name: "thoth-scan", may_import: &["thoth-types", "thoth-text"] },
-    Row { name: "thoth-gate", may_import: &["thoth-types", "thoth-policy", "thoth-audit", "thoth-scan"] },
+    Row { name: "thoth-inspect", may_import: &["thoth-types", "thoth-text"] },
+    Row { name: "thoth-gate", may_import: &["thoth-types", "thoth-policy", "thoth-audit", "thoth-inspect"] },
     Row { name: "thoth-api", may_import: &["thoth-types"] },
     Row {
         name: "thoth-proxy",

@@ -36,6 +36,7 @@ const RULES: &[Rule] = &[
     Rule { prefix: "crates/thoth-mcp/src/", forbidden: POWERS },
     Rule { prefix: "crates/thoth-endpoint/src/", forbidden: POWERS },
     Rule { prefix: "crates/thoth-scan/src/", forbidden: POWERS },
+    Rule { prefix: "crates/thoth-inspect/src/", forbidden: POWERS },
     Rule { prefix: "crates/thoth-gate/src/", forbidden: POWERS },
     // The file ledger writes files, times its group commits and dates what it says about itself; the time in every
     // other event is an argument. The most special path comes first.

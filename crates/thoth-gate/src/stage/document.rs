@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use thoth_inspect::{Action, inspect_arguments};
 use thoth_policy::{History, Query, RateScope, Scratch};
-use thoth_scan::inspect::{Action, inspect_arguments};
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{
     AgentId, Approval, Arguments, Caller, Decision, ENFORCED_SERVER, Finding, HarmClasses, Mode, Stage, ToolCall,

@@ -9,8 +9,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use thoth_inspect::{Action, Detection, Incomplete, Inspection, declares_roles, inspect_arguments, redact};
 use thoth_policy::{Policy, Query};
-use thoth_scan::inspect::{Action, Detection, Incomplete, Inspection, declares_roles, inspect_arguments, redact};
 use thoth_types::json::{Kind, Limits, Tape, Value};
 use thoth_types::{Approval, Finding, HarmClass, InspectAction, Inspected, Mode, ReasonCode, RiskLevel, Stage};
 

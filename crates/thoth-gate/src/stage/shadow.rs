@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use thoth_inspect::inspect_arguments;
 use thoth_policy::{Policy, Scratch};
-use thoth_scan::inspect::inspect_arguments;
 use thoth_types::{Approval, Finding, Place, ReasonCode, Stage};
 
 use crate::facts::Facts;

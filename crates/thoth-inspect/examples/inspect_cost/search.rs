@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use thoth_scan::inspect::InspectSettings;
+use thoth_inspect::InspectSettings;
 
 use crate::sample::{Layout, MEGABYTE, ROLES, Sample, unescape};
 

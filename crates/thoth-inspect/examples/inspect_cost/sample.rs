@@ -4,7 +4,7 @@ use std::fmt;
 use std::hint::black_box;
 use std::time::Duration;
 
-use thoth_scan::inspect::{InspectSettings, inspect_arguments, inspect_result};
+use thoth_inspect::{InspectSettings, inspect_arguments, inspect_result};
 use thoth_types::json::{Limits, Tape};
 
 pub(crate) const MEGABYTE: usize = 1 << 20;

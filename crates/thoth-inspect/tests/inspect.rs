@@ -1,7 +1,7 @@
 //! The inspection from outside: places, nesting, actions, limits, MCP results.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
-use thoth_scan::inspect::{
+use thoth_inspect::{
     Action, Class, ClassActions, Confidence, Incomplete, InspectSettings, Inspection, inspect_arguments, inspect_result,
 };
 use thoth_types::json::{Limits, Tape, Value};

@@ -10,7 +10,7 @@ mod search;
 
 use std::time::Duration;
 
-use thoth_scan::inspect::InspectSettings;
+use thoth_inspect::InspectSettings;
 
 use sample::{Layout, MEGABYTE, Sample, best, escape};
 use search::{LIMIT, Search};

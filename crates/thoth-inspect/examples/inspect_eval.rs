@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use thoth_scan::inspect::{Action, Class, InspectSettings, Inspection, inspect_arguments, inspect_result};
+use thoth_inspect::{Action, Class, InspectSettings, Inspection, inspect_arguments, inspect_result};
 use thoth_types::json::{Kind, Limits, Tape, Value};
 
 /// Found and all rows of one group.
