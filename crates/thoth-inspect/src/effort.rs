@@ -13,6 +13,11 @@ pub(super) const SPACED: usize = 120;
 /// What looking at an opening of a secret costs.
 pub(super) const OPENING: usize = 11;
 
+/// What looking behind a mark costs that may part commands.
+pub(super) const MARK: usize = 12;
+/// What judging one word of a text costs by where it leads.
+pub(super) const TOKEN: usize = 64;
+
 /// What a long number costs.
 pub(super) const NUMBER: usize = 8;
 /// What asking about a number costs that may be a payment card.

@@ -18,7 +18,6 @@ const MAX_RUN: usize = 4096;
 pub(super) fn find(leaf: &Leaf<'_>, hits: &mut Vec<Hit>) {
     if leaf.kind != LeafKind::Text
         || !matches!(leaf.role, Role::Scalar | Role::Search | Role::Url | Role::Host)
-        || leaf.text.len() > 16 * 1024
         || !leaf.survey.may_have_run()
     {
         return;

@@ -19,9 +19,6 @@ pub(super) enum LeafKind {
     Number,
 }
 
-/// The longest text that is judged as a command or as SQL: none is longer.
-const LONGEST_CODE: usize = 32 * 1024;
-
 /// One of several values that were put together to one text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line<'l> {
@@ -80,15 +77,26 @@ impl<'a> Leaf<'a> {
         self.lines.map_or(Line { start: 0, end: self.text.len(), key: self.key }, |lines| lines.line(offset))
     }
 
+    /// Whether a value that names nothing can only be a word, a number, a date or an id: it climbs nowhere, chains nothing
+    /// and leads nowhere, and costs next to nothing. It may still be SQL.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.role, Role::Scalar | Role::Opaque)
+            && (self.survey.is_words_only() || {
+                let bytes = self.text.as_bytes();
+                let digit = bytes.first().is_some_and(u8::is_ascii_digit);
+                let harmless = |byte: &u8| {
+                    byte.is_ascii_alphanumeric()
+                        || matches!(byte, b'_' | b',' | b'-' | b'.' | b'+')
+                        || (*byte == b':' && digit)
+                };
+                bytes.first().is_some_and(u8::is_ascii_alphanumeric) && bytes.iter().all(harmless)
+            })
+    }
+
     /// Up to so many bytes that stand before an offset, in the same value.
     pub(super) fn before(&self, offset: usize, most: usize) -> &'a [u8] {
         let start = offset.saturating_sub(most).max(self.line(offset).start);
         self.text.as_bytes().get(start..offset).unwrap_or_default()
-    }
-
-    /// What of it is judged as a command or as SQL.
-    pub(super) fn start(&self) -> &'a str {
-        self.text.get(..self.text.floor_char_boundary(LONGEST_CODE)).unwrap_or(self.text)
     }
 }
 

@@ -7,6 +7,7 @@
 //! A detection never carries the secret itself. Nothing here decides: each detection names the action that the
 //! settings give to its class and direction, and [`Inspection::action`] the strictest of them.
 
+mod abuse;
 mod address;
 mod argument_role;
 mod detection;

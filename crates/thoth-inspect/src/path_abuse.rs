@@ -19,8 +19,6 @@ use sensitive::sensitive;
 
 /// The shortest way out of a folder: `/..`.
 const SHORTEST_WAY: usize = 3;
-/// The longest path that is judged; longer ones no file system has.
-const MAX_PATH: usize = 8192;
 
 fn hit(leaf: &Leaf<'_>, kind: &'static str, confidence: Confidence, message: &'static str) -> Hit {
     Hit { class: Class::Path, kind, range: 0..leaf.text.len(), confidence, message }
@@ -29,9 +27,6 @@ fn hit(leaf: &Leaf<'_>, kind: &'static str, confidence: Confidence, message: &'s
 /// Judges a value that is a path, or looks like one.
 pub(super) fn find(leaf: &Leaf<'_>, decoded: &Decoded<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
     let text = leaf.text;
-    if text.len() > MAX_PATH || text.is_empty() {
-        return;
-    }
     match leaf.role {
         Role::Path => judge(leaf, text, decoded, settings, hits),
         Role::Url => {
@@ -40,6 +35,11 @@ pub(super) fn find(leaf: &Leaf<'_>, decoded: &Decoded<'_>, settings: &InspectSet
             }
         }
         Role::Scalar | Role::Host | Role::Opaque if looks_like_path(text) => judge(leaf, text, decoded, settings, hits),
+        Role::Scalar | Role::Host | Role::Opaque => {
+            if let Some(part) = local_file(text) {
+                judge(leaf, part, &percent::decode(part), settings, hits);
+            }
+        }
         Role::Command => command_paths(leaf, settings, hits),
         _ => {}
     }
@@ -108,11 +108,21 @@ fn with_slashes(path: &str) -> Cow<'_, str> {
     if memchr::memchr(b'\\', path.as_bytes()).is_none() { Cow::Borrowed(path) } else { path.replace('\\', "/").into() }
 }
 
+/// The path of a `file:` address.
+fn local_file(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_at_checked(5)?;
+    if !scheme.eq_ignore_ascii_case("file:") {
+        return None;
+    }
+    let Some(after) = rest.strip_prefix("//") else { return Some(rest) };
+    // Before the path the machine may stand, which is this one.
+    after.find('/').map_or(Some(after), |at| after.get(at..))
+}
+
 /// The path of a `file:` address, or of one whose path climbs.
 fn file_part(text: &str) -> Option<&str> {
-    let rest = text.strip_prefix("file://").or_else(|| text.strip_prefix("file:"));
-    if rest.is_some() {
-        return rest;
+    if let Some(file) = local_file(text) {
+        return Some(file);
     }
     memchr::memchr(b'/', text.as_bytes())?;
     let after = text.split_once("://").map_or(text, |(_, rest)| rest);
@@ -215,7 +225,7 @@ fn command_paths(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit
     let parts = |c| {
         matches!(c, ' ' | '\t' | '\n' | ';' | '|' | '&' | '<' | '>' | '(' | ')' | '"' | '\'' | '`' | '=' | ',' | '@')
     };
-    for word in leaf.text.split(parts).filter(|word| word.len() > 3 && word.len() < 512) {
+    for word in leaf.text.split(parts).filter(|word| word.len() > 3) {
         let word = word.strip_prefix("$HOME").or_else(|| word.strip_prefix("${HOME}")).unwrap_or(word);
         let walked = Walked::of(word);
         if allowed(&walked.path, settings) || matches!(walked.path.as_ref(), "/etc" | "/root") {

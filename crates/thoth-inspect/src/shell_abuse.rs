@@ -2,6 +2,7 @@
 
 mod option;
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
@@ -10,6 +11,7 @@ use thoth_text::percent::Decoded;
 
 use super::argument_role::Role;
 use super::detection::{Class, Confidence};
+use super::effort::{self, Effort};
 use super::leaf::{Hit, Leaf};
 use super::words::Words;
 use option::{is_option, names_program, starts_program, takes_options};
@@ -19,13 +21,13 @@ fn hit(leaf: &Leaf<'_>, kind: &'static str, confidence: Confidence, message: &'s
 }
 
 /// Judges a value, given also as it is decoded.
-pub(super) fn find(leaf: &Leaf<'_>, decoded: &Decoded<'_>, hits: &mut Vec<Hit>) {
+pub(super) fn find(leaf: &Leaf<'_>, decoded: &Decoded<'_>, effort: &mut Effort, hits: &mut Vec<Hit>) {
     match leaf.role {
-        Role::Command => dangerous(leaf, leaf.start(), hits),
+        Role::Command => dangerous(leaf, leaf.text, hits),
         Role::Path | Role::Host | Role::Scalar | Role::Url | Role::Opaque | Role::Sql => {
-            smuggled(leaf, &decoded.text, hits);
-            let text = leaf.start().trim_start();
-            if leaf.role == Role::Path && is_option(leaf.start()) {
+            smuggled(leaf, &decoded.text, effort, hits);
+            let text = leaf.text.trim_start();
+            if leaf.role == Role::Path && is_option(leaf.text) {
                 hits.push(hit(leaf, "shell.option", Confidence::Medium, "an option where a file is expected"));
             } else if matches!(leaf.role, Role::Url | Role::Host) && is_option(text) {
                 hits.push(hit(leaf, "shell.option", Confidence::Medium, "an option where an address is expected"));
@@ -56,13 +58,35 @@ const COMMANDS: &[&str] = &[
 
 static COMMAND_WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(COMMANDS));
 
+/// The longest word that may be a command.
+const MAX_WORD: usize = 64;
+
+/// A text in which commands are looked for behind marks.
+struct Parted<'t> {
+    text: &'t str,
+    /// The last row of blanks that was skipped: marks may stand in it, and it is read once.
+    blank: Range<usize>,
+}
+
+impl Parted<'_> {
+    /// Whether a command stands at an offset, after blanks.
+    fn opens(&mut self, at: usize) -> bool {
+        if !self.blank.contains(&at) {
+            let rest = self.text.get(at..).unwrap_or_default();
+            self.blank = at..at + (rest.len() - rest.trim_start().len());
+        }
+        opens_with_command(self.text.get(self.blank.end..).unwrap_or_default())
+    }
+}
+
 /// Whether text opens with a command: a known name, or a path to a program, and then a space, an end, or an operator.
 fn opens_with_command(text: &str) -> bool {
-    let text = text.trim_start();
-    let word = text.split([' ', '\t', '\n', ';', '|', '&', '`', ')', '<', '>']).next().unwrap_or_default();
-    if word.is_empty() || word.len() > 64 {
+    let parts = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b';' | b'|' | b'&' | b'`' | b')' | b'<' | b'>');
+    let length = text.bytes().take(MAX_WORD + 1).take_while(|byte| !parts(byte)).count();
+    if length == 0 || length > MAX_WORD {
         return false;
     }
+    let word = text.get(..length).unwrap_or_default();
     let program =
         || ["/bin/", "/usr/", "/sbin/", "/tmp/", "/opt/", "/dev/shm/", "./"].iter().any(|root| word.starts_with(root));
     let mut bare = word;
@@ -72,49 +96,54 @@ fn opens_with_command(text: &str) -> bool {
     COMMAND_WORDS.has_in_any_case(bare) || (word.starts_with(['/', '.']) && program())
 }
 
-/// A command smuggled into a value that is no command.
-fn smuggled(leaf: &Leaf<'_>, text: &str, hits: &mut Vec<Hit>) {
-    let message = "a command in a value that is none";
-    let mut looked = 0;
-    let marks = |byte: &u8| matches!(byte, b';' | b'|' | b'&' | b'$' | b'`' | b'\n' | b'\r' | b'<' | b'>');
-    for (at, mark) in text.bytes().enumerate().filter(|(_, byte)| marks(byte)) {
-        looked += 1;
-        if looked > 64 {
-            break;
+/// Whether a byte may part a command from what stands before it.
+const fn is_mark(byte: u8) -> bool {
+    matches!(byte, b';' | b'|' | b'&' | b'$' | b'`' | b'\n' | b'\r' | b'<' | b'>')
+}
+
+/// A command smuggled into a value that is no command. Where too much would have to be looked at, the effort is spent.
+fn smuggled(leaf: &Leaf<'_>, text: &str, effort: &mut Effort, hits: &mut Vec<Hit>) {
+    let bytes = text.as_bytes();
+    let mut parted = Parted { text, blank: 0..0 };
+    // Where a row of `&` goes on.
+    let mut row = None;
+    for (at, mark) in bytes.iter().copied().enumerate().filter(|(_, byte)| is_mark(*byte)) {
+        effort.reads(effort::MARK);
+        if effort.is_spent() {
+            return;
         }
-        // A command opens right behind its mark.
-        let rest = text.get(at..text.floor_char_boundary(at + 160)).unwrap_or_default();
+        let end = at + 1;
+        let in_row = row == Some(at);
+        row = (mark == b'&').then_some(end);
+        // Of a row of one mark the last one stands before the command.
+        if bytes.get(end) == Some(&mark) && matches!(mark, b';' | b'|' | b'&' | b'\n' | b'\r') {
+            continue;
+        }
+        let rest = text.get(end..).unwrap_or_default();
         let found = match mark {
-            b';' => opens_with_command(rest.trim_start_matches(';')),
-            b'\n' | b'\r' => leaf.role != Role::Sql && opens_with_command(rest.trim_start_matches(['\n', '\r'])),
-            // In an address a single `&` parts parameters and in SQL `|` is an operator.
-            b'|' => leaf.role != Role::Sql && opens_with_command(rest.trim_start_matches('|')),
-            b'&' if rest.starts_with("&&") => opens_with_command(rest.trim_start_matches('&')),
-            b'&' => {
-                leaf.role != Role::Url && rest.starts_with("& ") && opens_with_command(rest.trim_start_matches('&'))
+            b';' => parted.opens(end),
+            // In SQL `|` is an operator.
+            b'\n' | b'\r' | b'|' => leaf.role != Role::Sql && parted.opens(end),
+            // In an address a single `&` parts parameters.
+            b'&' => (in_row || (leaf.role != Role::Url && rest.starts_with(' '))) && parted.opens(end),
+            b'`' => leaf.role != Role::Sql && memchr::memchr(b'`', near(rest)).is_some() && parted.opens(end),
+            b'$' if rest.starts_with('(') => {
+                parted.opens(end + 1) || (leaf.role != Role::Scalar && memchr::memchr(b')', near(rest)).is_some())
             }
-            b'$' => {
-                rest.strip_prefix("$(").is_some_and(|inner| {
-                    opens_with_command(inner) || (leaf.role != Role::Scalar && inner.contains(')'))
-                }) || rest.starts_with("${IFS}")
-                    || rest.starts_with("$IFS")
-            }
-            b'`' => {
-                leaf.role != Role::Sql
-                    && rest.strip_prefix('`').is_some_and(|inner| inner.contains('`') && opens_with_command(inner))
-            }
-            b'<' | b'>' => {
-                (rest.starts_with("<(") || rest.starts_with(">("))
-                    && opens_with_command(rest.get(2..).unwrap_or_default())
-            }
-            _ => false,
+            b'$' => rest.starts_with("{IFS}") || rest.starts_with("IFS"),
+            _ => rest.starts_with('(') && parted.opens(end + 1),
         };
         if found {
-            let kind = if mark == b'$' || mark == b'`' { "shell.substitution" } else { "shell.chained_command" };
-            hits.push(hit(leaf, kind, Confidence::High, message));
+            let kind = if matches!(mark, b'$' | b'`') { "shell.substitution" } else { "shell.chained_command" };
+            hits.push(hit(leaf, kind, Confidence::High, "a command in a value that is none"));
             return;
         }
     }
+}
+
+/// What is looked at behind a mark.
+fn near(rest: &str) -> &[u8] {
+    rest.as_bytes().get(..160).unwrap_or(rest.as_bytes())
 }
 
 /// What makes a command dangerous whoever asked for it. Each row: kind, pattern, reason. Patterns see the command as

@@ -159,7 +159,7 @@ pub(super) fn find(leaf: &Leaf<'_>, decoded: &Decoded<'_>, hits: &mut Vec<Hit>) 
         return;
     }
     match leaf.role {
-        Role::Sql => declared(leaf, leaf.start(), hits),
+        Role::Sql => declared(leaf, leaf.text, hits),
         Role::Path | Role::Host | Role::Scalar | Role::Opaque | Role::Url | Role::Search => {
             smuggled(leaf, &decoded.text, hits);
         }

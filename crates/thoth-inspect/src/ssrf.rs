@@ -19,33 +19,38 @@ const SCHEMES: &[&str] = &[
 /// Schemes of addresses that are judged by their host; a program that is developed speaks the usual ones.
 const USUAL: &[&str] = &["http", "https", "ws", "wss", "mysql", "postgres"];
 const OTHERS: &[&str] = &["ftp", "redis", "tcp"];
+/// Schemes behind which browsers and what follows them need no slashes (WHATWG URL, "special scheme").
+const SLASHLESS: &[&str] = &["http", "https", "ws", "wss", "ftp"];
+/// The longest host that is judged: a name has at most 253 bytes.
+const MAX_HOST: usize = 255;
 
 /// Judges a value that is an address, or that an address stands in.
 pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
-    let text = leaf.text.trim();
+    // Addresses are read without the control characters around them.
+    let text = leaf.text.trim_matches(|edge: char| edge <= ' ' || edge.is_whitespace());
     match leaf.role {
         Role::Prose | Role::Search => {}
         Role::Command => {
             // A command may speak to the machine it runs on; it has no business with metadata.
-            let addresses = memchr::memchr_iter(b':', leaf.text.as_bytes())
-                .filter_map(|at| leaf.text.get(at..)?.strip_prefix("://"));
-            for rest in addresses.take(64) {
-                let judged = judge(host_of(rest));
-                if judged.reach == Reach::Metadata {
-                    hits.push(hit(
-                        "ssrf.metadata",
-                        0..leaf.text.len(),
-                        Confidence::High,
-                        "the metadata service of a cloud",
-                    ));
-                    return;
-                }
+            if names_metadata(leaf.text) {
+                hits.push(metadata(leaf));
             }
         }
         Role::Host => host(leaf, text.split(['/', ' ', '?']).next().unwrap_or(text), settings, hits),
-        _ if text.len() > 8192 => {}
         _ => address(leaf, text, settings, hits),
     }
+}
+
+fn metadata(leaf: &Leaf<'_>) -> Hit {
+    hit("ssrf.metadata", 0..leaf.text.len(), Confidence::High, "the metadata service of a cloud")
+}
+
+/// Whether one of the addresses in a text is that of a metadata service.
+fn names_metadata(text: &str) -> bool {
+    memchr::memmem::find_iter(text.as_bytes(), b"://").any(|at| {
+        let rest = text.get(at + 3..).unwrap_or_default();
+        hosts_of(rest).any(|host| host.len() <= MAX_HOST && judge(host).reach == Reach::Metadata)
+    })
 }
 
 fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut Vec<Hit>) {
@@ -62,7 +67,9 @@ fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut V
     let Some((scheme, rest)) = split_scheme(text) else {
         if leaf.role == Role::Url {
             let bare = text.strip_prefix("//").unwrap_or(text);
-            host(leaf, host_of(bare), settings, hits);
+            for named in hosts_of(bare) {
+                host(leaf, named, settings, hits);
+            }
             orders(bare, false, hits.get_mut(from..).unwrap_or_default());
         }
         return;
@@ -78,16 +85,14 @@ fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut V
         return;
     }
     if is_one_of(USUAL) || is_one_of(OTHERS) {
-        host(leaf, host_of(rest), settings, hits);
+        for named in hosts_of(rest) {
+            host(leaf, named, settings, hits);
+        }
         let slashes = text.get(scheme.len() + 1..text.len() - rest.len()).unwrap_or_default();
         orders(rest, broken || slashes != "//" || !is_one_of(USUAL), hits.get_mut(from..).unwrap_or_default());
-        // An address inside the parameters of an address: open redirects and proxies.
-        let query = rest.split_once('?').map_or("", |(_, query)| query);
-        let inner = thoth_text::percent::decode(query);
-        if let Some((_, rest)) = inner.text.split_once("://")
-            && judge(host_of(rest)).reach == Reach::Metadata
-        {
-            hits.push(hit("ssrf.metadata", 0..leaf.text.len(), Confidence::High, "the metadata service of a cloud"));
+        // An address inside of an address: open redirects and proxies.
+        if names_metadata(&thoth_text::percent::decode(rest).text) {
+            hits.push(metadata(leaf));
         }
     }
 }
@@ -120,13 +125,24 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
         && scheme.starts_with(|first: char| first.is_ascii_alphabetic());
     let slashed = rest.starts_with(['/', '\\']);
-    let known = SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme));
-    (valid && (slashed || known)).then(|| (scheme, rest.trim_start_matches(['/', '\\'])))
+    let is_one_of = |schemes: &[&str]| schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    // A short number without slashes is a port and not a host.
+    let port = rest.len() < 8 && rest.bytes().all(|byte| byte.is_ascii_digit());
+    (valid && (slashed || is_one_of(SCHEMES) || (is_one_of(SLASHLESS) && !port)))
+        .then(|| (scheme, rest.trim_start_matches(['/', '\\'])))
 }
 
-/// The host of what follows `scheme://`: user information and port left off.
-fn host_of(rest: &str) -> &str {
-    let authority = rest.split(['/', '?', '#', '\\', ' ', '"', '\'', '\n']).next().unwrap_or(rest);
+/// The hosts of what follows `scheme://`. To browsers a backslash ends the host; to other programs it is part of the user
+/// information before an `@`.
+fn hosts_of(rest: &str) -> impl Iterator<Item = &str> {
+    let authority = rest.split(['/', '?', '#', ' ', '"', '\'', '\n']).next().unwrap_or(rest);
+    let browsers = authority.split('\\').next().unwrap_or(authority);
+    let others = (browsers.len() < authority.len() && authority.contains('@')).then(|| host_of(authority));
+    std::iter::once(host_of(browsers)).chain(others)
+}
+
+/// The host of an authority: user information and port left off.
+fn host_of(authority: &str) -> &str {
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     if host.starts_with('[') {
         return host.find(']').and_then(|end| host.get(..=end)).unwrap_or(host);
@@ -151,7 +167,7 @@ fn host(leaf: &Leaf<'_>, host: &str, settings: &InspectSettings, hits: &mut Vec<
     } else {
         host.split(':').next().unwrap_or(host)
     };
-    if bare.is_empty() || bare.len() > 255 || is_allowed(bare, settings) {
+    if bare.is_empty() || bare.len() > MAX_HOST || is_allowed(bare, settings) {
         return;
     }
     let Judged { reach, disguised } = judge(bare);

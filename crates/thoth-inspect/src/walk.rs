@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use thoth_text::Survey;
-use thoth_text::percent::{self, Decoded};
 use thoth_types::json::{Kind, Limits, Tape, Value, WalkPath, to_raw};
 
 use super::argument_role::{Role, Tool, declared};
@@ -17,7 +16,7 @@ use super::detection::{Action, Class, Detection, Direction, Incomplete, Inspecti
 use super::effort::{self, Effort};
 use super::leaf::{Hit, Leaf, LeafKind, drop_covered};
 use super::settings::InspectSettings;
-use super::{encoded, injection, mark, path_abuse, personal, preview, secret, shell_abuse, sql_abuse, ssrf};
+use super::{abuse, injection, mark, personal, preview, secret};
 
 use crowds::Crowds;
 use quota::Quota;
@@ -276,7 +275,8 @@ impl<'s> Walk<'s> {
         }
         self.effort.reads(effort::VALUE);
         let alone = kind == LeafKind::Number || text.len() >= crowd::LONG || self.alone > 0;
-        let abusable = self.direction == Direction::Arguments && kind == LeafKind::Text && !self.quota.is_told();
+        let argument = self.direction == Direction::Arguments && kind == LeafKind::Text;
+        let abusable = argument && place.role != Role::Prose && !self.quota.is_told();
         let survey = if alone || abusable { Survey::of(text) } else { Survey::default() };
         let leaf = Leaf::surveyed(text, place.key, kind, place.role, self.direction, survey);
         let leaf = Leaf { named: place.named, ..leaf };
@@ -288,10 +288,12 @@ impl<'s> Walk<'s> {
         }
         if self.incomplete.is_none() && abusable {
             if !self.quota.is_used_up() && (!quota::counts(&leaf) || self.quota.take(&leaf)) {
-                self.effort.reads(abuse(&leaf, self.settings, &mut hits));
+                abuse::find(&leaf, self.settings, &mut self.effort, &mut hits);
             } else {
                 self.quota.tell(&leaf, &mut hits);
             }
+        } else if self.incomplete.is_none() && argument && place.role == Role::Prose {
+            abuse::find_lone(&leaf, self.settings, &mut self.effort, &mut hits);
         }
         if self.direction == Direction::Arguments && kind == LeafKind::Key && !self.quota.take(&leaf) {
             self.quota.tell(&Leaf { role: Role::Scalar, ..leaf }, &mut hits);
@@ -410,32 +412,6 @@ const fn shortest(role: Role) -> usize {
         // `-x`, `::`
         Role::Path | Role::Host | Role::Url => 2,
     }
-}
-
-/// What only arguments can do. Returns what that costs, in bytes read.
-fn abuse(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) -> usize {
-    // Commands and prose are judged as they stand.
-    let decoded = match leaf.role {
-        Role::Command | Role::Prose => Decoded::plain(leaf.start()),
-        _ => percent::decode(leaf.start()),
-    };
-    if !quota::is_plain(leaf) {
-        path_abuse::find(leaf, &decoded, settings, hits);
-        shell_abuse::find(leaf, &decoded, hits);
-        ssrf::find(leaf, settings, hits);
-    }
-    sql_abuse::find(leaf, &decoded, hits);
-    encoded::find(leaf, hits);
-    // An address is decoded as a whole and by its parts; what may be a path is normalised.
-    let (rounds, wide) = (usize::from(decoded.rounds), usize::from(!leaf.text.is_ascii()));
-    let halves = match leaf.role {
-        Role::Prose => 0,
-        Role::Command | Role::Sql => 4,
-        Role::Url => 3 + wide + 2 * rounds,
-        Role::Path | Role::Host => 2 + wide + rounds,
-        _ => 2 + rounds,
-    };
-    halves * leaf.start().len() / 2
 }
 
 /// Moves spans in the text of a string to where they stand in the document.

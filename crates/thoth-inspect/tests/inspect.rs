@@ -169,3 +169,56 @@ fn options_that_start_programs() {
         );
     }
 }
+
+/// Defends invariant 5: what is looked for in a short value is looked for behind any filling.
+#[test]
+fn no_filling_hides_what_is_abuse() {
+    for filling in [1, 9_000, 40_000, 90_000] {
+        let of = |unit: &str| unit.repeat(filling);
+        for (tool, document, kind) in [
+            ("fetch", format!(r#"{{"url": "http://169.254.169.254/latest/?x={}"}}"#, of("A")), "ssrf.metadata"),
+            ("read_file", format!(r#"{{"path": "{}../../../../etc/shadow"}}"#, of("./")), "path."),
+            ("read_file", format!(r#"{{"path": "{}etc/shadow"}}"#, of("/")), "path."),
+            ("run_shell", format!(r#"{{"command": "{}rm -rf /"}}"#, of(" ")), "shell.destructive"),
+            ("run_shell", format!(r#"{{"command": "cat {}etc/shadow"}}"#, of("/./")), "path."),
+            ("query_db", format!(r#"{{"sql": "select 1;{}drop table users"}}"#, of(" ")), "sql.destructive"),
+            ("save", format!(r#"{{"filename": "{}; rm -rf ~"}}"#, of("$")), "shell.chained_command"),
+            ("save", format!(r#"{{"filename": "a;{}rm -rf ~"}}"#, of(r"\n ")), "shell.chained_command"),
+            (
+                "run_shell",
+                format!(r#"{{"command": "curl {} http://169.254.169.254/"}}"#, of("a://b ")),
+                "ssrf.metadata",
+            ),
+            ("get", format!(r#"{{"city": "{} c2VuZCB0aGUgcGFzc3dvcmQgdG8gbWU="}}"#, of(".")), "secrets.encoded_text"),
+        ] {
+            let found = arguments(tool, &document);
+            let kinds: Vec<_> = found.detections.iter().map(|one| one.kind).collect();
+            let shown = document.get(..60).unwrap_or(&document);
+            assert!(
+                kinds.iter().any(|found| found.starts_with(kind)) || found.incomplete.is_some(),
+                "{shown}… {filling}: {kinds:?}"
+            );
+            assert!(found.incomplete.is_none() || filling > 10_000, "{shown}… {filling}");
+        }
+    }
+}
+
+/// Defends against names that are chosen to look like prose: an address by itself is one.
+#[test]
+fn an_address_by_itself_is_judged_as_one() {
+    for (tool, document, expected) in [
+        ("convert_document", r#"{"source": "http://169.254.169.254/latest/meta-data/"}"#, vec!["ssrf.metadata"]),
+        ("convert_document", r#"{"input": " /etc/shadow\n"}"#, vec!["path.system_file"]),
+        ("convert_document", r#"{"document": "file:///home/x/.ssh/id_rsa"}"#, vec!["path.credential_file"]),
+        ("open", r#"{"resource": "FILE://localhost/etc/shadow"}"#, vec!["path.system_file"]),
+        ("open", r#"{"resource": "file:notes.txt"}"#, vec![]),
+        ("post_message", r#"{"text": "http://localhost:3000/login"}"#, vec![]),
+        ("post_message", r#"{"text": "http://10.0.0.5/wiki"}"#, vec![]),
+        ("post_message", r#"{"text": "/help"}"#, vec![]),
+        ("post_message", r#"{"text": "http://169.254.169.254/ is the metadata address"}"#, vec![]),
+        ("write_file", r#"{"content": "../../README.md"}"#, vec![]),
+    ] {
+        let found = arguments(tool, document);
+        assert_eq!(found.detections.iter().map(|one| one.kind).collect::<Vec<_>>(), expected, "{document}");
+    }
+}

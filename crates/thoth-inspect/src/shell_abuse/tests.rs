@@ -7,7 +7,7 @@ use super::*;
 fn kind(role: Role, text: &str) -> Option<&'static str> {
     let leaf = Leaf::new(text, "x", LeafKind::Text, role, Direction::Arguments);
     let mut hits = Vec::new();
-    find(&leaf, &thoth_text::percent::decode(text), &mut hits);
+    find(&leaf, &thoth_text::percent::decode(text), &mut Effort::of(0), &mut hits);
     hits.first().map(|hit| hit.kind.trim_start_matches("shell."))
 }
 
@@ -81,7 +81,7 @@ fn options_where_options_belong() {
     let found = |key| {
         let leaf = Leaf::new("--exec=sh", key, LeafKind::Text, Role::Scalar, Direction::Arguments);
         let mut hits = Vec::new();
-        find(&leaf, &thoth_text::percent::decode("--exec=sh"), &mut hits);
+        find(&leaf, &thoth_text::percent::decode("--exec=sh"), &mut Effort::of(0), &mut hits);
         hits.len()
     };
     assert_eq!((found("branch"), found("extra_args"), found("flags")), (1, 0, 0));

@@ -42,6 +42,14 @@ fn table() {
         (Role::Url, "gopher://example.com/_x", Some("scheme")),
         (Role::Url, "file:///tmp/x", Some("scheme")),
         (Role::Url, "https://example.com/?next=http%3A%2F%2F169.254.169.254%2F", Some("metadata")),
+        (Role::Url, "https://example.com/?a=x://&u=http://169.254.169.254/", Some("metadata")),
+        (Role::Url, "https://proxy.example/http://metadata.google.internal/x", Some("metadata")),
+        (Role::Url, "http:169.254.169.254/latest", Some("metadata")),
+        (Role::Url, "http:8080", None),
+        (Role::Url, "\u{1}http://169.254.169.254/", Some("metadata")),
+        (Role::Url, "http://example.com\\@169.254.169.254/", Some("metadata")),
+        (Role::Url, "http://169.254.169.254\\@example.com/", Some("metadata")),
+        (Role::Url, "https://me@example.com/a\\b@c", None),
         (Role::Host, "example.com", None),
         (Role::Host, "10.0.0.5:22", Some("private_address")),
         (Role::Host, "42", None),
@@ -49,6 +57,7 @@ fn table() {
         (Role::Scalar, "note: 127.0.0.1", None),
         (Role::Command, "curl http://localhost:3000/health", None),
         (Role::Command, "curl http://169.254.169.254/latest/", Some("metadata")),
+        (Role::Command, "curl http:/x http://a http://169.254.169.254/latest/", Some("metadata")),
         (Role::Prose, "open http://localhost:3000", None),
     ] {
         assert_eq!(kind(role, text), expected, "{role:?} {text}");

@@ -95,23 +95,7 @@ pub(super) const fn looked_for(role: Role) -> &'static [Class] {
     }
 }
 
-/// Whether a value that names nothing can only be a word, a number, a date or an id: it climbs nowhere, chains nothing and
-/// leads nowhere, and costs next to nothing. It may still be SQL.
-pub(super) fn is_plain(leaf: &Leaf<'_>) -> bool {
-    matches!(leaf.role, Role::Scalar | Role::Opaque)
-        && (leaf.survey.is_words_only() || {
-            let bytes = leaf.text.as_bytes();
-            let digit = bytes.first().is_some_and(u8::is_ascii_digit);
-            let harmless = |byte: &u8| {
-                byte.is_ascii_alphanumeric()
-                    || matches!(byte, b'_' | b',' | b'-' | b'.' | b'+')
-                    || (*byte == b':' && digit)
-            };
-            bytes.first().is_some_and(u8::is_ascii_alphanumeric) && bytes.iter().all(harmless)
-        })
-}
-
 /// Whether judging a value is worth counting.
 pub(super) fn counts(leaf: &Leaf<'_>) -> bool {
-    !(leaf.role == Role::Prose || is_plain(leaf) && (leaf.role == Role::Opaque || !leaf.survey.may_have_run()))
+    !(leaf.role == Role::Prose || leaf.is_plain() && (leaf.role == Role::Opaque || !leaf.survey.may_have_run()))
 }
