@@ -5,6 +5,7 @@ mod card;
 mod contact;
 mod iban;
 mod national;
+mod row;
 
 use thoth_text::next_run;
 
@@ -39,15 +40,16 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
         let mut at = 0;
         while let Some(run) = next_run(bytes, at, LEAST_DIGITS, |at| in_group(bytes, at)) {
             at = run.end;
-            let group = DigitGroup::read(bytes, run.start);
+            let group = DigitGroup::whole(bytes, run.start);
             if group.digits < LEAST_DIGITS || hits.len() - before > settings.max_detections || effort.is_spent() {
                 continue;
             }
-            effort.reads(effort::NUMBER);
-            let sure = |hit: &Hit| hit.confidence >= settings.min_confidence;
-            hits.extend(card::check(leaf, &group, effort).filter(sure));
-            if leaf.kind != LeafKind::Number {
-                hits.extend(national::check(leaf, &group).filter(sure));
+            let known = hits.len();
+            judge(leaf, &group, settings, effort, hits);
+            if hits.len() == known && group.has_blanks {
+                for number in row::numbers(bytes, group.start..group.end) {
+                    judge(leaf, &DigitGroup::beside(bytes, number), settings, effort, hits);
+                }
             }
         }
         if leaf.kind != LeafKind::Number {
@@ -61,6 +63,16 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
         if settings.phone {
             contact::find_phone(leaf.text, hits);
         }
+    }
+}
+
+/// What a group of digits is.
+fn judge(leaf: &Leaf<'_>, group: &DigitGroup, settings: &InspectSettings, effort: &mut Effort, hits: &mut Vec<Hit>) {
+    effort.reads(effort::NUMBER);
+    let sure = |hit: &Hit| hit.confidence >= settings.min_confidence;
+    hits.extend(card::check(leaf, group, effort).filter(sure));
+    if leaf.kind != LeafKind::Number {
+        hits.extend(national::check(leaf, group).filter(sure));
     }
 }
 
@@ -79,13 +91,25 @@ struct DigitGroup {
     /// The one separator, if there is one and it is always the same.
     separator: Option<u8>,
     mixed: bool,
+    /// Whether one of the separators is a blank, so that it may be several numbers.
+    has_blanks: bool,
+    /// Whether it stands behind `#`: a number of something, unless words say of what.
+    numbered: bool,
     /// Letters, digits beyond the cap, or signs of a longer number stand directly before or after it.
     touches_letters: bool,
 }
 
 impl DigitGroup {
-    /// Reads from the first digit on. A separator is one space, dash or dot with digits on both sides.
-    fn read(bytes: &[u8], start: usize) -> Self {
+    /// Reads from the first digit on to where the run ends.
+    fn whole(bytes: &[u8], start: usize) -> Self {
+        let mut group = Self::read(bytes, start, None);
+        group.look_behind(bytes.get(group.end).copied());
+        group
+    }
+
+    /// Reads from the first digit on to the end of the bytes, behind which another byte stands. A separator is one space,
+    /// dash or dot with digits on both sides.
+    fn read(bytes: &[u8], start: usize, after: Option<u8>) -> Self {
         let mut group = Self {
             start,
             end: start,
@@ -95,6 +119,8 @@ impl DigitGroup {
             part_count: 1,
             separator: None,
             mixed: false,
+            has_blanks: false,
+            numbered: false,
             touches_letters: false,
         };
         let before = start.checked_sub(1).and_then(|at| bytes.get(at)).copied();
@@ -113,19 +139,23 @@ impl DigitGroup {
             } else if matches!(byte, b' ' | b'-' | b'.') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit) {
                 group.mixed |= group.separator.is_some_and(|separator| separator != byte);
                 group.separator = Some(byte);
+                group.has_blanks |= byte == b' ';
                 group.part_count += 1;
                 at += 1;
             } else {
                 break;
             }
         }
-        let after = bytes.get(group.end).copied();
-        let letter =
-            |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80);
-        group.touches_letters = letter(before.filter(|byte| *byte < 0x80))
-            || letter(after.filter(|byte| *byte < 0x80))
-            || matches!(before, Some(b'.' | b'-' | b'/' | b'+' | b'#' | b'$'));
+        group.numbered = before == Some(b'#');
+        group.touches_letters =
+            before.is_some_and(is_letter) || matches!(before, Some(b'.' | b'-' | b'/' | b'+' | b'$'));
+        group.look_behind(after);
         group
+    }
+
+    /// Takes into account what stands behind it.
+    fn look_behind(&mut self, after: Option<u8>) {
+        self.touches_letters |= after.is_some_and(is_letter);
     }
 
     fn values(&self) -> &[u8] {
@@ -140,6 +170,10 @@ impl DigitGroup {
     fn is_clean(&self) -> bool {
         !self.touches_letters && !self.mixed && self.digits <= 40 && self.part_count <= 8
     }
+}
+
+const fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 #[cfg(test)]

@@ -93,7 +93,9 @@ pub(super) fn check(leaf: &Leaf<'_>, group: &DigitGroup, effort: &mut Effort) ->
     let named = WORDS.announce(leaf, group.start);
     let other = !named && (last_word_is(line.key, &OTHER_NUMBERS) || announced_by_other(leaf, group.start));
     let confidence = match (grouped, named, other, leaf.kind) {
-        (true, _, false, _) | (_, true, _, _) => Confidence::High,
+        (_, true, _, _) => Confidence::High,
+        _ if group.numbered => return None,
+        (true, _, false, _) => Confidence::High,
         (false, false, true, _) => return None,
         // One number in ten passes Luhn by chance; without a name, a bare JSON number is more often an identifier.
         (false, false, false, LeafKind::Number) => Confidence::Low,

@@ -36,7 +36,7 @@ fn us_social_security(leaf: &Leaf<'_>, group: &DigitGroup) -> Option<Hit> {
     }
     let named = || SSN.announce(leaf, group.start);
     let written = match (group.separator, group.parts()) {
-        (Some(b'-'), [3, 2, 4]) => true,
+        (Some(b'-'), [3, 2, 4]) => !group.numbered || named(),
         (Some(b' '), [3, 2, 4]) | (None, _) => named(),
         _ => false,
     };
