@@ -30,7 +30,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
         return;
     }
     if !leaf.is_plain() {
-        path_abuse::find(leaf, &decoded, settings, hits);
+        path_abuse::find(leaf, &decoded, settings, effort, hits);
         shell_abuse::find(leaf, &decoded, effort, hits);
         ssrf::find(leaf, settings, hits);
     }
@@ -54,7 +54,7 @@ pub(super) fn find_lone(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mu
     effort.reads(effort::TOKEN + text.len() / 2);
     let (from, whole) = (hits.len(), 0..leaf.text.len());
     let leaf = Leaf { text, role: Role::Scalar, ..*leaf };
-    path_abuse::find(&leaf, &percent::decode(text), settings, hits);
+    path_abuse::find(&leaf, &percent::decode(text), settings, effort, hits);
     ssrf::find(&leaf, settings, hits);
     let meant = |hit: &Hit| match hit.class {
         Class::Path => matches!(hit.kind, "path.system_file" | "path.credential_file" | "path.encoded_traversal"),

@@ -15,6 +15,8 @@ pub(super) const OPENING: usize = 11;
 
 /// What looking behind a mark costs that may part commands.
 pub(super) const MARK: usize = 12;
+/// What a part of a path costs besides, where it has more of them than any path.
+pub(super) const PART: usize = 4;
 /// What judging one word of a text costs by where it leads.
 pub(super) const TOKEN: usize = 64;
 
@@ -48,6 +50,11 @@ impl Effort {
     /// So many bytes are read.
     pub(super) const fn reads(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes);
+    }
+
+    /// Leaves nothing: there is more than is read of any document.
+    pub(super) const fn exhaust(&mut self) {
+        self.left = 0;
     }
 
     /// Whether nothing is left.

@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
-use thoth_text::{AnomalyKind, Encoding, Limits, Text};
+use thoth_text::{AnomalyKind, Encoding, Segment, Text};
 
 use super::detection::{Class, Confidence, Direction};
 use super::effort::{self, Effort};
@@ -33,7 +33,7 @@ const THRESHOLD: u8 = 6;
 const SURE: u8 = 9;
 /// How many clauses apart signs may be to add up.
 const REACH: usize = 6;
-/// How many places in one text are reported.
+/// How many places in one text are reported apart. The last one covers what more there is.
 const MAX_PLACES: usize = 20;
 /// The shortest text that instructs.
 const SHORTEST: usize = 12;
@@ -91,10 +91,18 @@ fn worth_reading(view: &str, respelled: &str) -> Vec<Range<usize>> {
 
 /// Reads leetspeak. It is the respelling of a whole text with digits in it: what it adds must be beyond doubt, and not stand
 /// in the text already.
-fn read_leet(text: &Text<'_>, respelled: &str, how: How, spoken: &[Place], effort: &mut Effort) -> Vec<Place> {
+fn read_leet(text: &Text<'_>, segment: &Segment, how: How, spoken: &[Place], effort: &mut Effort) -> Vec<Place> {
     let how = How { bonus: 0, secret: false, ..how };
-    let parts = worth_reading(text.view(), respelled).into_iter().filter_map(|part| respelled.get(part));
-    let mut places: Vec<Place> = parts.flat_map(|part| read(part, how, effort)).collect();
+    let mut places = Vec::new();
+    for part in worth_reading(text.view(), &segment.text) {
+        let found = read(segment.text.get(part.clone()).unwrap_or_default(), how, effort);
+        // The respelling of the text itself is as long as that.
+        let raw = |range: Range<usize>| match segment.depth {
+            1 => text.raw_range(part.start + range.start..part.start + range.end),
+            _ => segment.raw.clone(),
+        };
+        places.extend(found.into_iter().map(|place| Place { range: raw(place.range.clone()), ..place }));
+    }
     let plain = ["injection.override", "injection.secrecy", "injection.leak"];
     places.retain(|place| plain.contains(&place.kind) && spoken.iter().all(|other| other.kind != place.kind));
     places
@@ -106,18 +114,9 @@ pub(super) fn may_instruct(leaf: &Leaf<'_>) -> bool {
     leaf.text.len() >= shortest && (leaf.kind != LeafKind::Key || leaf.text.contains(' '))
 }
 
-/// Finds instructions to a model in a leaf.
-pub(super) fn find(leaf: &Leaf<'_>, effort: &mut Effort, hits: &mut Vec<Hit>) {
-    find_within(leaf, Limits::default(), effort, hits);
-}
-
-/// The same with other limits to what is decoded.
-pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, hits: &mut Vec<Hit>) {
-    if !may_instruct(leaf) {
-        return;
-    }
-    let text = Text::read_surveyed(leaf.text, leaf.survey, limits);
-    if text.is_plain() && token::is_one_address(leaf.text) {
+/// Finds instructions to a model in a leaf, which is also given as it was read. What could not be read spends the effort.
+pub(super) fn find(leaf: &Leaf<'_>, text: &Text<'_>, effort: &mut Effort, hits: &mut Vec<Hit>) {
+    if !may_instruct(leaf) || (text.is_plain() && token::is_one_address(leaf.text)) {
         return;
     }
     // What is not ASCII, and what is spelled in escapes, is read letter by letter, and written down anew.
@@ -142,44 +141,55 @@ pub(super) fn find_within(leaf: &Leaf<'_>, limits: Limits, effort: &mut Effort, 
         };
         effort.reads(effort::SEGMENT + spelled);
         let inner = if segment.encoding == Encoding::Leet {
-            read_leet(&text, &segment.text, how, &places, effort)
+            read_leet(text, segment, how, &places, effort)
         } else {
             let bonus = if segment.encoding.is_invisible() { 5 } else { 2 };
-            read(&segment.text, How { bonus, secret: false, by_line: false, ..how }, effort)
+            let inner = read(&segment.text, How { bonus, secret: false, by_line: false, ..how }, effort);
+            inner.into_iter().map(|place| Place { range: segment.raw.clone(), ..place }).collect()
         };
-        places.extend(inner.into_iter().map(|place| Place {
-            range: segment.raw.clone(),
-            kind: "injection.encoded",
-            ..place
-        }));
+        places.extend(inner.into_iter().map(|place| Place { kind: "injection.encoded", ..place }));
     }
     for anomaly in text.anomalies() {
-        if anomaly.kind == AnomalyKind::TagCharacters {
-            places.push(Place { range: anomaly.raw.clone(), points: SURE, kind: "injection.invisible_text" });
-        }
-        if anomaly.kind == AnomalyKind::HiddenComment
-            && let Some(comment) = leaf.text.get(anomaly.raw.clone())
-        {
-            let comment = comment.get(..comment.floor_char_boundary(effort.comments)).unwrap_or_default();
-            effort.comments -= comment.len();
-            let how = How { bonus: 2, secret: false, by_line: false, ..how };
-            let inner = read(Text::read(comment).view(), how, effort);
-            places.extend(inner.into_iter().map(|place| Place {
-                range: anomaly.raw.clone(),
-                kind: "injection.hidden_text",
-                ..place
-            }));
+        match anomaly.kind {
+            AnomalyKind::TagCharacters => {
+                places.push(Place { range: anomaly.raw.clone(), points: SURE, kind: "injection.invisible_text" });
+            }
+            AnomalyKind::HiddenComment => places.extend(read_comment(leaf, anomaly.raw.clone(), how, effort)),
+            // More is encoded than was decoded.
+            AnomalyKind::Truncated => effort.exhaust(),
+            _ => {}
         }
     }
-    for place in places.into_iter().filter(|place| place.points >= least).take(MAX_PLACES) {
-        hits.push(Hit {
-            class: Class::Injection,
-            kind: place.kind,
-            range: place.range,
-            confidence: if place.points >= SURE { Confidence::High } else { Confidence::Medium },
-            message: message(place.kind),
-        });
+    report(places, least, hits);
+}
+
+/// Reads a comment that is never shown once more, for that weighs.
+fn read_comment(leaf: &Leaf<'_>, raw: Range<usize>, how: How, effort: &mut Effort) -> Vec<Place> {
+    let Some(comment) = leaf.text.get(raw.clone()) else { return Vec::new() };
+    let comment = comment.get(..comment.floor_char_boundary(effort.comments)).unwrap_or_default();
+    effort.comments -= comment.len();
+    let how = How { bonus: 2, secret: false, by_line: false, ..how };
+    let inner = read(Text::read(comment).view(), how, effort);
+    inner.into_iter().map(|place| Place { range: raw.clone(), kind: "injection.hidden_text", ..place }).collect()
+}
+
+/// Reports the places with enough points. Beyond [`MAX_PLACES`] the last one reaches over all that follow.
+fn report(mut places: Vec<Place>, least: u8, hits: &mut Vec<Hit>) {
+    places.retain(|place| place.points >= least);
+    let rest = places.split_off(places.len().min(MAX_PLACES));
+    if let Some(last) = places.last_mut() {
+        for place in rest {
+            last.range = last.range.start.min(place.range.start)..last.range.end.max(place.range.end);
+            last.points = last.points.max(place.points);
+        }
     }
+    hits.extend(places.into_iter().map(|place| Hit {
+        class: Class::Injection,
+        kind: place.kind,
+        range: place.range,
+        confidence: if place.points >= SURE { Confidence::High } else { Confidence::Medium },
+        message: message(place.kind),
+    }));
 }
 
 fn message(kind: &str) -> &'static str {
@@ -285,9 +295,8 @@ impl<'v> Reading<'v> {
             self.mentions = self.mentions.saturating_add(u8::try_from(mentions).unwrap_or(u8::MAX));
             self.mentioned = self.clause;
         }
-        let room = self.places.len() < MAX_PLACES;
-        if clause.all & lexicon::CARRIER != 0 && self.mentions == 0 && room {
-            self.places.push(Place { range: clause.start..clause.end, points: THRESHOLD, kind: "injection.carrier" });
+        if clause.all & lexicon::CARRIER != 0 && self.mentions == 0 && self.how.least <= THRESHOLD {
+            self.place(Place { range: clause.start..clause.end, points: THRESHOLD, kind: "injection.carrier" });
         }
         if let Some(shown) = self.signs(clause)
             && self.note(clause, shown)
@@ -377,18 +386,21 @@ impl<'v> Reading<'v> {
         let end = self.last.iter().filter(|last| near(last)).map(|last| last.end).max().unwrap_or(start);
         let heaviest = self.last.iter().enumerate().filter(|(_, last)| near(last)).max_by_key(|(_, last)| last.points);
         let kind = heaviest.map_or("injection.instruction", |(family, _)| kind(family));
-        let room = self.places.len() < MAX_PLACES;
+        self.place(Place { range: start..end, points, kind });
+    }
+
+    /// Keeps a place: as one with the last where that reaches so far, or where there are many.
+    fn place(&mut self, new: Place) {
+        let many = self.places.len() >= MAX_PLACES;
         match self.places.last_mut() {
-            // The same stretch, seen further: grow it.
-            Some(place) if place.range.end >= start => {
-                place.range = place.range.start.min(start)..place.range.end.max(end);
-                if points > place.points {
-                    place.points = points;
-                    place.kind = kind;
+            Some(last) if last.range.end >= new.range.start || many => {
+                last.range = last.range.start.min(new.range.start)..last.range.end.max(new.range.end);
+                if new.points > last.points {
+                    last.points = new.points;
+                    last.kind = new.kind;
                 }
             }
-            _ if room => self.places.push(Place { range: start..end, points, kind }),
-            _ => {}
+            _ => self.places.push(new),
         }
     }
 }

@@ -13,6 +13,7 @@ mod argument_role;
 mod detection;
 mod effort;
 mod encoded;
+mod hidden;
 mod injection;
 mod leaf;
 mod mark;

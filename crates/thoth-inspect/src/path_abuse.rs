@@ -12,11 +12,14 @@ use thoth_text::percent::{self, Decoded};
 
 use super::argument_role::Role;
 use super::detection::{Class, Confidence};
+use super::effort::{self, Effort};
 use super::leaf::{Hit, Leaf};
 use super::settings::InspectSettings;
 
 use sensitive::sensitive;
 
+/// How many parts a path may have that people use.
+const ORDINARY_PARTS: usize = 64;
 /// The shortest way out of a folder: `/..`.
 const SHORTEST_WAY: usize = 3;
 
@@ -25,19 +28,27 @@ fn hit(leaf: &Leaf<'_>, kind: &'static str, confidence: Confidence, message: &'s
 }
 
 /// Judges a value that is a path, or looks like one.
-pub(super) fn find(leaf: &Leaf<'_>, decoded: &Decoded<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
+pub(super) fn find(
+    leaf: &Leaf<'_>,
+    decoded: &Decoded<'_>,
+    settings: &InspectSettings,
+    effort: &mut Effort,
+    hits: &mut Vec<Hit>,
+) {
     let text = leaf.text;
     match leaf.role {
-        Role::Path => judge(leaf, text, decoded, settings, hits),
+        Role::Path => judge(leaf, text, decoded, settings, effort, hits),
         Role::Url => {
             if let Some(part) = file_part(text) {
-                judge(leaf, part, &percent::decode(part), settings, hits);
+                judge(leaf, part, &percent::decode(part), settings, effort, hits);
             }
         }
-        Role::Scalar | Role::Host | Role::Opaque if looks_like_path(text) => judge(leaf, text, decoded, settings, hits),
+        Role::Scalar | Role::Host | Role::Opaque if looks_like_path(text) => {
+            judge(leaf, text, decoded, settings, effort, hits)
+        }
         Role::Scalar | Role::Host | Role::Opaque => {
             if let Some(part) = local_file(text) {
-                judge(leaf, part, &percent::decode(part), settings, hits);
+                judge(leaf, part, &percent::decode(part), settings, effort, hits);
             }
         }
         Role::Command => command_paths(leaf, settings, hits),
@@ -64,8 +75,19 @@ fn looks_like_path(text: &str) -> bool {
         && text.split_whitespace().count() <= 3
 }
 
-fn judge(leaf: &Leaf<'_>, path: &str, decoded: &Decoded<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
+fn judge(
+    leaf: &Leaf<'_>,
+    path: &str,
+    decoded: &Decoded<'_>,
+    settings: &InspectSettings,
+    effort: &mut Effort,
+    hits: &mut Vec<Hit>,
+) {
     let mut plain = with_slashes(&decoded.text);
+    effort.reads(effort::PART * memchr::memchr_iter(b'/', plain.as_bytes()).count().saturating_sub(ORDINARY_PARTS));
+    if effort.is_spent() {
+        return;
+    }
     if plain.contains('\0') {
         hits.push(hit(leaf, "path.null_byte", Confidence::High, "a null byte, at which other programs end the path"));
         plain = Cow::Owned(plain.replace('\0', ""));

@@ -31,6 +31,11 @@ fn hit(kind: &'static str, range: std::ops::Range<usize>, confidence: Confidence
     Hit { class: Class::PersonalData, kind, range, confidence, message }
 }
 
+/// Whether a text has digits enough for a number that is looked for.
+pub(super) fn may_have_number(text: &str) -> bool {
+    text.bytes().filter(u8::is_ascii_digit).count() >= LEAST_DIGITS
+}
+
 /// Finds personal data in a leaf.
 pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Effort, hits: &mut Vec<Hit>) {
     let bytes = leaf.text.as_bytes();

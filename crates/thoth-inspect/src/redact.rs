@@ -39,6 +39,16 @@ fn marker(kind: &str) -> String {
     format!("[REDACTED:{kind}]")
 }
 
+/// What stands for a number: another one, or in JSON that lies in strings a text, with quotes as such strings have them.
+fn in_place_of_number(found: &Detection) -> String {
+    let level = u32::try_from(found.pointer.matches("!/").count()).unwrap_or(u32::MAX).min(8);
+    if level == 0 {
+        return "0".to_owned();
+    }
+    let quote = format!("{}\"", "\\".repeat(2_usize.pow(level) - 1));
+    format!("{quote}{}{quote}", marker(found.kind))
+}
+
 /// One replacement of bytes.
 struct Cut {
     span: Range<usize>,
@@ -64,7 +74,7 @@ pub fn redact(
     let mut keys = 0;
     for found in &chosen {
         let text = if found.is_number {
-            "0".to_owned()
+            in_place_of_number(found)
         } else if found.in_key {
             // Two keys must not become equal.
             keys += 1;

@@ -124,6 +124,11 @@ fn opens_nothing(automaton: &DFA, text: &[u8]) -> bool {
     true
 }
 
+/// Whether something stands in a text that may open a secret.
+pub(super) fn may_open(text: &str) -> bool {
+    OPENINGS.automaton.as_ref().is_none_or(|automaton| !opens_nothing(automaton, text.as_bytes()))
+}
+
 /// Finds secrets in a leaf.
 pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Effort, hits: &mut Vec<Hit>) {
     if leaf.kind == LeafKind::Number || leaf.text.len() < 6 {

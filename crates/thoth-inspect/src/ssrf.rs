@@ -91,7 +91,9 @@ fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut V
         let slashes = text.get(scheme.len() + 1..text.len() - rest.len()).unwrap_or_default();
         orders(rest, broken || slashes != "//" || !is_one_of(USUAL), hits.get_mut(from..).unwrap_or_default());
         // An address inside of an address: open redirects and proxies.
-        if names_metadata(&thoth_text::percent::decode(rest).text) {
+        if memchr::memchr2(b':', b'%', rest.as_bytes()).is_some()
+            && names_metadata(&thoth_text::percent::decode(rest).text)
+        {
             hits.push(metadata(leaf));
         }
     }
@@ -107,7 +109,8 @@ fn orders(rest: &str, odd: bool, hits: &mut [Hit]) {
     if hits.is_empty() {
         return;
     }
-    let authority = rest.split(['/', '?', '#', '\\', ' ', '"', '\'', '\n']).next().unwrap_or(rest);
+    let authority = authority(rest);
+    let authority = authority.split('\\').next().unwrap_or(authority);
     let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
     if odd || rest.contains('\\') || authority.contains('@') || PORTS.contains(&port) {
         for hit in hits.iter_mut().filter(|hit| hit.kind == "ssrf.loopback") {
@@ -132,22 +135,31 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
         .then(|| (scheme, rest.trim_start_matches(['/', '\\'])))
 }
 
+/// What of an address names whom to speak to, up to the path.
+fn authority(rest: &str) -> &str {
+    let ends = |byte: u8| matches!(byte, b'/' | b'?' | b'#' | b' ' | b'"' | b'\'' | b'\n');
+    rest.bytes().position(ends).and_then(|end| rest.get(..end)).unwrap_or(rest)
+}
+
 /// The hosts of what follows `scheme://`. To browsers a backslash ends the host; to other programs it is part of the user
 /// information before an `@`.
 fn hosts_of(rest: &str) -> impl Iterator<Item = &str> {
-    let authority = rest.split(['/', '?', '#', ' ', '"', '\'', '\n']).next().unwrap_or(rest);
-    let browsers = authority.split('\\').next().unwrap_or(authority);
-    let others = (browsers.len() < authority.len() && authority.contains('@')).then(|| host_of(authority));
-    std::iter::once(host_of(browsers)).chain(others)
+    let authority = authority(rest);
+    let browsers = memchr::memchr(b'\\', authority.as_bytes()).and_then(|end| authority.get(..end));
+    let others = browsers.is_some() && memchr::memchr(b'@', authority.as_bytes()).is_some();
+    std::iter::once(host_of(browsers.unwrap_or(authority))).chain(others.then(|| host_of(authority)))
 }
 
 /// The host of an authority: user information and port left off.
 fn host_of(authority: &str) -> &str {
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    if host.starts_with('[') {
-        return host.find(']').and_then(|end| host.get(..=end)).unwrap_or(host);
-    }
-    host.split(':').next().unwrap_or(host)
+    let after = memchr::memrchr(b'@', authority.as_bytes()).and_then(|at| authority.get(at + 1..));
+    let host = after.unwrap_or(authority);
+    let end = if host.starts_with('[') {
+        memchr::memchr(b']', host.as_bytes()).map(|end| end + 1)
+    } else {
+        memchr::memchr(b':', host.as_bytes())
+    };
+    end.and_then(|end| host.get(..end)).unwrap_or(host)
 }
 
 fn is_allowed(host: &str, settings: &InspectSettings) -> bool {

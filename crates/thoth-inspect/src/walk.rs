@@ -3,27 +3,31 @@
 mod crowd;
 mod crowds;
 mod quota;
+mod roles;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 
-use thoth_text::Survey;
-use thoth_types::json::{Kind, Limits, Tape, Value, WalkPath, to_raw};
+use thoth_text::{Limits, Survey, Text};
+use thoth_types::json::{self, Kind, Tape, Value, WalkPath, to_raw};
 
 use super::argument_role::{Role, Tool, declared};
 use super::detection::{Action, Class, Detection, Direction, Incomplete, Inspection};
 use super::effort::{self, Effort};
 use super::leaf::{Hit, Leaf, LeafKind, drop_covered};
 use super::settings::InspectSettings;
-use super::{abuse, injection, mark, personal, preview, secret};
+use super::{abuse, hidden, injection, mark, personal, preview, secret};
 
 use crowds::Crowds;
 use quota::Quota;
 pub(super) use quota::is_unjudged;
+use roles::Roles;
 
 /// The shortest key that could carry more than a name.
 const MIN_KEY: usize = 16;
+/// The shortest key that could be a number of somebody, and how many digits it has.
+const MIN_NUMBER_KEY: usize = 9;
+const MIN_KEY_DIGITS: usize = 8;
 /// The shortest number that could be a card.
 const MIN_NUMBER: usize = 13;
 
@@ -43,7 +47,7 @@ pub(super) struct Walk<'s> {
     /// What strings that are JSON are read into.
     spare: Tape,
     /// The roles of the names that were met: the items of a list have the same.
-    roles: HashMap<Box<str>, Role>,
+    roles: Roles,
     /// How many more names are asked for their role.
     new_roles: usize,
     quota: Quota,
@@ -99,7 +103,7 @@ impl<'s> Walk<'s> {
             path: WalkPath::default(),
             hits: Vec::new(),
             spare: Tape::new(),
-            roles: HashMap::new(),
+            roles: Roles::default(),
             new_roles: MAX_NAMES,
             quota: Quota::default(),
             effort: Effort::of(0),
@@ -158,7 +162,7 @@ impl<'s> Walk<'s> {
             }
             let Some(name) = key.as_str() else { continue };
             self.path.push_key(&name);
-            if name.len() >= MIN_KEY {
+            if self.may_carry(&name) {
                 self.leaf(key, &name, LeafKind::Key, Place { key: "", named: None, ..place });
             }
             let schema = properties.and_then(|properties| properties.get(&name));
@@ -179,18 +183,25 @@ impl<'s> Walk<'s> {
         }
     }
 
+    /// Whether a key may be more than a name: long, a long number, or in arguments what leads somewhere or does something.
+    fn may_carry(&self, name: &str) -> bool {
+        name.len() >= MIN_KEY
+            || (name.len() >= MIN_NUMBER_KEY && name.bytes().filter(u8::is_ascii_digit).count() >= MIN_KEY_DIGITS)
+            || (self.direction == Direction::Arguments && is_address(name))
+    }
+
     /// What a name says its value is used for; nothing where too many names were asked.
     fn role(&mut self, key: &str, schema: Option<Value<'_>>) -> Option<Role> {
         if let Some(role) = schema.and_then(declared) {
             return Some(role);
         }
         if let Some(role) = self.roles.get(key) {
-            return Some(*role);
+            return Some(role);
         }
         self.new_roles = self.new_roles.checked_sub(1)?;
         let role = self.tool.role(key, None);
         if key.len() <= MAX_NAME {
-            self.roles.insert(key.into(), role);
+            self.roles.insert(key, role);
         }
         Some(role)
     }
@@ -228,7 +239,7 @@ impl<'s> Walk<'s> {
 
     /// A string that may be JSON, read into a tape. Returns whether its values were looked at.
     fn document(&mut self, outer: Value<'_>, text: &str, tape: &mut Tape, place: Place<'_>) -> bool {
-        let limits = Limits { max_bytes: self.settings.max_bytes, ..Limits::default() };
+        let limits = json::Limits { max_bytes: self.settings.max_bytes, ..json::Limits::default() };
         self.effort.reads(effort::JSON + text.len() / 4);
         let Ok(inner) = tape.parse(text.as_bytes(), &limits) else { return false };
         if !matches!(inner.kind(), Kind::Object | Kind::Array) {
@@ -295,12 +306,17 @@ impl<'s> Walk<'s> {
         } else if self.incomplete.is_none() && argument && place.role == Role::Prose {
             abuse::find_lone(&leaf, self.settings, &mut self.effort, &mut hits);
         }
-        if self.direction == Direction::Arguments && kind == LeafKind::Key && !self.quota.take(&leaf) {
-            self.quota.tell(&Leaf { role: Role::Scalar, ..leaf }, &mut hits);
+        if self.direction == Direction::Arguments && kind == LeafKind::Key {
+            if !self.quota.take(&leaf) {
+                self.quota.tell(&Leaf { role: Role::Scalar, ..leaf }, &mut hits);
+            } else if self.incomplete.is_none() && is_address(text) {
+                abuse::find(&leaf, self.settings, &mut self.effort, &mut hits);
+            }
         }
         let refused = self.quota.is_used_up() && hits.iter().any(|hit| self.refuses_unjudged(hit));
         if alone && self.incomplete.is_none() && kind != LeafKind::Number {
-            injection::find(&leaf, &mut self.effort, &mut hits);
+            let speech = injection::may_instruct(&leaf);
+            self.read(&leaf, speech, Limits::default(), &mut hits);
         } else if !alone && text.len() >= SHORTEST_WORD {
             self.join(value, &leaf, &mut hits, place.source);
         }
@@ -314,6 +330,18 @@ impl<'s> Walk<'s> {
             self.incomplete = self.incomplete.or(Some(Incomplete::TooManyValues));
         }
         self.end_where_spent();
+    }
+
+    /// Finds what a text says once it is read as a reader takes it.
+    fn read(&mut self, leaf: &Leaf<'_>, speech: bool, limits: Limits, hits: &mut Vec<Hit>) {
+        if !speech && !leaf.survey.needs_normalising() {
+            return;
+        }
+        let text = Text::read_surveyed(leaf.text, leaf.survey, limits);
+        hidden::find(leaf, &text, self.settings, &mut self.effort, hits);
+        if speech {
+            injection::find(leaf, &text, &mut self.effort, hits);
+        }
     }
 
     /// Ends the walk of a document that costs more than any other.
@@ -381,6 +409,11 @@ impl<'s> Walk<'s> {
             });
         }
     }
+}
+
+/// Whether a key may be a path, an address or a command.
+fn is_address(name: &str) -> bool {
+    name.bytes().any(|byte| matches!(byte, b'/' | b'\\' | b';'))
 }
 
 /// The shortest text that any detector reports where the text is one word.

@@ -225,6 +225,12 @@ impl<'r> Level<'r> {
         respell::respellings(&view, survey, |range| map.raw_range(range, raw.len()), &mut found);
         let mut segments = Vec::new();
         for Found { encoding, mut text, raw } in found {
+            // A respelling of the view is no longer than that and needs no second reading: what else it hides was found in
+            // the view.
+            if encoding == Encoding::Leet {
+                segments.push(Segment { encoding, text, raw, depth: depth + 1 });
+                continue;
+            }
             if depth >= max_depth || *budget == 0 {
                 anomalies.note(AnomalyKind::Truncated, raw);
                 continue;
@@ -235,9 +241,8 @@ impl<'r> Level<'r> {
             }
             // Even a short one costs a reading of its own.
             *budget = budget.saturating_sub(text.len().max(LEAST_CHARGE));
-            let inner_survey = if encoding == Encoding::Leet { Survey::default() } else { Survey::of(&text) };
-            // Short ones come in tens of thousands. A respelling of the view needs no second reading: what else it hides
-            // was found in the view.
+            let inner_survey = Survey::of(&text);
+            // Short ones come in tens of thousands.
             if inner_survey.is_plain() {
                 segments.push(Segment { encoding, text, raw, depth: depth + 1 });
                 continue;

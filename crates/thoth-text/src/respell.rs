@@ -9,8 +9,6 @@ use super::{Encoding, Found};
 const SPACED_LETTERS: usize = 5;
 /// Words with digits between letters that a text must have before it is read as leetspeak.
 const LEET_WORDS: usize = 2;
-/// The longest text that is read as leetspeak.
-const LONGEST_LEET: usize = 16 * 1024;
 
 /// Finds the other readings of a view.
 pub(super) fn respellings(
@@ -22,12 +20,8 @@ pub(super) fn respellings(
     if survey.may_be_spaced() {
         spaced(view, &raw, found);
     }
-    if survey.may_be_leet() {
-        let end = view.floor_char_boundary(LONGEST_LEET);
-        let start = view.get(..end).unwrap_or_default();
-        if leet_words(start.as_bytes()).take(LEET_WORDS).count() == LEET_WORDS {
-            found.push(Found { encoding: Encoding::Leet, text: leet(start), raw: raw(0..end) });
-        }
+    if survey.may_be_leet() && leet_words(view.as_bytes()).take(LEET_WORDS).count() == LEET_WORDS {
+        found.push(Found { encoding: Encoding::Leet, text: leet(view), raw: raw(0..view.len()) });
     }
 }
 

@@ -146,7 +146,9 @@ impl Survey {
             && !self.may_be_leet()
     }
 
-    pub(super) const fn needs_normalising(self) -> bool {
+    /// Whether its view is another text.
+    #[must_use]
+    pub const fn needs_normalising(self) -> bool {
         self.classes & (HIGH | CONTROL | ESCAPE) != 0
     }
 

@@ -11,7 +11,7 @@ fn kinds(text: &str) -> Vec<&'static str> {
     // As in the walk: what stands beside a secret weighs more.
     let mut effort = Effort::of(leaf.text.len());
     super::super::secret::find(&leaf, &super::super::InspectSettings::default(), &mut effort, &mut hits);
-    find(&leaf, &mut effort, &mut hits);
+    find(&leaf, &Text::read(text), &mut effort, &mut hits);
     hits.retain(|hit| hit.class == Class::Injection);
     for hit in &hits {
         assert!(text.get(hit.range.clone()).is_some(), "a range on boundaries of characters");

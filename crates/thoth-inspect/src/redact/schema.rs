@@ -18,22 +18,22 @@ pub(super) fn satisfy(redacted: Vec<u8>, removed: &[&Detection], schema: Value<'
         let limits = Limits { max_bytes: redacted.len(), ..Limits::default() };
         let root = tape.parse(&redacted, &limits).map_err(NotRedactable::Invalid)?;
         for found in removed {
-            // A pointer into JSON inside a string: the schema sees the outer string.
-            let pointer = found.pointer.split('!').next().unwrap_or_default();
+            let pointer = outer(root, &found.pointer);
             let Some(inner) = pointer.strip_prefix("/structuredContent") else { continue };
             let refused = || NotRedactable::Schema(pointer.to_owned());
             if found.in_key && pointer.len() == found.pointer.len() {
                 // A key under another name is another property, and a required one would be missing.
                 return Err(refused());
             }
-            let (Some(value), Some(node)) = (at_pointer(root, pointer), schema_at(schema, inner)) else { continue };
-            let node = Node { root: schema, node };
-            if node.admits(value, MAX_STEPS) {
+            let Some(value) = at_pointer(root, pointer) else { continue };
+            let nodes = Speaking::about(schema, inner, value).ok_or_else(refused)?;
+            if nodes.iter().all(|node| node.admits(value, MAX_STEPS)) {
                 continue;
             }
             let number = value.kind() == Kind::Number;
-            let texts = if number { node.numbers() } else { node.texts(found.kind) };
-            let text = texts.into_iter().find(|text| node.admits_text(text)).ok_or_else(refused)?;
+            let texts = nodes.iter().flat_map(|node| if number { node.numbers() } else { node.texts(found.kind) });
+            let admitted = |text: &String| nodes.iter().all(|node| node.admits_text(text));
+            let text = texts.into_iter().find(admitted).ok_or_else(refused)?;
             cuts.push(Cut { span: value.span(), text });
         }
     }
@@ -51,15 +51,77 @@ fn steps(pointer: &str) -> impl Iterator<Item = String> {
     pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"))
 }
 
-/// The part of a schema that speaks about the value at a pointer.
-fn schema_at<'d>(schema: Value<'d>, pointer: &str) -> Option<Value<'d>> {
-    steps(pointer).try_fold(schema, |node, step| {
-        let node = resolve(schema, node)?;
-        let property = node.get("properties").and_then(|properties| properties.get(&step));
-        let prefix = || step.parse().ok().and_then(|at| node.get("prefixItems")?.elements().nth(at));
-        let further = || node.get("additionalProperties").or_else(|| node.get("items"));
-        property.or_else(prefix).or_else(further)
-    })
+/// The part of a pointer up to the string that JSON lies in: the schema sees that string. A name may have the mark, too.
+fn outer<'p>(root: Value<'_>, pointer: &'p str) -> &'p str {
+    let marks = pointer.match_indices("!/").map(|(at, _)| pointer.get(..at).unwrap_or(pointer));
+    let is_text = |outer: &&str| at_pointer(root, outer).is_some_and(|value| value.kind() == Kind::String);
+    marks.into_iter().find(is_text).unwrap_or(pointer)
+}
+
+/// The parts of a schema that speak about one value, however they are composed.
+struct Speaking<'d> {
+    root: Value<'d>,
+    nodes: Vec<Value<'d>>,
+}
+
+/// How many parts of a schema are looked at for one value.
+const MAX_NODES: usize = 256;
+
+impl<'d> Speaking<'d> {
+    /// Those about the value at a pointer; nothing where a keyword on the way is not understood.
+    fn about(schema: Value<'d>, pointer: &str, value: Value<'_>) -> Option<Vec<Node<'d>>> {
+        let mut here = vec![schema];
+        for step in steps(pointer) {
+            let mut composed = Self { root: schema, nodes: Vec::new() };
+            here.into_iter().try_for_each(|node| composed.add(node, MAX_STEPS))?;
+            let below: Option<Vec<_>> = composed.nodes.into_iter().map(|node| children(node, &step)).collect();
+            here = below?.concat();
+        }
+        let nodes = here.into_iter().map(|node| Node { root: schema, node });
+        // What is for another kind of value is a branch that this one does not take.
+        Some(nodes.filter(|node| node.admits_kind(value)).collect())
+    }
+
+    /// Adds a part and all that it is composed of.
+    fn add(&mut self, node: Value<'d>, steps: u8) -> Option<()> {
+        let steps = steps.checked_sub(1)?;
+        if self.nodes.len() >= MAX_NODES {
+            return None;
+        }
+        // Conditions and what refers elsewhere may say anything.
+        let unknown = ["if", "not", "dependentSchemas", "$dynamicRef", "$recursiveRef"];
+        if unknown.iter().any(|keyword| node.get(keyword).is_some()) {
+            return None;
+        }
+        self.nodes.push(node);
+        if node.get("$ref").is_some() {
+            self.add(resolve(self.root, node)?, steps)?;
+        }
+        for keyword in ["allOf", "anyOf", "oneOf"] {
+            for branch in node.get(keyword).into_iter().flat_map(|branches| branches.elements()) {
+                self.add(branch, steps)?;
+            }
+        }
+        Some(())
+    }
+}
+
+/// What one part of a schema says about a member or an element. Nothing where that cannot be told.
+fn children<'d>(node: Value<'d>, step: &str) -> Option<Vec<Value<'d>>> {
+    let mut found: Vec<Value<'d>> = node.get("properties").and_then(|all| all.get(step)).into_iter().collect();
+    if let Some(patterns) = node.get("patternProperties") {
+        for (pattern, schema) in patterns.members() {
+            let pattern = RegexBuilder::new(&pattern.as_str()?).size_limit(1 << 20).build().ok()?;
+            found.extend(pattern.is_match(step).then_some(schema));
+        }
+    }
+    let at: Option<usize> = step.parse().ok();
+    found.extend(at.and_then(|at| node.get("prefixItems")?.elements().nth(at)));
+    if found.is_empty() {
+        found.extend(node.get("additionalProperties").or_else(|| node.get("items")));
+    }
+    found.extend(node.get("unevaluatedProperties").or_else(|| node.get("unevaluatedItems")));
+    Some(found)
 }
 
 /// Follows a local reference.

@@ -126,6 +126,69 @@ fn schemas_stay_satisfied() {
     }
 }
 
+/// Defends output schemas that are composed: what speaks of a value is found on every way to it, and where a keyword on the
+/// way is not understood, nothing is handed out.
+#[test]
+fn composed_schemas_stay_satisfied() {
+    let ssn = r#"{"type": "string", "pattern": "^\\d{3}-\\d{2}-\\d{4}$"}"#;
+    let user = format!(r#"{{"type": "object", "properties": {{"ssn": {ssn}}}}}"#);
+    let outer = |schema: &str| format!(r##"{{"properties": {{"user": {schema}}}, "$defs": {{"User": {user}}}}}"##);
+    let filled = Some("000-00-0000");
+    for (schema, expected) in [
+        (outer(&user), filled),
+        (outer(r##"{"anyOf": [{"$ref": "#/$defs/User"}, {"type": "null"}]}"##), filled),
+        (outer(&format!(r#"{{"oneOf": [{{"properties": {{"ssn": {{"type": "integer"}}}}}}, {user}]}}"#)), filled),
+        (outer(&format!(r#"{{"allOf": [{{"type": "object"}}, {user}]}}"#)), filled),
+        (outer(&format!(r#"{{"patternProperties": {{"^s": {ssn}}}}}"#)), filled),
+        (outer(&format!(r#"{{"additionalProperties": {ssn}}}"#)), filled),
+        (outer(&format!(r#"{{"properties": {{"ssn": {{"anyOf": [{ssn}, {{"type": "null"}}]}}}}}}"#)), filled),
+        (outer(r#"{"properties": {"name": {"pattern": "^x$"}}}"#), Some("[REDACTED:personal_data.us_ssn]")),
+        (outer(r#"{"if": {}, "then": {"properties": {"ssn": {"maxLength": 1}}}}"#), None),
+        (outer(r##"{"$ref": "#/$defs/Nobody"}"##), None),
+    ] {
+        let document = |ssn: &str| format!(r#"{{"content": [], "structuredContent": {{"user": {{"ssn": "{ssn}"}}}}}}"#);
+        let got = redacted(&document("123-45-6789"), Some(&schema));
+        match expected {
+            Some(text) => assert_eq!(got, Ok(document(text)), "{schema}"),
+            None => {
+                assert_eq!(got, Err(NotRedactable::Schema("/structuredContent/user/ssn".to_owned())), "{schema}");
+            }
+        }
+    }
+    // A name may have the mark of JSON that lies in a string.
+    let named = r#"{"structuredContent": {"a!/b": "123-45-6789", "c": "{\"!/d\": \"123-45-6789\"}"}}"#;
+    let schema = format!(r#"{{"properties": {{"a!/b": {ssn}, "c": {{"type": "string"}}}}}}"#);
+    let expected =
+        r#"{"structuredContent": {"a!/b": "000-00-0000", "c": "{\"!/d\": \"[REDACTED:personal_data.us_ssn]\"}"}}"#;
+    assert_eq!(redacted(named, Some(&schema)).as_deref(), Ok(expected));
+}
+
+/// Defends text that is JSON: a number that was taken out leaves JSON that says so, however deep it lies.
+#[test]
+fn a_number_in_text_leaves_a_mark() {
+    let inner = r#"{"card_number": 4111111111111111}"#;
+    for (depth, expected) in [(0, "0"), (1, "\"[REDACTED:personal_data.payment_card]\"")] {
+        let quoted = format!("\"{}\"", escape(inner, 0));
+        let twice = format!("\"{}\"", escape(&format!(r#"{{"t": {quoted}}}"#), 0));
+        let document = |text: &str| format!(r#"{{"x": {text}}}"#);
+        match depth {
+            0 => {
+                assert_eq!(redacted(&document(inner), None), Ok(document(&inner.replace("4111111111111111", expected))))
+            }
+            _ => {
+                let of = |text: &str| redacted(&document(text), None).unwrap();
+                let once = of(&quoted);
+                let text = parsed(once.as_bytes(), |value| value.get("x").unwrap().as_str().unwrap().into_owned());
+                assert_eq!(text, inner.replace("4111111111111111", expected));
+                let deep =
+                    parsed(of(&twice).as_bytes(), |value| value.get("x").unwrap().as_str().unwrap().into_owned());
+                let deep = parsed(deep.as_bytes(), |value| value.get("t").unwrap().as_str().unwrap().into_owned());
+                assert_eq!(deep, inner.replace("4111111111111111", expected));
+            }
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_redacted_is_refused() {
     let document = br#"{"a": 1}"#;

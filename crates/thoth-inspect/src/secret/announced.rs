@@ -142,9 +142,14 @@ fn has_digit(value: &str) -> bool {
     value.as_bytes().chunks(64).any(some)
 }
 
+/// The longest password that a person types.
+const LONGEST_TYPED: usize = 256;
+/// How much of a token is judged.
+const LONGEST_TOKEN: usize = 4096;
+
 /// How strong a password or token is: what a person would call non-trivial.
 fn is_password(value: &str) -> bool {
-    if !(6..=256).contains(&value.len()) {
+    if !(6..=LONGEST_TYPED).contains(&value.len()) {
         return false;
     }
     let (mut digit, mut letter, mut mark, mut wide, mut blank) = (false, false, false, false, false);
@@ -165,7 +170,7 @@ fn is_password(value: &str) -> bool {
 
 /// Whether a value is made of what tokens are made of; how random it is costs more to know.
 fn is_like_token(value: &str) -> bool {
-    (16..=4096).contains(&value.len())
+    (16..=LONGEST_TOKEN).contains(&value.len())
         && has_digit(value)
         && value.bytes().any(|byte| byte.is_ascii_alphabetic())
         && memchr::memchr(b' ', value.as_bytes()).is_none()
@@ -195,14 +200,16 @@ impl Named {
 /// Judges the whole value of a member whose name is sensitive.
 pub(in super::super) fn field_value(leaf: &Leaf<'_>, settings: &InspectSettings) -> Option<Hit> {
     let value = leaf.text.trim();
-    if !(6..=4096).contains(&value.len()) {
+    if value.len() < 6 {
         return None;
     }
     let named = leaf.named.unwrap_or_else(|| Named::by(leaf.key));
     if named == Named::Nothing {
         return None;
     }
-    let password = named == Named::Password;
+    // Nobody types more.
+    let password = named == Named::Password && value.len() <= LONGEST_TYPED;
+    let value = value.get(..value.floor_char_boundary(LONGEST_TOKEN)).unwrap_or(value);
     let random = || bits_per_byte(value.as_bytes()) >= settings.min_entropy;
     let strong = if password { is_password(value) } else { is_like_token(value) && random() };
     let kind = match (password, leaf.direction) {
@@ -255,7 +262,7 @@ pub(super) fn check(
         && !is_taken_back(name_around(leaf.text, word))
         && (password || bits_per_byte(text.as_bytes()) >= settings.min_entropy);
     let kind = if password { "secrets.password" } else { "secrets.named_value" };
-    (found.then(|| hit(kind, value.clone(), Confidence::Medium)), value)
+    (found.then(|| hit(kind, values.whole(value.clone()), Confidence::Medium)), value)
 }
 
 /// The whole name that a word is part of.

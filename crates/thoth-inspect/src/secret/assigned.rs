@@ -22,13 +22,14 @@ enum Ends {
 }
 
 impl Ends {
-    const fn at(self, byte: u8) -> bool {
+    /// Whether it ends at a byte, behind the bytes before it: a quote behind a backslash is part of what it stands in.
+    fn at(self, byte: u8, before: &[u8]) -> bool {
         match self {
             Self::Bare => matches!(
                 byte,
                 b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b'"' | b'\'' | b'`' | b'<' | b'>' | b')' | b'|'
             ),
-            Self::Quoted(quote) => byte == quote || byte < b' ',
+            Self::Quoted(quote) => (byte == quote && !is_escaped(before)) || byte < b' ',
         }
     }
 
@@ -40,6 +41,11 @@ impl Ends {
             Self::Quoted(_) => 3,
         }
     }
+}
+
+/// Whether what follows these bytes stands behind a backslash that stands for itself.
+fn is_escaped(before: &[u8]) -> bool {
+    !before.iter().rev().take(64).take_while(|byte| **byte == b'\\').count().is_multiple_of(2)
 }
 
 /// The values in one text.
@@ -68,7 +74,8 @@ impl<'t> Values<'t> {
         }
         // `"name": "value"`, `name = value`, `name=>value`, `name is value`, `name：value`
         let mut closers = 0;
-        while closers < 3 && matches!(self.peek(at), Some(b'"' | b'\'' | b'`' | b']' | b')')) {
+        // In JSON that was written into a text, quotes stand behind backslashes.
+        while closers < 4 && matches!(self.peek(at), Some(b'"' | b'\'' | b'`' | b']' | b')' | b'\\')) {
             at += 1;
             closers += 1;
         }
@@ -80,14 +87,39 @@ impl<'t> Values<'t> {
             return None;
         }
         at = self.spaces(at + sign.len());
-        let quote = self.peek(at).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
-        let ends = quote.map_or(Ends::Bare, Ends::Quoted);
-        at += usize::from(quote.is_some());
+        let quote = |at| self.peek(at).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
+        let escaped = self.peek(at) == Some(b'\\') && quote(at + 1).is_some();
+        // What opens behind a backslash ends at the next quote, which stands behind one, too.
+        let ends = if escaped { Ends::Bare } else { quote(at).map_or(Ends::Bare, Ends::Quoted) };
+        at += if escaped { 2 } else { usize::from(ends != Ends::Bare) };
         let mut end = self.end(at, ends);
-        while end > at && matches!(self.peek(end - 1), Some(b'.' | b':' | b'!')) {
+        while self.peek(end).is_some_and(|byte| byte & 0xC0 == 0x80) {
             end -= 1;
         }
+        let end = self.without_stops(at..end.max(at));
         (end > at).then_some(at..end)
+    }
+
+    /// All of a value, of which [`Self::behind`] looked at the beginning.
+    pub(super) fn whole(&self, value: Range<usize>) -> Range<usize> {
+        let opened = value.start.checked_sub(1).and_then(|at| {
+            let escaped = is_escaped(self.bytes.get(..at)?);
+            self.peek(at).filter(|byte| matches!(byte, b'"' | b'\'' | b'`') && !escaped)
+        });
+        let ends = opened.map_or(Ends::Bare, Ends::Quoted);
+        let end = (value.end..self.bytes.len()).find(|at| self.ends(*at, ends)).unwrap_or(self.bytes.len());
+        value.start..self.without_stops(value.start..end)
+    }
+
+    /// Where a value ends without the marks that end a sentence, and the backslash before a quote.
+    fn without_stops(&self, value: Range<usize>) -> usize {
+        let rest = self.bytes.get(value.clone()).unwrap_or_default();
+        let stops = rest.iter().rev().take_while(|byte| matches!(byte, b'.' | b':' | b'!' | b'\\')).count();
+        value.end - stops
+    }
+
+    fn ends(&self, at: usize, ends: Ends) -> bool {
+        self.peek(at).is_none_or(|byte| ends.at(byte, self.bytes.get(..at).unwrap_or_default()))
     }
 
     /// Up to eight blanks from `at` on.
@@ -105,7 +137,8 @@ impl<'t> Values<'t> {
         }
         if clear.end < most {
             let rest = self.bytes.get(clear.end..most).unwrap_or_default();
-            clear.end += rest.iter().position(|byte| ends.at(*byte)).unwrap_or(rest.len());
+            let ended = |(at, byte): (usize, &u8)| ends.at(*byte, self.bytes.get(..clear.end + at).unwrap_or_default());
+            clear.end += rest.iter().enumerate().position(ended).unwrap_or(rest.len());
         }
         clear.end.min(most)
     }

@@ -24,6 +24,8 @@ pub(super) enum Alphabet {
     Base64,
     /// `A-Za-z0-9/`
     Path,
+    /// `A-Za-z0-9._~+/=-`, of which HTTP makes tokens (RFC 6750, `b64token`)
+    Token68,
 }
 
 impl Alphabet {
@@ -35,12 +37,35 @@ impl Alphabet {
             Self::Url => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
             Self::UrlDotted => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'='),
             Self::Base64 => byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='),
+            Self::Token68 => {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'~' | b'+' | b'/' | b'=')
+            }
             Self::Path => byte.is_ascii_alphanumeric() || byte == b'/',
         }
     }
 }
 
-/// The longest body that is measured. A longer run is still taken whole.
+impl Alphabet {
+    /// How long a run is that is known to have so many bytes.
+    pub(super) fn run(self, bytes: &[u8], known: usize) -> usize {
+        let more = bytes.get(known..).unwrap_or_default();
+        known + more.iter().take_while(|byte| self.has(**byte)).count()
+    }
+}
+
+/// Whether an escape stands before an offset, as in texts that were written for programs: `\n`, `%22`, `\x22`, `\u003d`.
+pub(super) fn is_behind_escape(bytes: &[u8], at: usize) -> bool {
+    let head = bytes.get(at.saturating_sub(6)..at).unwrap_or_default();
+    let hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+    match head {
+        [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => true,
+        [.., b'%', a, b] | [.., b'\\', b'x', a, b] => hex(&[*a, *b]),
+        [b'\\', b'u', digits @ ..] => hex(digits) && digits.len() == 4,
+        _ => false,
+    }
+}
+
+/// The longest body that is measured. Of a longer run more is taken, to its end.
 const MEASURED: usize = 2048;
 
 /// A token of one provider: a literal, then a body.
@@ -230,7 +255,8 @@ impl Format {
         let telegram = literal == b":AA";
         let before = opening.start.checked_sub(1).and_then(|at| bytes.get(at)).copied();
         // Inside a longer run it is not an opening; this also keeps the whole linear.
-        let fresh = telegram || !before.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let joined = before.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let fresh = telegram || !joined || is_behind_escape(bytes, opening.start);
         if !fresh || !(exact || assignment) {
             return None;
         }
@@ -256,7 +282,7 @@ impl Format {
         Some(Hit {
             class: Class::Secrets,
             kind: self.kind,
-            range: start..opening.end + run,
+            range: start..opening.end + self.alphabet.run(rest, run),
             confidence: if example { Confidence::Low } else { Confidence::High },
             message: self.message,
         })

@@ -106,19 +106,19 @@ fn json_web_token(text: &str, start: usize) -> Option<Hit> {
     if before.is_some_and(|byte| *byte != b'=' && Alphabet::UrlDotted.has(*byte)) {
         return None;
     }
-    let head = run(text, start, Alphabet::Url, 4096);
+    let head = run(text, start, Alphabet::Url, usize::MAX);
     let claims_at = start + head + 1;
     if text.as_bytes().get(start + head) != Some(&b'.') {
         return None;
     }
-    let claims = run(text, claims_at, Alphabet::Url, 8192);
+    let claims = run(text, claims_at, Alphabet::Url, usize::MAX);
     let mut end = claims_at + claims;
     if claims < 2 || text.as_bytes().get(end) != Some(&b'.') {
         return None;
     }
     let mut parts = 2;
     while parts < 5 && text.as_bytes().get(end) == Some(&b'.') {
-        end += 1 + run(text, end + 1, Alphabet::Url, 8192);
+        end += 1 + run(text, end + 1, Alphabet::Url, usize::MAX);
         parts += 1;
     }
     let header = URL_SAFE_NO_PAD.decode(text.get(start..start + head)?).ok()?;
@@ -126,17 +126,20 @@ fn json_web_token(text: &str, start: usize) -> Option<Hit> {
     names_algorithm.then(|| hit("secrets.jwt", start..end, Confidence::High, "a JSON Web Token"))
 }
 
+/// The longest user information that is looked for.
+const LONGEST_USER_INFO: usize = 4096;
+
 /// `scheme://user:password@host`: the password alone.
 fn user_info(text: &str, at: Range<usize>) -> Option<Hit> {
     let rest = text.as_bytes().get(at.end..)?;
     let stop = rest
         .iter()
-        .take(320)
+        .take(LONGEST_USER_INFO)
         .position(|byte| {
             byte.is_ascii_whitespace()
                 || matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`' | b',')
         })
-        .unwrap_or_else(|| rest.len().min(320));
+        .unwrap_or_else(|| rest.len().min(LONGEST_USER_INFO));
     let authority = rest.get(..stop)?;
     let sign = memchr::memrchr(b'@', authority)?;
     let colon = memchr::memchr(b':', authority.get(..sign)?)?;
@@ -155,13 +158,16 @@ fn user_info(text: &str, at: Range<usize>) -> Option<Hit> {
 }
 
 fn bearer(text: &str, at: Range<usize>) -> Option<Hit> {
-    let length = run(text, at.end, Alphabet::UrlDotted, 4096);
+    let length = run(text, at.end, Alphabet::Token68, 4096);
     let token = text.get(at.end..at.end + length)?;
     let digit = token.bytes().any(|byte| byte.is_ascii_digit());
     let letter = token.bytes().any(|byte| byte.is_ascii_alphabetic());
     let random = length >= 16 && digit && letter && bits_per_byte(token.as_bytes()) >= 3.0;
-    (random && !placeholder::is_placeholder(token))
-        .then(|| hit("secrets.bearer_token", at.end..at.end + length, Confidence::High, "a bearer token"))
+    let rest = text.as_bytes().get(at.end..)?;
+    (random && !placeholder::is_placeholder(token)).then(|| {
+        let end = at.end + Alphabet::Token68.run(rest, length);
+        hit("secrets.bearer_token", at.end..end, Confidence::High, "a bearer token")
+    })
 }
 
 /// `Basic` and credentials in base64, which decode to `user:password`.
@@ -178,7 +184,7 @@ fn basic(text: &str, at: Range<usize>) -> Option<Hit> {
     (printable && !user.is_empty() && password.len() >= 3).then(|| {
         hit(
             "secrets.basic_credentials",
-            at.end..at.end + length,
+            at.end..at.end + Alphabet::Base64.run(text.as_bytes().get(at.end..).unwrap_or_default(), length),
             Confidence::High,
             "credentials of HTTP basic authentication",
         )

@@ -58,6 +58,20 @@ fn provider_formats() {
 fn secrets_by_their_surroundings() {
     for (key, text, expected) in [
         ("", "Authorization: Bearer a1B2c3D4e5F6g7H8i9J0", vec![("secrets.bearer_token", "a1B2c3D4e5F6g7H8i9J0")]),
+        (
+            "",
+            "Authorization: Bearer a1B2c3D4e5F6g7H8i9J0+kL9mN8oP7/qR6==",
+            vec![("secrets.bearer_token", "a1B2c3D4e5F6g7H8i9J0+kL9mN8oP7/qR6==")],
+        ),
+        ("", "Bearer a1B2+c3D4e5F6g7H8i9J0", vec![("secrets.bearer_token", "a1B2+c3D4e5F6g7H8i9J0")]),
+        ("", r#"cfg {"password":"Tr0ub4dor\"3xyz"} ok"#, vec![("secrets.password", r#"Tr0ub4dor\"3xyz"#)]),
+        ("", r#"cfg {\"password\": \"Tr0ub4dor&3\"} ok"#, vec![("secrets.password", "Tr0ub4dor&3")]),
+        ("", r#"cfg {"password":"Tr0ub4dor3\\","user":"x"}"#, vec![("secrets.password", "Tr0ub4dor3")]),
+        (
+            "",
+            r"out: A=1\nghp_aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2",
+            vec![("secrets.github_token", "ghp_aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2")],
+        ),
         ("", "Authorization: Basic YWxpY2U6aHVudGVyMjI=", vec![("secrets.basic_credentials", "YWxpY2U6aHVudGVyMjI=")]),
         ("", "postgres://app:S3cr3tPa55@db.example/main", vec![("secrets.url_password", "S3cr3tPa55")]),
         (
@@ -87,6 +101,25 @@ fn secrets_by_their_surroundings() {
     ] {
         let expected: Vec<_> = expected.into_iter().map(|(kind, secret)| (kind, secret.to_owned())).collect();
         assert_eq!(kinds(key, text), expected, "{key} {text}");
+    }
+}
+
+/// Defends what is delivered: of a secret that is longer than any that is measured nothing stays behind.
+#[test]
+fn long_secrets_are_taken_whole() {
+    let long = "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2".repeat(300);
+    for (key, before, secret) in [
+        ("", "", format!("ya29.{long}")),
+        ("", "Authorization: Bearer ", long.clone()),
+        ("", "refresh_token=", long.clone()),
+        ("", "refresh_token: \"", long.clone()),
+        ("access_token", "", long.clone()),
+        ("", "refresh_token=", format!("{}{}{long}", part(&long, 0..505), "é".repeat(9))),
+        ("", "", format!("eyJhbGciOiJIUzI1NiJ9.{long}.{long}")),
+    ] {
+        let after = if key.is_empty() { "\" after" } else { "" };
+        let found = kinds(key, &format!("{before}{secret}{after}"));
+        assert!(matches!(found.as_slice(), [(_, taken)] if *taken == secret), "{key} {before} {:?}", found.first());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use thoth_text::Text;
 use thoth_types::json::{Value, WalkPath, to_raw};
 
 use super::super::argument_role::Role;
@@ -70,9 +71,7 @@ impl Walk<'_> {
         let mut hits = Vec::new();
         self.carried(&leaf, &mut hits);
         if self.incomplete.is_none() {
-            if may_instruct {
-                injection::find_within(&leaf, crowd::LIMITS, &mut self.effort, &mut hits);
-            }
+            self.read(&leaf, may_instruct, crowd::LIMITS, &mut hits);
             place_apart(crowd, &leaf, &mut self.effort, &mut hits);
             self.settle(&mut hits);
             self.report_crowd(crowd, &path, &hits, source);
@@ -136,7 +135,7 @@ fn place_apart(crowd: &Crowd, all: &Leaf<'_>, effort: &mut Effort, hits: &mut Ve
         let start = all.line(from).start;
         let leaf = Leaf::new(text, "", LeafKind::Text, Role::Prose, all.direction);
         let mut own = Vec::new();
-        injection::find(&leaf, effort, &mut own);
+        injection::find(&leaf, &Text::read(text), effort, &mut own);
         hits.extend(own.into_iter().map(|hit| Hit { range: start + hit.range.start..start + hit.range.end, ..hit }));
         from = start + text.len() + 1;
     }

@@ -30,7 +30,7 @@ fn found(text: &str, role: Role) -> Vec<Hit> {
     secret::find(&leaf, &settings, effort, &mut hits);
     personal::find(&leaf, &settings, effort, &mut hits);
     judged(&leaf, &settings, effort, &mut hits);
-    injection::find(&leaf, effort, &mut hits);
+    injection::find(&leaf, &Text::read(text), effort, &mut hits);
     hits
 }
 
@@ -75,7 +75,7 @@ proptest! {
             }
             hits.clear();
             if leaf.is_plain() {
-                path_abuse::find(&leaf, &decoded, &settings, &mut hits);
+                path_abuse::find(&leaf, &decoded, &settings, &mut Effort::of(0), &mut hits);
                 shell_abuse::find(&leaf, &decoded, &mut Effort::of(0), &mut hits);
                 ssrf::find(&leaf, &settings, &mut hits);
                 prop_assert_eq!(&hits, &vec![], "{:?} as {:?}", text, role);
@@ -113,7 +113,7 @@ fn listed(key: &str, direction: Direction, values: &[&str]) -> Vec<(&'static str
 fn inspected(key: &str, direction: Direction, values: &[&str], settings: &InspectSettings) -> Inspection {
     let document = format!("{{\"{key}\":[\"{}\"]}}", values.join("\",\""));
     let mut tape = Tape::new();
-    let value = tape.parse(document.as_bytes(), &Limits::default()).unwrap();
+    let value = tape.parse(document.as_bytes(), &json::Limits::default()).unwrap();
     Walk::new(direction, "tool", settings).run(value, None)
 }
 
@@ -198,7 +198,7 @@ fn names_beyond_the_quota_are_told() {
     for (count, incomplete) in [(MAX_JUDGED, None), (MAX_JUDGED + 1, Some(Incomplete::TooManyValues))] {
         let document = format!("{{{}}}", keys(count).join(","));
         let mut tape = Tape::new();
-        let value = tape.parse(document.as_bytes(), &Limits::default()).unwrap();
+        let value = tape.parse(document.as_bytes(), &json::Limits::default()).unwrap();
         let inspection = Walk::new(Direction::Arguments, "tool", &settings).run(value, None);
         assert_eq!(inspection.incomplete, incomplete, "{count}");
         assert_eq!(Walk::new(Direction::Results, "tool", &settings).run(value, None), Inspection::default());
@@ -250,7 +250,7 @@ fn names_beyond_what_is_asked_are_told() {
     for evil in ["\"host\":\"169.254.169.254\"", "\"command\":\"rm -rf /\"", "\"sql\":\"drop table t\""] {
         let document = format!("{{{},{evil}}}", fill.join(","));
         let mut tape = Tape::new();
-        let value = tape.parse(document.as_bytes(), &Limits::default()).unwrap();
+        let value = tape.parse(document.as_bytes(), &json::Limits::default()).unwrap();
         let inspection = Walk::new(Direction::Arguments, "tool", &settings).run(value, None);
         assert_eq!(inspection.incomplete, Some(Incomplete::TooManyValues), "{evil}");
         assert_eq!(inspection.detections.len(), 5, "{:?}", inspection.detections);
@@ -261,7 +261,7 @@ fn names_beyond_what_is_asked_are_told() {
         .collect();
     let document = format!("[{}]", rows.join(","));
     let mut tape = Tape::new();
-    let value = tape.parse(document.as_bytes(), &Limits::default()).unwrap();
+    let value = tape.parse(document.as_bytes(), &json::Limits::default()).unwrap();
     let inspection = Walk::new(Direction::Arguments, "tool", &settings).run(value, None);
     assert_eq!(inspection, Inspection::default());
 }
@@ -321,7 +321,7 @@ proptest! {
         };
         let settings = InspectSettings { email: true, ..InspectSettings::default() };
         let mut tape = Tape::new();
-        let root = tape.parse(document.as_bytes(), &Limits::default()).unwrap();
+        let root = tape.parse(document.as_bytes(), &json::Limits::default()).unwrap();
         for direction in [Direction::Arguments, Direction::Results] {
             let run = |alone| {
                 let mut walk = Walk::new(direction, "tool", &settings);
@@ -349,7 +349,8 @@ fn only_a_document_that_is_dense_all_over_is_not_read_to_its_end() {
     let inspected_as = |text: &str, size: usize| {
         let document = format!("{{\"query\":[{}]}}", vec![format!("\"{text}\""); size / text.len()].join(","));
         let mut tape = Tape::new();
-        let value = tape.parse(document.as_bytes(), &Limits { max_bytes: 4 << 20, ..Limits::default() }).unwrap();
+        let value =
+            tape.parse(document.as_bytes(), &json::Limits { max_bytes: 4 << 20, ..json::Limits::default() }).unwrap();
         let settings = InspectSettings::default();
         let result = super::super::inspect_result("tool", value, &settings).incomplete;
         (super::super::inspect_arguments("tool", value, None, &settings).incomplete, result)
