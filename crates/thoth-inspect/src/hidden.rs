@@ -36,7 +36,11 @@ pub(super) fn find(
         }
     }
     let worth = |text: &str| secret::may_open(text) || personal::may_have_number(text);
-    for segment in text.segments().iter().filter(|segment| is_decoded(segment.encoding) && worth(&segment.text)) {
+    for segment in text.segments().iter().filter(|segment| is_decoded(segment.encoding)) {
+        effort.reads(segment.text.len() / 4);
+        if !worth(&segment.text) {
+            continue;
+        }
         // What a decoded text merely names, such as the token of a page, is what it was encoded for.
         let sure = carried(&Leaf { key: "", ..*leaf }, &segment.text, settings, effort);
         let sure = sure.into_iter().find(|hit| hit.confidence == Confidence::High);

@@ -73,20 +73,42 @@ const LEET_AROUND: usize = 512;
 /// The parts of a respelling that are worth reading, for one of these words stands there near to what differs from the
 /// text. A respelling is as long as that.
 fn worth_reading(view: &str, respelled: &str) -> Vec<Range<usize>> {
+    let Some(words) = LEET_WORDS.as_ref() else { return Vec::new() };
     let mut parts: Vec<Range<usize>> = Vec::new();
-    for word in LEET_WORDS.iter().flat_map(|words| words.find_iter(respelled)) {
-        let around = |far: usize| word.start().saturating_sub(far)..(word.end() + far).min(respelled.len());
-        if view.as_bytes().get(around(LEET_NEAR)) == respelled.as_bytes().get(around(LEET_NEAR)) {
-            continue;
-        }
-        let part = around(LEET_AROUND);
-        let part = respelled.floor_char_boundary(part.start)..respelled.floor_char_boundary(part.end);
-        match parts.last_mut() {
-            Some(last) if part.start <= last.end => last.end = part.end,
-            _ => parts.push(part),
+    for near in around_changes(view, respelled) {
+        for word in words.find_iter(respelled.get(near.clone()).unwrap_or_default()) {
+            let (start, end) = (near.start + word.start(), near.start + word.end());
+            let around = |far: usize| start.saturating_sub(far)..(end + far).min(respelled.len());
+            if view.as_bytes().get(around(LEET_NEAR)) == respelled.as_bytes().get(around(LEET_NEAR)) {
+                continue;
+            }
+            let part = around(LEET_AROUND);
+            let part = respelled.floor_char_boundary(part.start)..respelled.floor_char_boundary(part.end);
+            match parts.last_mut() {
+                Some(last) if part.start <= last.end => last.end = last.end.max(part.end),
+                _ => parts.push(part),
+            }
         }
     }
     parts
+}
+
+/// The stretches in which one of the words may stand near to what is respelled.
+fn around_changes(view: &str, respelled: &str) -> Vec<Range<usize>> {
+    /// As long as the nearness and the longest word.
+    const BLOCK: usize = LEET_NEAR + 16;
+    let mut stretches: Vec<Range<usize>> = Vec::new();
+    for (number, (a, b)) in view.as_bytes().chunks(BLOCK).zip(respelled.as_bytes().chunks(BLOCK)).enumerate() {
+        if a != b {
+            let start = respelled.floor_char_boundary((number * BLOCK).saturating_sub(BLOCK));
+            let end = respelled.ceil_char_boundary(((number + 2) * BLOCK).min(respelled.len()));
+            match stretches.last_mut() {
+                Some(last) if start <= last.end => last.end = end,
+                _ => stretches.push(start..end),
+            }
+        }
+    }
+    stretches
 }
 
 /// Reads leetspeak. It is the respelling of a whole text with digits in it: what it adds must be beyond doubt, and not stand

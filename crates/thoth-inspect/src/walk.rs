@@ -23,6 +23,10 @@ use quota::Quota;
 pub(super) use quota::is_unjudged;
 use roles::Roles;
 
+/// How much of what is encoded in a text is decoded. What is read costs effort besides; where more is encoded, the document is
+/// not read to its end.
+const LIMITS: Limits = Limits { max_depth: 3, max_decoded: 512 * 1024, least_charge: 64 };
+
 /// The shortest key that could carry more than a name.
 const MIN_KEY: usize = 16;
 /// The shortest key that could be a number of somebody, and how many digits it has.
@@ -316,7 +320,7 @@ impl<'s> Walk<'s> {
         let refused = self.quota.is_used_up() && hits.iter().any(|hit| self.refuses_unjudged(hit));
         if alone && self.incomplete.is_none() && kind != LeafKind::Number {
             let speech = injection::may_instruct(&leaf);
-            self.read(&leaf, speech, Limits::default(), &mut hits);
+            self.read(&leaf, speech, &mut hits);
         } else if !alone && text.len() >= SHORTEST_WORD {
             self.join(value, &leaf, &mut hits, place.source);
         }
@@ -333,11 +337,11 @@ impl<'s> Walk<'s> {
     }
 
     /// Finds what a text says once it is read as a reader takes it.
-    fn read(&mut self, leaf: &Leaf<'_>, speech: bool, limits: Limits, hits: &mut Vec<Hit>) {
+    fn read(&mut self, leaf: &Leaf<'_>, speech: bool, hits: &mut Vec<Hit>) {
         if !speech && !leaf.survey.needs_normalising() {
             return;
         }
-        let text = Text::read_surveyed(leaf.text, leaf.survey, limits);
+        let text = Text::read_surveyed(leaf.text, leaf.survey, LIMITS);
         hidden::find(leaf, &text, self.settings, &mut self.effort, hits);
         if speech {
             injection::find(leaf, &text, &mut self.effort, hits);

@@ -42,11 +42,13 @@ pub struct Limits {
     pub max_depth: u8,
     /// How many bytes of decoded text are kept in total. What does not fit is reported as [`AnomalyKind::Truncated`].
     pub max_decoded: usize,
+    /// How many of these bytes each text takes at least, however short it is: even a short one costs a reading of its own.
+    pub least_charge: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_depth: 3, max_decoded: 256 * 1024 }
+        Self { max_depth: 3, max_decoded: 256 * 1024, least_charge: 512 }
     }
 }
 
@@ -137,7 +139,7 @@ impl<'r> Text<'r> {
             };
         }
         let mut budget = limits.max_decoded;
-        let level = Level::read(raw, survey, 0, limits.max_depth, &mut budget);
+        let level = Level::read(raw, survey, 0, limits, &mut budget);
         Self {
             raw,
             view: level.view,
@@ -190,9 +192,6 @@ impl<'r> Text<'r> {
     }
 }
 
-/// What a segment takes from the room for decoded text at least.
-const LEAST_CHARGE: usize = 512;
-
 /// One level of reading: the text itself, or a decoded segment of it.
 struct Level<'r> {
     view: Cow<'r, str>,
@@ -210,7 +209,7 @@ struct Found {
 }
 
 impl<'r> Level<'r> {
-    fn read(raw: &'r str, survey: Survey, depth: u8, max_depth: u8, budget: &mut usize) -> Self {
+    fn read(raw: &'r str, survey: Survey, depth: u8, limits: Limits, budget: &mut usize) -> Self {
         let mut anomalies = Anomalies::default();
         let mut found = Vec::new();
         let (view, map) = if survey.needs_normalising() {
@@ -231,7 +230,7 @@ impl<'r> Level<'r> {
                 segments.push(Segment { encoding, text, raw, depth: depth + 1 });
                 continue;
             }
-            if depth >= max_depth || *budget == 0 {
+            if depth >= limits.max_depth || *budget == 0 {
                 anomalies.note(AnomalyKind::Truncated, raw);
                 continue;
             }
@@ -239,15 +238,14 @@ impl<'r> Level<'r> {
                 anomalies.note(AnomalyKind::Truncated, raw.clone());
                 text.truncate(text.floor_char_boundary(*budget));
             }
-            // Even a short one costs a reading of its own.
-            *budget = budget.saturating_sub(text.len().max(LEAST_CHARGE));
+            *budget = budget.saturating_sub(text.len().max(limits.least_charge));
             let inner_survey = Survey::of(&text);
             // Short ones come in tens of thousands.
             if inner_survey.is_plain() {
                 segments.push(Segment { encoding, text, raw, depth: depth + 1 });
                 continue;
             }
-            let inner = Level::read(&text, inner_survey, depth + 1, max_depth, budget);
+            let inner = Level::read(&text, inner_survey, depth + 1, limits, budget);
             let deeper = inner.segments.into_iter().map(|segment| Segment { encoding, raw: raw.clone(), ..segment });
             let deeper: Vec<Segment> = deeper.collect();
             anomalies.absorb(inner.anomalies, &raw);

@@ -7,7 +7,6 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use thoth_text::Limits;
 use thoth_types::json::{KeptPlace, WalkPath};
 
 use super::super::leaf::{Leaf, LeafKind, Line, Lines};
@@ -21,9 +20,6 @@ pub(super) const LONG: usize = 256;
 
 /// How many bytes are read at once: with the longest value no more than what is respelled of one text.
 const BLOCK: usize = 16 * 1024 - LONG - 1;
-
-/// What is encoded in a block is decoded, whatever part of it that is: each run takes half a kilobyte of this at least.
-pub(super) const LIMITS: Limits = Limits { max_depth: 3, max_decoded: 512 * 1024 };
 
 /// So many values of a string that is JSON are worth being read at its end. Fewer wait for others.
 pub(super) const WORTHWHILE: usize = 32;

@@ -10,7 +10,7 @@ use super::super::detection::{Class, Detection, Incomplete};
 use super::super::effort::Effort;
 use super::super::leaf::{Hit, Leaf, LeafKind};
 use super::super::{injection, preview, secret};
-use super::crowd::{self, Crowd, Member};
+use super::crowd::{Crowd, Member};
 use super::{Source, Walk};
 
 /// Values that are read together.
@@ -71,7 +71,7 @@ impl Walk<'_> {
         let mut hits = Vec::new();
         self.carried(&leaf, &mut hits);
         if self.incomplete.is_none() {
-            self.read(&leaf, may_instruct, crowd::LIMITS, &mut hits);
+            self.read(&leaf, may_instruct, &mut hits);
             place_apart(crowd, &leaf, &mut self.effort, &mut hits);
             self.settle(&mut hits);
             self.report_crowd(crowd, &path, &hits, source);
