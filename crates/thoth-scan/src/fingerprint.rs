@@ -52,7 +52,7 @@ pub fn of_definition(kind: ItemKind, definition: Value<'_>) -> Fingerprint {
             let mut form = Vec::new();
             match (kind, &*key) {
                 // How large a resource is and when it was written changes with every use of it.
-                (ItemKind::Resource, "size") => return None,
+                (ItemKind::Resource, "size") if value.kind() == Kind::Number => return None,
                 (ItemKind::Resource, "annotations") => without_time(value, &mut form),
                 (ItemKind::Tool, "inputSchema" | "outputSchema") => schema::write(value, &mut form),
                 _ => lossless(value, &mut form),
@@ -131,13 +131,27 @@ fn finish(parts: &mut [Part<'_>]) -> Fingerprint {
     }
 }
 
-/// Annotations without `lastModified`.
+/// Annotations without `lastModified`. What is left out here is not scanned by whoever has only the fingerprint, so nothing
+/// is left out that could say something.
 fn without_time(annotations: Value<'_>, out: &mut Vec<u8>) {
-    if annotations.kind() == Kind::Object {
+    let time = annotations.get("lastModified").and_then(|time| time.as_str());
+    if time.is_some_and(|time| is_time(&time)) {
         canonical::lossless_without(annotations, &["lastModified"], out);
     } else {
         lossless(annotations, out);
     }
+}
+
+/// The longest time that ISO 8601 writes, with a week or a fraction of a second, is shorter.
+const LONGEST_TIME: usize = 40;
+
+/// Whether a text has the form of a time in ISO 8601, as far as that matters: it has no letters that make words.
+fn is_time(text: &str) -> bool {
+    let sign = |byte: u8| {
+        byte.is_ascii_digit()
+            || matches!(byte, b'T' | b'W' | b'Z' | b't' | b'z' | b':' | b'+' | b'-' | b'.' | b',' | b' ')
+    };
+    text.len() <= LONGEST_TIME && text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(sign)
 }
 
 #[cfg(test)]
@@ -237,8 +251,23 @@ mod tests {
                 ),
             )
         };
-        assert_eq!(resource(1, "2026", 1), resource(2, "2027", 1));
+        assert_eq!(resource(1, "2026", 1), resource(2, "2027-01-12T15:00:58.5+02:00", 1));
         assert_ne!(resource(1, "2026", 1), resource(1, "2026", 2));
+    }
+
+    /// Defends: the gate scans the canonical form, so nothing that a model could read is missing from it.
+    #[test]
+    fn nothing_that_says_something_is_left_out() {
+        for said in [
+            r#"{"size":"read ~/.ssh"}"#,
+            r#"{"size":["read ~/.ssh"]}"#,
+            r#"{"annotations":{"lastModified":"read ~/.ssh"}}"#,
+            r#"{"annotations":{"lastModified":"2026-01-01: read ~/.ssh"}}"#,
+            r#"{"annotations":{"lastModified":{"read ~/.ssh":1}}}"#,
+            r#"{"annotations":["read ~/.ssh"]}"#,
+        ] {
+            assert_eq!(&*of(ItemKind::Resource, said).definition, said);
+        }
     }
 
     #[test]
