@@ -9,6 +9,7 @@ mod destination;
 mod drift;
 mod hidden;
 mod item;
+mod kept;
 mod registry;
 mod schema;
 mod similar;
@@ -23,6 +24,7 @@ use crate::finding::{Evidence, Finding, Item, bounded};
 use crate::role::Role;
 use crate::rules::{Detector, RuleSet, Scratch};
 use crate::threat::Severity;
+use kept::Kept;
 use walk::Walked;
 
 /// Caps on one definition. What exceeds them is itself a finding: it was not read completely.
@@ -34,7 +36,7 @@ pub struct ScanLimits {
     pub max_strings: usize,
     /// How many bytes all strings of a definition may have together. The longest honest definition known has a tenth of it.
     pub max_bytes: usize,
-    /// How many findings are kept of one definition.
+    /// How many findings are kept of one definition: the worst ones. That there were more is one more finding.
     pub max_findings: usize,
     /// How many tools a server may have.
     pub max_items: usize,
@@ -185,7 +187,7 @@ struct ItemScan<'s> {
     scanner: &'s Scanner,
     item: Item,
     name: String,
-    findings: Vec<Finding>,
+    kept: Kept,
     scratch: Scratch,
     /// What the definition is about, by its name and its first sentence.
     purpose: crate::rules::Concepts,
@@ -200,17 +202,11 @@ impl<'s> ItemScan<'s> {
             scanner,
             item,
             name,
-            findings: Vec::new(),
+            kept: Kept::new(scanner.limits.max_findings),
             scratch: Scratch::default(),
             purpose: crate::rules::Concepts::default(),
             spoken: crate::rules::Concepts::default(),
             walked: Walked::default(),
-        }
-    }
-
-    fn push(&mut self, finding: Finding) {
-        if self.findings.len() < self.scanner.limits.max_findings {
-            self.findings.push(finding);
         }
     }
 
@@ -236,8 +232,21 @@ impl<'s> ItemScan<'s> {
         message: String,
         evidence: Evidence,
     ) {
-        let Some(entry) = self.scanner.rules.detector(detector) else { return };
-        let finding = Finding {
+        let finding = self.of_detector(detector, severity, path, bytes, message, evidence);
+        finding.into_iter().for_each(|finding| self.kept.push(finding));
+    }
+
+    fn of_detector(
+        &self,
+        detector: Detector,
+        severity: Option<Severity>,
+        path: &walk::Path<'_>,
+        bytes: std::ops::Range<usize>,
+        message: String,
+        evidence: Evidence,
+    ) -> Option<Finding> {
+        let entry = self.scanner.rules.detector(detector)?;
+        Some(Finding {
             server: None,
             item: self.item,
             name: self.name.clone(),
@@ -249,12 +258,16 @@ impl<'s> ItemScan<'s> {
             message,
             remedy: Arc::clone(&entry.remedy),
             evidence,
-        };
-        self.push(finding);
+        })
     }
 
     fn finish(self) -> Vec<Finding> {
-        self.findings
+        let more = self.kept.dropped().and_then(|(count, worst)| {
+            let message = format!("has {count} more findings than are told");
+            let (path, evidence) = (walk::Path::root(), Evidence::default());
+            self.of_detector(Detector::TooLarge, Some(worst), &path, 0..0, message, evidence)
+        });
+        self.kept.into_findings().chain(more).collect()
     }
 
     fn bounded_name(&self) -> String {

@@ -5,6 +5,8 @@
 //! of each, so a look-up costs what the name's own forms cost, whatever the number of names. The hash of a form is made
 //! from the hashes of the name's beginnings in constant time, and the forms lie in one flat table.
 
+use std::ops::Range;
+
 use unicode_security::skeleton as unicode_skeleton;
 
 use thoth_text::Text;
@@ -89,11 +91,23 @@ impl LookAlikes {
     /// The filed names that look like this one, in the order of filing.
     #[must_use]
     pub fn near(&self, name: &str) -> Vec<Near> {
+        self.near_outside(name, 0..0)
+    }
+
+    /// Likewise, without those whose ids are in `own`: however many there are of those, they hide none of the others.
+    #[must_use]
+    pub fn near_outside(&self, name: &str, own: Range<usize>) -> Vec<Near> {
         let form = form(name);
         let mut candidates: Vec<u32> = Vec::new();
         deletions(&form, |hash| {
-            let filed = self.filed(hash).iter().filter(|(sum, _)| *sum == check(hash)).map(|(_, id)| *id);
-            candidates.extend(filed.take(MOST_PER_FORM));
+            let filed = self.filed(hash);
+            // The entries of a bucket stand in the order of filing.
+            let edge = |at: usize| filed.partition_point(|(_, id)| usize::try_from(*id).is_ok_and(|id| id < at));
+            let parts = [filed.get(..edge(own.start)), filed.get(edge(own.end)..)];
+            for part in parts.into_iter().flatten() {
+                let same = part.iter().filter(|(sum, _)| *sum == check(hash)).map(|(_, id)| *id);
+                candidates.extend(same.take(MOST_PER_FORM));
+            }
         });
         candidates.sort_unstable();
         candidates.dedup();

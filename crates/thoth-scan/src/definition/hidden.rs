@@ -1,5 +1,7 @@
 //! Hidden text: what is strange about a string, whatever it says, and what was encoded in it.
 
+use std::collections::HashMap;
+
 use super::ItemScan;
 use super::walk::Path;
 use crate::finding::{Evidence, bounded};
@@ -71,38 +73,64 @@ const FEWEST_WORDS: usize = 5;
 /// The longest name of a tag.
 const LONGEST_TAG: usize = 32;
 
-/// `<NAME>` and `</NAME>` in capitals with a sentence between them.
+/// `<NAME>` and `</NAME>` in capitals with a sentence between them. One pass over the tags, whatever is open and never
+/// closed.
 fn tagged_block(scan: &mut ItemScan<'_>, path: &Path<'_>, role: Role, text: &Text<'_>) {
     if role.is_identifier() {
         return;
     }
     let view = text.view();
-    let mut from = 0;
-    // Each turn goes on behind the opening tag that it looked at; a closing tag is looked for once per text.
-    let Some(last) = view.rfind("</") else { return };
-    while let Some(at) = view.get(from..last).and_then(|rest| memchr::memchr(b'<', rest.as_bytes())) {
-        let open = from + at + 1;
-        from = open;
-        let rest = view.as_bytes().get(open..).unwrap_or_default();
-        let len = rest
-            .iter()
-            .take(LONGEST_TAG)
-            .take_while(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-' | b' '))
-            .count();
-        if len < 2 || rest.get(len) != Some(&b'>') {
+    if !view.contains("</") {
+        return;
+    }
+    let mut open: HashMap<&str, (usize, usize)> = HashMap::new();
+    let mut words = Words::default();
+    for at in memchr::memchr_iter(b'<', view.as_bytes()) {
+        let rest = view.get(at + 1..).unwrap_or_default();
+        let (closes, rest) = rest.strip_prefix('/').map_or((false, rest), |rest| (true, rest));
+        let in_name = |byte: &u8| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'-' | b' ');
+        let len = rest.bytes().take(LONGEST_TAG).take_while(in_name).count();
+        let (name, behind) = (rest.get(..len).unwrap_or_default(), rest.as_bytes().get(len));
+        if len < 2 || behind != Some(&b'>') {
             continue;
         }
-        let name = view.get(open..open + len).unwrap_or_default();
-        let body = open + len + 1;
-        let Some(end) = view.get(body..).and_then(|rest| rest.find(&format!("</{name}>"))) else { return };
-        let words = view.get(body..body + end).unwrap_or_default().split_whitespace().count();
-        if words >= FEWEST_WORDS {
-            let raw = text.raw_range(open - 1..body + end);
-            let message = format!("wraps {words} words in the tag `<{name}>`");
-            let evidence = Evidence::plain(text.raw().get(raw.clone()).unwrap_or_default());
-            scan.detected_at(Detector::TaggedBlock, None, path, raw, message, evidence);
-            return;
+        if !closes {
+            open.entry(name).or_insert_with(|| (at, words.before(view, at + len + 2)));
+            continue;
         }
-        from = body + end;
+        let Some((start, before)) = open.remove(name) else { continue };
+        // A word that touches the tag began before it.
+        let touches = view
+            .get(start + len + 2..at)
+            .is_some_and(|body| !body.is_empty() && !body.starts_with(char::is_whitespace));
+        let count = words.before(view, at) - before + usize::from(touches);
+        if count < FEWEST_WORDS {
+            continue;
+        }
+        let raw = text.raw_range(start..at);
+        let message = format!("wraps {count} words in the tag `<{name}>`");
+        let evidence = Evidence::plain(text.raw().get(raw.clone()).unwrap_or_default());
+        scan.detected_at(Detector::TaggedBlock, None, path, raw, message, evidence);
+        return;
+    }
+}
+
+/// Counts words from the beginning of a text on, for places that are asked about in their order.
+#[derive(Default)]
+struct Words {
+    read: usize,
+    begun: usize,
+    inside: bool,
+}
+
+impl Words {
+    /// How many words begin before a place.
+    fn before(&mut self, view: &str, place: usize) -> usize {
+        for c in view.get(self.read..place).unwrap_or_default().chars() {
+            self.begun += usize::from(!self.inside && !c.is_whitespace());
+            self.inside = !c.is_whitespace();
+        }
+        self.read = place.max(self.read);
+        self.begun
     }
 }

@@ -47,7 +47,12 @@ pub(super) fn scan(scan: &mut ItemScan<'_>, definition: Value<'_>) {
             "inputSchema" => scan.schema(member, &path, false),
             "outputSchema" => scan.schema(member, &path, true),
             "arguments" if scan.item == Item::Prompt => scan.opaque(member, &path, Role::ParameterText),
-            _ => scan.opaque(member, &path, Role::Metadata),
+            other => {
+                if !PLAIN_MEMBERS.contains(&other) {
+                    scan.counted_string(Role::Metadata, &path, other);
+                }
+                scan.opaque(member, &path, Role::Metadata);
+            }
         }
     }
     if scan.item == Item::Tool {
@@ -55,6 +60,10 @@ pub(super) fn scan(scan: &mut ItemScan<'_>, definition: Value<'_>) {
         schema::scan(scan, definition);
     }
 }
+
+/// Members of the protocol, whose names say nothing of the server.
+const PLAIN_MEMBERS: &[&str] =
+    &["annotations", "icons", "_meta", "execution", "uri", "uriTemplate", "mimeType", "size", "arguments"];
 
 /// A string this short that is plain says nothing that a rule could find.
 const SHORTEST: usize = 6;
@@ -78,7 +87,7 @@ impl ItemScan<'_> {
         }
         for found in matched {
             let finding = self.finding(path, &text, found);
-            self.push(finding);
+            self.kept.push(finding);
         }
     }
 

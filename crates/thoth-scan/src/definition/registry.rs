@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+use super::kept::Kept;
 use super::similar::{Overlap, words, words_of_name};
 use super::walk::Path;
 use super::{ItemScan, Scanner, Server};
@@ -20,6 +22,8 @@ const FEWEST_SHARED: usize = 3;
 const FEWEST_TELLING: usize = 5;
 /// How many likenesses of one tool are told.
 const MOST_TOLD: usize = 8;
+/// How many tools of other servers one tool is held against, those that are most like it first.
+const MOST_JUDGED: usize = 32;
 /// Names shorter than this are words that anybody would use.
 const SHORTEST_REFERENCE: usize = 5;
 
@@ -60,8 +64,31 @@ fn finish(scan: ItemScan<'_>, server: &Server<'_>) -> impl Iterator<Item = Findi
 /// Who may be taken for a tool: names that look alike, names that share their words, and descriptions of the same words.
 struct Neighbours {
     alike: LookAlikes,
-    by_word: HashMap<String, Vec<usize>>,
-    by_description: HashMap<u64, Vec<usize>>,
+    by_word: HashMap<String, Filed>,
+    by_description: HashMap<u64, Filed>,
+    /// Which of all tools are those of each server.
+    own: Vec<Range<usize>>,
+}
+
+/// The tools that have something in common: of each server only so many, so that none fills the place of another's.
+#[derive(Default)]
+struct Filed {
+    tools: Vec<usize>,
+    server: usize,
+    of_server: usize,
+}
+
+impl Filed {
+    /// Files a tool. Those of one server come in a row.
+    fn add(&mut self, at: usize, server: usize) {
+        if self.server != server {
+            (self.server, self.of_server) = (server, 0);
+        }
+        if self.of_server < MOST_PER_WORD {
+            self.of_server += 1;
+            self.tools.push(at);
+        }
+    }
 }
 
 /// Words of names by which nothing is told apart.
@@ -69,41 +96,51 @@ const COMMON_WORDS: &[&str] = &[
     "get", "list", "create", "update", "delete", "set", "add", "remove", "tool", "the", "all", "by", "info", "new",
     "my",
 ];
-/// A word that more tools than this have in their names tells little.
+/// A word that more tools of one server than this have in their names tells little.
 const MOST_PER_WORD: usize = 64;
 
 impl Neighbours {
-    fn of(tools: &[Tool]) -> Self {
+    fn of(tools: &[Tool], servers: usize) -> Self {
         let alike = LookAlikes::of(tools.iter().map(|tool| tool.name.as_str()));
-        let mut by_word: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_word: HashMap<String, Filed> = HashMap::new();
         for (at, tool) in tools.iter().enumerate() {
             for word in tool.name_words.iter().filter(|word| !COMMON_WORDS.contains(&word.as_str())) {
-                let filed = by_word.entry(word.clone()).or_default();
-                if filed.len() < MOST_PER_WORD {
-                    filed.push(at);
-                }
+                by_word.entry(word.clone()).or_default().add(at, tool.server);
             }
         }
-        let mut by_description: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut by_description: HashMap<u64, Filed> = HashMap::new();
         for (at, tool) in tools.iter().enumerate().filter(|(_, tool)| tool.words.len() >= FEWEST_TELLING) {
-            let filed = by_description.entry(digest(&tool.words)).or_default();
-            if filed.len() < MOST_PER_WORD {
-                filed.push(at);
-            }
+            by_description.entry(digest(&tool.words)).or_default().add(at, tool.server);
         }
-        Self { alike, by_word, by_description }
+        let edge = |server: usize| tools.partition_point(|tool| tool.server < server);
+        let own = (0..servers).map(|server| edge(server)..edge(server + 1)).collect();
+        Self { alike, by_word, by_description, own }
+    }
+
+    /// The tools of other servers that may be taken for this one, each once, those that are most like it first; those with
+    /// names that look alike with how many characters differ.
+    fn of_tool(&self, tool: &Tool, tools: &[Tool]) -> Vec<(usize, Option<usize>)> {
+        let own = self.own.get(tool.server).cloned().unwrap_or_default();
+        let mut alike = self.alike.near_outside(&tool.name, own.clone());
+        alike.sort_by_key(|near| near.distance);
+        let alike: Vec<(usize, Option<usize>)> = alike.into_iter().map(|near| (near.id, Some(near.distance))).collect();
+        let by_description = self.by_description(tool, tools).into_iter().map(|id| (id, None));
+        let by_words = self.by_words(tool, tools).into_iter().map(|id| (id, None));
+        let mut known = HashSet::new();
+        let all = alike.into_iter().chain(by_description).chain(by_words);
+        all.filter(|(id, _)| !own.contains(id) && known.insert(*id)).collect()
     }
 
     /// The tools that are described in the very same words, whatever they are called.
     fn by_description(&self, tool: &Tool, tools: &[Tool]) -> Vec<usize> {
-        let filed = self.by_description.get(&digest(&tool.words)).map(Vec::as_slice).unwrap_or_default();
+        let filed = self.by_description.get(&digest(&tool.words)).map(|filed| &*filed.tools).unwrap_or_default();
         let same = |at: &&usize| tools.get(**at).is_some_and(|other| other.words == tool.words);
         filed.iter().filter(same).copied().collect()
     }
 
     /// The tools that share most words of their names with this one.
     fn by_words(&self, tool: &Tool, tools: &[Tool]) -> Vec<usize> {
-        let filed = tool.name_words.iter().filter_map(|word| self.by_word.get(word)).flatten();
+        let filed = tool.name_words.iter().filter_map(|word| self.by_word.get(word)).flat_map(|filed| &filed.tools);
         let found: BTreeSet<usize> = filed.copied().collect();
         let shares = |at: &usize| {
             tools.get(*at).is_some_and(|other| Overlap::of(&tool.name_words, &other.name_words).of_all(60))
@@ -115,26 +152,26 @@ impl Neighbours {
 /// The same name or a look-alike, on another server.
 fn names(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let neighbours = Neighbours::of(tools);
+    let neighbours = Neighbours::of(tools, servers.len());
     let root = Path::root();
     let path = root.key("name");
-    for (at, tool) in tools.iter().enumerate() {
+    for tool in tools {
         let Some(server) = servers.get(tool.server) else { continue };
         let mut scan = ItemScan::new(scanner, Item::Tool, tool.name.clone());
-        let mut told = HashSet::from([at]);
-        let alike = neighbours.alike.near(&tool.name).into_iter().map(|near| (near.id, Some(near.distance)));
-        let by_words = neighbours.by_words(tool, tools).into_iter().map(|id| (id, None));
-        let by_description = neighbours.by_description(tool, tools).into_iter().map(|id| (id, None));
-        for (id, distance) in alike.chain(by_words).chain(by_description) {
-            let Some(other) = tools.get(id).filter(|other| other.server != tool.server) else { continue };
-            if told.len() > MOST_TOLD || !told.insert(id) {
-                continue;
-            }
+        scan.kept = Kept::new(MOST_TOLD);
+        let near = neighbours.of_tool(tool, tools);
+        for (id, distance) in near.iter().take(MOST_JUDGED) {
+            let Some(other) = tools.get(*id) else { continue };
             let theirs = servers.get(other.server).map_or("", |server| server.name);
-            if let Some((detector, severity, message)) = judge(tool, other, distance, theirs) {
+            if let Some((detector, severity, message)) = judge(tool, other, *distance, theirs) {
                 let evidence = Evidence { raw: bounded(&tool.name), normalised: bounded(&other.name), encoding: None };
                 scan.detected(detector, severity, &path, message, evidence);
             }
+        }
+        if near.len() > MOST_JUDGED {
+            // Where so many servers have such a tool, that is no sign of anything by itself.
+            let message = format!("may be like {} tools of other servers; {MOST_JUDGED} were compared", near.len());
+            scan.detected(Detector::TooLarge, Some(Severity::Info), &path, message, Evidence::default());
         }
         findings.extend(finish(scan, server));
     }
@@ -233,7 +270,7 @@ fn is_identifier(name: &str) -> bool {
         || name.chars().zip(name.chars().skip(1)).any(|(a, b)| a.is_lowercase() && b.is_uppercase())
 }
 
-fn stands_alone(text: &str, range: std::ops::Range<usize>) -> bool {
+fn stands_alone(text: &str, range: Range<usize>) -> bool {
     let joins = |c: char| c.is_alphanumeric() || c == '_';
     let before = text.get(..range.start).and_then(|text| text.chars().next_back());
     let after = text.get(range.end..).and_then(|text| text.chars().next());
@@ -241,7 +278,7 @@ fn stands_alone(text: &str, range: std::ops::Range<usize>) -> bool {
 }
 
 /// The text around a place, for people.
-fn around(text: &str, range: std::ops::Range<usize>) -> &str {
+fn around(text: &str, range: Range<usize>) -> &str {
     let start = text.floor_char_boundary(range.start.saturating_sub(60));
     let end = text.ceil_char_boundary((range.end + 60).min(text.len()));
     text.get(start..end).unwrap_or(text)

@@ -15,8 +15,6 @@ use thoth_text::Text;
 
 /// How much of the end and of the beginning of a description is read on.
 const SEAM: usize = 160;
-/// Descriptions beyond these are not read together; they are still read alone.
-const MOST_TOOLS: usize = 512;
 
 /// Reads the descriptions of a server's tools together.
 pub(super) fn scan(scanner: &Scanner, server: &Server<'_>) -> Vec<Finding> {
@@ -27,7 +25,7 @@ pub(super) fn scan(scanner: &Scanner, server: &Server<'_>) -> Vec<Finding> {
         tool.get(key).and_then(|value| value.as_str()).unwrap_or_default().into_owned()
     };
     let tools: Vec<(String, String)> =
-        server.tools.iter().take(MOST_TOOLS).map(|tool| (text(tool, "name"), text(tool, "description"))).collect();
+        server.tools.iter().map(|tool| (text(tool, "name"), text(tool, "description"))).collect();
     let mut findings = parts(scanner, &tools);
     findings.extend(seams(scanner, &tools));
     findings

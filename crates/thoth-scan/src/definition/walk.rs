@@ -103,7 +103,7 @@ impl ItemScan<'_> {
     }
 
     /// Scans a string as far as the caps allow.
-    fn counted_string(&mut self, role: Role, path: &Path<'_>, text: &str) {
+    pub(super) fn counted_string(&mut self, role: Role, path: &Path<'_>, text: &str) {
         let room = self.scanner.limits.max_bytes.saturating_sub(self.walked.bytes);
         self.count(path, text.len());
         let read = text.get(..text.floor_char_boundary(room)).unwrap_or_default();

@@ -48,6 +48,8 @@ const LONGEST_PURPOSE: usize = 512;
 const LONGEST_REACH: u32 = 12;
 /// Sentences longer than this many hits are judged in parts.
 const MOST_HITS_AT_ONCE: usize = 512;
+/// How many hits of a part stand in the one before it, too, so that nothing hides on the seam.
+const OVERLAP: usize = 128;
 
 impl RuleSet {
     /// Finds the rules that match a text and what is decoded from it. Returns the concepts that the text speaks of.
@@ -208,8 +210,9 @@ impl<'s, F: FnMut(&'s Rule, Range<usize>, String, bool)> Search<'s, '_, F> {
             |(rule, pattern): &(usize, usize)| self.set.pattern(*rule, *pattern).is_some_and(|p| possible(p, &here));
         if candidates.iter().any(likely) {
             number_words(self.prose.text(), sentence, hits, self.begun);
-            for part in hits.chunks(MOST_HITS_AT_ONCE) {
-                self.part(part, candidates, &here, false);
+            for start in (0..hits.len().saturating_sub(OVERLAP).max(1)).step_by(MOST_HITS_AT_ONCE - OVERLAP) {
+                let end = hits.len().min(start + MOST_HITS_AT_ONCE);
+                self.part(hits.get(start..end).unwrap_or_default(), candidates, &here, false);
             }
         }
     }
