@@ -44,13 +44,13 @@ pub(crate) enum PinsCommand {
 
 pub(crate) fn run(command: PinsCommand) -> Outcome {
     match command {
-        PinsCommand::List(arguments) => finish(list::run(&arguments), arguments.json),
+        PinsCommand::List(arguments) => finish(by_all_rules(|| list::run(&arguments)), arguments.json),
         PinsCommand::Show(arguments) => finish(by_all_rules(|| show::run(&arguments)), arguments.json),
         PinsCommand::Diff(arguments) => finish(by_all_rules(|| diff::run(&arguments)), arguments.json),
         PinsCommand::Approve(arguments) => by_all_rules(|| answer::approve(&arguments)),
         PinsCommand::Revoke(arguments) => answer::revoke(&arguments),
         PinsCommand::Export(arguments) => export::run(&arguments),
-        PinsCommand::Import(arguments) => import::run(&arguments),
+        PinsCommand::Import(arguments) => by_all_rules(|| import::run(&arguments)),
     }
 }
 

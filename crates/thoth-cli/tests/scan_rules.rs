@@ -121,6 +121,7 @@ fn a_bad_file_starts_nothing() {
     for (words, code) in [
         (&["run", "--", "true"][..], 3),
         (&["scan", "--tools", "tools.json"][..], 2),
+        (&["pins", "list"][..], 3),
         (&["pins", "show", "notes"][..], 3),
         (&["pins", "approve", "notes", "--yes"][..], 3),
     ] {

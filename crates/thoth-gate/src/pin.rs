@@ -144,7 +144,9 @@ impl Pin {
         if latest.fingerprint.digest != looked_at {
             return Err(PinsError::Stale);
         }
-        if self.state() == PinState::Approved && self.approved.as_ref().is_some_and(|(_, known)| known.by.is_some()) {
+        let covers = |known: &Approval| approval.accepted.iter().all(|rule| known.accepted.contains(rule));
+        let is_known = |(_, known): &(Version, Approval)| known.by.is_some() && covers(known);
+        if self.state() == PinState::Approved && self.approved.as_ref().is_some_and(is_known) {
             return Err(PinsError::Nothing("it is approved already"));
         }
         self.approved = Some((latest, approval));
@@ -230,5 +232,28 @@ mod tests {
         assert!(pin.revoke().is_err());
         pin.approve(b, approval()).unwrap();
         assert_eq!(pin.state(), PinState::Approved);
+    }
+
+    /// Defends: what a rule finds after an update can be accepted, and nothing is approved twice for nothing.
+    #[test]
+    fn what_is_found_later_is_approved_anew() {
+        let mut pin = observe(None, &seen("a", true), at(0)).unwrap().pin;
+        let a = seen("a", true).fingerprint.digest;
+        let accepting = |rules: &[&str]| {
+            let accepted: Vec<Arc<str>> = rules.iter().map(|rule| Arc::from(*rule)).collect();
+            Approval { accepted: accepted.into(), ..approval() }
+        };
+        for (rules, is_new) in [
+            (&[][..], true),
+            (&[], false),
+            (&["x"], true),
+            (&["x"], false),
+            (&["x", "y"], true),
+            (&["y"], false),
+            (&["z"], true),
+        ] {
+            assert_eq!(pin.approve(a, accepting(rules)).is_ok(), is_new, "{rules:?}");
+        }
+        assert_eq!(pin.approved.unwrap().1.accepted, accepting(&["z"]).accepted);
     }
 }

@@ -97,23 +97,20 @@ fn approve_one(store: &Store, pins: &SqlitePins, pin: &Pin, person: &Person, yes
     let Some(latest) = pin.latest() else {
         return Err(Failure::failed(format!("{}: nothing was seen of it yet", title(pin))));
     };
+    let threats = thoth_proxy::scan_definition(pin.key.kind, &latest.fingerprint);
+    let by = approval(person, threats.iter().map(|threat| threat.rule.clone()).collect());
+    // Nobody is asked about what would be refused then.
+    pin.clone().approve(latest.fingerprint.digest, by.clone()).map_err(|error| failed(&error))?;
     if pin.approved.is_some() && pin.candidate.is_some() {
         diff::print(pin, true)?;
+        show::findings(&threats)?;
     } else {
         show::print(pin)?;
-    }
-    let threats = thoth_proxy::scan_definition(pin.key.kind, &latest.fingerprint);
-    if pin.approved.is_some() && pin.candidate.is_some() {
-        for threat in &threats {
-            let text = format!("{}: {} ({})", threat.severity, threat.message, threat.rule);
-            line(styled(BAD, format_args!("  ! {}", thoth_shell::terminal::harmless_text(&text))))?;
-        }
     }
     if !yes && person.channel == Channel::Terminal && !agrees("Approve?")? {
         return Err(Failure::failed(format!("{} was not approved", title(pin))));
     }
     let open = open(store, pins, pin)?;
-    let by = approval(person, threats.into_iter().map(|threat| threat.rule).collect());
     let approved = open.desk.approve(&caller(pin)?, &pin.key, latest.fingerprint.digest, &by);
     open.close();
     approved.map_err(|error| failed(&error))?;

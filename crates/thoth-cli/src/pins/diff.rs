@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use similar::{ChangeTag, TextDiff};
 use thoth_scan::fingerprint::{FieldChange, FieldText};
 use thoth_store::Pin;
+use thoth_types::PinState;
 
 use crate::approvals::times::clock;
 use crate::approvals::{USUAL_WIDTH, width};
@@ -15,7 +16,7 @@ use thoth_shell::cells::{cell, oddities, wrapped};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, line, styled};
 
-use super::chosen::{Chosen, needs_a_look, store, title};
+use super::chosen::{Chosen, store, title};
 use super::json::{changes, print_json};
 
 /// What is shown of one field without `--full`, in bytes of each side.
@@ -41,7 +42,7 @@ pub(crate) struct DiffArgs {
 
 pub(crate) fn run(arguments: &DiffArgs) -> Outcome {
     let (_, pins) = store()?;
-    let pins = arguments.chosen.find(&pins, needs_a_look)?;
+    let pins = arguments.chosen.find(&pins, |pin| pin.state() != PinState::Approved)?;
     if arguments.json {
         return print_json(&pins);
     }

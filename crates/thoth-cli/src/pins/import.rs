@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use thoth_scan::fingerprint;
-use thoth_store::{Pin, PinKey, Version};
-use thoth_types::Channel;
+use thoth_store::{Approval, Pin, PinKey, Version};
 use thoth_types::json::{Limits, Tape};
+use thoth_types::{Channel, Threat};
 
 use crate::approvals::person::Person;
 use thoth_shell::exit::{Failure, Outcome};
@@ -17,6 +17,7 @@ use super::answer::{OpenPins, caller};
 use super::chosen::{failed, store, title};
 use super::export::{Exported, ExportedPin, FORMAT};
 use super::person::{Needs, approval, may_approve};
+use super::show;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 256 << 20;
@@ -24,7 +25,8 @@ const MAX_BYTES: u64 = 256 << 20;
 /// `thoth pins import`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is pinned here already stays as it is. A definition of the file that a server does not show counts as changed.
+What is found in the definitions is shown, and accepted with them. What is pinned here already stays as it is. A definition
+of the file that a server does not show counts as changed.
 
 Example:
   thoth pins import pins.json")]
@@ -52,13 +54,17 @@ pub(crate) fn run(arguments: &ImportArgs) -> Outcome {
         return Err(unread(&"it is no file of pins, or of a newer version"));
     }
     let by = approval(&person, Vec::new());
-    let pins = file.pins.iter().map(|one| pin(one, &by)).collect::<Result<Vec<Pin>, _>>();
-    let pins = pins.map_err(|error| unread(&error))?;
+    let pins = file.pins.iter().map(|one| pin(one, &by)).collect::<Result<Vec<_>, _>>();
+    let (pins, found): (Vec<Pin>, Vec<Vec<Threat>>) = pins.map_err(|error| unread(&error))?.into_iter().unzip();
     let Some(first) = pins.first() else {
         line("the file has no pins")?;
         return Ok(ExitCode::SUCCESS);
     };
     line(format_args!("{} definitions from `{shown}`", pins.len()))?;
+    for (pin, threats) in pins.iter().zip(&found).filter(|(_, threats)| !threats.is_empty()) {
+        line(title(pin))?;
+        show::findings(threats)?;
+    }
     if !arguments.yes && person.channel == Channel::Terminal && !agrees("Approve?")? {
         return Err(Failure::failed("nothing was imported"));
     }
@@ -83,8 +89,9 @@ pub(crate) fn run(arguments: &ImportArgs) -> Outcome {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// A pin of the file, with digests of our own.
-fn pin(one: &ExportedPin, by: &thoth_store::Approval) -> Result<Pin, String> {
+/// A pin of the file, with digests of our own, and what is found in it here, which is accepted with it. What the other
+/// installation has accepted says nothing about the rules of this one.
+fn pin(one: &ExportedPin, by: &Approval) -> Result<(Pin, Vec<Threat>), String> {
     let place = |error: &dyn std::fmt::Display| format!("{} `{}`: {error}", one.kind, one.name.escape_debug());
     let kind = one.kind.parse().map_err(|error| place(&format!("{error}")))?;
     let server = one.server.parse().map_err(|error| place(&format!("{error}")))?;
@@ -98,12 +105,15 @@ fn pin(one: &ExportedPin, by: &thoth_store::Approval) -> Result<Pin, String> {
     if fingerprint.digest.to_string() != one.digest {
         return Err(place(&"its digest is not that of its definition"));
     }
+    let found = thoth_proxy::scan_definition(kind, &fingerprint);
+    let accepted = found.iter().map(|threat| threat.rule.clone()).collect();
     let version = Version { fingerprint, seen_at: by.at };
-    Ok(Pin {
+    let pin = Pin {
         key: PinKey { server, kind, name: one.name.as_str().into() },
         first_seen: by.at,
-        approved: Some((version, by.clone())),
+        approved: Some((version, Approval { accepted, ..by.clone() })),
         candidate: None,
         revoked: false,
-    })
+    };
+    Ok((pin, found))
 }

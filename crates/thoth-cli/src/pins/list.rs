@@ -1,5 +1,6 @@
 //! `thoth pins list`: what is pinned.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::str::FromStr as _;
 
@@ -15,7 +16,7 @@ use thoth_shell::cells::{cell, columns, cut, oddities};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, line, styled};
 
-use super::chosen::{failed, needs_a_look, store};
+use super::chosen::{failed, needs_a_look, store, unaccepted};
 use super::json::{changes, print_json};
 
 /// The widest cell of a name.
@@ -36,7 +37,7 @@ pub(crate) struct ListArgs {
     /// Only those of this server
     #[arg(long, value_name = "NAME")]
     server: Option<String>,
-    /// Only those that are not approved as they are
+    /// Only those that are not approved as they are, with what is found in them
     #[arg(long)]
     changed: bool,
     /// Print one JSON object
@@ -54,7 +55,7 @@ pub(crate) fn run(arguments: &ListArgs) -> Outcome {
     let mut pins = pins.list(server.as_ref()).map_err(|error| failed(&error))?;
     pins.retain(|pin| !arguments.changed || needs_a_look(pin));
     // What needs a look comes first; the order of the rest is that of their names.
-    pins.sort_by_key(|pin| !needs_a_look(pin));
+    pins.sort_by_cached_key(|pin| !needs_a_look(pin));
     if arguments.json {
         return print_json(&pins);
     }
@@ -122,11 +123,15 @@ fn cells(pin: &Pin, now: Timestamp) -> [String; CELLS] {
     ]
 }
 
-/// Who approved it, or what changed.
+/// What changed, what is found in it that nobody accepted, or who approved it.
 fn remark(pin: &Pin, now: Timestamp) -> String {
     let changed: Vec<String> = changes(pin).iter().map(|change| cell(&change.field, WIDEST)).collect();
     if !changed.is_empty() {
         return format!("changed: {}", changed.join(", "));
+    }
+    let found: BTreeSet<_> = unaccepted(pin).iter().map(|threat| cell(&threat.rule, WIDEST)).collect();
+    if !found.is_empty() {
+        return format!("found since: {}", found.into_iter().collect::<Vec<_>>().join(", "));
     }
     match &pin.approved {
         None => "nobody yet".to_owned(),

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 use thoth_scan::fingerprint::{FieldText, diff};
 use thoth_store::{Pin, Version};
-use thoth_types::Severity;
+use thoth_types::{Severity, Threat};
 
 use crate::approvals::times::clock;
 use crate::approvals::{USUAL_WIDTH, width};
@@ -69,18 +69,8 @@ pub(crate) fn print(pin: &Pin) -> Result<(), Failure> {
 
 /// Prints what a scanner finds in a definition, and all of its fields.
 pub(crate) fn definition(pin: &Pin, version: &Version) -> Result<(), Failure> {
-    let room = width().unwrap_or(USUAL_WIDTH).saturating_sub(6).max(20);
-    for threat in thoth_proxy::scan_definition(pin.key.kind, &version.fingerprint) {
-        let style = if threat.severity == Severity::Critical { BAD } else { CARE };
-        let mut lines = wrapped(&format!("{}: {}", threat.severity, threat.message), room);
-        // A rule's id is for copying: it stands on one line.
-        let rule = format!("({})", cell(&threat.rule, room.saturating_sub(2)));
-        match lines.last_mut() {
-            Some(last) if columns(last) + 1 + columns(&rule) <= room => *last = format!("{last} {rule}"),
-            _ => lines.push(rule),
-        }
-        lines.into_iter().try_for_each(|text| line(styled(style, format_args!("  ! {text}"))))?;
-    }
+    let room = room();
+    findings(&thoth_proxy::scan_definition(pin.key.kind, &version.fingerprint))?;
     for field in diff(None, &version.fingerprint) {
         line(styled(DIM, format_args!("  {}", cell(&field.field, 64))))?;
         let Some(FieldText::Text(text) | FieldText::Json(text)) = field.new else { continue };
@@ -90,6 +80,27 @@ pub(crate) fn definition(pin: &Pin, version: &Version) -> Result<(), Failure> {
         for part in text.lines().flat_map(|part| wrapped(part, room)) {
             line(format_args!("    │ {part}"))?;
         }
+    }
+    Ok(())
+}
+
+fn room() -> usize {
+    width().unwrap_or(USUAL_WIDTH).saturating_sub(6).max(20)
+}
+
+/// Prints what a scanner finds in a definition.
+pub(crate) fn findings(threats: &[Threat]) -> Result<(), Failure> {
+    let room = room();
+    for threat in threats {
+        let style = if threat.severity == Severity::Critical { BAD } else { CARE };
+        let mut lines = wrapped(&format!("{}: {}", threat.severity, threat.message), room);
+        // A rule's id is for copying: it stands on one line.
+        let rule = format!("({})", cell(&threat.rule, room.saturating_sub(2)));
+        match lines.last_mut() {
+            Some(last) if columns(last) + 1 + columns(&rule) <= room => *last = format!("{last} {rule}"),
+            _ => lines.push(rule),
+        }
+        lines.into_iter().try_for_each(|text| line(styled(style, format_args!("  ! {text}"))))?;
     }
     Ok(())
 }
