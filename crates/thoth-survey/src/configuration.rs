@@ -198,7 +198,7 @@ fn secret_flags(words: &[String]) -> Vec<String> {
 }
 
 /// Whether a name with this value holds a secret that stands here.
-fn is_secret(name: &str, value: &str) -> bool {
+pub(crate) fn is_secret(name: &str, value: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let words = || lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let last_is_other = words().next_back().is_some_and(|word| OTHER_WORDS.contains(&word));

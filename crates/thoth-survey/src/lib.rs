@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod configuration;
+pub mod described;
 mod expand;
 pub mod findings;
 pub mod fingerprints;

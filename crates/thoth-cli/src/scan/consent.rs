@@ -4,16 +4,17 @@
 use std::io::IsTerminal as _;
 
 use thoth_survey::Collected;
+use thoth_survey::described;
 use thoth_survey::missed::Missed;
-use thoth_survey::visits::{Job, Way};
-use thoth_types::display::{harmless, name, quoted};
+use thoth_survey::visits::Job;
+use thoth_types::display::{harmless, name};
 
 use crate::approvals::width;
-use thoth_shell::cells::cut;
+use thoth_shell::cells::broken;
 use thoth_shell::exit::Failure;
 use thoth_shell::terminal::agrees;
 
-/// How wide a command is shown where nothing limits the line.
+/// How wide a line is where nothing limits it.
 const WIDTH: usize = 160;
 
 /// The jobs that may be done: all with `yes`, or those that a person at a terminal agrees to; the others are noted.
@@ -42,17 +43,10 @@ fn ask(jobs: &[Job]) -> Result<bool, Failure> {
     let mut text = "These will be started or connected to, to ask what they offer:\n".to_owned();
     for job in jobs {
         text.push_str(&format!("  {} ({})\n", name(&job.server), harmless(&job.origin.shown())));
-        text.push_str(&format!("    {}\n", cut(&shown(&job.way), width)));
+        // Broken rather than cut: what does not fit would run all the same.
+        for part in described::lines(&job.way).iter().flat_map(|line| broken(line, width)) {
+            text.push_str(&format!("    {part}\n"));
+        }
     }
     agrees(format_args!("{text}Go on?"))
-}
-
-fn shown(way: &Way) -> String {
-    match way {
-        Way::Command { command, .. } => {
-            let words = command.iter().map(|word| word.to_string_lossy());
-            words.map(|word| name(&word).into_owned()).collect::<Vec<_>>().join(" ")
-        }
-        Way::Address { url, .. } => quoted(url),
-    }
 }
