@@ -14,7 +14,7 @@ use crate::scan::target::TargetArgs;
 use crate::scan::{CHANGED, PARTIAL};
 use thoth_shell::cells::{cell, columns};
 use thoth_shell::exit::{Failure, Outcome, finish};
-use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, styled};
+use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, json_line, line, note, styled};
 
 /// The widest cell of a name.
 const WIDEST: usize = 48;
@@ -36,7 +36,7 @@ pub(crate) struct FingerprintArgs {
     /// Compare with what an earlier --output or --json has, and say what changed
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Write the JSON into a file, too
+    /// Write the JSON into a file, too; one that is there is kept where not everything could be read
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Print one JSON object
@@ -54,19 +54,21 @@ fn fingerprint(arguments: &FingerprintArgs) -> Outcome {
     let Collected { catalogues, mut missed, .. } = arguments.target.collect()?;
     let servers = fingerprints::servers(&catalogues, &mut missed);
     let changes = baseline.as_ref().map(|before| {
-        // What was not read this time is not gone.
-        let is_known = |server: &str| servers.iter().any(|one| one.server == server);
-        let is_missed = |server: &str| !is_known(server) && missed.iter().any(|one| one.server == server);
-        let is_wanted = |server: &str| {
-            arguments.target.server.is_empty() || arguments.target.server.iter().any(|one| one == server)
-        };
-        let mut changes = fingerprints::compare(before, &servers);
-        changes.retain(|change| is_wanted(change.server) && !is_missed(change.server));
+        let wanted = &arguments.target.server;
+        let mut changes = fingerprints::compare(before, &servers, &missed);
+        changes.retain(|change| wanted.is_empty() || wanted.iter().any(|one| one == change.server));
         changes
     });
+    let is_partial = missed.iter().any(|missed| !missed.wanted);
     let mut whole = fingerprints::to_json(&servers, &missed);
-    if let Some(path) = &arguments.output {
-        write(path, &whole.to_string())?;
+    match &arguments.output {
+        // The next comparison would be with less than the last one.
+        Some(path) if is_partial && path.exists() => {
+            let shown = harmless_text(&path.display().to_string());
+            note(format_args!("`{shown}` was not replaced: not everything could be read"));
+        }
+        Some(path) => write(path, &whole.to_string())?,
+        None => {}
     }
     if arguments.json {
         if let (Some(members), Some(changes)) = (whole.as_object_mut(), &changes) {
@@ -80,7 +82,7 @@ fn fingerprint(arguments: &FingerprintArgs) -> Outcome {
         }
         print_missed(&missed)?;
     }
-    Ok(if missed.iter().any(|missed| !missed.wanted) {
+    Ok(if is_partial {
         ExitCode::from(PARTIAL)
     } else if changes.is_some_and(|changes| !changes.is_empty()) {
         ExitCode::from(CHANGED)

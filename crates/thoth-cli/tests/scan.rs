@@ -498,6 +498,26 @@ fn configurations_are_checked() {
     "#);
 }
 
+/// Defends: what could not be read today is not told as removed, and takes nothing out of a baseline.
+#[test]
+fn what_was_not_read_is_not_removed() {
+    let world = World::new();
+    let fingerprint = |words: &[&str]| {
+        let all = ["fingerprint", ".mcp.json", "--yes", "--timeout", "60", "--output", "before.json"];
+        world.thoth(&[&all, words].concat())
+    };
+    world.project("honest");
+    assert_eq!(fingerprint(&[]).code, 0);
+    let before = fs::read(world.path("before.json")).unwrap();
+    // Its list of tools has no end, so that it cannot be had.
+    world.project("circle");
+    let answer = fingerprint(&["--baseline", "before.json"]);
+    assert!(answer.code == 2 && answer.stdout.contains("Not read:"), "{}", answer.stdout);
+    assert!(!answer.stdout.contains("removed"), "{}", answer.stdout);
+    assert!(answer.stderr.contains("was not replaced"), "{}", answer.stderr);
+    assert_eq!(fs::read(world.path("before.json")).unwrap(), before);
+}
+
 /// Defends: a fingerprint changes with what a definition says and with nothing else, and the changed fields are named.
 #[test]
 fn fingerprints_tell_what_changed() {

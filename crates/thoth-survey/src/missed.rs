@@ -1,6 +1,7 @@
 //! What could not be scanned, and why.
 
 use serde_json::{Value, json};
+use thoth_types::ItemKind;
 use thoth_types::display::{harmless, name};
 
 use crate::catalogue::Origin;
@@ -20,13 +21,15 @@ pub struct Missed {
     pub hint: Option<String>,
     /// Whether somebody wanted it so, such as with `--static-only`.
     pub wanted: bool,
+    /// Of what the list is that was not had, where it is no more than that.
+    pub list: Option<ItemKind>,
 }
 
 impl Missed {
     /// Something that was not scanned.
     #[must_use]
     pub fn new(server: &str, origin: Origin, code: &'static str, message: String) -> Self {
-        Self { server: server.to_owned(), origin, code, message, hint: None, wanted: false }
+        Self { server: server.to_owned(), origin, code, message, hint: None, wanted: false, list: None }
     }
 
     /// The same with what to do.

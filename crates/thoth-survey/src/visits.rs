@@ -12,7 +12,7 @@ use thoth_api::TlsSettings;
 use thoth_proxy::{StdioVisit, Visit, VisitError, visit_command};
 
 use crate::Collected;
-use crate::catalogue::{Catalogue, Origin};
+use crate::catalogue::{Catalogue, LISTS, Origin};
 use crate::http;
 use crate::missed::Missed;
 
@@ -115,7 +115,9 @@ fn visit(way: &Way, limit: Duration, tls: &TlsSettings) -> Result<Visit, VisitEr
 fn take(job: &Job, visit: &Visit, collected: &mut Collected) {
     for gap in &visit.gaps {
         let message = format!("its {} could not be had: {}", gap.list, gap.problem);
-        collected.missed.push(Missed::new(&job.server, job.origin.clone(), "list_failed", message));
+        let list = LISTS.iter().find(|(list, _)| *list == gap.list).map(|(_, kind)| *kind);
+        let missed = Missed::new(&job.server, job.origin.clone(), "list_failed", message);
+        collected.missed.push(Missed { list, ..missed });
     }
     let document = visit.document.clone();
     collected.catalogues.push(Catalogue::of_answers(job.server.clone(), job.origin.clone(), document));

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use thoth_types::display::harmless;
 
 use super::{FORMAT, ServerPrint};
+use crate::catalogue::Origin;
+use crate::missed::Missed;
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 256 << 20;
@@ -23,6 +25,8 @@ pub struct Baseline {
 #[derive(Debug, Deserialize)]
 struct BaselineServer {
     server: String,
+    #[serde(default)]
+    origin: String,
     items: Vec<BaselineItem>,
 }
 
@@ -114,51 +118,81 @@ pub fn read_baseline(path: &Path) -> Result<Baseline, BaselineError> {
     Ok(baseline)
 }
 
-/// Names an item: server, kind, name, and which one of those that share them.
-type Key<'a> = (&'a str, &'a str, &'a str, usize);
-/// Its digest, and those of its fields.
-type Digests<'a> = (String, Vec<(&'a str, String)>);
+/// Names what is compared: server, kind, name.
+type Key<'a> = (&'a str, &'a str, &'a str);
 
-/// What differs, in the order of servers, kinds and names.
-pub fn compare<'a>(before: &'a Baseline, now: &'a [ServerPrint]) -> Vec<Change<'a>> {
-    let mut old: BTreeMap<Key<'a>, Digests<'a>> = BTreeMap::new();
-    for server in &before.servers {
-        for item in &server.items {
-            let fields = item.fields.iter().map(|field| (&*field.field, field.digest.clone()));
-            insert(&mut old, (&server.server, &item.kind, &item.name), (item.digest.clone(), fields.collect()));
-        }
-    }
-    let mut new: BTreeMap<Key<'a>, Digests<'a>> = BTreeMap::new();
-    for server in now {
-        for item in &server.items {
-            let fields = item.print.fields.iter().map(|field| (&*field.field, field.digest.to_string()));
-            let digests = (item.print.digest.to_string(), fields.collect());
-            insert(&mut new, (&server.server, item.kind.as_str(), &item.name), digests);
-        }
-    }
-    let keys: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
-    let changes = keys.into_iter().filter_map(|key| {
-        let what = match (old.get(&key), new.get(&key)) {
-            (Some((old, _)), Some((new, _))) if old == new => return None,
-            (Some((_, old)), Some((_, new))) => What::Changed { fields: differing(old, new) },
-            (None, _) => What::Added,
-            (_, None) => What::Removed,
-        };
-        let (server, kind, name, _) = key;
-        Some(Change { server, kind, name, what })
-    });
-    changes.collect()
+/// What goes by one name, before and now: several things where servers of one name offer them, or one lists it twice.
+#[derive(Default)]
+struct Namesakes<'a> {
+    old: Vec<Digests<'a>>,
+    new: Vec<Digests<'a>>,
+    /// Some of what went by the name may be there and was not read.
+    unread: bool,
 }
 
-fn insert<'a>(
-    map: &mut BTreeMap<Key<'a>, Digests<'a>>,
-    (server, kind, name): (&'a str, &'a str, &'a str),
-    digests: Digests<'a>,
-) {
-    let from = (server, kind, name, 0);
-    let to = (server, kind, name, usize::MAX);
-    let next = map.range(from..to).next_back().map_or(0, |((.., last), _)| last + 1);
-    map.insert((server, kind, name, next), digests);
+/// The digest of a definition, and those of its fields.
+#[derive(PartialEq, Eq)]
+struct Digests<'a> {
+    whole: String,
+    fields: Vec<(&'a str, String)>,
+}
+
+/// What differs, in the order of servers, kinds and names. What could not be read is not gone, nor is it what another server
+/// of its name offers.
+pub fn compare<'a>(before: &'a Baseline, now: &'a [ServerPrint], missed: &[Missed]) -> Vec<Change<'a>> {
+    let mut all: BTreeMap<Key<'a>, Namesakes<'a>> = BTreeMap::new();
+    for server in &before.servers {
+        for item in &server.items {
+            let fields = item.fields.iter().map(|field| (&*field.field, field.digest.clone())).collect();
+            let namesakes = all.entry((&server.server, &item.kind, &item.name)).or_default();
+            namesakes.old.push(Digests { whole: item.digest.clone(), fields });
+            namesakes.unread |= missed.iter().any(|one| is_of(one, server, &item.kind));
+        }
+    }
+    for server in now {
+        for item in &server.items {
+            let fields = item.print.fields.iter().map(|field| (&*field.field, field.digest.to_string())).collect();
+            let namesakes = all.entry((&server.server, item.kind.as_str(), &item.name)).or_default();
+            namesakes.new.push(Digests { whole: item.print.digest.to_string(), fields });
+        }
+    }
+    all.into_iter().flat_map(|(key, namesakes)| namesakes.changes(key)).collect()
+}
+
+/// Whether what was missed can be why a thing of a server is not there: the server itself, one of its lists, or the file in
+/// which it was found.
+fn is_of(missed: &Missed, server: &BaselineServer, kind: &str) -> bool {
+    let origin = missed.origin.shown();
+    let in_file = || server.origin.strip_prefix(&*origin).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+    match missed.list {
+        Some(list) => missed.server == server.server && list.as_str() == kind,
+        None => missed.server == server.server || (matches!(missed.origin, Origin::File(_)) && in_file()),
+    }
+}
+
+impl<'a> Namesakes<'a> {
+    fn changes(self, (server, kind, name): Key<'a>) -> Vec<Change<'a>> {
+        let Self { mut old, mut new, unread } = self;
+        if unread {
+            // Nobody can tell which of them is missing, so that those that are the same are taken for the same.
+            new.retain(|one| {
+                let at = old.iter().position(|other| other == one);
+                at.map(|at| old.swap_remove(at)).is_none()
+            });
+        }
+        let mut changes = Vec::new();
+        for at in 0..old.len().max(new.len()) {
+            let what = match (old.get(at), new.get(at)) {
+                (Some(old), Some(new)) if old == new => continue,
+                (Some(old), Some(new)) => What::Changed { fields: differing(&old.fields, &new.fields) },
+                (None, _) => What::Added,
+                (_, None) if unread => continue,
+                (_, None) => What::Removed,
+            };
+            changes.push(Change { server, kind, name, what });
+        }
+        changes
+    }
 }
 
 /// The fields of which the digests differ, or that only one has.
@@ -171,4 +205,56 @@ fn differing<'a>(old: &[(&'a str, String)], new: &[(&'a str, String)]) -> Vec<&'
     fields.sort_unstable();
     fields.dedup();
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use thoth_scan::fingerprint::of_text;
+    use thoth_types::ItemKind;
+
+    use super::*;
+    use crate::fingerprints::ItemPrint;
+
+    fn entry(line: usize) -> Origin {
+        Origin::Entry { client: "cursor", path: "/c.json".into(), line }
+    }
+
+    fn server(name: &str, origin: Origin, tools: &[&str]) -> ServerPrint {
+        let tool = |text: &&str| ItemPrint { kind: ItemKind::Tool, name: "t".to_owned(), print: of_text("d", text) };
+        let items = tools.iter().map(tool).collect();
+        ServerPrint { server: name.to_owned(), origin, digest: String::new(), items }
+    }
+
+    fn missed(name: &str, origin: Origin, list: Option<ItemKind>) -> Missed {
+        Missed { list, ..Missed::new(name, origin, "x", String::new()) }
+    }
+
+    /// Defends: what was not read today is told neither as removed nor as changed, and everything else still is.
+    #[test]
+    fn what_was_not_read_is_not_gone() {
+        let before =
+            [server("a", entry(1), &["one"]), server("a", entry(9), &["two"]), server("b", entry(5), &["three"])];
+        let before: Baseline = serde_json::from_value(crate::fingerprints::to_json(&before, &[])).unwrap();
+        let b = || server("b", entry(5), &["three"]);
+        let without =
+            || vec![server("a", entry(1), &["one"]), server("a", entry(9), &["two"]), server("b", entry(5), &[])];
+        let list = |kind| missed("b", entry(5), Some(kind));
+        let file = |path: &str| missed("Cursor", Origin::File(path.into()), None);
+        let cases: [(Vec<ServerPrint>, Vec<Missed>, &[&str]); 9] = [
+            (without(), vec![], &["removed"]),
+            (without(), vec![list(ItemKind::Tool)], &[]),
+            (without(), vec![list(ItemKind::Prompt)], &["removed"]),
+            (vec![server("a", entry(9), &["two"]), b()], vec![missed("a", entry(1), None)], &[]),
+            (vec![server("a", entry(9), &["2"]), b()], vec![missed("a", entry(1), None)], &["changed"]),
+            (vec![server("a", entry(9), &["two"]), b()], vec![], &["changed", "removed"]),
+            (vec![], vec![file("/c.json")], &[]),
+            (vec![], vec![file("/c")], &["removed", "removed", "removed"]),
+            (vec![server("c", entry(2), &["x"])], vec![file("/c.json")], &["added"]),
+        ];
+        for (at, (now, missed, expected)) in cases.iter().enumerate() {
+            let changes = compare(&before, now, missed);
+            let words: Vec<Value> = changes.iter().map(|change| change.to_json()["change"].clone()).collect();
+            assert_eq!(words, *expected, "{at}");
+        }
+    }
 }
