@@ -294,6 +294,24 @@ fn files_with_definitions() {
         child.stdin.take().unwrap().write_all(content.to_string().as_bytes()).unwrap();
         assert_eq!(child.wait_with_output().unwrap().status.code(), Some(code), "{content}");
     }
+    // Wherever it stands, it is scanned, or is said not to have been.
+    for (content, code, found) in [
+        (json!({"tools": [good], "nextCursor": "2"}), 2, 0),
+        (json!({"result": {"tools": [bad], "nextCursor": ""}}), 2, 1),
+        (json!({"tools": [good], "nextCursor": null}), 0, 0),
+        (json!({"servers": {"evil": {"tools": [bad]}}, "prompts": []}), 1, 1),
+        (json!({"servers": {"evil": {"tools": [bad], "nextCursor": 2}}}), 2, 1),
+        (json!({"servers": {"evil": {"result": {"tools": [bad]}}}}), 1, 1),
+        (json!({"tools": [good], "result": {"tools": [bad]}}), 1, 1),
+        (json!({"result": {"tools": [good]}, "tools": [bad]}), 1, 1),
+        (json!({"result": {"servers": {"evil": [bad]}}, "servers": {"good": [good]}}), 1, 1),
+    ] {
+        world.write("tools.json", content.to_string());
+        let answer = world.thoth(&["scan", "--json", "--tools", "tools.json"]);
+        let report = answer.json();
+        assert_eq!((answer.code, &report["complete"]), (code, &json!(code != 2)), "{content} {report}");
+        assert_eq!(report["findings"].as_array().unwrap().is_empty(), found == 0, "{content} {report}");
+    }
     let mut seen = String::new();
     for content in [
         "",

@@ -16,8 +16,14 @@ const NAMELESS: &str = "tools";
 const SHAPES: &str = "give a `tools/list` result, an array of tools, or `{\"servers\": {\"NAME\": {\"tools\": […]}}}`; client \
                       configurations go without --tools";
 
+/// What a file has, and what of it goes on elsewhere.
+pub type Found = (Vec<Catalogue>, Vec<Missed>);
+
 /// The servers of a file; `-` is standard input.
-pub fn read(path: &Path) -> Result<Vec<Catalogue>, Box<Missed>> {
+///
+/// # Errors
+/// When it has none, or cannot be read.
+pub fn read(path: &Path) -> Result<Found, Box<Missed>> {
     let (origin, server) = if path.as_os_str() == "-" {
         (Origin::Stdin, NAMELESS.to_owned())
     } else {
@@ -38,7 +44,7 @@ struct Problem {
     hint: &'static str,
 }
 
-fn read_as(path: &Path, server: &str, origin: &Origin) -> Result<Vec<Catalogue>, Problem> {
+fn read_as(path: &Path, server: &str, origin: &Origin) -> Result<Found, Problem> {
     let problem = |code, message, hint| Problem { code, message, hint };
     let bytes =
         bytes(path, origin).map_err(|error| problem("unreadable", format!("it cannot be read: {error}"), ""))?;
@@ -53,7 +59,9 @@ fn read_as(path: &Path, server: &str, origin: &Origin) -> Result<Vec<Catalogue>,
         let message = format!("it is not acceptable JSON: {} at line {line}, column {column}", error.code);
         problem("invalid_json", message, "give the result of `tools/list` as the server sent it")
     })?;
-    servers(root, server, origin).map_err(|message| problem("not_tools", message, SHAPES))
+    let mut found = (Vec::new(), Vec::new());
+    let read = servers(root, server.to_owned(), origin, &mut found);
+    read.map(|()| found).map_err(|message| problem("not_tools", message, SHAPES))
 }
 
 fn bytes(path: &Path, origin: &Origin) -> std::io::Result<Vec<u8>> {
@@ -67,36 +75,49 @@ fn bytes(path: &Path, origin: &Origin) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn servers(root: Value<'_>, name: &str, origin: &Origin) -> Result<Vec<Catalogue>, String> {
+/// Adds all servers of a value, wherever it has them: nothing of it may count as scanned that was passed over.
+fn servers(value: Value<'_>, name: String, origin: &Origin, found: &mut Found) -> Result<(), String> {
+    if value.kind() == Kind::Array {
+        found.0.push(Catalogue::of_tools(name, origin.clone(), value));
+        return Ok(());
+    }
     // A whole answer, as it is logged.
-    let root = root.get("result").filter(|result| result.is_object()).unwrap_or(root);
-    let Some(servers) = root.get("servers").filter(|_| !has_list(root)) else {
-        return Ok(vec![server(root, name.to_owned(), origin)?]);
-    };
-    if !servers.is_object() {
+    let result = value.get("result").filter(|result| result.is_object());
+    let named = value.get("servers");
+    if has_list(value) || value.get("instructions").is_some() {
+        for (list, _) in LISTS {
+            if value.get(list).is_some_and(|value| value.kind() != Kind::Array) {
+                return Err(format!("`{list}` is not an array"));
+            }
+        }
+        found.1.extend(rest(value, &name, origin));
+        found.0.push(Catalogue::of_object(name.clone(), origin.clone(), value));
+    } else if result.is_none() && named.is_none() {
+        return Err("there are no tools in it".to_owned());
+    }
+    if let Some(result) = result {
+        servers(result, name, origin, found)?;
+    }
+    let Some(named) = named else { return Ok(()) };
+    if !named.is_object() {
         return Err("`servers` is not an object of servers by name".to_owned());
     }
-    servers
-        .members()
-        .map(|(key, value)| {
-            let name = key.as_str().unwrap_or_default().into_owned();
-            server(value, name.clone(), origin).map_err(|message| format!("server `{name}`: {message}"))
-        })
-        .collect()
+    for (key, value) in named.members() {
+        let name = key.as_str().unwrap_or_default().into_owned();
+        servers(value, name.clone(), origin, found).map_err(|message| format!("server `{name}`: {message}"))?;
+    }
+    Ok(())
 }
 
-fn server(value: Value<'_>, name: String, origin: &Origin) -> Result<Catalogue, String> {
-    match value.kind() {
-        Kind::Array => return Ok(Catalogue::of_tools(name, origin.clone(), value)),
-        Kind::Object if has_list(value) || value.get("instructions").is_some() => {}
-        _ => return Err("there are no tools in it".to_owned()),
-    }
-    for (list, _) in LISTS {
-        if value.get(list).is_some_and(|value| value.kind() != Kind::Array) {
-            return Err(format!("`{list}` is not an array"));
-        }
-    }
-    Ok(Catalogue::of_object(name, origin.clone(), value))
+/// What a page says that it is not the end of.
+fn rest(value: Value<'_>, name: &str, origin: &Origin) -> Option<Missed> {
+    value.get("nextCursor").filter(|cursor| cursor.kind() != Kind::Null)?;
+    let mut lists = LISTS.iter().filter(|(list, _)| value.get(list).is_some());
+    let (list, others) = (lists.next(), lists.next());
+    let message = "it is one page of a list: its `nextCursor` names the next, which is not there".to_owned();
+    let missed = Missed::new(name, origin.clone(), "list_failed", message)
+        .hint("put all pages into one list, without `nextCursor`");
+    Some(Missed { list: list.filter(|_| others.is_none()).map(|(_, kind)| *kind), ..missed })
 }
 
 fn has_list(value: Value<'_>) -> bool {

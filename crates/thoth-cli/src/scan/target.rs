@@ -68,7 +68,10 @@ impl TargetArgs {
         }
         for path in &self.tools {
             match tools_file::read(path) {
-                Ok(found) => collected.catalogues.extend(found),
+                Ok((found, rest)) => {
+                    collected.catalogues.extend(found);
+                    collected.missed.extend(rest);
+                }
                 Err(missed) => collected.missed.push(*missed),
             }
         }
