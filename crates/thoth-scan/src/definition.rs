@@ -157,7 +157,14 @@ impl Scanner {
     /// Scans several servers, and how they relate.
     #[must_use]
     pub fn scan_set(&self, servers: &[Server<'_>]) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = servers.iter().flat_map(|server| self.scan_server(server)).collect();
+        self.scan_each(servers).into_iter().map(|(_, finding)| finding).collect()
+    }
+
+    /// Likewise, each finding with the place of its server among them: several may have one name.
+    #[must_use]
+    pub fn scan_each(&self, servers: &[Server<'_>]) -> Vec<(usize, Finding)> {
+        let own = |(at, server)| self.scan_server(server).into_iter().map(move |finding| (at, finding));
+        let mut findings: Vec<(usize, Finding)> = servers.iter().enumerate().flat_map(own).collect();
         findings.extend(registry::scan(self, servers));
         findings
     }
@@ -172,7 +179,7 @@ impl Scanner {
     /// How the tools of several servers relate, without what each definition says by itself.
     #[must_use]
     pub fn compare_servers(&self, servers: &[Server<'_>]) -> Vec<Finding> {
-        registry::scan(self, servers)
+        registry::scan(self, servers).into_iter().map(|(_, finding)| finding).collect()
     }
 
     /// Compares an approved definition of a tool with what the server sends now. Empty when both mean the same.

@@ -35,8 +35,8 @@ struct Tool {
     name_words: HashSet<String>,
 }
 
-/// Compares the tools of all servers with each other.
-pub(super) fn scan(scanner: &Scanner, servers: &[Server<'_>]) -> Vec<Finding> {
+/// Compares the tools of all servers with each other: what is found, and of which server.
+pub(super) fn scan(scanner: &Scanner, servers: &[Server<'_>]) -> Vec<(usize, Finding)> {
     let mut tools = Vec::new();
     for (index, server) in servers.iter().enumerate() {
         for tool in server.tools.iter().take(scanner.limits.max_items) {
@@ -56,9 +56,9 @@ pub(super) fn scan(scanner: &Scanner, servers: &[Server<'_>]) -> Vec<Finding> {
     findings
 }
 
-fn finish(scan: ItemScan<'_>, server: &Server<'_>) -> impl Iterator<Item = Finding> {
+fn finish(scan: ItemScan<'_>, at: usize, server: &Server<'_>) -> impl Iterator<Item = (usize, Finding)> {
     let name = server.name.to_owned();
-    scan.finish().into_iter().map(move |finding| Finding { server: Some(name.clone()), ..finding })
+    scan.finish().into_iter().map(move |finding| (at, Finding { server: Some(name.clone()), ..finding }))
 }
 
 /// Who may be taken for a tool: names that look alike, names that share their words, and descriptions of the same words.
@@ -150,7 +150,7 @@ impl Neighbours {
 }
 
 /// The same name or a look-alike, on another server.
-fn names(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<Finding> {
+fn names(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<(usize, Finding)> {
     let mut findings = Vec::new();
     let neighbours = Neighbours::of(tools, servers.len());
     let root = Path::root();
@@ -173,7 +173,7 @@ fn names(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<Findi
             let message = format!("may be like {} tools of other servers; {MOST_JUDGED} were compared", near.len());
             scan.detected(Detector::TooLarge, Some(Severity::Info), &path, message, Evidence::default());
         }
-        findings.extend(finish(scan, server));
+        findings.extend(finish(scan, tool.server, server));
     }
     findings
 }
@@ -232,7 +232,7 @@ fn digest(words: &HashSet<String>) -> u64 {
 }
 
 /// A description that names a tool of another server and says what to do about it.
-fn references(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<Finding> {
+fn references(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<(usize, Finding)> {
     let mut owners: HashMap<String, HashSet<usize>> = HashMap::new();
     for tool in tools.iter().filter(|tool| is_identifier(&tool.name)) {
         owners.entry(tool.name.to_lowercase()).or_default().insert(tool.server);
@@ -259,7 +259,7 @@ fn references(scanner: &Scanner, servers: &[Server<'_>], tools: &[Tool]) -> Vec<
             let evidence = Evidence::plain(around(&tool.description, found.range()));
             scan.detected_at(Detector::CrossServerReference, None, &path, found.range(), message, evidence);
         }
-        findings.extend(finish(scan, server));
+        findings.extend(finish(scan, tool.server, server));
     }
     findings
 }
