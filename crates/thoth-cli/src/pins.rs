@@ -4,6 +4,7 @@ mod answer;
 mod chosen;
 mod diff;
 mod export;
+mod found;
 mod import;
 mod json;
 mod list;

@@ -40,4 +40,4 @@ pub use pins::{MAX_DEFINITION_BYTES, MAX_PIN_BYTES_OF_SERVER, MAX_PINS_OF_SERVER
 pub use store::SqliteHolds;
 pub use thoth_gate::hold::{Hold, HoldState, VoteError, Why};
 pub use thoth_gate::pin::{Approval, Pin, Version, state_of};
-pub use thoth_gate::{Desk, Holds, HoldsError, PinDesk, PinKey, Pins, PinsError, Seen};
+pub use thoth_gate::{Desk, Holds, HoldsError, PinDesk, PinKey, Pins, PinsError, Seen, related};

@@ -25,7 +25,10 @@ const HOUSE: &[Row] = &[
     Row { name: "thoth-endpoint", may_import: &["thoth-types"] },
     Row { name: "thoth-scan", may_import: &["thoth-types", "thoth-text"] },
     Row { name: "thoth-inspect", may_import: &["thoth-types", "thoth-text"] },
-    Row { name: "thoth-gate", may_import: &["thoth-types", "thoth-policy", "thoth-audit", "thoth-inspect"] },
+    Row {
+        name: "thoth-gate",
+        may_import: &["thoth-types", "thoth-policy", "thoth-audit", "thoth-scan", "thoth-inspect"],
+    },
     Row { name: "thoth-api", may_import: &["thoth-types"] },
     Row {
         name: "thoth-proxy",

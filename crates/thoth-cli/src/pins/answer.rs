@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use thoth_audit::Ledger;
 use thoth_store::{Pin, PinDesk, SqlitePins};
-use thoth_types::{Caller, Channel, Mode, PinState, SessionId};
+use thoth_types::{Caller, Channel, Mode, PinState, SessionId, Threat};
 
 use crate::approvals::person::Person;
 use crate::approvals::store::Store;
@@ -15,6 +15,7 @@ use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, GOOD, agrees, line, note, styled};
 
 use super::chosen::{Chosen, failed, needs_a_look, store, title};
+use super::found::Found;
 use super::person::{Needs, approval, may_approve};
 use super::{diff, show};
 
@@ -60,7 +61,8 @@ pub(crate) fn approve(arguments: &ApproveArgs) -> Outcome {
     if chosen.is_empty() {
         line("everything of this server is as it was approved")?;
     }
-    each(&chosen, |pin| approve_one(&store, &pins, pin, &person, arguments.yes))
+    let found = Found::of(&pins, &chosen)?;
+    each(&chosen, |pin| approve_one((&store, &pins), pin, &found.threats(pin), &person, arguments.yes))
 }
 
 pub(crate) fn revoke(arguments: &RevokeArgs) -> Outcome {
@@ -93,19 +95,24 @@ fn each(pins: &[Pin], mut one: impl FnMut(&Pin) -> Result<(), Failure>) -> Outco
     latest.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-fn approve_one(store: &Store, pins: &SqlitePins, pin: &Pin, person: &Person, yes: bool) -> Result<(), Failure> {
+fn approve_one(
+    (store, pins): (&Store, &SqlitePins),
+    pin: &Pin,
+    threats: &[Threat],
+    person: &Person,
+    yes: bool,
+) -> Result<(), Failure> {
     let Some(latest) = pin.latest() else {
         return Err(Failure::failed(format!("{}: nothing was seen of it yet", title(pin))));
     };
-    let threats = thoth_proxy::scan_definition(pin.key.kind, &latest.fingerprint);
     let by = approval(person, threats.iter().map(|threat| threat.rule.clone()).collect());
     // Nobody is asked about what would be refused then.
     pin.clone().approve(latest.fingerprint.digest, by.clone()).map_err(|error| failed(&error))?;
     if pin.approved.is_some() && pin.candidate.is_some() {
         diff::print(pin, true)?;
-        show::findings(&threats)?;
+        show::findings(threats)?;
     } else {
-        show::print(pin)?;
+        show::print(pin, threats)?;
     }
     if !yes && person.channel == Channel::Terminal && !agrees("Approve?")? {
         return Err(Failure::failed(format!("{} was not approved", title(pin))));

@@ -15,6 +15,7 @@ use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, CARE, DIM, line, styled};
 
 use super::chosen::{Chosen, store, title};
+use super::found::Found;
 use super::json::print_json;
 
 /// `thoth pins show`
@@ -33,17 +34,18 @@ pub(crate) struct ShowArgs {
 }
 
 pub(crate) fn run(arguments: &ShowArgs) -> Outcome {
-    let (_, pins) = store()?;
-    let pins = arguments.chosen.find(&pins, |_| true)?;
+    let (_, store) = store()?;
+    let pins = arguments.chosen.find(&store, |_| true)?;
     if arguments.json {
         return print_json(&pins);
     }
-    pins.iter().try_for_each(print)?;
+    let found = Found::of(&store, &pins)?;
+    pins.iter().try_for_each(|pin| print(pin, &found.threats(pin)))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a pin and the definition that was seen last.
-pub(crate) fn print(pin: &Pin) -> Result<(), Failure> {
+/// Prints a pin, what is found in it, and the definition that was seen last.
+pub(crate) fn print(pin: &Pin, threats: &[Threat]) -> Result<(), Failure> {
     let state = pin.state();
     line(format_args!("{}  {}", styled(super::list::style(state), state), title(pin)))?;
     let now = Timestamp::now();
@@ -64,13 +66,13 @@ pub(crate) fn print(pin: &Pin) -> Result<(), Failure> {
     for (label, value) in rows {
         line(styled(DIM, format_args!("  {label:10}  {value}")))?;
     }
-    pin.latest().map_or(Ok(()), |latest| definition(pin, latest))
+    findings(threats)?;
+    pin.latest().map_or(Ok(()), definition)
 }
 
-/// Prints what a scanner finds in a definition, and all of its fields.
-pub(crate) fn definition(pin: &Pin, version: &Version) -> Result<(), Failure> {
+/// Prints all fields of a definition.
+fn definition(version: &Version) -> Result<(), Failure> {
     let room = room();
-    findings(&thoth_proxy::scan_definition(pin.key.kind, &version.fingerprint))?;
     for field in diff(None, &version.fingerprint) {
         line(styled(DIM, format_args!("  {}", cell(&field.field, 64))))?;
         let Some(FieldText::Text(text) | FieldText::Json(text)) = field.new else { continue };

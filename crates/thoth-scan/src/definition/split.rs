@@ -76,7 +76,10 @@ fn parts(scanner: &Scanner, tools: &[(String, String)]) -> Vec<Finding> {
     match (takes, carries) {
         (Some(takes), Some(carries)) if together > 1 && takes != carries => {
             let message = format!("is one part of a whole: `{takes}` takes what `{carries}` carries away");
-            report(scanner, takes, message, Evidence::plain(carries))
+            // Both are told: a list that comes in pages shows one of them before anybody knows the other.
+            let mut findings = report(scanner, takes, message.clone(), Evidence::plain(carries));
+            findings.extend(report(scanner, carries, message, Evidence::plain(takes)));
+            findings
         }
         _ => Vec::new(),
     }
