@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::ItemScan;
 use super::walk::Path;
-use crate::finding::{Evidence, bounded};
+use crate::finding::{Evidence, Item, bounded};
 use crate::role::Role;
 use crate::rules::Detector;
 use crate::threat::Severity;
@@ -22,7 +22,8 @@ pub(super) fn scan(scan: &mut ItemScan<'_>, path: &Path<'_>, role: Role, text: &
             AnomalyKind::LookAlikes => (Detector::HiddenLookAlikes, role.is_identifier().then_some(Severity::Critical)),
             AnomalyKind::HiddenComment => (Detector::HiddenComment, None),
             AnomalyKind::Padding => (Detector::HiddenPadding, None),
-            AnomalyKind::Truncated => (Detector::TooLarge, Some(Severity::Warning)),
+            // As wherever something is not read to its end: a message may carry a document, a definition has no reason to.
+            AnomalyKind::Truncated => (Detector::TooLarge, (scan.item == Item::Message).then_some(Severity::Warning)),
         };
         let mut message = format!("contains {}", anomaly.kind.as_str());
         if anomaly.count > 1 {
