@@ -290,6 +290,8 @@ pub struct OutcomeFields<'a> {
     pub action: Option<&'static str>,
     /// What was found in it, by class, and how often; nothing of what it is.
     pub classes: &'a [(&'a str, u64)],
+    /// Whether it was delivered without the note that it should have had, for want of a place.
+    pub note_left_out: bool,
 }
 
 /// A message that was refused.
@@ -395,6 +397,7 @@ impl Event<'_> {
                     outcome.classes.iter().map(|(class, count)| format!("{class}:{count}")).collect();
                 o.texts("resultFound", classes.iter().map(String::as_str), FIELDS, ELEMENT_CAP);
             }
+            o.optional("resultNote", outcome.note_left_out.then_some("no_place"), SHORT_CAP);
         }
         o.optional("retryOf", call.and_then(|c| c.retry_of), SHORT_CAP);
         if let Some(d) = decision {

@@ -139,6 +139,7 @@ fn write(parts: &Parts) -> Vec<u8> {
         content: Some(&content),
         action: Some("redact"),
         classes: &[("secrets", 2)],
+        note_left_out: true,
     };
     let hold = HoldFields {
         token_digest: text,

@@ -232,6 +232,7 @@ pub(crate) fn outcome(leaves: &mut Leaves, session: &Caller, ticket: &Ticket, ou
             content: None,
             action: outcome.found.map(|found| found.action.as_str()),
             classes: &classes,
+            note_left_out: outcome.found.is_some_and(|found| found.note_left_out),
         }),
         hold: None,
         pin: None,

@@ -27,6 +27,8 @@ pub struct ResultFound {
     pub redacted: Option<Vec<u8>>,
     /// What a model should know about it: what it must not obey, or why it gets nothing. Has nothing of the content.
     pub note: Option<String>,
+    /// Whether it was delivered without the note, because it has no place for one: for whoever delivers it to say.
+    pub note_left_out: bool,
 }
 
 impl Gate {
@@ -74,7 +76,13 @@ fn judge(
     let classes = counted(inspection);
     if let Some(why) = inspection.incomplete {
         let note = format!("it could not be inspected to the end ({})", why.as_str());
-        return ResultFound { action: InspectAction::Block, classes, redacted: None, note: Some(note) };
+        return ResultFound {
+            action: InspectAction::Block,
+            classes,
+            redacted: None,
+            note: Some(note),
+            note_left_out: false,
+        };
     }
     let strictest = inspection.detections.iter().map(|found| inspector.action(found)).max();
     let mut action = strictest.unwrap_or(InspectAction::Allow);
@@ -94,12 +102,18 @@ fn judge(
     if action >= InspectAction::Ask {
         let kinds = of(&|action| action >= InspectAction::Ask);
         let note = format!("the policy does not let it pass, because it holds {kinds}");
-        return ResultFound { action: InspectAction::Block, classes, redacted: None, note: Some(note) };
+        return ResultFound {
+            action: InspectAction::Block,
+            classes,
+            redacted: None,
+            note: Some(note),
+            note_left_out: false,
+        };
     }
     let annotate = inspection.detections.iter().any(|found| inspector.action(found) == InspectAction::Annotate);
     let note = annotate.then(|| of(&|action| action == InspectAction::Annotate));
     if action != InspectAction::Redact {
-        return ResultFound { action, classes, redacted: None, note };
+        return ResultFound { action, classes, redacted: None, note, note_left_out: false };
     }
     let definition = definition();
     let mut tape = Tape::new();
@@ -109,12 +123,14 @@ fn judge(
         .and_then(|tool| tool.get("outputSchema"));
     let own = Inspection { detections: shifted(&inspection.detections, result.span().start), incomplete: None };
     match redact(result.raw(), &own, schema) {
-        Ok(redaction) => ResultFound { action, classes, redacted: Some(redaction.document), note },
+        Ok(redaction) => {
+            ResultFound { action, classes, redacted: Some(redaction.document), note, note_left_out: false }
+        }
         Err(_) => {
             action = InspectAction::Block;
             let kinds = of(&|action| action == InspectAction::Redact);
             let note = format!("it holds {kinds}, which cannot be taken out of it so that its schema still holds");
-            ResultFound { action, classes, redacted: None, note: Some(note) }
+            ResultFound { action, classes, redacted: None, note: Some(note), note_left_out: false }
         }
     }
 }

@@ -179,8 +179,14 @@ pub struct Notification<'d> {
 }
 
 impl Notification<'_> {
+    /// The refusal of this notification, for a reason that may lie outside of it.
+    #[must_use]
+    pub fn refuse(&self, code: RefusalCode, offset: usize) -> Refusal {
+        Refusal { shape: RefusedShape::Notification, ..Refusal::new(code, offset, self.raw.len()) }
+    }
+
     pub(crate) fn refuse_fault(&self, fault: Fault) -> Refusal {
-        Refusal { shape: RefusedShape::Notification, ..Refusal::new(fault.code, fault.offset, self.raw.len()) }
+        self.refuse(fault.code, fault.offset)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the unit tests of this crate start from.
 
+pub(crate) mod pair;
+
 use std::str::FromStr;
 
 use thoth_audit::Leaves;

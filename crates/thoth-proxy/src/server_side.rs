@@ -4,8 +4,13 @@
 #[cfg(test)]
 mod listing_tests;
 mod listings;
+#[cfg(test)]
+mod question_tests;
 mod questions;
+#[cfg(test)]
+mod result_tests;
 mod results;
+mod tasks;
 
 use std::borrow::Cow;
 use std::sync::{Arc, MutexGuard};
@@ -14,7 +19,7 @@ use thoth_audit::EventType;
 use thoth_gate::{Gate, Incident, Outcome, Outcomes, ResultFound, SessionLabels, Ticket};
 use thoth_mcp::{
     CallResult, Decoder, Direction, Edit, Frame, Framed, IdKey, Message, Notification, Refusal, RefusalCode,
-    RefusedShape, Request, Response, ResultType, TaskState, apply,
+    RefusedShape, Request, Response, ResultType, apply,
 };
 use thoth_types::json::Limits;
 use thoth_types::{Caller, InspectAction};
@@ -208,7 +213,8 @@ impl Inspection<'_> {
                     Asked::Task { result: false, .. } => response.task_state().transpose().map(drop),
                     Asked::List(listing) => response.listing(*listing).transpose().map(drop),
                     Asked::Discover => response.instructions().transpose().map(drop),
-                    Asked::Content(_) | Asked::Other => Ok(()),
+                    Asked::Content(_) => response.input_requests().map(drop),
+                    Asked::Other => Ok(()),
                 }
             }
             Message::Request(request) => match state.from_server.get(&request.id.key()) {
@@ -238,7 +244,7 @@ impl Inspection<'_> {
                 open.cancelled = true;
             }
         } else if let Some(task) = notification.task_state().transpose()? {
-            self.task(&task, bytes);
+            self.task(&task, bytes, || notification.refuse(RefusalCode::Withheld, 0))?;
         } else if notification.method == "notifications/tools/list_changed" {
             self.session.lock().offers.list_changed();
         }
@@ -280,27 +286,29 @@ impl Inspection<'_> {
             }
             Asked::Call(Some(ticket)) => {
                 let view = response.call_result().transpose()?;
-                self.questions(response, view.as_ref().and_then(|view| view.input_requests))?;
-                let mut found = None;
+                let mut found = Ok(None);
                 state = self.unlocked(state, |own| found = own.call_answer(ticket.tool(), response, view.as_ref()));
-                self.called(&mut state, ticket, view.as_ref(), bytes, found.as_ref());
+                self.called(&mut state, ticket, view.as_ref(), bytes, found?.as_ref());
             }
-            Asked::Task { id: task, result } => {
-                if result {
-                    // The answer to `tasks/result` is the call's own.
-                    let view = response.call_result().transpose()?;
-                    // Asked again, it is inspected again.
-                    let ticket = state.end_task(&task);
-                    let tool = ticket.as_ref().map_or("", Ticket::tool);
-                    let mut found = None;
-                    state = self.unlocked(state, |own| found = own.call_answer(tool, response, view.as_ref()));
-                    if let Some(ticket) = &ticket {
-                        let outcome = outcome_of(view.as_ref(), bytes);
-                        let outcome = Outcome { task_id: Some(&task), found: found.as_ref(), ..outcome };
-                        self.outcomes.settle(self.caller, ticket, &outcome, clock::now());
-                    }
-                } else if let Some(task) = response.task_state().transpose()? {
-                    state = self.unlocked(state, |own| own.task(&task, bytes));
+            Asked::Task { id: task, result: true } => {
+                // The answer to `tasks/result` is the call's own. Asked again, it is inspected again.
+                let view = response.call_result().transpose()?;
+                let tool = state.tool_of_task(&task).unwrap_or_default();
+                let mut found = Ok(None);
+                state = self.unlocked(state, |own| found = own.call_answer(&tool, response, view.as_ref()));
+                let found = found?;
+                if let Some(ticket) = state.end_task(&task) {
+                    let outcome = outcome_of(view.as_ref(), bytes);
+                    let outcome = Outcome { task_id: Some(&task), found: found.as_ref(), ..outcome };
+                    self.outcomes.settle(self.caller, &ticket, &outcome, clock::now());
+                }
+            }
+            Asked::Task { result: false, .. } => {
+                if let Some(task) = response.task_state().transpose()? {
+                    let mut passes = Ok(());
+                    let refuse = || response.refuse(RefusalCode::Withheld, 0);
+                    state = self.unlocked(state, |own| passes = own.task(&task, bytes, refuse));
+                    passes?;
                 }
             }
             Asked::Content(method) => {
@@ -345,19 +353,6 @@ impl Inspection<'_> {
             }
             _ => {}
         }
-    }
-
-    /// A task extension's state may carry the outcome; a core task's does not, and its outcome is still asked for.
-    fn task(&mut self, task: &TaskState<'_>, bytes: usize) {
-        if task.result.is_none() && task.error.is_none() {
-            return;
-        }
-        let ticket = if task.status.is_final() { self.session.lock().end_task(&task.task_id) } else { None };
-        let found = self.task_answer(ticket.as_ref().map_or("", Ticket::tool), task);
-        let Some(ticket) = ticket else { return };
-        let kind = if task.error.is_some() { "error" } else { "result" };
-        let outcome = Outcome { kind, result_bytes: wide(bytes), task_id: Some(&task.task_id), found: found.as_ref() };
-        self.outcomes.settle(self.caller, &ticket, &outcome, clock::now());
     }
 
     /// A frame that two readers could read differently reaches nobody. If it can be told what it answered, the client

@@ -173,6 +173,11 @@ impl State {
         self.tasks.put(id.to_owned(), ticket);
     }
 
+    /// The tool whose call became this task.
+    pub(crate) fn tool_of_task(&self, id: &str) -> Option<String> {
+        self.tasks.entries.get(id).map(|ticket| ticket.tool().to_owned())
+    }
+
     pub(crate) fn end_task(&mut self, id: &str) -> Option<Ticket> {
         self.tasks.take(id)
     }

@@ -81,4 +81,13 @@ impl<'d> Response<'d> {
     pub fn call_result(&self) -> Option<Result<CallResult<'d>, Refusal>> {
         self.result().map(|result| CallResult::read(result).map_err(|fault| self.refuse_fault(fault)))
     }
+
+    /// What the server asks in an answer of any kind (revision 2026-07-28): an object, or nothing.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn input_requests(&self) -> Result<Option<Value<'d>>, Refusal> {
+        let Some(result) = self.result() else { return Ok(None) };
+        fields::object(result, "inputRequests", RefusalCode::BadResult).map_err(|fault| self.refuse_fault(fault))
+    }
 }

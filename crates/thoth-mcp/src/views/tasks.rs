@@ -80,8 +80,8 @@ pub struct TaskState<'d> {
     pub task_id: Cow<'d, str>,
     /// How far it is.
     pub status: TaskStatus<'d>,
-    /// Text for a person or a model.
-    pub status_message: Option<Cow<'d, str>>,
+    /// Text for a person or a model: a string.
+    pub status_message: Option<Value<'d>>,
     /// The result of the call (modern era): an object.
     pub result: Option<Value<'d>>,
     /// The error of the call (modern era): an object.
@@ -103,7 +103,10 @@ impl<'d> TaskState<'d> {
                 "cancelled" => TaskStatus::Cancelled,
                 _ => TaskStatus::Other(status),
             },
-            status_message: fields::string(object, "statusMessage", wrong)?,
+            status_message: match fields::string(object, "statusMessage", wrong)? {
+                Some(_) => object.get("statusMessage"),
+                None => None,
+            },
             result: fields::object(object, "result", wrong)?,
             error: fields::object(object, "error", wrong)?,
             input_requests: fields::object(object, "inputRequests", wrong)?,

@@ -1,6 +1,8 @@
 //! What the server puts to the user or to the host's model: elicitation and sampling, as requests of its own in the legacy
-//! era and inside of answers in the modern one. Nobody can be asked about a question, so that one that the policy does
-//! not let pass goes nowhere.
+//! era, and inside of answers and of what is told of tasks in the modern one. Nobody can be asked about a question, so that
+//! one that the policy does not let pass goes nowhere.
+
+use std::collections::HashSet;
 
 use thoth_audit::EventType;
 use thoth_mcp::{Refusal, RefusalCode, Request, Response};
@@ -16,6 +18,9 @@ use crate::scanning::scan_message;
 const MAX_TEXTS: usize = 4096;
 const MAX_BYTES: usize = 1 << 20;
 
+/// The most of neighbouring texts that is read as one, in bytes: half of what the scanner reads of one text.
+const MAX_ROW: usize = 64 * 1024;
+
 /// Methods whose parameters are read by a person or a model.
 const QUESTIONS: [&str; 2] = ["elicitation/create", "sampling/createMessage"];
 
@@ -30,17 +35,24 @@ impl Inspection<'_> {
         }
     }
 
-    /// Questions in the answer to a call.
-    pub(super) fn questions(&self, response: &Response<'_>, questions: Option<Value<'_>>) -> Result<(), Refusal> {
-        let Some(questions) = questions else { return Ok(()) };
-        let refused = |question: Value<'_>| {
-            let method = question.get("method").and_then(|method| method.as_str()).unwrap_or_default();
-            self.is_refused(&method, question)
-        };
-        if questions.members().any(|(_, question)| refused(question)) {
+    /// Questions in an answer: those that come in the place of a result, and those of an error that demands them
+    /// (revision 2025-11-25).
+    pub(super) fn questions(&self, response: &Response<'_>) -> Result<(), Refusal> {
+        let demanded = response.error().and_then(|error| error.get("data")?.get("elicitations"));
+        let asked = response.input_requests()?.or(demanded);
+        if asked.is_some_and(|asked| self.asks_wrongly(asked)) {
             return Err(response.refuse(RefusalCode::Withheld, 0));
         }
         Ok(())
+    }
+
+    /// Whether any of these questions may go nowhere.
+    pub(super) fn asks_wrongly(&self, questions: Value<'_>) -> bool {
+        let refused = |question: Value<'_>| {
+            let method = question.get("method").and_then(|method| method.as_str());
+            self.is_refused(method.as_deref().unwrap_or("elicitation/create"), question)
+        };
+        questions.members().map(|(_, question)| question).chain(questions.elements()).any(refused)
     }
 
     fn is_refused(&self, method: &str, question: Value<'_>) -> bool {
@@ -72,36 +84,79 @@ impl Inspection<'_> {
     }
 }
 
+/// What a question says, as far as it is read.
 #[derive(Default)]
 struct Texts {
     found: Vec<String>,
+    /// Names, each once: schemas repeat theirs.
+    names: HashSet<String>,
     bytes: usize,
     too_much: bool,
 }
 
 impl Texts {
-    /// Every text at any depth but those of images and the like. The depth is bounded by the parser.
+    /// Every text and name at any depth but the content of images and the like. The depth is bounded by the parser.
     fn gather(&mut self, value: Value<'_>) {
         match value.kind() {
-            Kind::String => {
-                let text = value.as_str().unwrap_or_default();
-                self.bytes += text.len();
-                if self.found.len() >= MAX_TEXTS || self.bytes > MAX_BYTES {
-                    self.too_much = true;
-                } else {
-                    self.found.push(text.into_owned());
-                }
+            Kind::String => self.text(value.as_str().unwrap_or_default().into_owned()),
+            Kind::Array => {
+                value.elements().for_each(|element| self.gather(element));
+                self.joined(value);
             }
-            Kind::Array => value.elements().for_each(|element| self.gather(element)),
             Kind::Object => {
                 let is_blob = value.get("mimeType").is_some();
                 for (key, member) in value.members() {
                     if !(is_blob && (key.is_str("data") || key.is_str("blob"))) {
+                        self.name(&key.as_str().unwrap_or_default());
                         self.gather(member);
                     }
                 }
             }
             _ => {}
+        }
+    }
+
+    fn text(&mut self, text: String) {
+        self.bytes += text.len();
+        if self.found.len() >= MAX_TEXTS || self.bytes > MAX_BYTES {
+            self.too_much = true;
+        } else {
+            self.found.push(text);
+        }
+    }
+
+    /// A name is shown to whoever answers, too.
+    fn name(&mut self, name: &str) {
+        if !self.names.contains(name) {
+            self.names.insert(name.to_owned());
+            self.text(name.to_owned());
+        }
+    }
+
+    /// Blocks of text that stand beside each other are read as one, too: so does a model. They were counted already.
+    fn joined(&mut self, blocks: Value<'_>) {
+        let mut row = String::new();
+        let mut count = 0;
+        for block in blocks.elements() {
+            let text = block.get("text").and_then(|text| text.as_str());
+            let fits = text.as_ref().is_some_and(|text| row.len() + text.len() < MAX_ROW);
+            if !fits {
+                self.row(&mut row, count);
+                count = 0;
+            }
+            if let Some(text) = text.filter(|text| text.len() < MAX_ROW) {
+                row.push_str(&text);
+                row.push('\n');
+                count += 1;
+            }
+        }
+        self.row(&mut row, count);
+    }
+
+    fn row(&mut self, row: &mut String, count: usize) {
+        let row = std::mem::take(row);
+        if count > 1 && !self.too_much {
+            self.found.push(row);
         }
     }
 }
