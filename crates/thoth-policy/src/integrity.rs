@@ -260,14 +260,14 @@ impl Policy {
         let tool = query.tool;
         let said = self.integrity_draft(query.server);
         let rules = said.rules();
-        if let Some(problem) = &known.problem
-            && rules.on_change > OnChange::Allow
-        {
+        // Whatever the policy allows, an approval may have been taken back, and that is refused under every policy.
+        if let Some(problem) = &known.problem {
             let detail = format!("it cannot be told whether `{tool}` is the tool that was approved: {problem}");
             let code = ReasonCode::IntegrityUnavailable;
-            findings.push(found(code, Approval::Block, true, RiskLevel::High, place(said.on_change.as_ref()), detail));
+            findings.push(found(code, Approval::Block, true, RiskLevel::High, None, detail));
         }
-        if known.problem.is_none() && (listed == Listed::No || (listed == Listed::Unknown && known.pin.is_none())) {
+        let never_listed = listed == Listed::Unknown && known.pin.is_none() && known.problem.is_none();
+        if listed == Listed::No || never_listed {
             let detail = match listed {
                 Listed::No => format!("the server lists other tools and not `{tool}`"),
                 _ => format!("the server has never listed `{tool}`"),
@@ -346,8 +346,7 @@ impl IntegrityRules {
             Some(PinState::Revoked) => true,
         };
         let by_threat = known.threat.as_ref().is_some_and(|threat| self.on(threat.severity) == Reaction::Block);
-        let by_problem = known.problem.is_some() && self.on_change > OnChange::Allow;
-        by_pin || by_threat || by_problem
+        by_pin || by_threat || known.problem.is_some()
     }
 
     /// Whether something is kept from the client that is used without asking the gate, under what is known of it: what
@@ -360,7 +359,7 @@ impl IntegrityRules {
             Some(PinState::Pending | PinState::Revoked) => true,
         };
         let by_threat = known.threat.as_ref().is_some_and(|threat| self.on(threat.severity) > Reaction::Allow);
-        by_pin || by_threat || (known.problem.is_some() && self.on_change > OnChange::Allow)
+        by_pin || by_threat || known.problem.is_some()
     }
 
     /// What is done about a finding.

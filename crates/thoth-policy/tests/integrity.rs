@@ -79,15 +79,23 @@ fn the_table_of_findings() {
         ("", Listed::Yes, with_threat(Severity::Info), &[]),
         ("", Listed::Yes, broken.clone(), &[("integrity_unavailable", Block, true)]),
         ("on_change: ask", Listed::Unknown, broken.clone(), &[("integrity_unavailable", Block, true)]),
-        ("on_change: allow", Listed::Yes, broken, &[]),
+        ("on_change: allow", Listed::Yes, broken.clone(), &[("integrity_unavailable", Block, true)]),
+        (
+            "on_first_use: block, on_change: allow",
+            Listed::No,
+            broken,
+            &[("integrity_unavailable", Block, true), ("tool_unlisted", Approve, false)],
+        ),
     ];
     for (section, listed, known, expected) in cases {
         let section = if section.is_empty() { String::new() } else { format!("integrity: {{{section}}}") };
         let policy = load(&section).unwrap();
         assert_eq!(found(&policy, "s", *listed, known), *expected, "{section} {listed:?} {known:?}");
+        let rules = policy.integrity_rules("s");
+        assert!(known.problem.is_none() || rules.withholds(known), "{section} {known:?}");
         // What is hidden from the client is exactly what is refused for good.
         let refused = found(&policy, "s", Listed::Yes, known).iter().any(|(_, _, hard)| *hard);
-        assert_eq!(policy.integrity_rules("s").refuses(known), refused, "{section} {known:?}");
+        assert_eq!(rules.refuses(known), refused, "{section} {known:?}");
     }
 }
 
