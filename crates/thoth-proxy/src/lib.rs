@@ -17,6 +17,8 @@ mod elicitation;
 mod ending;
 mod heartbeat;
 mod held;
+#[cfg(test)]
+mod integrity_tests;
 mod launch_record;
 mod lifeline;
 mod lineage;

@@ -172,7 +172,15 @@ impl Warden {
             return known.clone();
         }
         let integrity = match self.gate.pin_desk().pins().look(&self.key(kind, name)) {
-            Ok(pin) => integrity_of(pin.as_ref(), &known.fingerprint, &known.threats),
+            Ok(Some(pin)) => integrity_of(Some(&pin), &known.fingerprint, &known.threats),
+            // What was shown and could not be taken in, or is gone again, was never compared: that it is unknown to the store
+            // must not make it one that nothing is wrong with.
+            Ok(None) => {
+                let problem = known.integrity.problem.clone();
+                let problem =
+                    Some(problem.unwrap_or_else(|| "it is not among the pins any more; list it again".into()));
+                Integrity { problem, ..integrity_of(None, &known.fingerprint, &known.threats) }
+            }
             Err(error) => Integrity { problem: Some(trouble(&error)), ..Integrity::default() },
         };
         Known { integrity: Arc::new(integrity), version, ..known.clone() }

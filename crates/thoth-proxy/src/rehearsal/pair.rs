@@ -83,6 +83,8 @@ impl Pins for FlakyPins {
 
 /// One session.
 pub(crate) struct Pair {
+    pub(crate) pins: Arc<FlakyPins>,
+    pub(crate) session: Arc<Session>,
     client: ClientSide,
     server: ServerSide,
     records: Arc<Records>,
@@ -101,7 +103,7 @@ impl Pair {
         let records = Arc::new(Records::default());
         let (evidence, key) = (Arc::clone(&records) as Arc<dyn Evidence>, ContentKey::new([0; 32]));
         let gate = Gate::new(Standing::Valid(Box::new(policy)), evidence, ContentMode::None, key);
-        let gate = Arc::new(gate.with_pins(pins));
+        let gate = Arc::new(gate.with_pins(Arc::clone(&pins) as Arc<dyn Pins>));
         let session = Arc::new(Session::guarded(Warden::new(Arc::clone(&gate), caller(), scan)));
         session.lock().negotiate("2025-03-26");
         let gate_session = GateSession::new(caller(), ScopeList::default(), [7; 8]);
@@ -115,8 +117,8 @@ impl Pair {
             sealer(),
         );
         let labels = SessionLabels::default();
-        let server = ServerSide::new(gate, caller(), labels, session, Limits::default());
-        Self { client, server, records }
+        let server = ServerSide::new(gate, caller(), labels, Arc::clone(&session), Limits::default());
+        Self { pins, session, client, server, records }
     }
 
     /// The client asks: whether that goes out, or else what it is answered.
@@ -147,6 +149,18 @@ impl Pair {
         message.as_object_mut().unwrap().extend(answer.as_object().cloned().unwrap());
         let (frames, replies, _) = self.say(&message);
         serde_json::from_str(&(frames + &replies)).unwrap()
+    }
+
+    /// Why a call of this tool is refused; nothing for one that goes out and is answered.
+    pub(crate) fn refusal(&mut self, tool: &str) -> Option<String> {
+        let params = serde_json::json!({"name": tool});
+        match self.ask(1, "tools/call", &params) {
+            Err(answer) => Some(answer["error"]["data"]["reason_code"].as_str().unwrap().to_owned()),
+            Ok(()) => {
+                self.say(&serde_json::json!({"jsonrpc": "2.0", "id": 1, "result": {"content": []}}));
+                None
+            }
+        }
     }
 
     /// What was recorded of this kind.
