@@ -66,13 +66,14 @@ pub fn arguments_digest(key: &ContentKey, tool: &str, arguments: Arguments<'_>) 
 /// The members at the paths in `volatile` (names joined by dots, through objects only) make no difference: they are left
 /// out, and the object that held them stays. Which paths these are makes one, so that an approval does not outlive a
 /// change of them. `also_sent` is what else stands in the call's parameters, an object in its exact canonical form, or
-/// empty.
+/// empty. `definition` is what the server says of the tool, where the approval is one of that, too.
 #[must_use]
 pub fn call_binding(
     caller: &Caller,
     tool: &str,
     arguments: Arguments<'_>,
     also_sent: &[u8],
+    definition: Option<&str>,
     volatile: &[&str],
 ) -> Binding {
     let mut form = Vec::with_capacity(arguments.raw().len() + 16);
@@ -100,6 +101,11 @@ pub fn call_binding(
     hash.update(&form);
     // One object after the other, if there is another: where the first ends is plain.
     hash.update(also_sent);
+    if let Some(definition) = definition {
+        // No object begins with it, so that it is told from what was also sent.
+        hash.update(b"\0");
+        push(&mut hash, definition);
+    }
     Binding(hash.finalize().into())
 }
 
@@ -162,10 +168,30 @@ mod tests {
     /// What was also sent counts, and nothing else changes with it.
     #[test]
     fn a_binding_knows_what_was_also_sent() {
-        let of = |also: &[u8]| call_binding(&caller("", "a", "s"), "t", Arguments::NONE, also, &[]);
+        let of = |also: &[u8]| call_binding(&caller("", "a", "s"), "t", Arguments::NONE, also, None, &[]);
         assert_eq!(of(b""), binding(&caller("", "a", "s"), "t", "{}", &[]));
         assert_ne!(of(b""), of(br#"{"task":{}}"#));
         assert_ne!(of(br#"{"task":{"ttl":1}}"#), of(br#"{"task":{"ttl":2}}"#));
+    }
+
+    /// Nor does one that knows the definition stand for another one, or for none.
+    #[test]
+    fn a_binding_knows_the_definition_where_it_is_asked_about() {
+        let of =
+            |also: &[u8], definition| call_binding(&caller("", "a", "s"), "t", Arguments::NONE, also, definition, &[]);
+        let all = [
+            of(b"", None),
+            of(b"", Some("")),
+            of(b"", Some("{}")),
+            of(b"", Some(r#"{"name":"t"}"#)),
+            of(b"{}", None),
+            of(b"{}", Some("")),
+            of(br#"{"name":"t"}"#, None),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(at + 1).all(|other| one != other), "{at}");
+        }
+        assert_eq!(of(b"", Some("{}")), of(b"", Some("{}")));
     }
 
     fn caller(tenant: &str, agent: &str, server: &str) -> Caller {
@@ -185,7 +211,7 @@ mod tests {
     fn binding(caller: &Caller, tool: &str, arguments: &str, volatile: &[&str]) -> Binding {
         let mut tape = Tape::new();
         let value = tape.parse(arguments.as_bytes(), &Limits::default()).unwrap();
-        call_binding(caller, tool, Arguments::new(Some(value)), b"", volatile)
+        call_binding(caller, tool, Arguments::new(Some(value)), b"", None, volatile)
     }
 
     /// An approval is for this very call, by this very caller: every part of it counts, down to a byte.
@@ -275,7 +301,7 @@ mod tests {
         assert_eq!(bound(r#"{"a":1}"#, &["b", "c", "b"]), bound(r#"{"a":1}"#, &["c", "b"]));
         assert_eq!(
             bound(r#"{"timeout":1}"#, &["timeout"]),
-            call_binding(&caller("", "a", "s"), "t", Arguments::NONE, b"", &["timeout"])
+            call_binding(&caller("", "a", "s"), "t", Arguments::NONE, b"", None, &["timeout"])
         );
     }
 

@@ -217,7 +217,7 @@ pub(crate) fn conclude<'a>(
     let tool = session.past.intern(&call.tool);
     let policy = standing.policy();
     let progress = (session.caller.mode == Mode::Progressive && findings.iter().any(is_violation))
-        .then(|| progress(gate, policy, session, call, now));
+        .then(|| progress(gate, policy, session, (call, &findings), now));
     let mut ruling = stage::mode::run(session.caller.mode, progress.as_ref(), &findings);
     if let Some(progress) = &progress
         && let Some(deciding) = findings.get_mut(ruling.decisive)
@@ -271,7 +271,7 @@ pub(crate) fn conclude<'a>(
     }
     if decided.ruling.decision == Decision::StepUp && !is_held_there {
         let approvals = if remote.is_unasked { approvals.only_looking() } else { approvals };
-        let binding = decided.binding.unwrap_or_else(|| binding(policy, session, call));
+        let binding = decided.binding.unwrap_or_else(|| binding(policy, session, call, &decided.findings));
         decided.binding = Some(binding);
         if let Some(number) = decided.violation {
             session.asked.hold(binding, number);
@@ -299,10 +299,14 @@ fn ids(session: &mut GateSession, awaited: Option<&Awaited>) -> (Arc<str>, Arc<s
     (call_id, trace_id(session.random, session.calls))
 }
 
-/// What an approval of this call is bound to.
-fn binding(policy: Option<&Policy>, session: &GateSession, call: &ToolCall<'_>) -> Binding {
+/// What an approval of this call is bound to. Where a person is asked about the definition, that belongs to it: what they
+/// agree to is a call of the tool that they can look at now, and of no other that the server shows later.
+fn binding(policy: Option<&Policy>, session: &GateSession, call: &ToolCall<'_>, findings: &[Finding]) -> Binding {
     let volatile: Vec<&str> = policy.map(|policy| policy.volatile(&call.tool).collect()).unwrap_or_default();
-    call_binding(&session.caller, &call.tool, call.arguments, &call.also_sent, &volatile)
+    let is_asked_about =
+        findings.iter().any(|found| found.stage == Stage::Integrity && found.approval > Approval::Auto);
+    let definition = call.integrity.as_ref().filter(|_| is_asked_about).and_then(|known| known.definition.as_deref());
+    call_binding(&session.caller, &call.tool, call.arguments, &call.also_sent, definition, &volatile)
 }
 
 /// Which violation this is. The same call made again is none if it did not go out, or if it continues one that did.
@@ -310,11 +314,11 @@ fn progress(
     gate: &Gate,
     policy: Option<&Policy>,
     session: &mut GateSession,
-    call: &ToolCall<'_>,
+    (call, findings): (&ToolCall<'_>, &[Finding]),
     now: Moment,
 ) -> Progress {
     let thresholds = policy.map_or_else(Progressive::default, Policy::progressive);
-    let binding = binding(policy, session, call);
+    let binding = binding(policy, session, call, findings);
     let continued = call.retry_of.as_deref().and_then(|id| session.asked.sent(id));
     let number = continued.filter(|sent| sent.binding == binding).and_then(|sent| sent.violation);
     match number.or_else(|| session.asked.number_of(&binding)) {

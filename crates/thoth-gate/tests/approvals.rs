@@ -7,6 +7,8 @@
 mod batches;
 #[path = "approvals/continuations.rs"]
 mod continuations;
+#[path = "approvals/definitions.rs"]
+mod definitions;
 #[path = "approvals/failures.rs"]
 mod failures;
 #[path = "approvals/grants.rs"]

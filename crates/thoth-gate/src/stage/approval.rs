@@ -211,11 +211,10 @@ fn consult(
             shown: Vec::new(),
         })
     };
-    // Leave was given for a kind of call, before anybody knew what this one carries, or that the enforcer would be silent.
-    let suspicious = decided
-        .findings
-        .iter()
-        .any(|found| matches!(found.stage, Stage::Inspection | Stage::Remote) && found.approval > Approval::Auto);
+    // Leave was given for a kind of call, before anybody knew what this one carries, that the tool would be another one, or
+    // that the enforcer would be silent.
+    let unforeseen = |stage| matches!(stage, Stage::Integrity | Stage::Inspection | Stage::Remote);
+    let suspicious = decided.findings.iter().any(|found| unforeseen(found.stage) && found.approval > Approval::Auto);
     let covers = |grant: &Grant| {
         !suspicious
             && ArgumentPatterns::compile(&grant.patterns).is_ok_and(|patterns| patterns.matches(decided.call.arguments))

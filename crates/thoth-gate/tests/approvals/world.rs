@@ -15,8 +15,8 @@ use thoth_policy::{ScopeList, Sources};
 use thoth_testkit::memory_holds::MemoryHolds;
 use thoth_types::json::{Limits, Tape};
 use thoth_types::{
-    Approver, Arguments, Caller, Channel, Decision, Grant, GrantScope, HoldToken, Listed, Mode, ReasonCode, Requester,
-    ToolCall, Vote,
+    Approver, Arguments, Caller, Channel, Decision, Grant, GrantScope, HoldToken, Integrity, Listed, Mode, ReasonCode,
+    Requester, ToolCall, Vote,
 };
 
 pub(crate) const POLICY: &str = r#"
@@ -197,6 +197,8 @@ pub(crate) struct World {
     pub(crate) holds: Arc<Shaky>,
     pub(crate) gate: Gate,
     pub(crate) session: GateSession,
+    /// What is known of the tools that are called.
+    pub(crate) integrity: Option<Arc<Integrity>>,
 }
 
 /// What was answered: nothing for a call that went out.
@@ -217,7 +219,7 @@ impl World {
         let evidence: Arc<dyn Evidence> = Arc::clone(&ledger) as Arc<dyn Evidence>;
         let gate = Gate::new(standing(policy), evidence, ContentMode::Redacted, ContentKey::new([1; 32]))
             .with_holds(Arc::clone(&holds) as Arc<dyn Holds>);
-        Self { ledger, holds, gate, session: session(caller(mode)) }
+        Self { ledger, holds, gate, session: session(caller(mode)), integrity: None }
     }
 
     /// One call in a round of its own.
@@ -234,7 +236,7 @@ impl World {
             tool: tool.into(),
             arguments,
             listed: Listed::Yes,
-            integrity: None,
+            integrity: self.integrity.clone(),
             retry_of,
             task: false,
             remote: None,
