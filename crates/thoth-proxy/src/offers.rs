@@ -20,6 +20,9 @@ pub(crate) struct Offers {
     complete: bool,
     /// The server said that its tools changed.
     changed: bool,
+    /// It said so since the first page of the listing that is under way, so that what that page showed may be old. What it
+    /// says before that page is in it: its messages come in the order in which it wrote them.
+    changed_since: bool,
     /// Until when the server vouches for what it listed.
     fresh_until_us: Option<u64>,
     /// What is known of a tool has changed without the server, since the client was last told.
@@ -55,6 +58,7 @@ impl Offers {
         if page.first {
             self.pages.clear();
             self.fresh_until_us = None;
+            self.changed_since = false;
         }
         // A server that does not want its list kept vouches for nothing, and for no time either.
         if let Some(ttl_ms) = page.ttl_ms.filter(|ttl| *ttl > 0) {
@@ -79,7 +83,7 @@ impl Offers {
         if !page.last {
             return None;
         }
-        self.changed = false;
+        self.changed = self.changed_since;
         if self.pages.len() >= MAX_REMEMBERED {
             // Not all of it can be kept, so that it cannot be said of any tool that it is not there.
             self.pages.clear();
@@ -87,7 +91,7 @@ impl Offers {
             return None;
         }
         self.tools = std::mem::take(&mut self.pages);
-        self.complete = true;
+        self.complete = !self.changed;
         Some(self.tools.len())
     }
 
@@ -95,6 +99,7 @@ impl Offers {
     pub(crate) fn list_changed(&mut self) {
         self.complete = false;
         self.changed = true;
+        self.changed_since = true;
     }
 
     /// Puts what is now known of a tool in the place of what was known.
@@ -182,6 +187,26 @@ mod tests {
             assert!(offers.pages.len() <= MAX_REMEMBERED && offers.tools.len() <= MAX_REMEMBERED);
         }
         assert_eq!(listed(&offers, "d"), Listed::Unknown);
+    }
+
+    /// Defends `on_stale`: a list that changes while it is told is not fresh once it is told to its end.
+    #[test]
+    fn a_change_during_a_listing_is_not_forgotten() {
+        let mut offers = Offers::default();
+        offers.list_changed();
+        offers.take(page(["a".to_owned()], true, false), 0);
+        offers.list_changed();
+        offers.take(page(["b".to_owned()], false, true), 0);
+        assert!(offers.of("a", 0).2 && offers.of("b", 0).2);
+        assert_eq!(offers.of("c", 0).0, Listed::Unknown, "there may be new ones before the last page");
+        offers.take(page(["a".to_owned()], true, false), 0);
+        offers.take(page(["b".to_owned()], false, true), 0);
+        assert!(!offers.of("a", 0).2 && !offers.of("b", 0).2);
+        assert_eq!(offers.of("c", 0).0, Listed::No);
+        // What was said before the first page is in it.
+        offers.list_changed();
+        offers.take(page(["a".to_owned()], true, true), 0);
+        assert!(!offers.of("a", 0).2);
     }
 
     #[test]
