@@ -569,7 +569,7 @@ fn pins_are_revoked_exported_and_imported() {
     let (code, exported, _) = world.said(&["export"]);
     assert_eq!(code, 0);
     let (code, stdout, stderr) = world.said(&["revoke", "files", "read_file"]);
-    assert!(code == 0 && stdout.contains("revoked"), "{stdout}{stderr}");
+    assert!(code == 0 && stdout.contains("revoked") && stdout.contains("its calls are refused"), "{stdout}{stderr}");
     // Running sessions look once a second.
     let deadline = std::time::Instant::now() + SOON;
     while session.call("read_file") != "tool_revoked" {
@@ -579,6 +579,8 @@ fn pins_are_revoked_exported_and_imported() {
     assert_eq!(session.call("read_file"), "tool_revoked", "listing it does not help");
     assert_eq!(world.said(&["revoke", "files", "read_file"]).0, 1, "twice");
     assert_eq!(world.said(&["revoke", "files"]).0, 2, "it must be said which");
+    let (code, stdout, stderr) = world.said(&["revoke", "files", "--kind", "launch"]);
+    assert!(code == 0 && stdout.contains("nothing is kept back"), "{stdout}{stderr}");
 
     let other = World::new(POLICY);
     other.offer(&json!({"tools": [with(|tool| tool["title"] = json!("x")), {"name": "new", "inputSchema": {"type": "object"}}]}));

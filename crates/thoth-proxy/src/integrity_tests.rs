@@ -1,11 +1,16 @@
 //! What is known of a server's definitions, through both directions of a session: what the client is shown, and which of
 //! its requests go out.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
+use thoth_gate::pin::Pin;
+use thoth_gate::{PinKey, Pins as _};
+use thoth_types::ItemKind;
 
-use crate::rehearsal::pair::Pair;
+use crate::rehearsal::caller;
+use crate::rehearsal::pair::{FlakyPins, Pair};
 
 fn tool(name: &str, description: &str) -> Value {
     json!({"name": name, "description": description, "inputSchema": {"type": "object"}})
@@ -35,5 +40,82 @@ fn what_could_not_be_pinned_stays_refused() {
         assert_eq!(listed(&mut pair, &[tool("a", "Reads.")]), shown, "{policy}");
         let refusal = policy.contains("block").then(|| "tool_not_approved".to_owned());
         assert_eq!(pair.refusal("a"), refusal, "{policy}");
+    }
+}
+
+fn prompt(name: &str, description: &str) -> Value {
+    json!({"name": name, "description": description})
+}
+
+/// Has one page of prompts listed. With a cursor, it goes on with the listing before it.
+fn list_prompts(pair: &mut Pair, cursor: Option<&str>, prompts: &[Value], next: Option<&str>) -> Vec<String> {
+    let params = cursor.map_or_else(|| json!({}), |cursor| json!({"cursor": cursor}));
+    let mut result = json!({"prompts": prompts});
+    next.into_iter().for_each(|next| result["nextCursor"] = json!(next));
+    let answer = pair.trade("prompts/list", &params, &json!({"result": result}));
+    let prompts = answer["result"]["prompts"].as_array().unwrap();
+    prompts.iter().map(|prompt| prompt["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn is_refused(pair: &mut Pair, name: &str) -> bool {
+    pair.is_withheld("prompts/get", &json!({"name": name}))
+}
+
+/// Takes an approval back, as `thoth pins revoke` does.
+fn revoke(pair: &Pair, name: &str) {
+    let key = PinKey { server: caller().server, kind: ItemKind::Prompt, name: name.into() };
+    let revoke = |pin: &mut Pin| {
+        pin.revoked = true;
+        Ok(())
+    };
+    pair.pins.update(&key, &mut { revoke }).unwrap();
+}
+
+/// Defends: what is known of a prompt does not depend on whether this session has listed it.
+#[test]
+fn a_prompt_is_refused_in_a_session_that_has_not_listed_it() {
+    let pins = Arc::<FlakyPins>::default();
+    let mut first = Pair::on("", Arc::clone(&pins));
+    let all = [prompt("changed", "one"), prompt("evil", "EVIL"), prompt("fine", "x"), prompt("revoked", "y")];
+    assert_eq!(list_prompts(&mut first, None, &all, None), ["changed", "fine", "revoked"]);
+    assert_eq!(list_prompts(&mut first, None, &[prompt("changed", "two")], None), Vec::<String>::new());
+    revoke(&first, "revoked");
+    let mut second = Pair::on("", pins);
+    for (name, refused) in [("changed", true), ("evil", true), ("fine", false), ("revoked", true), ("unknown", false)] {
+        assert_eq!(is_refused(&mut second, name), refused, "{name}");
+    }
+}
+
+/// Defends: an approval that is taken back, or given, counts in the sessions that run.
+#[test]
+fn a_prompt_is_refused_from_the_moment_it_is_revoked() {
+    let mut pair = Pair::under("");
+    assert_eq!(list_prompts(&mut pair, None, &[prompt("p", "x")], None), ["p"]);
+    assert!(!is_refused(&mut pair, "p"));
+    revoke(&pair, "p");
+    assert!(is_refused(&mut pair, "p"));
+}
+
+/// Defends: of two of one name, on one page or on two, the one in worse order counts; a listing from the start begins anew.
+#[test]
+fn a_clean_twin_does_not_excuse_a_poisoned_one() {
+    let (evil, fine) = (prompt("p", "EVIL"), prompt("p", "x"));
+    for twins in [[&evil, &fine], [&fine, &evil]] {
+        let mut pair = Pair::under("integrity: {on_change: allow}");
+        list_prompts(&mut pair, None, &twins.map(Clone::clone), None);
+        assert!(is_refused(&mut pair, "p"), "{twins:?}");
+        let mut pair = Pair::under("integrity: {on_change: allow}");
+        list_prompts(&mut pair, None, &[twins[0].clone()], Some("2"));
+        list_prompts(&mut pair, Some("2"), &[twins[1].clone()], None);
+        assert!(is_refused(&mut pair, "p"), "{twins:?}");
+        let resources = |twins: [&Value; 2]| {
+            let resource = |text: &Value| json!({"uri": "file:///p", "name": text["description"]});
+            json!({"result": {"resources": twins.map(resource)}})
+        };
+        let wanted = json!({"uri": "file:///p"});
+        pair.trade("resources/list", &json!({}), &resources(twins));
+        assert!(pair.is_withheld("resources/read", &wanted), "{twins:?}");
+        pair.trade("resources/list", &json!({}), &resources([&fine, &fine]));
+        assert!(!pair.is_withheld("resources/read", &wanted), "{twins:?}");
     }
 }

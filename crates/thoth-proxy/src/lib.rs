@@ -37,6 +37,7 @@ mod scanning;
 mod sealed_state;
 mod server_side;
 mod session;
+mod shelf;
 mod stdio;
 mod turn;
 mod upstream;

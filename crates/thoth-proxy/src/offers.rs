@@ -1,9 +1,9 @@
-//! What the server has offered in this session, as far as calls depend on it.
+//! The tools that the server has offered in this session, as far as calls depend on them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use thoth_types::{Integrity, ItemKind, Listed, PinState};
+use thoth_types::{Integrity, Listed, PinState};
 
 use crate::warden::Known;
 
@@ -27,8 +27,6 @@ pub(crate) struct Offers {
     fresh_until_us: Option<u64>,
     /// What is known of a tool has changed without the server, since the client was last told.
     news: bool,
-    /// Things other than tools that are kept from the client.
-    withheld: HashSet<(ItemKind, String)>,
 }
 
 /// One page of tools.
@@ -126,24 +124,10 @@ impl Offers {
     pub(crate) fn known(&self) -> Vec<(String, Known)> {
         self.tools.iter().filter_map(|(name, known)| Some((name.clone(), known.clone()?))).collect()
     }
-
-    /// Notes what of a listing is kept from the client, and what no longer is.
-    pub(crate) fn withhold(&mut self, kind: ItemKind, name: String, withheld: bool) {
-        if !withheld {
-            self.withheld.remove(&(kind, name));
-        } else if self.withheld.len() < MAX_REMEMBERED {
-            self.withheld.insert((kind, name));
-        }
-    }
-
-    /// Whether this is kept from the client.
-    pub(crate) fn is_withheld(&self, kind: ItemKind, name: &str) -> bool {
-        !self.withheld.is_empty() && self.withheld.contains(&(kind, name.to_owned()))
-    }
 }
 
 /// Whether the first of two definitions of one name is in worse order than the second.
-fn worse(first: &Known, second: Option<&Known>) -> bool {
+pub(crate) fn worse(first: &Known, second: Option<&Known>) -> bool {
     let order = |integrity: &Arc<Integrity>| {
         (
             integrity.problem.is_some(),

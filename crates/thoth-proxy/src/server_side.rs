@@ -211,7 +211,7 @@ impl Inspection<'_> {
                     Asked::ToolsList { .. } => response.tools_list().transpose().map(drop),
                     Asked::Call(_) | Asked::Task { result: true, .. } => response.call_result().transpose().map(drop),
                     Asked::Task { result: false, .. } => response.task_state().transpose().map(drop),
-                    Asked::List(listing) => response.listing(*listing).transpose().map(drop),
+                    Asked::List { listing, .. } => response.listing(*listing).transpose().map(drop),
                     Asked::Discover => response.instructions().transpose().map(drop),
                     Asked::Content(_) => response.input_requests().map(drop),
                     Asked::Other => Ok(()),
@@ -279,9 +279,9 @@ impl Inspection<'_> {
                     state = self.unlocked(state, |own| own.tools(response, &page, first));
                 }
             }
-            Asked::List(listing) => {
+            Asked::List { listing, first } => {
                 if let Some(page) = response.listing(listing).transpose()? {
-                    state = self.unlocked(state, |own| own.listing(response, listing, &page));
+                    state = self.unlocked(state, |own| own.listing(response, (listing, first), &page));
                 }
             }
             Asked::Call(Some(ticket)) => {

@@ -8,6 +8,7 @@ use thoth_mcp::{BatchRule, IdKey, InFlight, InFlightError, Listing};
 use thoth_types::{Integrity, ItemKind, Listed};
 
 use crate::offers::Offers;
+use crate::shelf::Shelf;
 use crate::warden::Warden;
 
 /// Requests that may be open at once in one direction.
@@ -24,8 +25,11 @@ pub(crate) enum Asked {
     ToolsList {
         first: bool,
     },
-    /// One page of another listing.
-    List(Listing),
+    /// One page of another listing; `first` when it had no cursor.
+    List {
+        listing: Listing,
+        first: bool,
+    },
     /// What the server says of itself in the modern era.
     Discover,
     /// A governed call. The ticket is there once the call is committed.
@@ -105,6 +109,18 @@ impl Session {
         (listed, Some(integrity))
     }
 
+    /// Whether a prompt is kept from the client. Of one that this session has not listed, other sessions may know something;
+    /// and of any, somebody may have taken the approval back or given it in the meantime.
+    pub(crate) fn withholds_prompt(&self, name: &str) -> bool {
+        let Some(warden) = &self.warden else { return false };
+        let known = self.lock().shelf.prompt(name).cloned();
+        let integrity = match known {
+            Some(known) => warden.again(ItemKind::Prompt, name, &known).integrity,
+            None => Arc::new(warden.unseen(ItemKind::Prompt, name)),
+        };
+        warden.rules().withholds(&integrity)
+    }
+
     /// Whether the client is to be told that its list of tools is out of date: only one that its server would tell so.
     pub(crate) fn has_news_for_client(&self) -> bool {
         let mut state = self.lock();
@@ -136,6 +152,7 @@ pub(crate) struct State {
     /// The server said that it would tell when its tools change (legacy era).
     pub(crate) tells_changes: bool,
     pub(crate) offers: Offers,
+    pub(crate) shelf: Shelf,
     tasks: Remembered<Ticket>,
     round_trips: Remembered<String>,
 }
@@ -149,6 +166,7 @@ impl Default for State {
             negotiated: None,
             tells_changes: false,
             offers: Offers::default(),
+            shelf: Shelf::default(),
             tasks: Remembered::default(),
             round_trips: Remembered::default(),
         }

@@ -9,7 +9,7 @@ use thoth_mcp::{
     ToolCallView,
 };
 use thoth_types::json::Limits;
-use thoth_types::{Arguments, Decision, HoldToken, ItemKind, Requester, ToolCall};
+use thoth_types::{Arguments, Decision, HoldToken, Requester, ToolCall};
 
 use crate::answer::{self, RefusalStyle};
 use crate::approval::Client;
@@ -155,13 +155,13 @@ impl<'r, 'f> Making<'r, 'f> {
 
     /// Whether it asks for a prompt or a resource that is kept from the client.
     fn is_withheld(&self, request: &Request<'_>) -> bool {
-        let (kind, key) = match &*request.method {
-            "prompts/get" => (ItemKind::Prompt, "name"),
-            "resources/read" => (ItemKind::Resource, "uri"),
-            _ => return false,
-        };
-        let name = request.params.and_then(|params| params.get(key)).and_then(|name| name.as_str());
-        name.is_some_and(|name| self.at.session.lock().offers.is_withheld(kind, &name))
+        let session = self.at.session;
+        let named = |key| request.params.and_then(|params| params.get(key)).and_then(|name| name.as_str());
+        match &*request.method {
+            "prompts/get" => named("name").is_some_and(|name| session.withholds_prompt(&name)),
+            "resources/read" => named("uri").is_some_and(|name| session.lock().shelf.withholds_resource(&name)),
+            _ => false,
+        }
     }
 
     /// Puts a call to the gate. `frame` is the line that `request` was decoded from.
@@ -218,17 +218,16 @@ impl<'r, 'f> Making<'r, 'f> {
         request: &Request<'m>,
         view: Option<ToolCallView<'m>>,
     ) -> Result<Option<ToolCall<'m>>, Refusal> {
+        let first = request.params.and_then(|params| params.get("cursor")).is_none();
         let asked = match &*request.method {
             "tools/call" => Asked::Call(None),
             "initialize" => Asked::Initialize,
             "server/discover" => Asked::Discover,
             "resources/read" => Asked::Content("resources/read"),
             "prompts/get" => Asked::Content("prompts/get"),
-            "tools/list" => {
-                Asked::ToolsList { first: request.params.and_then(|params| params.get("cursor")).is_none() }
-            }
+            "tools/list" => Asked::ToolsList { first },
             method => match (Listing::of_method(method), request.task_request().transpose()?) {
-                (Some(listing), _) => Asked::List(listing),
+                (Some(listing), _) => Asked::List { listing, first },
                 (None, Some(task)) => {
                     Asked::Task { result: task.method == TaskMethod::Result, id: task.task_id.into_owned() }
                 }

@@ -157,10 +157,11 @@ impl Warden {
     }
 
     /// What a scanner finds in definitions that are not pinned.
-    pub(crate) fn glance(&self, kind: ItemKind, shown: &[Shown<'_>]) -> Vec<Arc<Integrity>> {
+    pub(crate) fn glance(&self, kind: ItemKind, shown: &[Shown<'_>]) -> Vec<Known> {
         let glance = |one: &Shown<'_>| {
             let threats = self.threats(kind, &one.name, &one.fingerprint);
-            Arc::new(integrity_of(None, &one.fingerprint, &threats))
+            let integrity = Arc::new(integrity_of(None, &one.fingerprint, &threats));
+            Known { fingerprint: one.fingerprint.clone(), threats, integrity, version: None }
         };
         shown.iter().map(glance).collect()
     }

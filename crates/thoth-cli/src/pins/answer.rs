@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use thoth_audit::Ledger;
 use thoth_store::{Pin, PinDesk, SqlitePins};
-use thoth_types::{Caller, Channel, Mode, PinState, SessionId, Threat};
+use thoth_types::{Caller, Channel, ItemKind, Mode, PinState, SessionId, Threat};
 
 use crate::approvals::person::Person;
 use crate::approvals::store::Store;
@@ -78,8 +78,19 @@ pub(crate) fn revoke(arguments: &RevokeArgs) -> Outcome {
         let revoked = open.desk.revoke(&caller(pin)?, &pin.key, &by);
         open.close();
         revoked.map_err(|error| failed(&error))?;
-        line(format_args!("{} {}: its calls are refused", styled(BAD, "revoked"), title(pin)))
+        line(format_args!("{} {}: {}", styled(BAD, "revoked"), title(pin), consequence(pin.key.kind)))
     })
+}
+
+/// What comes of a revocation.
+const fn consequence(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Tool => "its calls are refused",
+        ItemKind::Prompt => "it is taken out of lists, and asking for it is refused",
+        ItemKind::Resource | ItemKind::ResourceTemplate => "it is taken out of lists",
+        ItemKind::Instructions => "clients get none of it from the next start on",
+        ItemKind::Launch => "nothing is kept back; `thoth pins list` shows it until it is approved again",
+    }
 }
 
 /// Answers one after the other. One that fails does not keep the others.

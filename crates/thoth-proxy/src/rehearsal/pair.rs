@@ -163,6 +163,20 @@ impl Pair {
         }
     }
 
+    /// Whether a request is refused because what it asks for is kept from the client; else it goes out and is answered.
+    pub(crate) fn is_withheld(&mut self, method: &str, params: &Value) -> bool {
+        match self.ask(1, method, params) {
+            Err(answer) => {
+                assert!(answer.to_string().contains("withheld") || answer["error"]["code"] == -32001, "{answer}");
+                true
+            }
+            Ok(()) => {
+                self.say(&serde_json::json!({"jsonrpc": "2.0", "id": 1, "result": {}}));
+                false
+            }
+        }
+    }
+
     /// What was recorded of this kind.
     pub(crate) fn recorded(&self, kind: &str) -> Vec<Value> {
         let records = self.records.0.lock().unwrap();

@@ -9,8 +9,8 @@ use thoth_gate::{Gate, PinChange, PinKey, PinRecord, Pins, PinsError, Seen, Sess
 use thoth_mcp::{FrameBuffer, IdKey, Listing};
 use thoth_policy::Sources;
 use thoth_testkit::memory_pins::MemoryPins;
+use thoth_types::ServerName;
 use thoth_types::json::Limits;
-use thoth_types::{ItemKind, ServerName};
 
 use super::ServerSide;
 use crate::rehearsal::pair::scan;
@@ -156,12 +156,12 @@ fn one_that_is_too_much_is_kept_back_alone() {
 fn batches_are_looked_at() {
     let mut world = world("{}");
     world.asked(1, Asked::ToolsList { first: true });
-    world.asked(2, Asked::List(Listing::Prompts));
+    world.asked(2, Asked::List { listing: Listing::Prompts, first: true });
     let prompts = |list: &str| format!(r#"{{"jsonrpc":"2.0","id":2,"result":{{"prompts":[{list}]}}}}"#);
     let batch = format!("[{} , {}]", tools(1, &format!("{EVIL},{A}"), ""), prompts(&format!("{A},{EVIL}")));
     let expected = format!("[{} , {}]\n", tools(1, A, ""), prompts(A));
     assert_eq!(world.deliver(&batch).0, expected);
-    assert!(world.session.lock().offers.is_withheld(ItemKind::Prompt, "evil"));
+    assert!(world.session.withholds_prompt("evil"));
     // One that is refused leaves no edit behind for the line after it.
     world.asked(1, Asked::ToolsList { first: true });
     world.asked(3, Asked::Other);
@@ -178,10 +178,10 @@ fn what_is_not_a_tool() {
     let resources = |list: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"resources":[{list}]}}}}"#);
     let resource = |text: &str| format!(r#"{{"uri":"file:///a","name":"{text}"}}"#);
     for (text, passes) in [("a", true), ("changed", true), ("EVIL", false)] {
-        world.asked(1, Asked::List(Listing::Resources));
+        world.asked(1, Asked::List { listing: Listing::Resources, first: true });
         let arrives = if passes { resource(text) } else { String::new() };
         assert_eq!(world.deliver(&resources(&resource(text))).0, format!("{}\n", resources(&arrives)));
-        assert_eq!(world.session.lock().offers.is_withheld(ItemKind::Resource, "file:///a"), !passes);
+        assert_eq!(world.session.lock().shelf.withholds_resource("file:///a"), !passes);
     }
     let hello = |text: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"protocolVersion":"2025-11-25"{text}}}}}"#);
     for asked in [Asked::Initialize, Asked::Discover] {

@@ -64,7 +64,12 @@ impl Inspection<'_> {
     }
 
     /// One page of prompts, resources or templates.
-    pub(super) fn listing(&mut self, response: &Response<'_>, listing: Listing, page: &ListingPage<'_>) {
+    pub(super) fn listing(
+        &mut self,
+        response: &Response<'_>,
+        (listing, first): (Listing, bool),
+        page: &ListingPage<'_>,
+    ) {
         let Some(warden) = self.session.warden() else { return };
         let kind = kind_of(listing);
         let shown = |item: &thoth_mcp::ListedItem<'_>| Shown {
@@ -73,15 +78,22 @@ impl Inspection<'_> {
         };
         let shown: Vec<Shown<'_>> = page.items.iter().map(shown).collect();
         // Resources come and go, so that a change of one says nothing: they are only scanned.
-        let known: Vec<_> = match listing {
+        let known = match listing {
             Listing::Resources => warden.glance(kind, &shown),
-            _ => warden.judge(kind, &shown).into_iter().map(|known| known.integrity).collect(),
+            _ => warden.judge(kind, &shown),
         };
         let rules = warden.rules();
-        let withheld: Vec<bool> = known.iter().map(|integrity| rules.withholds(integrity)).collect();
+        let withheld: Vec<bool> = known.iter().map(|known| rules.withholds(&known.integrity)).collect();
         let mut state = self.session.lock();
-        for (shown, withheld) in shown.into_iter().zip(&withheld) {
-            state.offers.withhold(kind, shown.name.into_owned(), *withheld);
+        if first {
+            state.shelf.begin(kind);
+        }
+        for ((shown, known), withheld) in shown.into_iter().zip(known).zip(&withheld) {
+            match listing {
+                Listing::Prompts => state.shelf.put_prompt(shown.name.into_owned(), known),
+                Listing::Resources => state.shelf.put_resource(shown.name.into_owned(), *withheld),
+                Listing::Templates => {}
+            }
         }
         drop(state);
         if withheld.contains(&true) {
