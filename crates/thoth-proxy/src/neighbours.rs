@@ -17,9 +17,11 @@ use crate::warden::Shown;
 /// Tools of other servers that are compared with. Whoever has more is warned of less.
 const MAX_TOOLS: usize = 4096;
 
-/// What is found in `shown`, each with the name of the tool in which it is. `own` is the server, and how it was started.
+/// What is found in tools of one server, each with the name of the tool in which it is. `own` is the server, and how it was
+/// started; `earlier` is what the pages before the one that is `shown` had.
 pub(crate) fn relate(
     (own, origin): (&ServerName, Option<&Origin>),
+    earlier: &[Shown<'_>],
     shown: &[Shown<'_>],
     pins: &[Pin],
 ) -> Vec<(String, Threat)> {
@@ -40,13 +42,14 @@ pub(crate) fn relate(
             others.remove(pin.key.server.as_str());
         }
     }
-    // A listing comes in pages, and what is split over its tools may be split over those.
-    let in_hand: HashSet<&str> = shown.iter().map(|one| &*one.name).collect();
+    // A listing comes in pages, and what is split over its tools may be split over those, in their order.
+    let listed = || earlier.iter().chain(shown);
+    let in_hand: HashSet<&str> = listed().map(|one| &*one.name).collect();
     let own_pins = pins.iter().filter(|pin| pin.key.kind == ItemKind::Tool && pin.key.server == *own);
     let elsewhere =
         own_pins.filter(|pin| !in_hand.contains(&*pin.key.name)).filter_map(|pin| Some(&pin.latest()?.fingerprint));
     let mut sets: Vec<(&str, Vec<&Fingerprint>)> = others.into_iter().collect();
-    sets.push((own.as_str(), shown.iter().map(|one| &one.fingerprint).chain(elsewhere.take(MAX_TOOLS)).collect()));
+    sets.push((own.as_str(), listed().map(|one| &one.fingerprint).chain(elsewhere.take(MAX_TOOLS)).collect()));
     let mut tapes: Vec<Tape> = sets.iter().flat_map(|(_, tools)| tools).map(|_| Tape::new()).collect();
     let mut free = tapes.iter_mut();
     let mut parsed: Vec<(&str, Vec<Value<'_>>)> = Vec::new();
@@ -138,16 +141,16 @@ mod tests {
         ] {
             let (_, origin) = launch("other", command);
             for tools in [&like[..1], &like, &twin] {
-                let found = relate((&own, origin.as_ref()), &shown(tools), &pins);
+                let found = relate((&own, origin.as_ref()), &[], &shown(tools), &pins);
                 assert_eq!(found.is_empty(), is_same, "{command:?} {tools:?}: {found:?}");
                 assert!(found.iter().all(|(_, threat)| threat.severity <= Severity::Warning), "{found:?}");
             }
         }
-        assert!(!relate((&own, None), &shown(&twin), &pins).is_empty(), "nobody knows how it was started");
-        assert_eq!(relate((&"mail".parse().unwrap(), None), &shown(&twin), &pins), []);
+        assert!(!relate((&own, None), &[], &shown(&twin), &pins).is_empty(), "nobody knows how it was started");
+        assert_eq!(relate((&"mail".parse().unwrap(), None), &[], &shown(&twin), &pins), []);
         let (_, origin) = launch("other", &["npx", "-y", "weather"]);
         let weather = shown(&[("weather", "Tells the weather of a city.")]);
-        assert_eq!(relate((&own, origin.as_ref()), &weather, &pins), []);
+        assert_eq!(relate((&own, origin.as_ref()), &[], &weather, &pins), []);
     }
 
     /// Where what is run stands behind a word, all arguments have to be the same.

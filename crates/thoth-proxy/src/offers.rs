@@ -101,12 +101,15 @@ impl Offers {
     }
 
     /// Puts what is now known of a tool in the place of what was known.
-    pub(crate) fn update(&mut self, tool: &str, known: Known) {
-        if let Some(Some(slot)) = self.tools.get_mut(tool)
-            && slot.fingerprint.digest == known.fingerprint.digest
-        {
-            self.news |= slot.integrity != known.integrity;
-            *slot = known;
+    pub(crate) fn update(&mut self, tool: &str, known: &Known) {
+        // What the listing that is under way has shown takes the place of the other once it ends.
+        for tools in [&mut self.pages, &mut self.tools] {
+            if let Some(Some(slot)) = tools.get_mut(tool)
+                && slot.fingerprint.digest == known.fingerprint.digest
+            {
+                self.news |= slot.integrity != known.integrity;
+                *slot = known.clone();
+            }
         }
     }
 

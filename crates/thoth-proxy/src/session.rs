@@ -95,7 +95,7 @@ impl Session {
                 drop(state);
                 let known = warden.again(ItemKind::Tool, tool, &known);
                 let integrity = Arc::clone(&known.integrity);
-                self.lock().offers.update(tool, known);
+                self.lock().offers.update(tool, &known);
                 integrity
             }
             None => {
@@ -135,7 +135,7 @@ impl Session {
         for (tool, known) in known {
             let now = warden.again(ItemKind::Tool, &tool, &known);
             if now.integrity != known.integrity {
-                self.lock().offers.update(&tool, now);
+                self.lock().offers.update(&tool, &now);
             }
         }
     }

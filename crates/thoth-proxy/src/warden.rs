@@ -29,6 +29,9 @@ type Verdicts = HashMap<(ItemKind, Digest), Arc<[Threat]>>;
 /// Verdicts that are remembered. Forgetting one costs scanning it again.
 const MAX_VERDICTS: usize = 8192;
 
+/// Tools of one listing that are read together.
+const MAX_LISTING: usize = 4096;
+
 /// How many news of one listing are said aloud; the ledger has them all.
 const SAID: usize = 8;
 
@@ -68,6 +71,8 @@ pub(crate) struct Warden {
     version: AtomicU64,
     /// How the server was started, until that was taken in.
     launch: Mutex<Option<Launch>>,
+    /// The tools that the listing that is under way has shown so far, in its order.
+    listing: Mutex<Vec<Shown<'static>>>,
     origin: OnceLock<Origin>,
 }
 
@@ -88,6 +93,7 @@ impl Warden {
             verdicts,
             version,
             launch: Mutex::default(),
+            listing: Mutex::default(),
             origin: OnceLock::new(),
         }
     }
@@ -106,18 +112,36 @@ impl Warden {
         PinKey { server: self.caller.server.clone(), kind, name: name.into() }
     }
 
+    /// Takes one page of tools in, the `first` of a listing or one that goes on with it: what is known of each, and the names
+    /// of tools of earlier pages of which more is known now.
+    pub(crate) fn judge_tools(&self, shown: &[Shown<'_>], first: bool) -> (Vec<Known>, Vec<String>) {
+        let launch = self.launch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(launch) = launch {
+            let fingerprint = launch.fingerprint(self.gate.pin_desk().pins());
+            launch.origin(&fingerprint).into_iter().for_each(|origin| drop(self.origin.set(origin)));
+            self.judge(ItemKind::Launch, &[Shown { name: "".into(), fingerprint }]);
+        }
+        let earlier = self.earlier(shown, first);
+        let suspects = self.compare(&earlier, shown);
+        (self.judge(ItemKind::Tool, shown), suspects)
+    }
+
+    /// What the earlier pages of this listing have shown, in order; the page in hand is taken note of.
+    fn earlier(&self, shown: &[Shown<'_>], first: bool) -> Vec<Shown<'static>> {
+        let mut listing = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
+        if first {
+            listing.clear();
+        }
+        let earlier = listing.clone();
+        let room = MAX_LISTING.saturating_sub(listing.len());
+        let owned = |one: &Shown<'_>| Shown { name: one.name.to_string().into(), fingerprint: one.fingerprint.clone() };
+        listing.extend(shown.iter().take(room).map(owned));
+        earlier
+    }
+
     /// Takes definitions in, and says what is known of each.
     pub(crate) fn judge(&self, kind: ItemKind, shown: &[Shown<'_>]) -> Vec<Known> {
         let rules = self.rules();
-        if kind == ItemKind::Tool {
-            let launch = self.launch.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(launch) = launch {
-                let fingerprint = launch.fingerprint(self.gate.pin_desk().pins());
-                launch.origin(&fingerprint).into_iter().for_each(|origin| drop(self.origin.set(origin)));
-                self.judge(ItemKind::Launch, &[Shown { name: "".into(), fingerprint }]);
-            }
-            self.compare(shown);
-        }
         let threats: Vec<Arc<[Threat]>> =
             shown.iter().map(|one| self.threats(kind, &one.name, &one.fingerprint)).collect();
         let seen: Vec<Seen> = shown
@@ -164,6 +188,12 @@ impl Warden {
             Known { fingerprint: one.fingerprint.clone(), threats, integrity, version: None }
         };
         shown.iter().map(glance).collect()
+    }
+
+    /// What is known of a tool of an earlier page, in which more was found since.
+    pub(crate) fn judge_again(&self, name: &str, known: &Known) -> Known {
+        let threats = self.threats(ItemKind::Tool, name, &known.fingerprint);
+        self.again(ItemKind::Tool, name, &Known { threats, version: None, ..known.clone() })
     }
 
     /// What is known of something that this session has seen, as the store has it now.
@@ -227,27 +257,36 @@ impl Warden {
         found
     }
 
-    /// Adds what is found when the tools of this server are seen beside those of others, for those that are new to this
-    /// session.
-    fn compare(&self, shown: &[Shown<'_>]) {
+    /// Adds what is found when the tools of this server are seen beside each other and beside those of others, where one of
+    /// them is new to this session. Returns those of earlier pages in which something was found by that.
+    fn compare(&self, earlier: &[Shown<'_>], shown: &[Shown<'_>]) -> Vec<String> {
         let is_new = |one: &Shown<'_>| !self.verdicts().contains_key(&(ItemKind::Tool, one.fingerprint.digest));
+        let mut suspects = Vec::new();
         if !shown.iter().any(is_new) {
-            return;
+            return suspects;
         }
         // Without the pins of others, a tool is judged by itself, and by its own pin.
-        let Ok(pins) = self.gate.pin_desk().pins().list(None) else { return };
+        let Ok(pins) = self.gate.pin_desk().pins().list(None) else { return suspects };
         let fresh: Vec<bool> = shown.iter().map(is_new).collect();
-        let related = relate((&self.caller.server, self.origin.get()), shown, &pins);
-        for (one, _) in shown.iter().zip(fresh).filter(|(_, fresh)| *fresh) {
-            let mut found = self.threats(ItemKind::Tool, &one.name, &one.fingerprint).to_vec();
-            let own = related.iter().filter(|(tool, _)| **tool == *one.name).map(|(_, threat)| threat.clone());
-            let before = found.len();
-            found.extend(own);
-            if found.len() > before {
-                found.iter().skip(before).for_each(|threat| self.report(ItemKind::Tool, &one.name, threat));
-                self.keep((ItemKind::Tool, one.fingerprint.digest), &found.into());
+        let related = relate((&self.caller.server, self.origin.get()), earlier, shown, &pins);
+        let here = shown.iter().zip(fresh).map(|(one, fresh)| (one, true, fresh));
+        for (one, is_here, fresh) in earlier.iter().map(|one| (one, false, false)).chain(here) {
+            let before = self.threats(ItemKind::Tool, &one.name, &one.fingerprint);
+            // What was found before is found again beside one that is new, perhaps in other words.
+            let is_known = |threat: &Threat| !fresh && before.iter().any(|known| known.rule == threat.rule);
+            let own = related.iter().filter(|(tool, threat)| **tool == *one.name && !is_known(threat));
+            let own: Vec<Threat> = own.map(|(_, threat)| threat.clone()).collect();
+            if own.is_empty() {
+                continue;
+            }
+            own.iter().for_each(|threat| self.report(ItemKind::Tool, &one.name, threat));
+            let all: Arc<[Threat]> = before.iter().cloned().chain(own).collect();
+            self.keep((ItemKind::Tool, one.fingerprint.digest), &all);
+            if !is_here {
+                suspects.push(one.name.to_string());
             }
         }
+        suspects
     }
 
     fn keep(&self, key: (ItemKind, Digest), found: &Arc<[Threat]>) {

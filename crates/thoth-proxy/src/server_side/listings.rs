@@ -42,7 +42,14 @@ impl Inspection<'_> {
             fingerprint: fingerprint::of_definition(ItemKind::Tool, tool.definition),
         };
         let shown: Vec<Shown<'_>> = page.tools.iter().map(shown).collect();
-        let known = warden.judge(ItemKind::Tool, &shown);
+        let (known, suspects) = warden.judge_tools(&shown, first);
+        for name in suspects {
+            // The client has seen it, as no page can be taken back; calls of it are decided by what is known now.
+            let before = self.session.lock().offers.of(&name, now).1.cloned();
+            if let Some(again) = before.map(|known| warden.judge_again(&name, &known)) {
+                self.session.lock().offers.update(&name, &again);
+            }
+        }
         let rules = warden.rules();
         let hidden: Vec<bool> = known.iter().map(|known| rules.refuses(&known.integrity)).collect();
         if hidden.contains(&true) {
