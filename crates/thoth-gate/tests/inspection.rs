@@ -68,6 +68,11 @@ fn now() -> Moment {
 impl World {
     /// What goes out of one call, or the decision and its code.
     fn call(&mut self, tool: &str, arguments: &str) -> Result<String, (String, String)> {
+        self.call_beside(tool, arguments, "")
+    }
+
+    /// The same, with other members of the parameters.
+    fn call_beside(&mut self, tool: &str, arguments: &str, also_sent: &str) -> Result<String, (String, String)> {
         let frame =
             format!("{{\"id\":1, \"params\":{{\"name\":\"{tool}\",\"arguments\" : {arguments} ,\"n\":1.0}}}}\n");
         let mut tape = Tape::new();
@@ -80,7 +85,7 @@ impl World {
             retry_of: None,
             task: false,
             remote: None,
-            also_sent: Box::default(),
+            also_sent: also_sent.as_bytes().into(),
             enforcement_trace: None,
         };
         let mut round = self.gate.round(&mut self.session);
@@ -329,5 +334,26 @@ fn what_was_found_in_results_labels_the_session() {
         let mut other = GateSession::new(caller(Mode::Block), ScopeList::default(), [8; 8]);
         std::mem::swap(&mut world.session, &mut other);
         assert!(world.call("send", "{}").is_ok() && world.call("post", "{}").is_ok(), "another session");
+    }
+}
+
+/// Defends: what stands beside the arguments is read like one of them, and nothing that is to be taken out goes out there.
+#[test]
+fn what_is_sent_beside_the_arguments_is_inspected() {
+    let secret = format!(r#"{{"note":"use {TOKEN}"}}"#);
+    let secrets = "inspect: {secrets: {arguments: redact}}\n";
+    let patterns = "gateway: {blocked_patterns: [\"internal use only\"]}\n";
+    let refused = |decision: &str, code: &str| Err((decision.to_owned(), code.to_owned()));
+    for (policy, also_sent, expected) in [
+        ("", r#"{"task":{"ttl":60000}}"#, Ok(())),
+        ("", r#"{"environment":"production","purpose":"monthly report","task":{}}"#, Ok(())),
+        ("", &*secret, refused("STEP_UP", "argument_secret")),
+        ("", r#"{"x":{"url":"http://169.254.169.254/latest/meta-data/"}}"#, refused("BLOCK", "argument_ssrf")),
+        (secrets, &*secret, refused("BLOCK", "argument_secret")),
+        (patterns, r#"{"x":"for internal use only"}"#, refused("BLOCK", "argument_blocked_pattern")),
+        ("", r#"{"x":"#, refused("BLOCK", "inspection_incomplete")),
+    ] {
+        let went = world(policy, Mode::Block).call_beside("read", r#"{"a":1}"#, also_sent);
+        assert_eq!(went.map(drop), expected, "{policy} {also_sent}");
     }
 }

@@ -12,7 +12,9 @@ use std::ops::Range;
 use thoth_inspect::{Action, Detection, Incomplete, Inspection, declares_roles, inspect_arguments, redact};
 use thoth_policy::{Policy, Query};
 use thoth_types::json::{Kind, Limits, Tape, Value};
-use thoth_types::{Approval, Finding, HarmClass, InspectAction, Inspected, Mode, ReasonCode, RiskLevel, Stage};
+use thoth_types::{
+    Approval, Arguments, Finding, HarmClass, InspectAction, Inspected, Mode, ReasonCode, RiskLevel, Stage,
+};
 
 use crate::facts::Facts;
 use crate::inspector::{Inspector, class_of};
@@ -48,6 +50,7 @@ pub(crate) fn run(
     findings: &mut Vec<Finding>,
 ) -> Outcome {
     policy.blocked_patterns(&facts.query, findings);
+    also_sent(policy, inspector, facts, findings);
     let Some(arguments) = facts.call.arguments.value() else { return Outcome::default() };
     let definition = facts.call.integrity.as_ref().and_then(|known| known.definition.as_deref());
     let definition = definition.filter(|text| declares_roles(text));
@@ -92,6 +95,35 @@ pub(crate) fn run(
             let code = findings.get(finding).map_or(ReasonCode::InspectionIncomplete, |finding| finding.code);
             findings.push(found(code, Approval::Block, RiskLevel::High, None, format!("the arguments: {why}")));
             Outcome::default()
+        }
+    }
+}
+
+/// What stands in the parameters beside the arguments counts like one: a server may act on any of it. Nothing is taken out
+/// there, so that what would be is refused.
+pub(crate) fn also_sent(policy: &Policy, inspector: &Inspector, facts: &Facts<'_>, findings: &mut Vec<Finding>) {
+    let also_sent = &*facts.call.also_sent;
+    if also_sent.is_empty() {
+        return;
+    }
+    let mut tape = Tape::new();
+    let Some(members) = read(&mut tape, also_sent) else {
+        let detail = "what was sent beside the arguments cannot be read".to_owned();
+        findings.push(found(ReasonCode::InspectionIncomplete, Approval::Block, RiskLevel::High, None, detail));
+        return;
+    };
+    policy.blocked_patterns(&Query { arguments: Arguments::new(Some(members)), ..facts.query }, findings);
+    let inspection = inspect_arguments(&facts.call.tool, members, None, inspector.settings());
+    if inspection.is_clean() {
+        return;
+    }
+    let first = findings.len();
+    report(inspector, &inspection, findings);
+    for finding in findings.iter_mut().skip(first) {
+        if finding.approval == Approval::Auto && finding.risk > RiskLevel::Low {
+            finding.approval = Approval::Block;
+            finding.risk = RiskLevel::High;
+            finding.detail = format!("{}: but not beside the arguments", finding.detail).into();
         }
     }
 }

@@ -71,6 +71,7 @@ pub(crate) fn by_policy(
     stage::integrity::run(policy, facts, &mut findings);
     stage::rules::run(policy, facts, scratch, &mut findings);
     policy.blocked_patterns(&facts.query, &mut findings);
+    stage::inspection::also_sent(policy, inspector, facts, &mut findings);
     if let Some(arguments) = facts.call.arguments.value() {
         let inspection = inspect_arguments(&facts.call.tool, arguments, None, inspector.settings());
         stage::inspection::report(inspector, &inspection, &mut findings);
