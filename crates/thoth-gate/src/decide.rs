@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use thoth_audit::Content;
-use thoth_audit::digest::call_binding;
 use thoth_policy::{Policy, Progressive, Query};
 use thoth_types::{
     Approval, Binding, Caller, Decision, Finding, HoldToken, Mode, ReasonCode, RemoteVerdict, Requirement, RiskLevel,
@@ -20,7 +19,7 @@ use crate::permit::Ticket;
 use crate::progress::Progress;
 use crate::session::{GateSession, Past};
 use crate::stage;
-use crate::stage::approval::{Approvals, Asking, Came};
+use crate::stage::approval::{Approvals, Asking, Came, binding};
 use crate::stage::inspection::Edited;
 use crate::stage::mode::{Ruling, is_violation};
 use crate::stage::shadow::Shadow;
@@ -297,16 +296,6 @@ fn ids(session: &mut GateSession, awaited: Option<&Awaited>) -> (Arc<str>, Arc<s
     session.calls += 1;
     let call_id = Arc::from(format!("{}-{}", session.caller.session, session.calls));
     (call_id, trace_id(session.random, session.calls))
-}
-
-/// What an approval of this call is bound to. Where a person is asked about the definition, that belongs to it: what they
-/// agree to is a call of the tool that they can look at now, and of no other that the server shows later.
-fn binding(policy: Option<&Policy>, session: &GateSession, call: &ToolCall<'_>, findings: &[Finding]) -> Binding {
-    let volatile: Vec<&str> = policy.map(|policy| policy.volatile(&call.tool).collect()).unwrap_or_default();
-    let is_asked_about =
-        findings.iter().any(|found| found.stage == Stage::Integrity && found.approval > Approval::Auto);
-    let definition = call.integrity.as_ref().filter(|_| is_asked_about).and_then(|known| known.definition.as_deref());
-    call_binding(&session.caller, &call.tool, call.arguments, &call.also_sent, definition, &volatile)
 }
 
 /// Which violation this is. The same call made again is none if it did not go out, or if it continues one that did.

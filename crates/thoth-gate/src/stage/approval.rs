@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use thoth_policy::ArgumentPatterns;
+use thoth_audit::digest::call_binding;
+use thoth_policy::{ArgumentPatterns, Policy};
 use thoth_types::{
-    Approval, Binding, Decision, Finding, Grant, GrantScope, HoldToken, ReasonCode, Requirement, Stage, Vote,
+    Approval, Binding, Decision, Finding, Grant, GrantScope, HoldToken, ReasonCode, Requirement, Stage, ToolCall, Vote,
 };
 
 use crate::asked::{Sent, UsedApproval};
@@ -126,6 +127,21 @@ impl Asking {
             _ => None,
         }
     }
+}
+
+/// What an approval of this call is bound to. Where a person is asked about the definition, that belongs to it: what they
+/// agree to is a call of the tool that they can look at now, and of no other that the server shows later.
+pub(crate) fn binding(
+    policy: Option<&Policy>,
+    session: &GateSession,
+    call: &ToolCall<'_>,
+    findings: &[Finding],
+) -> Binding {
+    let volatile: Vec<&str> = policy.map(|policy| policy.volatile(&call.tool).collect()).unwrap_or_default();
+    let is_asked_about =
+        findings.iter().any(|found| found.stage == Stage::Integrity && found.approval > Approval::Auto);
+    let definition = call.integrity.as_ref().filter(|_| is_asked_about).and_then(|known| known.definition.as_deref());
+    call_binding(&session.caller, &call.tool, call.arguments, &call.also_sent, definition, &volatile)
 }
 
 /// Settles a call whose ruling is `STEP_UP`, whether or not that was tried before.
