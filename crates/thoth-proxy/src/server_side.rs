@@ -173,6 +173,7 @@ struct Inspection<'r> {
 impl Inspection<'_> {
     fn frame(&mut self, frame: &Frame<'_>, bytes: usize, delivery: &mut Delivery<'_>) -> Result<(), Refusal> {
         // A batch passes whole or not at all, so nothing is taken note of before all of it was found good.
+        let mut waiting = Vec::new();
         if let Frame::Batch(messages) = frame {
             let mut answered = Vec::new();
             let mut verdict = Ok(());
@@ -188,12 +189,30 @@ impl Inspection<'_> {
                 }
                 return Err(refusal);
             }
+            let state = self.session.lock();
+            let open = answered.into_iter().filter_map(|key| {
+                let open = state.from_client.get(&key)?;
+                Some((open.id.clone(), open.cancelled, key))
+            });
+            waiting.extend(open);
         }
-        frame.messages().iter().try_for_each(|message| match message {
+        let taken = frame.messages().iter().try_for_each(|message| match message {
             Message::Response(response) => self.answer(response, bytes),
             Message::Request(request) => self.open(request),
             Message::Notification(notification) => self.notification(notification, bytes),
-        })
+        });
+        // What one of them carries can still keep it from passing, and with it those that were taken note of by then.
+        if let Err(refusal) = &taken {
+            for (id, cancelled, key) in waiting {
+                let is_closed = self.session.lock().from_client.get(&key).is_none();
+                if !is_closed {
+                    self.fail(&key, refusal.code, delivery);
+                } else if !cancelled {
+                    delivery.replies.extend(answer::answer_refused(&id, refusal.code.as_str()));
+                }
+            }
+        }
+        taken
     }
 
     /// Whether a message of a batch would pass, without taking note of it, after the batch has `answered` these.

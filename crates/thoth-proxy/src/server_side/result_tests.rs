@@ -86,3 +86,22 @@ fn a_note_without_a_place_is_told() {
         assert_eq!(posts[0]["resultAction"] == "annotate", noted || note != Value::Null, "{answer}: {got} {posts:?}");
     }
 }
+
+/// Nobody is left waiting: where one answer of a batch is kept back, all requests that it answered learn that no answer comes.
+#[test]
+fn a_batch_with_an_answer_that_is_kept_back_answers_all() {
+    let read = |id: u32, text: &str| json!({"jsonrpc": "2.0", "id": id, "result": {"contents": [{"uri": "file:///a", "text": text}]}});
+    for (texts, passes) in [(["a", INJECTED, "b"], false), ([INJECTED, "a", "b"], false), (["a", "b", "c"], true)] {
+        let mut pair = Pair::under(BLOCKS);
+        for id in 1..=3 {
+            pair.ask(id, "resources/read", &json!({"uri": "file:///a"})).unwrap();
+        }
+        let batch: Vec<Value> = texts.iter().zip(1..).map(|(text, id)| read(id, text)).collect();
+        let (frames, replies, _) = pair.say(&batch.into());
+        assert_eq!(!frames.is_empty(), passes, "{texts:?}");
+        let ids = replies.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_u64().unwrap());
+        let mut ids: Vec<u64> = ids.collect();
+        ids.sort_unstable();
+        assert_eq!(ids, if passes { vec![] } else { vec![1, 2, 3] }, "{texts:?}: {replies}");
+    }
+}
