@@ -1,7 +1,6 @@
 //! `thoth approvals`: calls that wait for a person, and that person's answers.
 
 mod answer;
-mod arguments;
 mod grants;
 mod json;
 mod list;

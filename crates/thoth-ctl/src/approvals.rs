@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use thoth_api::contract::approval::{Answer, Approval, Query, Resolve, State};
+use thoth_shell::arguments::{self, Extent, Line};
 use thoth_shell::cells::{cell, wrapped};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{agrees, fields, line, note};
@@ -195,8 +196,12 @@ fn show(held: &Approval) -> Result<(), Failure> {
         line(format_args!("  {at}  {said} by {by} ({channel}){reason}"))?;
     }
     line("arguments")?;
-    let arguments = held.tool_args.as_ref().map_or("(the server does not show them)", |arguments| arguments.text());
-    wrapped(arguments, WIDTH).into_iter().try_for_each(|text| line(format_args!("  {text}")))
+    let Some(arguments) = &held.tool_args else { return line("  (the server does not show them)") };
+    let shown = arguments::shown(arguments.text().as_bytes(), WIDTH, Extent::Everything);
+    shown.lines.iter().try_for_each(|shown| match shown {
+        Line::Text(text) => line(format_args!("  {text}")),
+        Line::Note(text) => line(format_args!("  ({text})")),
+    })
 }
 
 /// Answers one hold after the other; all must be there before the first is answered.

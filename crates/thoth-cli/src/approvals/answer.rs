@@ -11,13 +11,13 @@ use thoth_types::Channel;
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{self, BAD, CARE, GOOD, harmless_text, line, styled};
 
-use super::arguments::Extent;
 use super::grants::{self, Leave};
 use super::page::Detail;
 use super::person::{Person, not_taken};
 use super::show;
 use super::store::{Store, failed};
 use super::times::{self, clock};
+use thoth_shell::arguments::Extent;
 
 /// How much of the arguments is shown with the question.
 const QUESTION_BYTES: usize = 8 * 1024;

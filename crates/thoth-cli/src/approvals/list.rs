@@ -11,12 +11,12 @@ use thoth_store::{Hold, HoldState};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, json_line, line, styled};
 
-use super::arguments::{is_odd, one_line};
 use super::json::HoldJson;
 use super::page::risk_style;
 use super::store::Store;
 use super::times::between;
 use super::width;
+use thoth_shell::arguments::{is_odd, one_line};
 use thoth_shell::cells::{cell, columns, oddities};
 
 /// The widest cell of a name.

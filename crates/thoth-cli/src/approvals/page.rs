@@ -10,8 +10,8 @@ use thoth_types::{RiskLevel, Vote};
 
 use thoth_shell::terminal::{BAD, CARE, DIM};
 
-use super::arguments::{self, Extent, Line};
 use super::times::{between, clock};
+use thoth_shell::arguments::{self, Extent, Line};
 use thoth_shell::cells::{broken, oddities, wrapped};
 
 /// The widest label.

@@ -12,12 +12,12 @@ use thoth_types::Channel;
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, json_line, line, note, styled};
 
-use super::arguments::{Extent, grouped};
 use super::json::HoldJson;
 use super::page::{Detail, page};
 use super::person::Person;
 use super::store::{OpenDesk, Store};
 use super::width;
+use thoth_shell::arguments::{Extent, grouped};
 
 /// `thoth approvals show`
 #[derive(Debug, Args)]

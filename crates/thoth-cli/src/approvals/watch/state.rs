@@ -9,9 +9,9 @@ use thoth_store::{Hold, HoldState};
 use thoth_types::HoldToken;
 use thoth_types::display::name;
 
-use crate::approvals::arguments::Extent;
 use crate::approvals::list::is_strange;
 use crate::approvals::page::{self, PageLine};
+use thoth_shell::arguments::Extent;
 use thoth_shell::cells::cut;
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD};
 

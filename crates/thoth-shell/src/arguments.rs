@@ -6,7 +6,7 @@
 use thoth_types::display;
 use thoth_types::json::{Kind, Limits, Tape, Value};
 
-use thoth_shell::cells::{broken, cell, columns, cut, first, oddities};
+use crate::cells::{broken, cell, columns, cut, first, oddities};
 
 /// How much is shown of one value, and of all, where not everything is asked for; in bytes.
 const VALUE_BYTES: usize = 16 * 1024;
@@ -20,7 +20,7 @@ const NARROWEST: usize = 24;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Line {
+pub enum Line {
     /// A part of the arguments.
     Text(String),
     /// What we say about the lines before.
@@ -29,15 +29,17 @@ pub(crate) enum Line {
 
 /// The arguments, line by line.
 #[derive(Debug)]
-pub(crate) struct Shown {
-    pub(crate) lines: Vec<Line>,
+pub struct Shown {
+    /// In the order in which they are read.
+    pub lines: Vec<Line>,
     /// How many bytes are not shown.
-    pub(crate) left_out: usize,
+    pub left_out: usize,
 }
 
 /// How much to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub enum Extent {
+    /// All of it.
     Everything,
     /// As much as people read.
     Usual,
@@ -46,7 +48,8 @@ pub(crate) enum Extent {
 }
 
 /// The arguments as indented JSON, in lines of at most `width` columns.
-pub(crate) fn shown(arguments: &[u8], width: usize, extent: Extent) -> Shown {
+#[must_use]
+pub fn shown(arguments: &[u8], width: usize, extent: Extent) -> Shown {
     let (value, all) = match extent {
         Extent::Everything => (usize::MAX, usize::MAX),
         Extent::Usual => (VALUE_BYTES, ALL_BYTES),
@@ -225,7 +228,8 @@ fn escaped(text: &str) -> String {
 }
 
 /// `1,048,576`
-pub(crate) fn grouped(number: usize) -> String {
+#[must_use]
+pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -238,7 +242,8 @@ pub(crate) fn grouped(number: usize) -> String {
 }
 
 /// The arguments on one line of at most `width` columns: `path="a" force=true`.
-pub(crate) fn one_line(arguments: &[u8], width: usize) -> String {
+#[must_use]
+pub fn one_line(arguments: &[u8], width: usize) -> String {
     let mut tape = Tape::new();
     let Ok(root) = tape.parse(arguments, &LIMITS) else { return cell(&String::from_utf8_lossy(arguments), width) };
     let mut text = String::new();
@@ -270,7 +275,8 @@ pub(crate) fn one_line(arguments: &[u8], width: usize) -> String {
 }
 
 /// Whether anything in the arguments looks like something that it is not.
-pub(crate) fn is_odd(arguments: &[u8]) -> bool {
+#[must_use]
+pub fn is_odd(arguments: &[u8]) -> bool {
     fn odd(value: Value<'_>) -> bool {
         value.as_str().is_some_and(|text| oddities(&text).next().is_some())
             || value.members().any(|(key, value)| odd(key) || odd(value))
