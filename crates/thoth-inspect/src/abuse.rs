@@ -25,10 +25,11 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
         Role::Path | Role::Host => 2 + wide + rounds,
         _ => 2 + rounds,
     };
-    effort.reads(halves * leaf.text.len() / 2);
-    if effort.is_spent() {
+    let cost = halves * leaf.text.len() / 2;
+    if !effort.affords(cost) {
         return;
     }
+    effort.reads(cost);
     if !leaf.is_plain() {
         path_abuse::find(leaf, &decoded, settings, effort, hits);
         shell_abuse::find(leaf, &decoded, effort, hits);

@@ -52,6 +52,15 @@ impl Effort {
         self.left = self.left.saturating_sub(bytes);
     }
 
+    /// Whether so many bytes may still be read. What cannot be read to its end is not begun, and leaves nothing.
+    pub(super) const fn affords(&mut self, bytes: usize) -> bool {
+        let affords = self.left > bytes;
+        if !affords {
+            self.exhaust();
+        }
+        affords
+    }
+
     /// Leaves nothing: there is more than is read of any document.
     pub(super) const fn exhaust(&mut self) {
         self.left = 0;

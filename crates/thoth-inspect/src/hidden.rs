@@ -38,7 +38,7 @@ pub(super) fn find(
     let worth = |text: &str| secret::may_open(text) || personal::may_have_number(text);
     for segment in text.segments().iter().filter(|segment| is_decoded(segment.encoding)) {
         effort.reads(segment.text.len() / 4);
-        if !worth(&segment.text) {
+        if effort.is_spent() || !worth(&segment.text) {
             continue;
         }
         // What a decoded text merely names, such as the token of a page, is what it was encoded for.
@@ -99,8 +99,9 @@ const fn is_decoded(encoding: Encoding) -> bool {
 /// What a text carries that was read out of a leaf.
 fn carried(leaf: &Leaf<'_>, read: &str, settings: &InspectSettings, effort: &mut Effort) -> Vec<Hit> {
     let mut hits = Vec::new();
-    if !effort.is_spent() {
-        effort.reads(effort::VALUE + read.len() / 4);
+    let cost = effort::VALUE + read.len() / 2;
+    if effort.affords(cost) {
+        effort.reads(cost);
         let blank = mark::blanked(read);
         // What the name alone says of the whole value is said already, and is said of no key.
         let seen = Leaf::new(&blank, leaf.key, LeafKind::Key, leaf.role, leaf.direction);

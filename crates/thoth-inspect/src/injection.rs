@@ -145,6 +145,9 @@ pub(super) fn find(leaf: &Leaf<'_>, text: &Text<'_>, effort: &mut Effort, hits: 
     let wide = leaf.text.bytes().filter(|byte| *byte >= 0x80).count();
     let anew = if text.pieces() > 0 { leaf.text.len() / 2 } else { 0 };
     effort.reads(wide / 2 + anew + effort::PIECE * text.pieces());
+    if !effort.affords(text.view().len()) {
+        return;
+    }
     let least = if leaf.direction == Direction::Arguments { SURE } else { THRESHOLD };
     // What stands beside a secret and wants it sent somewhere.
     let secret = hits.iter().any(|hit| hit.class == Class::Secrets);
@@ -162,6 +165,9 @@ pub(super) fn find(leaf: &Leaf<'_>, text: &Text<'_>, effort: &mut Effort, hits: 
             _ => 2 * segment.text.len(),
         };
         effort.reads(effort::SEGMENT + spelled);
+        if effort.is_spent() {
+            return;
+        }
         let inner = if segment.encoding == Encoding::Leet {
             read_leet(text, segment, how, &places, effort)
         } else {

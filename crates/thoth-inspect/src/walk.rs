@@ -341,6 +341,9 @@ impl<'s> Walk<'s> {
         if !speech && !leaf.survey.needs_normalising() {
             return;
         }
+        if speech && !self.effort.affords(leaf.text.len()) {
+            return;
+        }
         let text = Text::read_surveyed(leaf.text, leaf.survey, LIMITS);
         hidden::find(leaf, &text, self.settings, &mut self.effort, hits);
         if speech {

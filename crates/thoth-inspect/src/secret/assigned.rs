@@ -22,14 +22,30 @@ enum Ends {
 }
 
 impl Ends {
-    /// Whether it ends at a byte, behind the bytes before it: a quote behind a backslash is part of what it stands in.
-    fn at(self, byte: u8, before: &[u8]) -> bool {
+    /// Where it ends in a text from an offset on, at most at another one. A quote behind a backslash is part of what it
+    /// stands in.
+    fn find(self, text: &[u8], from: usize, most: usize) -> usize {
+        let mut at = from;
+        while let Some(found) = text.get(at..most).and_then(|rest| rest.iter().position(|byte| self.may_be(*byte))) {
+            at += found;
+            let escaped = matches!(self, Self::Quoted(quote) if text.get(at) == Some(&quote))
+                && is_escaped(text.get(..at).unwrap_or_default());
+            if !escaped {
+                return at;
+            }
+            at += 1;
+        }
+        most
+    }
+
+    /// Whether it may end at a byte.
+    const fn may_be(self, byte: u8) -> bool {
         match self {
             Self::Bare => matches!(
                 byte,
                 b' ' | b'\t' | b'\n' | b'\r' | b',' | b';' | b'"' | b'\'' | b'`' | b'<' | b'>' | b')' | b'|'
             ),
-            Self::Quoted(quote) => (byte == quote && !is_escaped(before)) || byte < b' ',
+            Self::Quoted(quote) => byte == quote || byte < b' ',
         }
     }
 
@@ -107,7 +123,7 @@ impl<'t> Values<'t> {
             self.peek(at).filter(|byte| matches!(byte, b'"' | b'\'' | b'`') && !escaped)
         });
         let ends = opened.map_or(Ends::Bare, Ends::Quoted);
-        let end = (value.end..self.bytes.len()).find(|at| self.ends(*at, ends)).unwrap_or(self.bytes.len());
+        let end = ends.find(self.bytes, value.end, self.bytes.len());
         value.start..self.without_stops(value.start..end)
     }
 
@@ -116,10 +132,6 @@ impl<'t> Values<'t> {
         let rest = self.bytes.get(value.clone()).unwrap_or_default();
         let stops = rest.iter().rev().take_while(|byte| matches!(byte, b'.' | b':' | b'!' | b'\\')).count();
         value.end - stops
-    }
-
-    fn ends(&self, at: usize, ends: Ends) -> bool {
-        self.peek(at).is_none_or(|byte| ends.at(byte, self.bytes.get(..at).unwrap_or_default()))
     }
 
     /// Up to eight blanks from `at` on.
@@ -136,9 +148,7 @@ impl<'t> Values<'t> {
             *clear = at..at;
         }
         if clear.end < most {
-            let rest = self.bytes.get(clear.end..most).unwrap_or_default();
-            let ended = |(at, byte): (usize, &u8)| ends.at(*byte, self.bytes.get(..clear.end + at).unwrap_or_default());
-            clear.end += rest.iter().enumerate().position(ended).unwrap_or(rest.len());
+            clear.end = ends.find(self.bytes, clear.end, most);
         }
         clear.end.min(most)
     }
@@ -154,7 +164,7 @@ mod tests {
         /// Defends what is kept: a value ends where a look from its beginning alone sees it end.
         #[test]
         fn values_end_where_each_alone_does(
-            text in "([a-c]{0,9}[=: \"'`,\n]){0,60}([a-c]{0,700}|[=\"']{0,9})=[a-c\"' ]{0,600}",
+            text in "([a-c]{0,9}[=: \"'`,\n]){0,60}([a-c]{0,700}|[=\"'\\\\]{0,9})=[a-c\"' \\\\]{0,600}",
             froms in proptest::collection::vec(0_usize..1400, 1..40),
         ) {
             let mut values = Values::of(&text);
