@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use thoth_inspect::{Action, Class, Inspection, inspect_result, redact};
+use thoth_inspect::{Action, Class, Inspection, inspect_result, is_in_string, redact};
 use thoth_types::json::{Limits, Tape, Value};
 use thoth_types::{Caller, HarmClass, InspectAction};
 
@@ -51,8 +51,12 @@ impl Gate {
         for found in &mut inspection.detections {
             // A number in the place of another looks like a value: it is taken out only where the policy says so.
             let said = inspector.place(class_of(found), thoth_types::Inspected::Results).is_some();
-            let structured = found.pointer.starts_with("/structuredContent") && !found.pointer.contains("!/");
-            if found.is_number && structured && found.class == Class::PersonalData && !said {
+            if found.is_number
+                && found.class == Class::PersonalData
+                && !said
+                && found.pointer.starts_with("/structuredContent")
+                && !is_in_string(result, &found.pointer)
+            {
                 found.action = Action::Allow;
             }
         }

@@ -21,6 +21,8 @@ pub(super) fn find(
         let seen = carried(leaf, text.view(), settings, effort);
         let seen = seen.into_iter().map(|hit| Hit { range: text.raw_range(hit.range), ..hit });
         if leaf.lines.is_some() {
+            let mut seen: Vec<Hit> = seen.collect();
+            seen.sort_by_key(|hit| hit.range.start);
             // What has no end of its own reaches over several; each is looked at once.
             let mut from = 0;
             for hit in seen {

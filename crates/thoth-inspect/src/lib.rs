@@ -30,7 +30,7 @@ mod walk;
 mod words;
 
 pub use detection::{Action, Class, Confidence, Detection, Direction, Incomplete, Inspection};
-pub use redact::{NotRedactable, Redaction, redact};
+pub use redact::{NotRedactable, Redaction, is_in_string, redact};
 pub use settings::{ClassActions, InspectSettings};
 
 pub use argument_role::declares_roles;

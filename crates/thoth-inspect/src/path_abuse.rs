@@ -36,6 +36,14 @@ pub(super) fn find(
     hits: &mut Vec<Hit>,
 ) {
     let text = leaf.text;
+    let file = match leaf.role {
+        Role::Path | Role::Scalar | Role::Host | Role::Opaque => local_file(text),
+        _ => None,
+    };
+    if let Some(part) = file {
+        judge(leaf, part, &percent::decode(part), settings, effort, hits);
+        return;
+    }
     match leaf.role {
         Role::Path => judge(leaf, text, decoded, settings, effort, hits),
         Role::Url => {
@@ -45,11 +53,6 @@ pub(super) fn find(
         }
         Role::Scalar | Role::Host | Role::Opaque if looks_like_path(text) => {
             judge(leaf, text, decoded, settings, effort, hits)
-        }
-        Role::Scalar | Role::Host | Role::Opaque => {
-            if let Some(part) = local_file(text) {
-                judge(leaf, part, &percent::decode(part), settings, effort, hits);
-            }
         }
         Role::Command => command_paths(leaf, settings, hits),
         _ => {}

@@ -39,12 +39,17 @@ fn marker(kind: &str) -> String {
     format!("[REDACTED:{kind}]")
 }
 
+/// Whether the value that a pointer of a [`Detection`] names lies in JSON inside a string of a document.
+#[must_use]
+pub fn is_in_string(root: Value<'_>, pointer: &str) -> bool {
+    schema::outer(root, pointer).len() < pointer.len()
+}
+
 /// What stands for a number: another one, or in JSON that lies in strings a text, with quotes as such strings have them.
-fn in_place_of_number(found: &Detection) -> String {
-    let level = u32::try_from(found.pointer.matches("!/").count()).unwrap_or(u32::MAX).min(8);
-    if level == 0 {
-        return "0".to_owned();
-    }
+fn in_place_of_number(found: &Detection, root: Option<Value<'_>>) -> String {
+    let Some(root) = root.filter(|root| is_in_string(*root, &found.pointer)) else { return "0".to_owned() };
+    let inner = found.pointer.get(schema::outer(root, &found.pointer).len()..).unwrap_or_default();
+    let level = u32::try_from(inner.matches("!/").count()).unwrap_or(u32::MAX).min(8);
     let quote = format!("{}\"", "\\".repeat(2_usize.pow(level) - 1));
     format!("{quote}{}{quote}", marker(found.kind))
 }
@@ -72,9 +77,17 @@ pub fn redact(
     let chosen: Vec<&Detection> = inspection.detections.iter().filter(|found| found.action == Action::Redact).collect();
     let mut cuts = Vec::with_capacity(chosen.len());
     let mut keys = 0;
+    let mut tape = Tape::new();
+    // Only where a number may lie in a string.
+    let root = if chosen.iter().any(|found| found.is_number && found.pointer.contains("!/")) {
+        let limits = Limits { max_bytes: document.len(), ..Limits::default() };
+        Some(tape.parse(document, &limits).map_err(NotRedactable::Invalid)?)
+    } else {
+        None
+    };
     for found in &chosen {
         let text = if found.is_number {
-            in_place_of_number(found)
+            in_place_of_number(found, root)
         } else if found.in_key {
             // Two keys must not become equal.
             keys += 1;

@@ -32,17 +32,39 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<H
         Role::Prose | Role::Search => {}
         Role::Command => {
             // A command may speak to the machine it runs on; it has no business with metadata.
-            if names_metadata(leaf.text) {
+            if names_metadata(leaf.text) || words(leaf.text).any(is_metadata) {
                 hits.push(metadata(leaf));
             }
         }
-        Role::Host => host(leaf, text.split(['/', ' ', '?']).next().unwrap_or(text), settings, hits),
+        Role::Host if memchr::memmem::find(text.as_bytes(), b"://").is_some() => address(leaf, text, settings, hits),
+        Role::Host => {
+            let named = text.split(['/', ' ', '?']).next().unwrap_or(text);
+            host(leaf, named.rsplit('@').next().unwrap_or(named), settings, hits);
+        }
         _ => address(leaf, text, settings, hits),
     }
 }
 
 fn metadata(leaf: &Leaf<'_>) -> Hit {
     hit("ssrf.metadata", 0..leaf.text.len(), Confidence::High, "the metadata service of a cloud")
+}
+
+/// The words of a command.
+fn words(command: &str) -> impl Iterator<Item = &str> {
+    let parts = |c: char| {
+        matches!(c, ' ' | '\t' | '\n' | '\r' | ';' | '|' | '&' | '<' | '>' | '(' | ')' | '"' | '\'' | '`' | '=' | ',')
+    };
+    command.split(parts).filter(|word| !word.is_empty())
+}
+
+/// Whether a word is the address of a metadata service without a scheme: numbers, or a name with a dot.
+fn is_metadata(word: &str) -> bool {
+    let bare = word.split_once("://").map_or(word, |(_, rest)| rest);
+    let opens = |name: &str| bare.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    (bare.starts_with(|first: char| first.is_ascii_digit() || first == '[')
+        || opens("metadata.")
+        || opens("instance-data."))
+        && hosts_of(bare).any(|host| host.len() <= MAX_HOST && judge(host).reach == Reach::Metadata)
 }
 
 /// Whether one of the addresses in a text is that of a metadata service.
@@ -130,7 +152,8 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let slashed = rest.starts_with(['/', '\\']);
     let is_one_of = |schemes: &[&str]| schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme));
     // A short number without slashes is a port and not a host.
-    let port = rest.len() < 8 && rest.bytes().all(|byte| byte.is_ascii_digit());
+    let named = authority(rest);
+    let port = named.len() < 8 && named.bytes().all(|byte| byte.is_ascii_digit());
     (valid && (slashed || is_one_of(SCHEMES) || (is_one_of(SLASHLESS) && !port)))
         .then(|| (scheme, rest.trim_start_matches(['/', '\\'])))
 }

@@ -23,9 +23,12 @@ use quota::Quota;
 pub(super) use quota::is_unjudged;
 use roles::Roles;
 
-/// How much of what is encoded in a text is decoded. What is read costs effort besides; where more is encoded, the document is
-/// not read to its end.
-const LIMITS: Limits = Limits { max_depth: 3, max_decoded: 512 * 1024, least_charge: 64 };
+/// How much of what is encoded in a text is decoded: all, as long as it is not in tiny pieces. What is read costs effort
+/// besides; where more is encoded, the document is not read to its end.
+const fn limits(text: &str) -> Limits {
+    const LEAST: usize = 1 << 20;
+    Limits { max_depth: 3, max_decoded: if text.len() > LEAST { text.len() } else { LEAST }, least_charge: 48 }
+}
 
 /// The shortest key that could carry more than a name.
 const MIN_KEY: usize = 16;
@@ -307,10 +310,16 @@ impl<'s> Walk<'s> {
             } else {
                 self.quota.tell(&leaf, &mut hits);
             }
-        } else if self.incomplete.is_none() && argument && place.role == Role::Prose {
+        }
+        // What stands in a document that is written as a text is part of that text.
+        let lone = matches!(place.role, Role::Prose | Role::Search) && place.settled.is_none();
+        if self.incomplete.is_none() && argument && lone {
             abuse::find_lone(&leaf, self.settings, &mut self.effort, &mut hits);
         }
-        if self.direction == Direction::Arguments && kind == LeafKind::Key {
+        if self.direction == Direction::Arguments
+            && kind == LeafKind::Key
+            && (text.len() >= MIN_KEY || is_address(text))
+        {
             if !self.quota.take(&leaf) {
                 self.quota.tell(&Leaf { role: Role::Scalar, ..leaf }, &mut hits);
             } else if self.incomplete.is_none() && is_address(text) {
@@ -344,7 +353,7 @@ impl<'s> Walk<'s> {
         if speech && !self.effort.affords(leaf.text.len()) {
             return;
         }
-        let text = Text::read_surveyed(leaf.text, leaf.survey, LIMITS);
+        let text = Text::read_surveyed(leaf.text, leaf.survey, limits(leaf.text));
         hidden::find(leaf, &text, self.settings, &mut self.effort, hits);
         if speech {
             injection::find(leaf, &text, &mut self.effort, hits);

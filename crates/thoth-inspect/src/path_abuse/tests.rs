@@ -46,6 +46,13 @@ fn table() {
         let role = if text.starts_with("file:") { Role::Url } else { Role::Path };
         assert_eq!(kinds(role, text), expected, "{text}");
     }
+    for text in
+        ["file:///etc/passwd", "file:///etc/x/../passwd", "file://localhost/etc/%2e/passwd", "FILE:/etc/sudoers"]
+    {
+        for role in [Role::Path, Role::Scalar, Role::Opaque] {
+            assert_eq!(kinds(role, text), ["system_file"], "{role:?} {text}");
+        }
+    }
     assert_eq!(kinds(Role::Prose, "See /etc/passwd and ~/.ssh/id_rsa"), Vec::<&str>::new());
     assert_eq!(kinds(Role::Command, "cat /etc/shadow"), ["system_file"]);
     assert_eq!(kinds(Role::Command, "cat README.md && ls /etc"), Vec::<&str>::new());

@@ -52,7 +52,7 @@ fn steps(pointer: &str) -> impl Iterator<Item = String> {
 }
 
 /// The part of a pointer up to the string that JSON lies in: the schema sees that string. A name may have the mark, too.
-fn outer<'p>(root: Value<'_>, pointer: &'p str) -> &'p str {
+pub(super) fn outer<'p>(root: Value<'_>, pointer: &'p str) -> &'p str {
     let marks = pointer.match_indices("!/").map(|(at, _)| pointer.get(..at).unwrap_or(pointer));
     let is_text = |outer: &&str| at_pointer(root, outer).is_some_and(|value| value.kind() == Kind::String);
     marks.into_iter().find(is_text).unwrap_or(pointer)

@@ -163,6 +163,13 @@ fn composed_schemas_stay_satisfied() {
     assert_eq!(redacted(named, Some(&schema)).as_deref(), Ok(expected));
 }
 
+/// Defends names that end in the mark of JSON in a string: what stands below them does not lie in one.
+#[test]
+fn a_name_may_have_the_mark() {
+    let named = r#"{"card!": {"card_number": 4111111111111111}}"#;
+    assert_eq!(redacted(named, None).as_deref(), Ok(r#"{"card!": {"card_number": 0}}"#));
+}
+
 /// Defends text that is JSON: a number that was taken out leaves JSON that says so, however deep it lies.
 #[test]
 fn a_number_in_text_leaves_a_mark() {

@@ -162,7 +162,11 @@ fn bearer(text: &str, at: Range<usize>) -> Option<Hit> {
     let token = text.get(at.end..at.end + length)?;
     let digit = token.bytes().any(|byte| byte.is_ascii_digit());
     let letter = token.bytes().any(|byte| byte.is_ascii_alphabetic());
-    let random = length >= 16 && digit && letter && bits_per_byte(token.as_bytes()) >= 3.0;
+    // Words with slashes between them are a path.
+    let mixed =
+        token.bytes().any(|byte| byte.is_ascii_uppercase()) && token.bytes().any(|byte| byte.is_ascii_lowercase());
+    let long = token.split('/').any(|part| part.len() >= 16 && part.bytes().any(|byte| byte.is_ascii_digit()));
+    let random = length >= 16 && digit && letter && (mixed || long) && bits_per_byte(token.as_bytes()) >= 3.0;
     let rest = text.as_bytes().get(at.end..)?;
     (random && !placeholder::is_placeholder(token)).then(|| {
         let end = at.end + Alphabet::Token68.run(rest, length);

@@ -127,6 +127,7 @@ fn long_secrets_are_taken_whole() {
 #[test]
 fn no_secrets() {
     for (key, text) in [
+        ("", "see Bearer tokens/oauth2/client-credentials"),
         ("", "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
         ("", "ghp_0000000000000000000000000000000000000000"),
         ("", "task-management-is-the-name-of-this-very-long-module"),

@@ -124,24 +124,28 @@ impl Walk<'_> {
     }
 }
 
-/// Finds out in which values it is where the respelling of all says something: its place is all of them.
+/// Finds out in which values it is where what is read together says something that reaches over several.
 fn place_apart(crowd: &Crowd, all: &Leaf<'_>, effort: &mut Effort, hits: &mut Vec<Hit>) {
     let is_apart = |hit: &Hit| hit.kind == "injection.encoded" && crowd.touched(hit.range.clone()).count() > 1;
-    let Some(found) = hits.iter().find(|hit| is_apart(hit)).cloned() else { return };
-    hits.retain(|hit| !is_apart(hit));
-    let before = hits.len();
-    let mut from = found.range.start;
-    for (_, text, _) in crowd.touched(found.range.clone()) {
-        let start = all.line(from).start;
-        let leaf = Leaf::new(text, "", LeafKind::Text, Role::Prose, all.direction);
-        let mut own = Vec::new();
-        injection::find(&leaf, &Text::read(text), effort, &mut own);
-        hits.extend(own.into_iter().map(|hit| Hit { range: start + hit.range.start..start + hit.range.end, ..hit }));
-        from = start + text.len() + 1;
-    }
-    if hits.len() == before {
-        // None says it alone: together they do, and the first stands for them.
-        let first = all.line(found.range.start);
-        hits.push(Hit { range: first.start..first.end, ..found });
+    let (apart, others): (Vec<Hit>, Vec<Hit>) = hits.drain(..).partition(is_apart);
+    *hits = others;
+    for found in apart {
+        let before = hits.len();
+        let mut from = found.range.start;
+        for (_, text, _) in crowd.touched(found.range.clone()) {
+            let start = all.line(from).start;
+            let leaf = Leaf::new(text, "", LeafKind::Text, Role::Prose, all.direction);
+            let mut own = Vec::new();
+            injection::find(&leaf, &Text::read(text), effort, &mut own);
+            hits.extend(
+                own.into_iter().map(|hit| Hit { range: start + hit.range.start..start + hit.range.end, ..hit }),
+            );
+            from = start + text.len() + 1;
+        }
+        if hits.len() == before {
+            // None says it alone: together they do, and the first stands for them.
+            let first = all.line(found.range.start);
+            hits.push(Hit { range: first.start..first.end, ..found });
+        }
     }
 }

@@ -45,7 +45,10 @@ fn there(site: &Thothd, agent: &str, person: &str) -> Value {
         });
         text(ask("POST", "/v1/enforce", agent, Some(asked)), "violation_id")
     });
-    let (machines, bundles) = (["laptop", "desktop"], ["one", "two", "three", "four", "five", "six"]);
+    let machines = ["laptop", "desktop"];
+    // An active one can be rolled back once, and not be deleted.
+    let (unused, active) = (["one", "two", "three"], ["four", "five", "six", "seven", "eight", "nine"]);
+    let bundles: Vec<&str> = unused.into_iter().chain(active).collect();
     for name in machines {
         let machine = json!({ "tenant_id": "acme", "endpoint_id": name, "hostname": name });
         ask("POST", "/v1/endpoints/register", agent, Some(machine));
@@ -54,15 +57,14 @@ fn there(site: &Thothd, agent: &str, person: &str) -> Value {
         let rule = format!("{{ name: {name}_{version}, match: {{ tool: read_{name} }}, approval: block }}");
         let bundle = json!({ "name": name, "policy": format!("version: \"1\"\nrules: [{rule}]\n") });
         ask("POST", "/acme/thoth/policy-bundles", person, Some(bundle));
-        // Some can be rolled back from the start, and the others deleted.
-        if ["four", "five", "six"].contains(name) {
+        if active.contains(name) {
             let activate = format!("/acme/thoth/policy-bundles/{name}/activate");
             ask("POST", &activate, person, Some(json!({ "version": version })));
         }
     }
     json!({
         "own_keys": own, "api-keys": keys, "approvals": holds, "hold": holds, "endpoints": machines,
-        "policy-bundles": bundles, "violations": violations,
+        "policy-bundles": bundles, "active_bundles": active, "unused_bundles": unused, "violations": violations,
     })
 }
 
