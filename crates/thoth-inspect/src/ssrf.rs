@@ -59,7 +59,12 @@ fn words(command: &str) -> impl Iterator<Item = &str> {
 
 /// Whether a word is the address of a metadata service without a scheme: numbers, or a name with a dot.
 fn is_metadata(word: &str) -> bool {
-    let bare = word.split_once("://").map_or(word, |(_, rest)| rest);
+    // The shortest spelling: `192.192`.
+    if word.len() < 7 {
+        return false;
+    }
+    let scheme = memchr::memchr(b':', word.as_bytes()).and_then(|at| word.get(at..)?.strip_prefix("://"));
+    let bare = scheme.unwrap_or(word);
     let opens = |name: &str| bare.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
     (bare.starts_with(|first: char| first.is_ascii_digit() || first == '[')
         || opens("metadata.")

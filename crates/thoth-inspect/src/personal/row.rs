@@ -13,36 +13,58 @@ const SHAPES: &[&[usize]] =
 /// Each piece between blanks may; and at either end of the row, or beside another such number, pieces that are parted as
 /// people part a number. In the middle of a row of equal pieces none is: that is a table.
 pub(super) fn numbers(bytes: &[u8], row: Range<usize>) -> Vec<Range<usize>> {
-    let pieces = pieces(bytes, row);
+    if row.len() <= LONG {
+        return numbers_of_few(bytes, row);
+    }
+    let blank = |from: usize, to: usize| memchr::memchr(b' ', bytes.get(from..to)?).map(|at| from + at);
+    let head = blank(row.start + LONG / 2, row.end).unwrap_or(row.end);
+    let tail = blank(row.end - LONG / 4, row.end).map_or(row.end, |at| at + 1).max(head);
+    let mut found = numbers_of_few(bytes, row.start..head);
+    let lone = pieces(bytes, head..tail).filter(|piece| piece.len() >= super::LEAST_DIGITS);
+    found.extend(lone);
+    found.extend(numbers_of_few(bytes, tail..row.end));
+    found
+}
+
+/// From this length on, in bytes, a row is a table, but for its ends.
+const LONG: usize = 1024;
+
+/// A piece of a row, and how many digits it is, if it is nothing else.
+struct Piece {
+    range: Range<usize>,
+    digits: Option<usize>,
+}
+
+fn numbers_of_few(bytes: &[u8], row: Range<usize>) -> Vec<Range<usize>> {
+    let all_digits =
+        |range: &Range<usize>| bytes.get(range.clone()).is_some_and(|piece| piece.iter().all(u8::is_ascii_digit));
+    let piece = |range: Range<usize>| Piece { digits: all_digits(&range).then_some(range.len()), range };
+    let pieces: Vec<Piece> = pieces(bytes, row).map(piece).collect();
     if pieces.len() < 2 {
         return Vec::new();
     }
-    let digits = |at: usize| {
-        let piece = pieces.get(at)?;
-        let all = bytes.get(piece.clone())?.iter().all(u8::is_ascii_digit);
-        all.then_some(piece.len())
-    };
+    let digits = |at: usize| pieces.get(at)?.digits;
     let mut found = Vec::new();
     // Where the last number ended, behind which another one may begin.
     let mut ended = 0;
-    for at in 0..pieces.len() {
+    for (at, piece) in pieces.iter().enumerate() {
+        if piece.range.len() >= super::LEAST_DIGITS {
+            found.push(piece.range.clone());
+        }
+        // Every shape opens with as many.
+        let before = at.checked_sub(1).and_then(digits);
+        if !matches!(piece.digits, Some(3 | 4)) || (before == piece.digits && at != ended) {
+            continue;
+        }
         let shaped = SHAPES.iter().filter(|shape| {
             let fits = (at..).zip(**shape).all(|(at, length)| digits(at) == Some(*length));
-            let (before, last) = (at.checked_sub(1).and_then(digits), shape.last().copied());
-            let begins = at == ended || before != shape.first().copied();
-            fits && begins && (digits(at + shape.len()) != last || beside(digits, at, shape))
+            fits && (digits(at + shape.len()) != shape.last().copied() || beside(digits, at, shape))
         });
-        let mut widest = None;
         for shape in shaped {
-            let end = at + shape.len() - 1;
-            if let (Some(first), Some(last)) = (pieces.get(at), pieces.get(end)) {
-                found.push(first.start..last.end);
-                widest = widest.max(Some(end + 1));
+            if let Some(last) = pieces.get(at + shape.len() - 1) {
+                found.push(piece.range.start..last.range.end);
+                ended = ended.max(at + shape.len());
             }
-        }
-        ended = widest.unwrap_or(ended);
-        if let Some(piece) = pieces.get(at).filter(|piece| piece.len() >= super::LEAST_DIGITS) {
-            found.push(piece.clone());
         }
     }
     found
@@ -57,11 +79,11 @@ fn beside(digits: impl Fn(usize) -> Option<usize>, at: usize, shape: &[usize]) -
 }
 
 /// The pieces of a row between blanks.
-fn pieces(bytes: &[u8], row: Range<usize>) -> Vec<Range<usize>> {
+fn pieces(bytes: &[u8], row: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let text = bytes.get(row.clone()).unwrap_or_default();
     let mut from = row.start;
-    let ends = memchr::memchr_iter(b' ', text).map(|at| row.start + at).chain(std::iter::once(row.end));
-    ends.map(|end| std::mem::replace(&mut from, end + 1)..end).collect()
+    let ends = memchr::memchr_iter(b' ', text).map(move |at| row.start + at).chain(std::iter::once(row.end));
+    ends.map(move |end| std::mem::replace(&mut from, end + 1)..end).filter(|piece| !piece.is_empty())
 }
 
 impl DigitGroup {
