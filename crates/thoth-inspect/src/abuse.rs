@@ -35,7 +35,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
     if !leaf.is_plain() {
         path_abuse::find(leaf, &decoded, settings, effort, hits);
         shell_abuse::find(leaf, &decoded, effort, hits);
-        ssrf::find(leaf, settings, hits);
+        ssrf::find(leaf, settings, effort, hits);
     }
     sql_abuse::find(leaf, &decoded, hits);
     encoded::find(leaf, hits);
@@ -108,7 +108,7 @@ pub(super) fn find_lone(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mu
     }
     if lone != Lone::Path {
         let leaf = Leaf { role: if lone == Lone::Host { Role::Url } else { Role::Scalar }, ..leaf };
-        ssrf::find(&leaf, settings, hits);
+        ssrf::find(&leaf, settings, effort, hits);
     }
     let meant = |hit: &Hit| match hit.kind {
         "ssrf.metadata" => true,

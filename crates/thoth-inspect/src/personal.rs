@@ -52,7 +52,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
             let known = hits.len();
             judge(leaf, &group, settings, effort, hits);
             if hits.len() == known && group.has_blanks {
-                effort.reads((group.end - group.start) / 4);
+                effort.reads((group.end - group.start) / 2);
                 for number in row::numbers(bytes, group.start..group.end) {
                     judge(leaf, &DigitGroup::beside(bytes, number), settings, effort, hits);
                 }

@@ -3,6 +3,7 @@
 use super::address::{Judged, Reach, judge};
 use super::argument_role::Role;
 use super::detection::{Class, Confidence};
+use super::effort::{self, Effort};
 use super::leaf::{Hit, Leaf};
 use super::settings::InspectSettings;
 
@@ -25,23 +26,25 @@ const SLASHLESS: &[&str] = &["http", "https", "ws", "wss", "ftp"];
 const MAX_HOST: usize = 255;
 
 /// Judges a value that is an address, or that an address stands in.
-pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, hits: &mut Vec<Hit>) {
+pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Effort, hits: &mut Vec<Hit>) {
     // Addresses are read without the control characters around them.
     let text = leaf.text.trim_matches(|edge: char| edge <= ' ' || edge.is_whitespace());
     match leaf.role {
         Role::Prose | Role::Search => {}
         Role::Command => {
             // A command may speak to the machine it runs on; it has no business with metadata.
-            if names_metadata(leaf.text) || words(leaf.text).any(is_metadata) {
+            if names_metadata(leaf.text, effort) || words(leaf.text).any(|word| is_metadata(word, effort)) {
                 hits.push(metadata(leaf));
             }
         }
-        Role::Host if memchr::memmem::find(text.as_bytes(), b"://").is_some() => address(leaf, text, settings, hits),
+        Role::Host if memchr::memmem::find(text.as_bytes(), b"://").is_some() => {
+            address(leaf, text, settings, effort, hits)
+        }
         Role::Host => {
             let named = text.split(['/', ' ', '?']).next().unwrap_or(text);
             host(leaf, named.rsplit('@').next().unwrap_or(named), settings, hits);
         }
-        _ => address(leaf, text, settings, hits),
+        _ => address(leaf, text, settings, effort, hits),
     }
 }
 
@@ -58,7 +61,7 @@ fn words(command: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a word is the address of a metadata service without a scheme: numbers, or a name with a dot.
-fn is_metadata(word: &str) -> bool {
+fn is_metadata(word: &str, effort: &mut Effort) -> bool {
     // The shortest spelling: `192.192`.
     if word.len() < 7 {
         return false;
@@ -69,18 +72,25 @@ fn is_metadata(word: &str) -> bool {
     (bare.starts_with(|first: char| first.is_ascii_digit() || first == '[')
         || opens("metadata.")
         || opens("instance-data."))
+        && judges(effort)
         && hosts_of(bare).any(|host| host.len() <= MAX_HOST && judge(host).reach == Reach::Metadata)
 }
 
 /// Whether one of the addresses in a text is that of a metadata service.
-fn names_metadata(text: &str) -> bool {
+fn names_metadata(text: &str, effort: &mut Effort) -> bool {
     memchr::memmem::find_iter(text.as_bytes(), b"://").any(|at| {
         let rest = text.get(at + 3..).unwrap_or_default();
-        hosts_of(rest).any(|host| host.len() <= MAX_HOST && judge(host).reach == Reach::Metadata)
+        judges(effort) && hosts_of(rest).any(|host| host.len() <= MAX_HOST && judge(host).reach == Reach::Metadata)
     })
 }
 
-fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut Vec<Hit>) {
+/// Pays for a look at where a name leads; whether there is room for it.
+const fn judges(effort: &mut Effort) -> bool {
+    effort.reads(effort::TOKEN / 2);
+    !effort.is_spent()
+}
+
+fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, effort: &mut Effort, hits: &mut Vec<Hit>) {
     // Browsers drop these characters, so `ht\ttp:` is `http:`.
     let joined: String;
     let broken = memchr::memchr3(b'\t', b'\r', b'\n', text.as_bytes()).is_some();
@@ -119,7 +129,7 @@ fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, hits: &mut V
         orders(rest, broken || slashes != "//" || !is_one_of(USUAL), hits.get_mut(from..).unwrap_or_default());
         // An address inside of an address: open redirects and proxies.
         if memchr::memchr2(b':', b'%', rest.as_bytes()).is_some()
-            && names_metadata(&thoth_text::percent::decode(rest).text)
+            && names_metadata(&thoth_text::percent::decode(rest).text, effort)
         {
             hits.push(metadata(leaf));
         }

@@ -11,7 +11,7 @@ fn kind(role: Role, text: &str) -> Option<&'static str> {
         ..InspectSettings::default()
     };
     let mut hits = Vec::new();
-    find(&leaf, &settings, &mut hits);
+    find(&leaf, &settings, &mut Effort::of(0), &mut hits);
     hits.first().map(|hit| hit.kind.trim_start_matches("ssrf."))
 }
 

@@ -77,7 +77,7 @@ proptest! {
             if leaf.is_plain() {
                 path_abuse::find(&leaf, &decoded, &settings, &mut Effort::of(0), &mut hits);
                 shell_abuse::find(&leaf, &decoded, &mut Effort::of(0), &mut hits);
-                ssrf::find(&leaf, &settings, &mut hits);
+                ssrf::find(&leaf, &settings, &mut Effort::of(0), &mut hits);
                 prop_assert_eq!(&hits, &vec![], "{:?} as {:?}", text, role);
             }
         }
