@@ -130,6 +130,15 @@ fn listed(digits: &str, status: &str) -> Value {
     members.into()
 }
 
+/// Its arguments, as they are shown.
+const ARGUMENTS: &str = r#"  {
+    "amount": 100,
+    "to": "\u{202e}x"
+  (what is written as \u{…} cannot be seen, moves other text, or looks like something else)
+  }
+  (1 character is not ASCII)
+"#;
+
 const ONE: &str = "1f0c0000000000000000000000000000";
 const OTHER: &str = "1f0d0000000000000000000000000000";
 
@@ -165,7 +174,9 @@ fn holds_are_shown_and_answered() {
     assert_eq!(all.json()["total"], 2);
 
     let show = desk.run(&["approvals", "show", "1f0c"]);
-    assert!(show.stdout.contains(r#""amount":100"#) && show.stdout.contains(r"\u{202e}"), "{}", show.stdout);
+    let arguments = show.stdout.split_once("\narguments\n").map(|(_, arguments)| arguments);
+    assert_eq!(arguments, Some(ARGUMENTS), "{}", show.stdout);
+    assert!(show.stdout.contains(r"wire_money\u{1b}[2J") && !show.stdout.contains('\u{1b}'), "{}", show.stdout);
 
     let approved = desk.run(&["approvals", "approve", "1f0c", "--yes", "--reason", "known payee"]);
     assert_eq!(
@@ -225,7 +236,8 @@ fn a_person_is_asked() {
         terminal.keys(keys).unwrap();
         let (status, seen) = terminal.finish().unwrap();
         assert_eq!(status.code(), Some(code), "{keys:?}: {seen}");
-        assert!(seen.find(r#""amount":100"#) < seen.find("[y/N]") && seen.contains("amount"), "{seen}");
+        let before = seen.split("[y/N]").next().unwrap().replace('\r', "");
+        assert!(before.contains(ARGUMENTS), "{seen}");
         let asked = std::mem::take(&mut *desk.asked.lock().unwrap());
         assert_eq!(asked.iter().filter(|(target, _)| target.starts_with("POST")).count(), posts, "{keys:?}");
     }
