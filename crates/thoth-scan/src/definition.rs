@@ -147,7 +147,7 @@ impl Scanner {
                 findings.extend(scan.finish());
             }
         }
-        findings.extend(split::scan(self, server));
+        findings.extend(split::scan(self, server, split::Order::Listed));
         for finding in &mut findings {
             finding.server = Some(server.name.to_owned());
         }
@@ -173,7 +173,14 @@ impl Scanner {
     #[must_use]
     pub fn scan_together(&self, server: &Server<'_>) -> Vec<Finding> {
         let own = |finding| Finding { server: Some(server.name.to_owned()), ..finding };
-        split::scan(self, server).into_iter().map(own).collect()
+        split::scan(self, server, split::Order::Listed).into_iter().map(own).collect()
+    }
+
+    /// Likewise, where it is not known in which order the server lists them: all that any order would show.
+    #[must_use]
+    pub fn scan_unordered(&self, server: &Server<'_>) -> Vec<Finding> {
+        let own = |finding| Finding { server: Some(server.name.to_owned()), ..finding };
+        split::scan(self, server, split::Order::Unknown).into_iter().map(own).collect()
     }
 
     /// How the tools of several servers relate, without what each definition says by itself.
