@@ -14,7 +14,7 @@ use crate::approvals::store::Store;
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, GOOD, agrees, line, note, styled};
 
-use super::chosen::{Chosen, failed, needs_a_look, store, title};
+use super::chosen::{Chosen, failed, store, title};
 use super::found::Found;
 use super::person::{Needs, approval, may_approve};
 use super::{diff, show};
@@ -57,11 +57,14 @@ pub(crate) fn approve(arguments: &ApproveArgs) -> Outcome {
     let person = Person::here();
     may_approve(&person, Needs::Terminal)?;
     let (store, pins) = store()?;
-    let chosen = arguments.chosen.find(&pins, needs_a_look)?;
+    let mut chosen = arguments.chosen.find(&pins, |_| true)?;
+    let found = Found::of(&pins, &chosen)?;
+    if arguments.chosen.names.is_empty() {
+        chosen.retain(|pin| found.may_be_kept_back(pin));
+    }
     if chosen.is_empty() {
         line("everything of this server is as it was approved")?;
     }
-    let found = Found::of(&pins, &chosen)?;
     each(&chosen, |pin| approve_one((&store, &pins), pin, &found.threats(pin), &person, arguments.yes))
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use clap::Args;
 use thoth_store::{Pin, Pins as _, PinsError, SqlitePins};
 use thoth_types::display::name;
-use thoth_types::{ItemKind, PinState, ServerName, Severity, Threat};
+use thoth_types::{ItemKind, ServerName};
 
 use crate::approvals::store::Store;
 use thoth_shell::exit::Failure;
@@ -67,23 +67,6 @@ impl Chosen {
         }
         Ok(found)
     }
-}
-
-/// Whether somebody should look at it.
-pub(crate) fn needs_a_look(pin: &Pin) -> bool {
-    pin.state() != PinState::Approved || !unaccepted(pin).is_empty()
-}
-
-/// What is found in an approved definition and was not accepted with it, as after an update of the rules. At first use the
-/// policy has let warnings pass, which is in order; a person was shown them all.
-pub(crate) fn unaccepted(pin: &Pin) -> Vec<Threat> {
-    let Some((version, approval)) = pin.approved.as_ref().filter(|_| pin.state() == PinState::Approved) else {
-        return Vec::new();
-    };
-    let least = if approval.by.is_some() { Severity::Warning } else { Severity::Critical };
-    let mut found = thoth_proxy::scan_definition(pin.key.kind, &version.fingerprint);
-    found.retain(|threat| threat.severity >= least && !approval.accepted.contains(&threat.rule));
-    found
 }
 
 /// What a pin is of, for a sentence.

@@ -16,7 +16,8 @@ use thoth_shell::cells::{cell, columns, cut, oddities};
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, CARE, DIM, GOOD, harmless_text, line, styled};
 
-use super::chosen::{failed, needs_a_look, store, unaccepted};
+use super::chosen::{failed, store};
+use super::found::Found;
 use super::json::{changes, print_json};
 
 /// The widest cell of a name.
@@ -51,11 +52,12 @@ pub(crate) fn run(arguments: &ListArgs) -> Outcome {
             .map_err(|error| Failure::usage(format!("--server: `{}`: {error}", harmless_text(text))))
     });
     let server = server.transpose()?;
-    let (_, pins) = store()?;
-    let mut pins = pins.list(server.as_ref()).map_err(|error| failed(&error))?;
-    pins.retain(|pin| !arguments.changed || needs_a_look(pin));
+    let (_, store) = store()?;
+    let mut pins = store.list(server.as_ref()).map_err(|error| failed(&error))?;
+    let found = Found::of(&store, &pins)?;
+    pins.retain(|pin| !arguments.changed || found.needs_a_look(pin));
     // What needs a look comes first; the order of the rest is that of their names.
-    pins.sort_by_cached_key(|pin| !needs_a_look(pin));
+    pins.sort_by_cached_key(|pin| !found.needs_a_look(pin));
     if arguments.json {
         return print_json(&pins);
     }
@@ -63,13 +65,13 @@ pub(crate) fn run(arguments: &ListArgs) -> Outcome {
         line(if arguments.changed { "everything that is pinned is as it was approved" } else { "nothing is pinned" })?;
         return Ok(ExitCode::SUCCESS);
     }
-    table(&pins, Timestamp::now(), width()).into_iter().try_for_each(line)?;
+    table(&pins, &found, Timestamp::now(), width()).into_iter().try_for_each(line)?;
     Ok(ExitCode::SUCCESS)
 }
 
 const CELLS: usize = 7;
 
-fn table(pins: &[Pin], now: Timestamp, width: Option<usize>) -> Vec<String> {
+fn table(pins: &[Pin], found: &Found, now: Timestamp, width: Option<usize>) -> Vec<String> {
     let heading = ["", "STATE", "KIND", "SERVER", "NAME", "SEEN", "DIGEST"].map(str::to_owned);
     let rows: Vec<[String; CELLS]> = std::iter::once(heading).chain(pins.iter().map(|pin| cells(pin, now))).collect();
     let mut widths = [0; CELLS];
@@ -96,7 +98,7 @@ fn table(pins: &[Pin], now: Timestamp, width: Option<usize>) -> Vec<String> {
         }
         match pin {
             None => text.push_str(&styled(DIM, "APPROVED")),
-            Some(pin) => text.push_str(&cut(&remark(pin, now), room)),
+            Some(pin) => text.push_str(&cut(&remark(pin, found, now), room)),
         }
         odd |= pin.is_some_and(is_strange);
         lines.push(text.trim_end().to_owned());
@@ -124,12 +126,12 @@ fn cells(pin: &Pin, now: Timestamp) -> [String; CELLS] {
 }
 
 /// What changed, what is found in it that nobody accepted, or who approved it.
-fn remark(pin: &Pin, now: Timestamp) -> String {
+fn remark(pin: &Pin, found: &Found, now: Timestamp) -> String {
     let changed: Vec<String> = changes(pin).iter().map(|change| cell(&change.field, WIDEST)).collect();
     if !changed.is_empty() {
         return format!("changed: {}", changed.join(", "));
     }
-    let found: BTreeSet<_> = unaccepted(pin).iter().map(|threat| cell(&threat.rule, WIDEST)).collect();
+    let found: BTreeSet<_> = found.since(pin).iter().map(|threat| cell(&threat.rule, WIDEST)).collect();
     if !found.is_empty() {
         return format!("found since: {}", found.into_iter().collect::<Vec<_>>().join(", "));
     }
