@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use thoth_scan::fingerprint;
@@ -11,7 +12,7 @@ use thoth_types::{Channel, Threat};
 
 use crate::approvals::person::Person;
 use thoth_shell::exit::{Failure, Outcome};
-use thoth_shell::terminal::{GOOD, agrees, harmless_text, line, styled};
+use thoth_shell::terminal::{GOOD, agrees, harmless_text, line, note, styled};
 
 use super::answer::{OpenPins, caller};
 use super::chosen::{failed, store, title};
@@ -25,8 +26,8 @@ const MAX_BYTES: u64 = 256 << 20;
 /// `thoth pins import`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is found in the definitions is shown, and accepted with them. What is pinned here already stays as it is. A definition
-of the file that a server does not show counts as changed.
+What is found in the definitions is shown, and accepted with them; where nobody can be asked, as root without a terminal, only
+with --yes. What is pinned here already stays as it is. A definition of the file that a server does not show counts as changed.
 
 Example:
   thoth pins import pins.json")]
@@ -34,7 +35,7 @@ pub(crate) struct ImportArgs {
     /// The file that `thoth pins export` wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Do not ask; an import needs a terminal all the same
+    /// Do not ask, and accept what is found; an import needs a terminal or root all the same
     #[arg(long, short = 'y')]
     yes: bool,
 }
@@ -55,8 +56,8 @@ pub(crate) fn run(arguments: &ImportArgs) -> Outcome {
     }
     let by = approval(&person, Vec::new());
     let pins = file.pins.iter().map(|one| pin(one, &by)).collect::<Result<Vec<_>, _>>();
-    let (pins, found): (Vec<Pin>, Vec<Vec<Threat>>) = pins.map_err(|error| unread(&error))?.into_iter().unzip();
-    let Some(first) = pins.first() else {
+    let (mut pins, found): (Vec<Pin>, Vec<Vec<Threat>>) = pins.map_err(|error| unread(&error))?.into_iter().unzip();
+    let Some(session) = pins.first().map(caller).transpose()? else {
         line("the file has no pins")?;
         return Ok(ExitCode::SUCCESS);
     };
@@ -65,13 +66,21 @@ pub(crate) fn run(arguments: &ImportArgs) -> Outcome {
         line(title(pin))?;
         show::findings(threats)?;
     }
-    if !arguments.yes && person.channel == Channel::Terminal && !agrees("Approve?")? {
-        return Err(Failure::failed("nothing was imported"));
+    if !arguments.yes && person.channel == Channel::Terminal {
+        if !agrees("Approve?")? {
+            return Err(Failure::failed("nothing was imported"));
+        }
+    } else if !arguments.yes {
+        accept_nothing(&mut pins);
+        if found.iter().any(|threats| !threats.is_empty()) {
+            note(
+                "nobody was asked, so what is found is not accepted; --yes accepts it, or `thoth pins approve` afterwards",
+            );
+        }
     }
     let (store, _) = store()?;
     let (ledger, _) = store.ledger(&store.usual_ledger(), "the import")?;
     let open = OpenPins::on(store.holds().pins(), ledger);
-    let session = caller(first)?;
     let mut added = 0;
     let mut done = Ok(());
     for pin in &pins {
@@ -87,6 +96,13 @@ pub(crate) fn run(arguments: &ImportArgs) -> Outcome {
     open.close();
     line(format_args!("{} {added}; {} were pinned here before", styled(GOOD, "imported"), pins.len() - added))?;
     done.map(|()| ExitCode::SUCCESS)
+}
+
+/// Has sessions keep back what they would keep back without the import: nobody has seen what is found.
+fn accept_nothing(pins: &mut [Pin]) {
+    for (_, approval) in pins.iter_mut().filter_map(|pin| pin.approved.as_mut()) {
+        approval.accepted = Arc::from([]);
+    }
 }
 
 /// A pin of the file, with digests of our own, and what is found in it here, which is accepted with it. What the other
