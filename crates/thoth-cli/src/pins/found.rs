@@ -19,10 +19,10 @@ pub(crate) struct Found {
 
 impl Found {
     /// What is found in these pins.
-    pub(crate) fn of(store: &SqlitePins, pins: &[Pin]) -> Result<Self, Failure> {
+    pub(crate) fn of<'p>(store: &SqlitePins, pins: impl IntoIterator<Item = &'p Pin>) -> Result<Self, Failure> {
         let mut found = Self::default();
         let mut known = None;
-        for pin in pins.iter().filter(|pin| pin.key.kind == ItemKind::Tool) {
+        for pin in pins.into_iter().filter(|pin| pin.key.kind == ItemKind::Tool) {
             if found.related.contains_key(&pin.key.server) {
                 continue;
             }
