@@ -153,3 +153,22 @@ fn a_clean_twin_does_not_excuse_a_poisoned_one() {
         assert!(!pair.is_withheld("resources/read", &wanted), "{twins:?}");
     }
 }
+
+/// Defends: a cursor that is null is none, so that the listing begins anew.
+#[test]
+fn a_listing_with_no_cursor_begins_anew() {
+    for params in [json!({}), json!({"cursor": null})] {
+        let mut pair = Pair::under("integrity: {on_stale: block}");
+        for (text, is_withheld) in [("EVIL", true), ("x", false)] {
+            let resource = json!({"uri": "file:///p", "name": text});
+            pair.trade("resources/list", &params, &json!({"result": {"resources": [resource]}}));
+            let wanted = json!({"uri": "file:///p"});
+            assert_eq!(pair.is_withheld("resources/read", &wanted), is_withheld, "{params} {text}");
+        }
+        listed(&mut pair, &[tool("a", "Reads.")]);
+        pair.say(&json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
+        assert_eq!(pair.refusal("a").as_deref(), Some("tool_stale"));
+        pair.trade("tools/list", &params, &json!({"result": {"tools": [tool("a", "Reads.")]}}));
+        assert_eq!(pair.refusal("a"), None, "{params}");
+    }
+}

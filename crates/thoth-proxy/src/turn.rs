@@ -8,7 +8,7 @@ use thoth_mcp::{
     Era, InFlightError, Listing, Message, Notification, Refusal, RefusalCode, Request, Response, TaskMethod,
     ToolCallView,
 };
-use thoth_types::json::Limits;
+use thoth_types::json::{Kind, Limits};
 use thoth_types::{Arguments, Decision, HoldToken, Requester, ToolCall};
 
 use crate::answer::{self, RefusalStyle};
@@ -218,7 +218,9 @@ impl<'r, 'f> Making<'r, 'f> {
         request: &Request<'m>,
         view: Option<ToolCallView<'m>>,
     ) -> Result<Option<ToolCall<'m>>, Refusal> {
-        let first = request.params.and_then(|params| params.get("cursor")).is_none();
+        let cursor = request.params.and_then(|params| params.get("cursor"));
+        // A member that is null is one that is not there.
+        let first = cursor.is_none_or(|cursor| cursor.kind() == Kind::Null);
         let asked = match &*request.method {
             "tools/call" => Asked::Call(None),
             "initialize" => Asked::Initialize,
