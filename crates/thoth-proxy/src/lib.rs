@@ -41,6 +41,7 @@ mod shelf;
 mod stdio;
 mod turn;
 mod upstream;
+mod verdicts;
 mod visit;
 mod waiting;
 mod warden;

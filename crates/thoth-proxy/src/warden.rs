@@ -4,6 +4,7 @@
 //! What becomes of it is for the policy to say.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,21 +20,20 @@ use crate::clock;
 use crate::launch_record::{Launch, Origin};
 use crate::neighbours::relate;
 use crate::notices::{NO_EVIDENCE, say};
+use crate::verdicts::{Verdicts, by_name, with_more};
 
 /// What a scanner finds in one definition, given in its canonical form.
 pub(crate) type Scan = fn(ItemKind, &Fingerprint) -> Vec<Threat>;
 
-/// What was found in each definition.
-type Verdicts = HashMap<(ItemKind, Digest), Arc<[Threat]>>;
-
-/// Verdicts that are remembered. Forgetting one costs scanning it again.
-const MAX_VERDICTS: usize = 8192;
-
 /// Tools of one listing that are read together.
 const MAX_LISTING: usize = 4096;
 
-/// How many news of one listing are said aloud; the ledger has them all.
+/// How many news of one listing are said aloud.
 const SAID: usize = 8;
+
+/// How many findings of one page are recorded one by one, the worst first; of the others the ledger has the number. A page can
+/// hold tens of thousands.
+const RECORDED: usize = 64;
 
 /// One definition that the server showed.
 #[derive(Debug, Clone)]
@@ -59,6 +59,16 @@ impl Known {
         *pin == Some(PinState::Approved) && threat.is_none() && problem.is_none()
     }
 }
+
+/// A tool of an earlier page in which more was found since.
+pub(crate) struct Suspect {
+    pub(crate) name: String,
+    digest: Digest,
+    threats: Arc<[Threat]>,
+}
+
+/// Findings that are to be told, each with the name of the item.
+type Told<'d> = Vec<(&'d str, Threat)>;
 
 /// Knows the definitions of one server.
 pub(crate) struct Warden {
@@ -112,9 +122,9 @@ impl Warden {
         PinKey { server: self.caller.server.clone(), kind, name: name.into() }
     }
 
-    /// Takes one page of tools in, the `first` of a listing or one that goes on with it: what is known of each, and the names
-    /// of tools of earlier pages of which more is known now.
-    pub(crate) fn judge_tools(&self, shown: &[Shown<'_>], first: bool) -> (Vec<Known>, Vec<String>) {
+    /// Takes one page of tools in, the `first` of a listing or one that goes on with it: what is known of each, and the
+    /// tools of earlier pages of which more is known now.
+    pub(crate) fn judge_tools(&self, shown: &[Shown<'_>], first: bool) -> (Vec<Known>, Vec<Suspect>) {
         let launch = self.launch.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(launch) = launch {
             let fingerprint = launch.fingerprint(self.gate.pin_desk().pins());
@@ -122,8 +132,9 @@ impl Warden {
             self.judge(ItemKind::Launch, &[Shown { name: "".into(), fingerprint }]);
         }
         let earlier = self.earlier(shown, first);
-        let suspects = self.compare(&earlier, shown);
-        (self.judge(ItemKind::Tool, shown), suspects)
+        let mut threats = self.scan_all(ItemKind::Tool, shown);
+        let suspects = self.compare(&earlier, shown, &mut threats);
+        (self.take_in(ItemKind::Tool, shown, threats), suspects)
     }
 
     /// What the earlier pages of this listing have shown, in order; the page in hand is taken note of.
@@ -141,9 +152,12 @@ impl Warden {
 
     /// Takes definitions in, and says what is known of each.
     pub(crate) fn judge(&self, kind: ItemKind, shown: &[Shown<'_>]) -> Vec<Known> {
+        self.take_in(kind, shown, self.scan_all(kind, shown))
+    }
+
+    /// The same with what was found in each.
+    fn take_in(&self, kind: ItemKind, shown: &[Shown<'_>], threats: Vec<Arc<[Threat]>>) -> Vec<Known> {
         let rules = self.rules();
-        let threats: Vec<Arc<[Threat]>> =
-            shown.iter().map(|one| self.threats(kind, &one.name, &one.fingerprint)).collect();
         let seen: Vec<Seen> = shown
             .iter()
             .zip(&threats)
@@ -182,18 +196,18 @@ impl Warden {
 
     /// What a scanner finds in definitions that are not pinned.
     pub(crate) fn glance(&self, kind: ItemKind, shown: &[Shown<'_>]) -> Vec<Known> {
-        let glance = |one: &Shown<'_>| {
-            let threats = self.threats(kind, &one.name, &one.fingerprint);
+        let glance = |(one, threats): (&Shown<'_>, Arc<[Threat]>)| {
             let integrity = Arc::new(integrity_of(None, &one.fingerprint, &threats));
             Known { fingerprint: one.fingerprint.clone(), threats, integrity, version: None }
         };
-        shown.iter().map(glance).collect()
+        shown.iter().zip(self.scan_all(kind, shown)).map(glance).collect()
     }
 
-    /// What is known of a tool of an earlier page, in which more was found since.
-    pub(crate) fn judge_again(&self, name: &str, known: &Known) -> Known {
-        let threats = self.threats(ItemKind::Tool, name, &known.fingerprint);
-        self.again(ItemKind::Tool, name, &Known { threats, version: None, ..known.clone() })
+    /// What is known of a tool of an earlier page, in which more was found since; nothing where another one has its name.
+    pub(crate) fn judge_again(&self, suspect: &Suspect, known: &Known) -> Option<Known> {
+        let threats = Arc::clone(&suspect.threats);
+        let known = Known { threats, version: None, ..known.clone() };
+        (known.fingerprint.digest == suspect.digest).then(|| self.again(ItemKind::Tool, &suspect.name, &known))
     }
 
     /// What is known of something that this session has seen, as the store has it now.
@@ -223,7 +237,9 @@ impl Warden {
             Ok(None) => Integrity::default(),
             Ok(Some(pin)) => match pin.latest() {
                 Some(latest) => {
-                    let threats = self.threats(kind, name, &latest.fingerprint);
+                    let mut told = Told::new();
+                    let threats = self.threats(kind, name, &latest.fingerprint, &mut told);
+                    self.tell(kind, told);
                     Integrity { stale: true, ..integrity_of(Some(&pin), &latest.fingerprint, &threats) }
                 }
                 None => Integrity { pin: Some(pin.state()), stale: true, ..Integrity::default() },
@@ -245,72 +261,101 @@ impl Warden {
         self.gate.pin_desk().pins().version().ok()
     }
 
-    /// What a scanner finds. What is worth a look is recorded once.
-    fn threats(&self, kind: ItemKind, name: &str, fingerprint: &Fingerprint) -> Arc<[Threat]> {
-        let key = (kind, fingerprint.digest);
-        if let Some(known) = self.verdicts().get(&key) {
-            return Arc::clone(known);
-        }
-        let found: Arc<[Threat]> = (self.scan)(kind, fingerprint).into();
-        self.keep(key, &found);
-        found.iter().for_each(|threat| self.report(kind, name, threat));
+    /// What a scanner finds in each. What is worth a look is told once.
+    fn scan_all(&self, kind: ItemKind, shown: &[Shown<'_>]) -> Vec<Arc<[Threat]>> {
+        let mut told = Told::new();
+        let found = shown.iter().map(|one| self.threats(kind, &one.name, &one.fingerprint, &mut told)).collect();
+        self.tell(kind, told);
         found
     }
 
+    /// What a scanner finds; what is new of it is to be told.
+    fn threats<'d>(
+        &self,
+        kind: ItemKind,
+        name: &'d str,
+        fingerprint: &Fingerprint,
+        told: &mut Told<'d>,
+    ) -> Arc<[Threat]> {
+        let known = self.verdicts().get(kind, fingerprint.digest);
+        known.unwrap_or_else(|| {
+            let found: Arc<[Threat]> = (self.scan)(kind, fingerprint).into();
+            self.verdicts().keep(kind, fingerprint.digest, &found);
+            told.extend(found.iter().map(|threat| (name, threat.clone())));
+            found
+        })
+    }
+
     /// Adds what is found when the tools of this server are seen beside each other and beside those of others, where one of
-    /// them is new to this session. Returns those of earlier pages in which something was found by that.
-    fn compare(&self, earlier: &[Shown<'_>], shown: &[Shown<'_>]) -> Vec<String> {
-        let is_new = |one: &Shown<'_>| !self.verdicts().contains_key(&(ItemKind::Tool, one.fingerprint.digest));
+    /// them is new to this session, to the `threats` of those that are `shown`. Returns those of earlier pages in which
+    /// something was found by that.
+    fn compare(&self, earlier: &[Shown<'_>], shown: &[Shown<'_>], threats: &mut [Arc<[Threat]>]) -> Vec<Suspect> {
+        let digests = || shown.iter().map(|one| one.fingerprint.digest);
         let mut suspects = Vec::new();
-        if !shown.iter().any(is_new) {
+        if self.verdicts().were_compared(digests()) {
             return suspects;
         }
         // Without the pins of others, a tool is judged by itself, and by its own pin.
         let Ok(pins) = self.gate.pin_desk().pins().list(None) else { return suspects };
-        let fresh: Vec<bool> = shown.iter().map(is_new).collect();
-        let related = relate((&self.caller.server, self.origin.get()), earlier, shown, &pins);
-        let here = shown.iter().zip(fresh).map(|(one, fresh)| (one, true, fresh));
-        for (one, is_here, fresh) in earlier.iter().map(|one| (one, false, false)).chain(here) {
-            let before = self.threats(ItemKind::Tool, &one.name, &one.fingerprint);
-            // What was found before is found again beside one that is new, perhaps in other words.
-            let is_known = |threat: &Threat| !fresh && before.iter().any(|known| known.rule == threat.rule);
-            let own = related.iter().filter(|(tool, threat)| **tool == *one.name && !is_known(threat));
-            let own: Vec<Threat> = own.map(|(_, threat)| threat.clone()).collect();
-            if own.is_empty() {
+        let related = by_name(relate((&self.caller.server, self.origin.get()), earlier, shown, &pins));
+        let mut told = Told::new();
+        // Each definition once, however often it is listed.
+        let mut judged: HashMap<Digest, Option<Arc<[Threat]>>> = HashMap::new();
+        let here = shown.iter().zip(threats).map(|(one, threats)| (one, Some(threats)));
+        for (one, place) in earlier.iter().map(|one| (one, None)).chain(here) {
+            let Some(now) = related.get(&*one.name) else { continue };
+            let digest = one.fingerprint.digest;
+            if let Some(all) = judged.get(&digest) {
+                place.into_iter().zip(all).for_each(|(place, all)| *place = Arc::clone(all));
                 continue;
             }
-            own.iter().for_each(|threat| self.report(ItemKind::Tool, &one.name, threat));
-            let all: Arc<[Threat]> = before.iter().cloned().chain(own).collect();
-            self.keep((ItemKind::Tool, one.fingerprint.digest), &all);
-            if !is_here {
-                suspects.push(one.name.to_string());
+            let before = place.as_deref().cloned();
+            let before = before.unwrap_or_else(|| self.threats(ItemKind::Tool, &one.name, &one.fingerprint, &mut told));
+            let Some((threats, more)) = with_more(&before, now) else {
+                judged.insert(digest, None);
+                continue;
+            };
+            self.verdicts().keep(ItemKind::Tool, digest, &threats);
+            told.extend(more.into_iter().map(|threat| (&*one.name, threat)));
+            judged.insert(digest, Some(Arc::clone(&threats)));
+            match place {
+                Some(place) => *place = threats,
+                None => suspects.push(Suspect { name: one.name.to_string(), digest, threats }),
             }
         }
+        self.tell(ItemKind::Tool, told);
+        self.verdicts().note_compared(digests());
         suspects
     }
 
-    fn keep(&self, key: (ItemKind, Digest), found: &Arc<[Threat]>) {
-        let mut verdicts = self.verdicts();
-        if verdicts.len() >= MAX_VERDICTS {
-            verdicts.clear();
+    /// Records what is worth a look, and says aloud what is worse.
+    fn tell(&self, kind: ItemKind, mut told: Told<'_>) {
+        told.retain(|(_, threat)| threat.severity >= Severity::Warning);
+        told.sort_by_key(|(_, threat)| Reverse(threat.severity));
+        for (at, (name, Threat { severity, rule, message })) in told.iter().take(RECORDED).enumerate() {
+            let named = if name.is_empty() { String::new() } else { format!(" `{name}`") };
+            let detail = harmless(&format!("{severity} in the {kind}{named}: {message} ({rule})"));
+            self.record(&detail);
+            if *severity == Severity::Critical && at < SAID {
+                say(&detail);
+            }
         }
-        verdicts.insert(key, Arc::clone(found));
+        let more = told.len().saturating_sub(RECORDED);
+        if more > 0 {
+            self.record(&format!(
+                "{more} more findings in what the server listed as {kind} are not recorded one by one"
+            ));
+        }
+        let critical = told.iter().filter(|(_, threat)| threat.severity == Severity::Critical).count();
+        if critical > SAID {
+            say(&format!("{} more critical findings; `thoth pins show` has them", critical - SAID));
+        }
     }
 
-    /// Records what is worth a look, and says aloud what is worse.
-    fn report(&self, kind: ItemKind, name: &str, threat: &Threat) {
-        let Threat { severity, rule, message } = threat;
-        if *severity < Severity::Warning {
-            return;
-        }
-        let named = if name.is_empty() { String::new() } else { format!(" `{name}`") };
-        let detail = harmless(&format!("{severity} in the {kind}{named}: {message} ({rule})"));
-        let incident = Incident { kind: EventType::ToolFlagged, detail: &detail, refusal: None };
+    fn record(&self, detail: &str) {
+        let incident = Incident { kind: EventType::ToolFlagged, detail, refusal: None };
         if let Err(error) = self.gate.note(&self.caller, &incident, (self.clock)()) {
             NO_EVIDENCE.say(&error.to_string());
-        }
-        if *severity == Severity::Critical {
-            say(&detail);
         }
     }
 

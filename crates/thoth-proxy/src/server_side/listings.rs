@@ -43,11 +43,11 @@ impl Inspection<'_> {
         };
         let shown: Vec<Shown<'_>> = page.tools.iter().map(shown).collect();
         let (known, suspects) = warden.judge_tools(&shown, first);
-        for name in suspects {
+        for suspect in suspects {
             // The client has seen it, as no page can be taken back; calls of it are decided by what is known now.
-            let before = self.session.lock().offers.of(&name, now).1.cloned();
-            if let Some(again) = before.map(|known| warden.judge_again(&name, &known)) {
-                self.session.lock().offers.update(&name, &again);
+            let before = self.session.lock().offers.of(&suspect.name, now).1.cloned();
+            if let Some(again) = before.and_then(|known| warden.judge_again(&suspect, &known)) {
+                self.session.lock().offers.update(&suspect.name, &again);
             }
         }
         let rules = warden.rules();
