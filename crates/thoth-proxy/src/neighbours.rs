@@ -48,23 +48,24 @@ pub(crate) fn relate(
     let own_pins = pins.iter().filter(|pin| pin.key.kind == ItemKind::Tool && pin.key.server == *own);
     let elsewhere =
         own_pins.filter(|pin| !in_hand.contains(&*pin.key.name)).filter_map(|pin| Some(&pin.latest()?.fingerprint));
-    let mut sets: Vec<(&str, Vec<&Fingerprint>)> = others.into_iter().collect();
-    sets.push((own.as_str(), listed().map(|one| &one.fingerprint).chain(elsewhere.take(MAX_TOOLS)).collect()));
+    let own_set = listed().map(|one| &one.fingerprint).chain(elsewhere.take(MAX_TOOLS));
+    let mut sets: Vec<(&str, Vec<&Fingerprint>)> = vec![(own.as_str(), own_set.collect())];
+    sets.extend(others);
     let mut tapes: Vec<Tape> = sets.iter().flat_map(|(_, tools)| tools).map(|_| Tape::new()).collect();
     let mut free = tapes.iter_mut();
-    let mut parsed: Vec<(&str, Vec<Value<'_>>)> = Vec::new();
     let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
-    for (server, tools) in &sets {
-        let mut own = Vec::with_capacity(tools.len());
-        for (tool, tape) in tools.iter().zip(free.by_ref()) {
-            own.extend(tape.parse(tool.definition.as_bytes(), &limits).ok());
-        }
-        parsed.push((*server, own));
-    }
-    let found = compare(own.as_str(), &parsed).into_iter().filter(|(server, _, _)| server == own.as_str());
-    found
-        .map(|(_, tool, threat)| (tool, Threat { severity: threat.severity.min(Severity::Warning), ..threat }))
-        .collect()
+    let mut parsed = sets.iter().map(|(server, tools)| {
+        let tools = tools.iter().zip(free.by_ref());
+        // What a fingerprint was made of can be parsed again, so that none is missing.
+        let tools = tools.filter_map(|(tool, tape)| tape.parse(tool.definition.as_bytes(), &limits).ok());
+        (*server, tools.collect::<Vec<Value<'_>>>())
+    });
+    let Some((_, listed)) = parsed.next() else { return Vec::new() };
+    let found = compare(own.as_str(), &listed, earlier.len(), &parsed.collect::<Vec<_>>());
+    let bounded = |(tool, threat): (String, Threat)| {
+        (tool, Threat { severity: threat.severity.min(Severity::Warning), ..threat })
+    };
+    found.into_iter().map(bounded).collect()
 }
 
 #[cfg(test)]
@@ -167,5 +168,17 @@ mod tests {
             let found = origin.unwrap().is_also(&pin.latest().unwrap().fingerprint);
             assert_eq!(found, is_same, "{one:?} {other:?}");
         }
+    }
+
+    /// Defends: in a list of more tools than are compared, those of the page in hand are.
+    #[test]
+    fn earlier_pages_leave_room_for_the_page_in_hand() {
+        let send = "Sends an e-mail to the given address with the given subject and body.";
+        let pins = [pin("mail", "send_email", send)];
+        let one = |name: String, text| Shown { fingerprint: fingerprint(&name, text), name: name.into() };
+        let earlier: Vec<_> = (0..5001).map(|n| one(format!("t{n}"), "x")).collect();
+        let shown = [one("send_email".to_owned(), send)];
+        let found = relate((&"other".parse().unwrap(), None), &earlier, &shown, &pins);
+        assert_eq!(found.iter().map(|(tool, _)| &**tool).collect::<Vec<_>>(), ["send_email"]);
     }
 }

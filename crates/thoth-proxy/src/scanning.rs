@@ -60,17 +60,28 @@ pub(crate) fn scan_message(text: &str) -> Vec<Threat> {
     threats(scanner().scan_text(Role::Message, text))
 }
 
-/// How the tools of several servers relate, and those of `own` to each other: each finding with its server and tool.
-pub(crate) fn compare(own: &str, servers: &[(&str, Vec<Value<'_>>)]) -> Vec<(String, String, Threat)> {
-    let servers: Vec<Server<'_>> =
-        servers.iter().map(|(name, tools)| Server { name, tools: tools.clone(), ..Server::default() }).collect();
-    let together =
-        servers.iter().filter(|server| server.name == own).flat_map(|server| scanner().scan_together(server));
-    let found = together.chain(scanner().compare_servers(&servers));
-    found
+/// How the tools of a server, as they are `listed`, relate to each other, and to those of other servers: each finding with the
+/// name of the tool. Those from the place `first` on are compared first, as not all of too many are.
+pub(crate) fn compare(
+    own: &str,
+    listed: &[Value<'_>],
+    first: usize,
+    others: &[(&str, Vec<Value<'_>>)],
+) -> Vec<(String, Threat)> {
+    let server = |name, tools| Server { name, tools, ..Server::default() };
+    let together = scanner().scan_together(&server(own, listed.to_vec()));
+    let (before, rest) = listed.split_at_checked(first).unwrap_or((listed, &[]));
+    let tools = [rest, before].concat();
+    let mut servers: Vec<Server<'_>> = others.iter().map(|(name, tools)| server(name, tools.clone())).collect();
+    servers.push(server(own, tools));
+    let compared = scanner().compare_servers(&servers);
+    let compared = compared.into_iter().filter(|finding| finding.server.as_deref() == Some(own));
+    together
+        .into_iter()
+        .chain(compared)
         .flat_map(|finding| {
-            let (server, tool) = (finding.server.clone().unwrap_or_default(), finding.name.clone());
-            threats(vec![finding]).into_iter().map(move |threat| (server.clone(), tool.clone(), threat))
+            let tool = finding.name.clone();
+            threats(vec![finding]).into_iter().map(move |threat| (tool.clone(), threat))
         })
         .collect()
 }
