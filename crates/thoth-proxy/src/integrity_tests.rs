@@ -7,10 +7,15 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 use thoth_gate::pin::Pin;
 use thoth_gate::{PinKey, Pins as _};
-use thoth_types::ItemKind;
+use thoth_scan::fingerprint::of_definition;
+use thoth_types::json::{Limits, Tape};
+use thoth_types::{ItemKind, PinState};
 
+use crate::clock;
+use crate::offers::Page;
 use crate::rehearsal::caller;
 use crate::rehearsal::pair::{FlakyPins, Pair};
+use crate::warden::Shown;
 
 fn tool(name: &str, description: &str) -> Value {
     json!({"name": name, "description": description, "inputSchema": {"type": "object"}})
@@ -136,8 +141,8 @@ fn is_refused(pair: &mut Pair, name: &str) -> bool {
 }
 
 /// Takes an approval back, as `thoth pins revoke` does.
-fn revoke(pair: &Pair, name: &str) {
-    let key = PinKey { server: caller().server, kind: ItemKind::Prompt, name: name.into() };
+fn revoke(pair: &Pair, kind: ItemKind, name: &str) {
+    let key = PinKey { server: caller().server, kind, name: name.into() };
     let revoke = |pin: &mut Pin| {
         pin.revoked = true;
         Ok(())
@@ -153,7 +158,7 @@ fn a_prompt_is_refused_in_a_session_that_has_not_listed_it() {
     let all = [prompt("changed", "one"), prompt("evil", "EVIL"), prompt("fine", "x"), prompt("revoked", "y")];
     assert_eq!(list_prompts(&mut first, None, &all, None), ["changed", "fine", "revoked"]);
     assert_eq!(list_prompts(&mut first, None, &[prompt("changed", "two")], None), Vec::<String>::new());
-    revoke(&first, "revoked");
+    revoke(&first, ItemKind::Prompt, "revoked");
     let mut second = Pair::on("", pins);
     for (name, refused) in [("changed", true), ("evil", true), ("fine", false), ("revoked", true), ("unknown", false)] {
         assert_eq!(is_refused(&mut second, name), refused, "{name}");
@@ -166,7 +171,7 @@ fn a_prompt_is_refused_from_the_moment_it_is_revoked() {
     let mut pair = Pair::under("");
     assert_eq!(list_prompts(&mut pair, None, &[prompt("p", "x")], None), ["p"]);
     assert!(!is_refused(&mut pair, "p"));
-    revoke(&pair, "p");
+    revoke(&pair, ItemKind::Prompt, "p");
     assert!(is_refused(&mut pair, "p"));
 }
 
@@ -210,5 +215,25 @@ fn a_listing_with_no_cursor_begins_anew() {
         assert_eq!(pair.refusal("a").as_deref(), Some("tool_stale"));
         pair.trade("tools/list", &params, &json!({"result": {"tools": [tool("a", "Reads.")]}}));
         assert_eq!(pair.refusal("a"), None, "{params}");
+    }
+}
+
+/// Defends: an approval that is taken back between the comparison of a page and its place among the tools counts, although the
+/// other direction has taken notice of it by then.
+#[test]
+fn an_approval_that_is_taken_back_while_a_page_is_taken_in_counts() {
+    for last in [true, false] {
+        let pair = Pair::under("");
+        let mut tape = Tape::new();
+        let definition = tool("a", "Reads.").to_string();
+        let fingerprint = of_definition(ItemKind::Tool, tape.parse(definition.as_bytes(), &Limits::default()).unwrap());
+        let (known, _) = pair.session.warden().unwrap().judge_tools(&[Shown { name: "a".into(), fingerprint }], true);
+        assert!(known[0].is_in_order());
+        revoke(&pair, ItemKind::Tool, "a");
+        pair.session.refresh();
+        let tools = vec![("a".to_owned(), Some(known[0].clone()))];
+        pair.session.take_page(Page { tools, first: true, last, ttl_ms: None }, 0);
+        let (_, integrity) = pair.session.facts("a", clock::now());
+        assert_eq!(integrity.unwrap().pin, Some(PinState::Revoked));
     }
 }

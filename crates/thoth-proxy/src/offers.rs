@@ -125,7 +125,8 @@ impl Offers {
 
     /// Every tool of which something is known.
     pub(crate) fn known(&self) -> Vec<(String, Known)> {
-        self.tools.iter().filter_map(|(name, known)| Some((name.clone(), known.clone()?))).collect()
+        let more = self.pages.iter().filter(|(name, _)| !self.tools.contains_key(*name));
+        self.tools.iter().chain(more).filter_map(|(name, known)| Some((name.clone(), known.clone()?))).collect()
     }
 }
 

@@ -7,9 +7,9 @@ use thoth_gate::{Moment, Ticket};
 use thoth_mcp::{BatchRule, IdKey, InFlight, InFlightError, Listing};
 use thoth_types::{Integrity, ItemKind, Listed};
 
-use crate::offers::Offers;
+use crate::offers::{Offers, Page};
 use crate::shelf::Shelf;
-use crate::warden::Warden;
+use crate::warden::{Known, Warden};
 
 /// Requests that may be open at once in one direction.
 const MAX_OPEN: usize = 4096;
@@ -130,7 +130,25 @@ impl Session {
 
     /// Learns what others have approved or taken back in the meantime.
     pub(crate) fn refresh(&self) {
-        let Some(warden) = self.warden.as_ref().filter(|warden| warden.has_news()) else { return };
+        if let Some(warden) = self.warden.as_ref().filter(|warden| warden.has_news()) {
+            self.look_again(warden);
+        }
+    }
+
+    /// Takes one page of tools in. Returns how many tools are known once the list is complete.
+    pub(crate) fn take_page(&self, page: Page, now_us: u64) -> Option<usize> {
+        let known: Vec<Known> = page.tools.iter().filter_map(|(_, known)| known.clone()).collect();
+        let complete = self.lock().offers.take(page, now_us);
+        // What was approved or taken back since the page was compared, the other direction may have taken notice of before
+        // the page was in its place.
+        if let Some(warden) = self.warden.as_ref().filter(|warden| warden.is_outdated(&known)) {
+            self.look_again(warden);
+        }
+        complete
+    }
+
+    /// Asks the store once more about every tool of which something is known.
+    fn look_again(&self, warden: &Warden) {
         let known = self.lock().offers.known();
         for (tool, known) in known {
             let now = warden.again(ItemKind::Tool, &tool, &known);

@@ -257,6 +257,12 @@ impl Warden {
         }
     }
 
+    /// Whether the store may have changed since any of this was learned from it.
+    pub(crate) fn is_outdated(&self, known: &[Known]) -> bool {
+        let version = self.store_version();
+        known.iter().any(|known| version.is_none() || known.version != version)
+    }
+
     fn store_version(&self) -> Option<u64> {
         self.gate.pin_desk().pins().version().ok()
     }

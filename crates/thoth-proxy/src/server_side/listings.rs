@@ -34,7 +34,7 @@ impl Inspection<'_> {
         let take = |tools| Page { tools, first, last: page.next_cursor.is_none(), ttl_ms: page.ttl_ms };
         let Some(warden) = self.session.warden() else {
             let names = page.tools.iter().map(|tool| (tool.name.to_string(), None)).collect();
-            self.listed = self.session.lock().offers.take(take(names), now).or(self.listed);
+            self.listed = self.session.take_page(take(names), now).or(self.listed);
             return;
         };
         let shown = |tool: &thoth_mcp::ToolEntry<'_>| Shown {
@@ -67,7 +67,7 @@ impl Inspection<'_> {
             response.result().into_iter().for_each(|result| without_caching(result, &mut self.edits));
         }
         let tools = shown.into_iter().zip(known).map(|(shown, known)| (shown.name.into_owned(), Some(known)));
-        self.listed = self.session.lock().offers.take(take(tools.collect()), now).or(self.listed);
+        self.listed = self.session.take_page(take(tools.collect()), now).or(self.listed);
     }
 
     /// One page of prompts, resources or templates.
