@@ -106,6 +106,16 @@ fn all_of_a_question_is_read() {
         assert!(passes_as_a_request(&form(&json!({name: {"type": "boolean"}}))), "{name}");
     }
     assert!(!passes_as_a_request(&form(&json!({EVIL: {"type": "string"}}))));
+    // Fields that are named as the members of an image are, and an image.
+    let field = |text: &str| json!({"type": "string", "description": text});
+    for mime in [field("The type."), json!("text/plain")] {
+        for name in ["data", "blob"] {
+            let with = |text: &str| form(&json!({"mimeType": mime, name: field(text)}));
+            assert!(passes_as_a_request(&with("The content.")) && !passes_as_a_request(&with(EVIL)), "{mime} {name}");
+        }
+    }
+    assert!(!passes_as_a_request(&form(&json!({"mimeType": field("The type."), "data": EVIL}))));
+    assert!(passes_as_a_request(&sampling(&json!({"type": "image", "mimeType": "image/png", "data": EVIL}))));
     let blocks = |texts: &[&str]| {
         sampling(&texts.iter().map(|text| json!({"type": "text", "text": text})).collect::<Vec<_>>().into())
     };

@@ -104,9 +104,11 @@ impl Texts {
                 self.joined(value);
             }
             Kind::Object => {
-                let is_blob = value.get("mimeType").is_some();
+                // A form may have fields of these names, which are no texts but objects.
+                let is_text = |value: Value<'_>| value.kind() == Kind::String;
+                let is_blob = value.get("mimeType").is_some_and(is_text);
                 for (key, member) in value.members() {
-                    if !(is_blob && (key.is_str("data") || key.is_str("blob"))) {
+                    if !(is_blob && is_text(member) && (key.is_str("data") || key.is_str("blob"))) {
                         self.name(&key.as_str().unwrap_or_default());
                         self.gather(member);
                     }
