@@ -272,13 +272,18 @@ impl Inspection<'_> {
 
     fn answer(&mut self, response: &Response<'_>, bytes: usize) -> Result<(), Refusal> {
         // Only errors may come without an id: the server could not read what it was sent.
-        let Some(id) = response.id else { return Ok(()) };
+        let Some(id) = response.id else { return self.demanded(response) };
         let session = self.session;
         let mut state = session.lock();
         let Some(asked) = state.answerable(&id.key()).map(|open| open.asked.clone()) else {
             return Err(response.refuse(RefusalCode::UnsolicitedResponse, 0));
         };
         // Until all of its governed members are read, the request stays open: a refusal then answers it.
+        let mut passes = Ok(());
+        if response.error().is_some() {
+            state = self.unlocked(state, |own| passes = own.demanded(response));
+        }
+        passes?;
         match asked {
             Asked::Initialize => {
                 if let Some(result) = response.initialize_result().transpose()? {

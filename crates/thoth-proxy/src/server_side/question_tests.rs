@@ -48,6 +48,7 @@ fn questions_that_look_like_attacks_go_nowhere() {
             state
         };
         let carried = json!({"status": "completed", "result": asked});
+        let failed = json!({"status": "failed", "error": demanded});
         for (method, params, answer) in [
             ("tools/call", json!({"name": "t"}), json!({"result": unfinished})),
             ("tools/call", json!({"name": "t"}), json!({"error": demanded})),
@@ -55,13 +56,22 @@ fn questions_that_look_like_attacks_go_nowhere() {
             ("resources/read", json!({"uri": "file:///a"}), json!({"result": unfinished})),
             ("tasks/get", json!({"taskId": "t"}), json!({"result": task(&asked)})),
             ("tasks/get", json!({"taskId": "t"}), json!({"result": task(&carried)})),
+            ("tasks/get", json!({"taskId": "t"}), json!({"result": task(&failed)})),
+            ("tasks/get", json!({"taskId": "t"}), json!({"error": demanded})),
             ("tasks/result", json!({"taskId": "t"}), json!({"result": asked})),
+            ("tasks/result", json!({"taskId": "t"}), json!({"error": demanded})),
+            ("tools/list", json!({}), json!({"error": demanded})),
+            ("prompts/list", json!({}), json!({"error": demanded})),
+            ("completion/complete", json!({}), json!({"error": demanded})),
         ] {
             let got = Pair::under(UNLISTED).trade(method, &params, &answer);
             let shown = got.to_string().contains("Sum up") || got.to_string().contains("Ignore all");
             assert_eq!(shown, passes, "{method} {answer}: {got}");
             assert_eq!(got.to_string().contains("withheld"), !passes, "{method} {answer}: {got}");
         }
+        let answers_nothing = json!({"jsonrpc": "2.0", "error": demanded});
+        let (frames, ..) = Pair::under(UNLISTED).say(&answers_nothing);
+        assert_eq!(!frames.is_empty(), passes, "{answers_nothing}");
         for method in ["notifications/tasks", "notifications/tasks/status"] {
             let told = json!({"jsonrpc": "2.0", "method": method, "params": task(&asked)});
             let (frames, replies, complaints) = Pair::under(UNLISTED).say(&told);

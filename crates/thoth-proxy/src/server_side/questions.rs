@@ -35,15 +35,26 @@ impl Inspection<'_> {
         }
     }
 
-    /// Questions in an answer: those that come in the place of a result, and those of an error that demands them
-    /// (revision 2025-11-25).
+    /// Questions that come in the place of a result.
     pub(super) fn questions(&self, response: &Response<'_>) -> Result<(), Refusal> {
-        let demanded = response.error().and_then(|error| error.get("data")?.get("elicitations"));
-        let asked = response.input_requests()?.or(demanded);
-        if asked.is_some_and(|asked| self.asks_wrongly(asked)) {
-            return Err(response.refuse(RefusalCode::Withheld, 0));
+        match response.input_requests()? {
+            Some(asked) if self.asks_wrongly(asked) => Err(response.refuse(RefusalCode::Withheld, 0)),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Questions that the error in an answer demands, whatever it answers.
+    pub(super) fn demanded(&self, response: &Response<'_>) -> Result<(), Refusal> {
+        match response.error() {
+            Some(error) if self.demands_wrongly(error) => Err(response.refuse(RefusalCode::Withheld, 0)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether any question that an error demands (revision 2025-11-25) may go nowhere.
+    pub(super) fn demands_wrongly(&self, error: Value<'_>) -> bool {
+        let demanded = error.get("data").and_then(|data| data.get("elicitations"));
+        demanded.is_some_and(|demanded| self.asks_wrongly(demanded))
     }
 
     /// Whether any of these questions may go nowhere.

@@ -17,7 +17,10 @@ impl Inspection<'_> {
         refuse: impl FnOnce() -> Refusal,
     ) -> Result<(), Refusal> {
         let asked = |result: Value<'_>| result.get("inputRequests").is_some_and(|asked| self.asks_wrongly(asked));
-        if task.input_requests.is_some_and(|asked| self.asks_wrongly(asked)) || task.result.is_some_and(asked) {
+        if task.input_requests.is_some_and(|asked| self.asks_wrongly(asked))
+            || task.result.is_some_and(asked)
+            || task.error.is_some_and(|error| self.demands_wrongly(error))
+        {
             return Err(refuse());
         }
         let tool = self.session.lock().tool_of_task(&task.task_id).unwrap_or_default();
