@@ -257,12 +257,17 @@ pub(crate) fn refused_batch(style: RefusalStyle, requests: &[(&[u8], Era, bool)]
         }
         let answer = match if *is_call { refusals.next() } else { None } {
             Some(one) => refusal(style, id, *era, one),
-            None => error_response(id, CODE_BLOCK, "Thoth: another message of the same batch was refused", None),
+            None => other_refused(id),
         };
         line.extend_from_slice(answer.trim_ascii_end());
     }
     line.extend_from_slice(b"]\n");
     line
+}
+
+/// The line that answers a request of a batch of which another message was refused.
+pub(crate) fn other_refused(id: &[u8]) -> Vec<u8> {
+    error_response(id, CODE_BLOCK, "Thoth: another message of the same batch was refused", None)
 }
 
 /// The line that tells a client that its request's answer was refused.

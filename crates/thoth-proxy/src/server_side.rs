@@ -173,8 +173,9 @@ struct Inspection<'r> {
 impl Inspection<'_> {
     fn frame(&mut self, frame: &Frame<'_>, bytes: usize, delivery: &mut Delivery<'_>) -> Result<(), Refusal> {
         // A batch passes whole or not at all, so nothing is taken note of before all of it was found good.
-        let mut waiting = Vec::new();
+        let (mut waiting, mut own) = (Vec::new(), Vec::new());
         if let Frame::Batch(messages) = frame {
+            own = self.asked_in(messages);
             let mut answered = Vec::new();
             let mut verdict = Ok(());
             for message in messages {
@@ -187,6 +188,7 @@ impl Inspection<'_> {
                 for key in &answered {
                     self.fail(key, refusal.code, delivery);
                 }
+                self.refuse_requests(&own, &refusal, delivery);
                 return Err(refusal);
             }
             let state = self.session.lock();
@@ -211,8 +213,30 @@ impl Inspection<'_> {
                     delivery.replies.extend(answer::answer_refused(&id, refusal.code.as_str()));
                 }
             }
+            self.refuse_requests(&own, refusal, delivery);
         }
         taken
+    }
+
+    /// The server's own requests in a batch, but for those under ids that belong to other requests.
+    fn asked_in(&self, messages: &[Message<'_>]) -> Vec<(IdKey, Box<[u8]>)> {
+        let state = self.session.lock();
+        let asked = messages.iter().filter_map(|message| match message {
+            Message::Request(request) => Some((request.id.key(), request.id.raw().into())),
+            _ => None,
+        });
+        asked.filter(|(key, _)| state.from_server.get(key).is_none()).collect()
+    }
+
+    /// Answers the server's requests of a batch that goes nowhere. The one that is refused itself is answered with the refusal.
+    fn refuse_requests(&self, asked: &[(IdKey, Box<[u8]>)], refusal: &Refusal, delivery: &mut Delivery<'_>) {
+        let mut state = self.session.lock();
+        for (key, id) in asked {
+            state.from_server.remove(key);
+            if refusal.shape != RefusedShape::Request || refusal.id.as_ref() != Some(id) {
+                delivery.complaints.extend(answer::other_refused(id));
+            }
+        }
     }
 
     /// Whether a message of a batch would pass, without taking note of it, after the batch has `answered` these.
@@ -236,10 +260,12 @@ impl Inspection<'_> {
                     Asked::Other => Ok(()),
                 }
             }
-            Message::Request(request) => match state.from_server.get(&request.id.key()) {
-                Some(open) if !open.cancelled => Err(request.refuse_reused_id()),
-                _ => self.question(request),
-            },
+            Message::Request(request) => {
+                let reused = state.from_server.get(&request.id.key()).is_some_and(|open| !open.cancelled);
+                // What is asked is scanned, which must not hold up the other direction.
+                drop(state);
+                if reused { Err(request.refuse_reused_id()) } else { self.question(request) }
+            }
             Message::Notification(notification) => {
                 notification.cancelled().transpose()?;
                 notification.task_state().transpose().map(drop)
@@ -382,11 +408,8 @@ impl Inspection<'_> {
     /// A frame that two readers could read differently reaches nobody. If it can be told what it answered, the client
     /// learns that no answer will come; if it was a request, the server learns that it was refused.
     fn refuse(&mut self, refusal: &Refusal, delivery: &mut Delivery<'_>) {
-        if refusal.shape == RefusedShape::Request {
-            delivery.complaints.extend(refusal.response().unwrap_or_default());
-            return;
-        }
-        if let Some(key) = refusal.id_key() {
+        delivery.complaints.extend(refusal.response().unwrap_or_default());
+        if let Some(key) = refusal.id_key().filter(|_| refusal.shape != RefusedShape::Request) {
             self.fail(&key, refusal.code, delivery);
         }
     }

@@ -460,11 +460,14 @@ impl ServerPump {
 
     /// Tells the server about its refused frames, unless that would mean waiting for it: then nobody would read its
     /// output, and a server that floods us would stop us.
-    fn complain(&self, complaints: &[u8]) {
-        if complaints.is_empty() || complaints.len() > MAX_COMPLAINT {
-            return;
+    fn complain(&self, mut complaints: &[u8]) {
+        while !complaints.is_empty() {
+            let fits = complaints.get(..MAX_COMPLAINT).unwrap_or(complaints);
+            let Some(end) = fits.iter().rposition(|byte| *byte == b'\n') else { return };
+            let Some((lines, rest)) = complaints.split_at_checked(end + 1) else { return };
+            self.to_upstream.forward_at_once(self.gate.speak(lines));
+            complaints = rest;
         }
-        self.to_upstream.forward_at_once(self.gate.speak(complaints));
     }
 }
 

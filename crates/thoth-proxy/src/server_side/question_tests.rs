@@ -136,3 +136,40 @@ fn all_of_a_question_is_read() {
     }
     assert!(!passes_as_a_request(&blocks(&halves)));
 }
+
+/// Nobody is left waiting: where a batch of the server goes nowhere, all of its own requests are answered, but not under ids of
+/// requests that the client still has.
+#[test]
+fn all_requests_of_a_refused_batch_are_answered() {
+    let request = |id: &str, question: &Value| {
+        let mut request = json!({"jsonrpc": "2.0", "id": id});
+        request.as_object_mut().unwrap().extend(question.as_object().cloned().unwrap());
+        request
+    };
+    let roots = json!({"method": "roots/list"});
+    let unsolicited = json!({"jsonrpc": "2.0", "id": 9, "result": {}});
+    let answer = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32042, "message": "m", "data": {
+        "elicitations": [{"mode": "url", "message": EVIL}]}}});
+    // The batch, which of its requests the server hears of, and whether the client hears of its own.
+    let cases = [
+        (json!([request("a", &roots), request("b", &says(EVIL)), request("c", &roots)]), &["a", "b", "c"][..], false),
+        (json!([request("a", &roots), unsolicited]), &["a"], false),
+        (json!([request("a", &roots), answer]), &["a"], true),
+        (json!([request("a", &roots), request("open", &roots)]), &["a"], false),
+        (json!([request("a", &roots), 5]), &["a"], false),
+    ];
+    for (batch, heard, answered) in cases {
+        let mut pair = Pair::under(UNLISTED);
+        pair.ask(1, "completion/complete", &json!({})).unwrap();
+        assert!(!pair.say(&request("open", &roots)).0.is_empty());
+        let (frames, replies, complaints) = pair.say(&batch);
+        assert_eq!((&*frames, !replies.is_empty()), ("", answered), "{batch}");
+        let lines = complaints.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines = lines.flat_map(|line| line.as_array().cloned().unwrap_or_else(|| vec![line]));
+        let mut ids: Vec<String> = lines.map(|line| line["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, heard, "{batch}");
+        // None of them is waited for any more.
+        assert!(!pair.say(&request("a", &roots)).0.is_empty(), "{batch}");
+    }
+}
