@@ -17,6 +17,8 @@ pub(crate) struct Offers {
     tools: HashMap<String, Option<Known>>,
     /// What the pages of the listing that is under way have shown so far.
     pages: HashMap<String, Option<Known>>,
+    /// The first page of a listing was shown, and the last one of none since.
+    under_way: bool,
     complete: bool,
     /// The server said that its tools changed.
     changed: bool,
@@ -55,6 +57,7 @@ impl Offers {
     pub(crate) fn take(&mut self, page: Page, now_us: u64) -> Option<usize> {
         if page.first {
             self.pages.clear();
+            self.under_way = true;
             self.fresh_until_us = None;
             self.changed_since = false;
         }
@@ -82,6 +85,11 @@ impl Offers {
             return None;
         }
         self.changed = self.changed_since;
+        if !std::mem::take(&mut self.under_way) {
+            // It ends a listing beside which another one has ended: what it shows, it shows beside what that one did.
+            self.pages.clear();
+            return None;
+        }
         if self.pages.len() >= MAX_REMEMBERED {
             // Not all of it can be kept, so that it cannot be said of any tool that it is not there.
             self.pages.clear();
@@ -175,6 +183,22 @@ mod tests {
             assert!(offers.pages.len() <= MAX_REMEMBERED && offers.tools.len() <= MAX_REMEMBERED);
         }
         assert_eq!(listed(&offers, "d"), Listed::Unknown);
+    }
+
+    /// Defends: tools are not taken for unlisted because a client has two listings under way at once.
+    #[test]
+    fn interleaved_listings_lose_nothing() {
+        let listed = |offers: &Offers| ["a", "b", "c"].map(|tool| offers.of(tool, 0).0);
+        let (one, two) = (|| page(["a".to_owned()], true, false), || page(["b".to_owned()], false, true));
+        let mut offers = Offers::default();
+        offers.take(two(), 0);
+        assert_eq!(listed(&offers), [Listed::Unknown, Listed::Yes, Listed::Unknown], "its first page was never shown");
+        for page in [one(), one(), two(), two()] {
+            offers.take(page, 0);
+        }
+        assert_eq!(listed(&offers), [Listed::Yes, Listed::Yes, Listed::No]);
+        offers.take(page(["c".to_owned()], true, true), 0);
+        assert_eq!(listed(&offers), [Listed::No, Listed::No, Listed::Yes]);
     }
 
     /// Defends `on_stale`: a list that changes while it is told is not fresh once it is told to its end.
