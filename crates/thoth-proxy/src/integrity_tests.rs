@@ -113,6 +113,13 @@ fn what_was_scanned_is_still_compared() {
     let shown = listed(&mut pair, &split.iter().cloned().chain(filler).collect::<Vec<_>>());
     assert!(shown.len() == 101 && !shown.contains(&"b".to_owned()), "{shown:?}");
     assert_eq!(pair.refusal("b").as_deref(), Some("tool_suspicious"));
+    // What was found is forgotten in favour of other things.
+    let mut pair = Pair::under("integrity: {on_finding: {warning: block}}");
+    assert_eq!(listed(&mut pair, &split), ["a"]);
+    let other: Vec<Value> = (0..100).map(|n| prompt(&format!("p{n}"), "x")).collect();
+    list_prompts(&mut pair, None, &other, None);
+    assert_eq!(listed(&mut pair, &split), ["a"]);
+
     let pins = Arc::<FlakyPins>::default();
     let mut first = Pair::on("", Arc::clone(&pins));
     split.iter().for_each(|one| drop(listed(&mut first, std::slice::from_ref(one))));

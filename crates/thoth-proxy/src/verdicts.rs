@@ -1,6 +1,6 @@
 //! What was found in the definitions of one server, kept by their digests.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use thoth_types::{Digest, ItemKind, Threat};
@@ -9,35 +9,39 @@ use thoth_types::{Digest, ItemKind, Threat};
 const MAX_VERDICTS: usize = if cfg!(test) { 64 } else { 8192 };
 
 #[derive(Debug, Default)]
-pub(crate) struct Verdicts {
-    found: HashMap<(ItemKind, Digest), Arc<[Threat]>>,
-    /// Tools that were seen beside the others of their listing. That one was scanned says nothing of that: it is also scanned
-    /// when it is called before it is listed.
-    compared: HashSet<Digest>,
+pub(crate) struct Verdicts(HashMap<(ItemKind, Digest), Verdict>);
+
+#[derive(Debug)]
+struct Verdict {
+    found: Arc<[Threat]>,
+    /// It is a tool that was seen beside the others of its listing. That one was scanned says nothing of that: it is also
+    /// scanned when it is called before it is listed.
+    compared: bool,
 }
 
 impl Verdicts {
     pub(crate) fn get(&self, kind: ItemKind, digest: Digest) -> Option<Arc<[Threat]>> {
-        self.found.get(&(kind, digest)).cloned()
+        self.0.get(&(kind, digest)).map(|verdict| Arc::clone(&verdict.found))
     }
 
     pub(crate) fn keep(&mut self, kind: ItemKind, digest: Digest, found: &Arc<[Threat]>) {
-        if self.found.len() >= MAX_VERDICTS {
-            self.found.clear();
+        if self.0.len() >= MAX_VERDICTS {
+            self.0.clear();
         }
-        self.found.insert((kind, digest), Arc::clone(found));
+        self.0.insert((kind, digest), Verdict { found: Arc::clone(found), compared: false });
     }
 
+    /// Whether all of these tools were seen beside others, and what was found by that is known.
     pub(crate) fn were_compared(&self, tools: impl IntoIterator<Item = Digest>) -> bool {
-        tools.into_iter().all(|tool| self.compared.contains(&tool))
+        let compared = |tool| self.0.get(&(ItemKind::Tool, tool)).is_some_and(|verdict| verdict.compared);
+        tools.into_iter().all(compared)
     }
 
     pub(crate) fn note_compared(&mut self, tools: impl IntoIterator<Item = Digest>) {
         for tool in tools {
-            if self.compared.len() >= MAX_VERDICTS {
-                self.compared.clear();
+            if let Some(verdict) = self.0.get_mut(&(ItemKind::Tool, tool)) {
+                verdict.compared = true;
             }
-            self.compared.insert(tool);
         }
     }
 }
