@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use thoth_types::json::Value;
 
-use crate::finding::{Evidence, Finding, Item, bounded};
+use crate::finding::{Evidence, Finding, Item, bounded_name};
 use crate::role::Role;
 use crate::rules::{Detector, RuleSet, Scratch};
 use crate::threat::Severity;
@@ -285,7 +285,7 @@ impl<'s> ItemScan<'s> {
     }
 
     fn bounded_name(&self) -> String {
-        bounded(&self.name)
+        bounded_name(&self.name)
     }
 }
 

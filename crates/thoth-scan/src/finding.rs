@@ -62,10 +62,22 @@ impl Evidence {
 
 /// A text cut to the length that evidence may have.
 pub(crate) fn bounded(text: &str) -> String {
-    if text.len() <= LONGEST_EVIDENCE {
+    cut(text, LONGEST_EVIDENCE)
+}
+
+/// The longest name that is told whole: by it a finding is known to be of an item, and no gate knows a tool by a longer one.
+const LONGEST_NAME: usize = 1024;
+
+/// The name of an item.
+pub(crate) fn bounded_name(name: &str) -> String {
+    cut(name, LONGEST_NAME)
+}
+
+fn cut(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(LONGEST_EVIDENCE);
+    let end = text.floor_char_boundary(longest);
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 

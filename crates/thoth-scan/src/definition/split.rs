@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::walk::Path;
 use super::{ItemScan, Scanner, Server};
-use crate::finding::{Evidence, Finding, Item, bounded};
+use crate::finding::{Evidence, Finding, Item, bounded_name};
 use crate::role::Role;
 use crate::rules::{Concepts, Detector};
 use thoth_text::Text;
@@ -45,7 +45,7 @@ pub(super) fn scan(scanner: &Scanner, server: &Server<'_>, order: Order) -> Vec<
 }
 
 fn report(scanner: &Scanner, name: &str, message: String, evidence: Evidence) -> Vec<Finding> {
-    let mut scan = ItemScan::new(scanner, Item::Tool, bounded(name));
+    let mut scan = ItemScan::new(scanner, Item::Tool, bounded_name(name));
     let root = Path::root();
     scan.detected(Detector::SplitPoisoning, None, &root.key("description"), message, evidence);
     scan.finish()

@@ -373,6 +373,9 @@ fn decoys_hide_no_parts() {
     let tools = [("d1", &*d1), ("d2", &*d2), ("r1", &*r1), ("r2", &*r2)];
     assert_eq!(described(&tools, Scanner::scan_together), ["d1", "d2", "r1", "r2"]);
     assert_eq!(described(&tools[..1], Scanner::scan_together), [""; 0]);
+    // A gate knows a tool by its whole name.
+    let long = "n".repeat(1000);
+    assert_eq!(described(&[(&*long, &*d1), ("d2", &*d2)], Scanner::scan_together), ["d2", &*long]);
     let takers = [("d1", &*d1), ("r1", &*r1)];
     assert_eq!(described(&takers, Scanner::scan_together), [""; 0], "nobody carries it away");
     let both = format!("{d1} {d2}");
