@@ -12,7 +12,7 @@ use super::{encoded, path_abuse, shell_abuse, sql_abuse, ssrf};
 pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Effort, hits: &mut Vec<Hit>) {
     // What stands behind the comma of a `data:` address leads nowhere.
     let head = if matches!(leaf.role, Role::Url | Role::Scalar) { data_head(leaf.text) } else { None };
-    let leaf = &Leaf { text: head.unwrap_or(leaf.text), ..*leaf };
+    let (whole, leaf) = (leaf, &Leaf { text: head.unwrap_or(leaf.text), ..*leaf });
     // Commands are judged as they stand.
     let decoded = match leaf.role {
         Role::Command => Decoded::plain(leaf.text),
@@ -38,10 +38,10 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
         ssrf::find(leaf, settings, effort, hits);
     }
     sql_abuse::find(leaf, &decoded, hits);
-    encoded::find(leaf, hits);
+    encoded::find(whole, hits);
 }
 
-/// What stands before the content of a `data:` address (RFC 2397) in base64.
+/// What stands before the content of a `data:` address (RFC 2397) in base64, up to the comma.
 fn data_head(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_at_checked(5)?;
     let comma = memchr::memchr(b',', rest.as_bytes())?;
@@ -49,14 +49,11 @@ fn data_head(text: &str) -> Option<&str> {
     let content = rest.get(comma + 1..)?;
     let encoded = head.ends_with(";base64")
         && content.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'));
-    (scheme.eq_ignore_ascii_case("data:") && encoded).then(|| text.get(..5 + comma)).flatten()
+    (scheme.eq_ignore_ascii_case("data:") && encoded).then(|| text.get(..=5 + comma)).flatten()
 }
 
 /// The shortest text that is looked at as a lone address: shorter prose says nothing.
 const SHORTEST_LONE: usize = 6;
-/// How many words a path has at most that is looked at.
-const MOST_WORDS: usize = 3;
-
 /// What a text by itself looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lone {
@@ -70,14 +67,28 @@ impl Lone {
     /// By how a text begins: most prose shows at once that it is none of them.
     fn of(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        let has_slash = || memchr::memchr2(b'/', b'\\', bytes).is_some();
         let drive = matches!(bytes, [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
-        match bytes.first()? {
-            b'/' | b'~' | b'.' | b'\\' | b'$' | b'%' if has_slash() => Some(Self::Path),
-            _ if drive => Some(Self::Path),
-            b'0'..=b'9' | b'[' => Some(Self::Host),
+        let climbs = || ["../", "..\\", "%2e"].iter().any(|way| text.starts_with(way));
+        let path = match bytes {
+            [b'/', b'/', ..] => false,
+            [b'/' | b'~', ..] => true,
+            [b'$', ..] => memchr::memchr(b'/', bytes).is_some(),
+            [b'.' | b'%', ..] => climbs(),
+            _ => drive,
+        };
+        // People have blanks in the names of folders of theirs.
+        let owned = || drive || ["/home/", "/Users/", "~", "$"].iter().any(|root| text.starts_with(root));
+        match text.rfind(|c: char| c.is_whitespace()) {
+            None if path => Some(Self::Path),
+            Some(blank) if path => {
+                let rest = bytes.get(blank..).unwrap_or_default();
+                let on_line = memchr::memchr2(b'\n', b'\r', bytes).is_none();
+                (on_line && owned() && memchr::memchr2(b'/', b'\\', rest).is_some()).then_some(Self::Path)
+            }
+            None if matches!(bytes, [b'0'..=b'9' | b'[', ..]) => Some(Self::Host),
+            _ if text.contains(' ') => None,
             _ => {
-                // Browsers drop line breaks in a scheme.
+                // Browsers drop line breaks.
                 let head = bytes.iter().take(24).filter(|byte| !matches!(byte, b'\t' | b'\r' | b'\n'));
                 let mut head =
                     head.skip_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
@@ -87,14 +98,20 @@ impl Lone {
     }
 }
 
+/// Whether a text begins as an address or a path does. Most prose does not, and needs no further look.
+fn may_be_lone(text: &str) -> bool {
+    let mut head = text.bytes().take(24);
+    matches!(head.next(), Some(b'/' | b'~' | b'.' | b'$' | b'%' | b'[' | b'0'..=b'9')) || head.any(|byte| byte == b':')
+}
+
 /// A text that is nothing but an address or a path may be meant as one, whatever its argument is called. What nobody
-/// writes down for its own sake is reported.
+/// writes down for its own sake is reported. Who searches may search for anything but an address that is spelled out.
 pub(super) fn find_lone(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Effort, hits: &mut Vec<Hit>) {
     let text = leaf.text.trim_matches(|edge: char| edge <= ' ' || edge.is_whitespace());
-    if text.len() < SHORTEST_LONE || text.split_ascii_whitespace().take(MOST_WORDS + 1).count() > MOST_WORDS {
+    if text.len() < SHORTEST_LONE || !may_be_lone(text) {
         return;
     }
-    let Some(lone) = Lone::of(text) else { return };
+    let Some(lone) = Lone::of(text).filter(|lone| leaf.role == Role::Prose || *lone == Lone::Address) else { return };
     let cost = effort::TOKEN + text.len() / 2;
     if !effort.affords(cost) {
         return;

@@ -1,5 +1,7 @@
 //! Requests that arguments would send behind the walls: internal addresses and schemes that are no web.
 
+use std::borrow::Cow;
+
 use super::address::{Judged, Reach, judge};
 use super::argument_role::Role;
 use super::detection::{Class, Confidence};
@@ -37,14 +39,20 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
                 hits.push(metadata(leaf));
             }
         }
-        Role::Host if memchr::memmem::find(text.as_bytes(), b"://").is_some() => {
-            address(leaf, text, settings, effort, hits)
-        }
+        Role::Host if split_scheme(&without_breaks(text)).is_some() => address(leaf, text, settings, effort, hits),
         Role::Host => {
             let named = text.split(['/', ' ', '?']).next().unwrap_or(text);
             host(leaf, named.rsplit('@').next().unwrap_or(named), settings, hits);
         }
         _ => address(leaf, text, settings, effort, hits),
+    }
+}
+
+/// A text without the characters that browsers drop: `ht\ttp:` is `http:`.
+fn without_breaks(text: &str) -> Cow<'_, str> {
+    match memchr::memchr3(b'\t', b'\r', b'\n', text.as_bytes()) {
+        Some(_) => Cow::Owned(text.replace(['\t', '\r', '\n'], "")),
+        None => Cow::Borrowed(text),
     }
 }
 
@@ -60,7 +68,7 @@ fn words(command: &str) -> impl Iterator<Item = &str> {
     command.split(parts).filter(|word| !word.is_empty())
 }
 
-/// Whether a word is the address of a metadata service without a scheme: numbers, or a name with a dot.
+/// Whether a word is an address of a metadata service: behind a scheme, or with a path behind it.
 fn is_metadata(word: &str, effort: &mut Effort) -> bool {
     // The shortest spelling: `192.192`.
     if word.len() < 7 {
@@ -68,6 +76,9 @@ fn is_metadata(word: &str, effort: &mut Effort) -> bool {
     }
     let scheme = memchr::memchr(b':', word.as_bytes()).and_then(|at| word.get(at..)?.strip_prefix("://"));
     let bare = scheme.unwrap_or(word);
+    if scheme.is_none() && memchr::memchr(b'/', word.as_bytes()).is_none() {
+        return false;
+    }
     let opens = |name: &str| bare.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
     (bare.starts_with(|first: char| first.is_ascii_digit() || first == '[')
         || opens("metadata.")
@@ -91,15 +102,8 @@ const fn judges(effort: &mut Effort) -> bool {
 }
 
 fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, effort: &mut Effort, hits: &mut Vec<Hit>) {
-    // Browsers drop these characters, so `ht\ttp:` is `http:`.
-    let joined: String;
-    let broken = memchr::memchr3(b'\t', b'\r', b'\n', text.as_bytes()).is_some();
-    let text = if broken {
-        joined = text.replace(['\t', '\r', '\n'], "");
-        &joined
-    } else {
-        text
-    };
+    let plain = without_breaks(text);
+    let (broken, text) = (matches!(plain, Cow::Owned(_)), &*plain);
     let from = hits.len();
     let Some((scheme, rest)) = split_scheme(text) else {
         if leaf.role == Role::Url {
@@ -166,9 +170,10 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
         && scheme.starts_with(|first: char| first.is_ascii_alphabetic());
     let slashed = rest.starts_with(['/', '\\']);
     let is_one_of = |schemes: &[&str]| schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme));
-    // A short number without slashes is a port and not a host.
+    // A short number without slashes is a port and not a host; zero is no port.
     let named = authority(rest);
     let port = named.len() < 8 && named.bytes().all(|byte| byte.is_ascii_digit());
+    let port = port && (named.is_empty() || named.bytes().any(|byte| byte != b'0'));
     (valid && (slashed || is_one_of(SCHEMES) || (is_one_of(SLASHLESS) && !port)))
         .then(|| (scheme, rest.trim_start_matches(['/', '\\'])))
 }

@@ -218,6 +218,13 @@ fn an_address_by_itself_is_judged_as_one() {
         ("convert", r#"{"input": "http:169.254.169.254"}"#, vec!["ssrf.metadata"]),
         ("convert", r#"{"input": "ht\ttp://169.254.169.254/"}"#, vec!["ssrf.metadata"]),
         ("web_search", r#"{"query": "http://169.254.169.254/"}"#, vec!["ssrf.metadata"]),
+        ("web_search", r#"{"query": "169.254.169.254 metadata token"}"#, vec![]),
+        ("xml_query", r#"{"query": "//root/item"}"#, vec![]),
+        ("post_message", r#"{"text": "169.254.169.254 is down"}"#, vec![]),
+        ("post_message", r#"{"text": "~/.ssh/config looks wrong"}"#, vec![]),
+        ("commit", r#"{"message": ".docker/Dockerfile: bump base"}"#, vec![]),
+        ("write_file", r#"{"path": ".gitignore", "content": ".ansible/\n"}"#, vec![]),
+        ("grep", r#"{"pattern": "\\.ssh/"}"#, vec![]),
         ("ping", r#"{"target": "http://169.254.169.254/latest/"}"#, vec!["ssrf.metadata"]),
         ("connect", r#"{"host": "root@169.254.169.254"}"#, vec!["ssrf.metadata"]),
         ("run_shell", r#"{"command": "curl 169.254.169.254/latest/ -o x"}"#, vec!["ssrf.metadata"]),
@@ -340,4 +347,17 @@ fn respelled_values_of_a_crowd_are_all_found() {
     let split = TOKEN.replace("fG7", "f\u{200b}G7");
     let document = format!(r#"[{}, "４１１１ １１１１ １１１１ １１１１", "{split}"]"#, filler.join(","));
     assert_eq!(result(&document).classes(), [Class::Secrets, Class::PersonalData]);
+}
+
+/// Defends: what a `data:` address carries is read for what it says, though it leads nowhere.
+#[test]
+fn a_data_address_is_read() {
+    let text = "dGhlIHBhc3N3b3JkIG9mIHRoZSB1c2VyIGlzIGNvcnJlY3QgaG9yc2U=";
+    let found = arguments("weather", &format!(r#"{{"city": "data:;base64,{text}"}}"#));
+    assert_eq!(found.detections.iter().map(|one| one.kind).collect::<Vec<_>>(), ["secrets.encoded_text"]);
+    let image = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    for name in ["image", "image_url", "photo"] {
+        let found = arguments("describe", &format!(r#"{{"{name}": "data:image/png;base64,{image}"}}"#));
+        assert!(found.is_clean(), "{name}: {found:?}");
+    }
 }

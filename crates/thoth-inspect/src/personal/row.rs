@@ -8,34 +8,17 @@ use super::DigitGroup;
 const SHAPES: &[&[usize]] =
     &[&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 5], &[4, 4, 4], &[3, 2, 4], &[3, 3, 3]];
 
-/// What of a row of digits and single separators may be a number of its own.
-///
-/// Each piece between blanks may; and at either end of the row, or beside another such number, pieces that are parted as
-/// people part a number. In the middle of a row of equal pieces none is: that is a table.
-pub(super) fn numbers(bytes: &[u8], row: Range<usize>) -> Vec<Range<usize>> {
-    if row.len() <= LONG {
-        return numbers_of_few(bytes, row);
-    }
-    let blank = |from: usize, to: usize| memchr::memchr(b' ', bytes.get(from..to)?).map(|at| from + at);
-    let head = blank(row.start + LONG / 2, row.end).unwrap_or(row.end);
-    let tail = blank(row.end - LONG / 4, row.end).map_or(row.end, |at| at + 1).max(head);
-    let mut found = numbers_of_few(bytes, row.start..head);
-    let lone = pieces(bytes, head..tail).filter(|piece| piece.len() >= super::LEAST_DIGITS);
-    found.extend(lone);
-    found.extend(numbers_of_few(bytes, tail..row.end));
-    found
-}
-
-/// From this length on, in bytes, a row is a table, but for its ends.
-const LONG: usize = 1024;
-
 /// A piece of a row, and how many digits it is, if it is nothing else.
 struct Piece {
     range: Range<usize>,
     digits: Option<usize>,
 }
 
-fn numbers_of_few(bytes: &[u8], row: Range<usize>) -> Vec<Range<usize>> {
+/// What of a row of digits and single separators may be a number of its own.
+///
+/// Each piece between blanks may; and pieces that are parted as people part a number, where others stand beside them, or
+/// another such number. In the middle of a row of equal pieces none is: that is a table.
+pub(super) fn numbers(bytes: &[u8], row: Range<usize>) -> Vec<Range<usize>> {
     let all_digits =
         |range: &Range<usize>| bytes.get(range.clone()).is_some_and(|piece| piece.iter().all(u8::is_ascii_digit));
     let piece = |range: Range<usize>| Piece { digits: all_digits(&range).then_some(range.len()), range };
