@@ -244,3 +244,36 @@ fn an_approval_that_is_taken_back_while_a_page_is_taken_in_counts() {
         assert_eq!(integrity.unwrap().pin, Some(PinState::Revoked));
     }
 }
+
+/// Defends the time that a first listing takes, and the store: however many pages it has, each tool is asked for a bounded
+/// number of times, and not at all where nothing is new.
+#[test]
+fn a_listing_of_many_pages_asks_the_store_for_each_tool_once() {
+    let pages: usize = 100;
+    let mut pair = Pair::under("");
+    let list = |pair: &mut Pair| {
+        let before = pair.pins.looks.load(Ordering::Relaxed);
+        for page in 0..pages {
+            let mut result = json!({"tools": [tool(&format!("tool{page}"), &format!("Reads the number {page}."))]});
+            if page + 1 < pages {
+                result["nextCursor"] = json!("next");
+            }
+            let params = if page == 0 { json!({}) } else { json!({"cursor": "next"}) };
+            let answer = pair.trade("tools/list", &params, &json!({"result": result}));
+            assert_eq!(answer["result"]["tools"].as_array().unwrap().len(), 1);
+        }
+        pair.pins.looks.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(list(&mut pair), pages);
+    assert_eq!(list(&mut pair), 0, "nothing is new");
+    // Somebody changes something: everything is asked for once, whatever comes of it.
+    let asked = |pair: &Pair| {
+        let before = pair.pins.looks.load(Ordering::Relaxed);
+        pair.session.refresh();
+        pair.pins.looks.load(Ordering::Relaxed) - before
+    };
+    revoke(&pair, ItemKind::Tool, "tool7");
+    assert_eq!((asked(&pair), asked(&pair)), (pages, 0));
+    assert_eq!(pair.refusal("tool7").as_deref(), Some("tool_revoked"));
+    assert_eq!(pair.refusal("tool8"), None);
+}

@@ -121,6 +121,18 @@ impl Offers {
         }
     }
 
+    /// Takes note that what was known of a tool still holds, as of `now`; unless something else is known of it by now.
+    pub(crate) fn confirm(&mut self, tool: &str, before: &Known, now: &Known) {
+        for tools in [&mut self.pages, &mut self.tools] {
+            // Whatever becomes known of a tool comes with an `Integrity` of its own.
+            if let Some(Some(slot)) = tools.get_mut(tool)
+                && Arc::ptr_eq(&slot.integrity, &before.integrity)
+            {
+                *slot = now.clone();
+            }
+        }
+    }
+
     /// Whether the client should list the tools again because of what people have approved or taken back, once.
     pub(crate) fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.news)
@@ -129,6 +141,15 @@ impl Offers {
     /// What the server says of a tool, as it was last listed.
     pub(crate) fn definition(&self, tool: &str) -> Option<Arc<str>> {
         self.tools.get(tool)?.as_ref().map(|known| Arc::clone(&known.fingerprint.definition))
+    }
+
+    /// What is known of each of these tools.
+    pub(crate) fn known_of(&self, names: impl IntoIterator<Item = String>) -> Vec<(String, Known)> {
+        let known = |name: String| {
+            let known = self.tools.get(&name).or_else(|| self.pages.get(&name))?.clone()?;
+            Some((name, known))
+        };
+        names.into_iter().filter_map(known).collect()
     }
 
     /// Every tool of which something is known.

@@ -1,6 +1,6 @@
 //! What both directions of one connection share: which requests are open, what was negotiated, what was listed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thoth_gate::{Moment, Ticket};
@@ -131,28 +131,36 @@ impl Session {
     /// Learns what others have approved or taken back in the meantime.
     pub(crate) fn refresh(&self) {
         if let Some(warden) = self.warden.as_ref().filter(|warden| warden.has_news()) {
-            self.look_again(warden);
+            let known = self.lock().offers.known();
+            self.look_again(warden, known);
         }
     }
 
     /// Takes one page of tools in. Returns how many tools are known once the list is complete.
     pub(crate) fn take_page(&self, page: Page, now_us: u64) -> Option<usize> {
-        let known: Vec<Known> = page.tools.iter().filter_map(|(_, known)| known.clone()).collect();
-        let complete = self.lock().offers.take(page, now_us);
+        let names: HashSet<String> = page.tools.iter().map(|(name, _)| name.clone()).collect();
+        let (complete, known) = {
+            let mut state = self.lock();
+            let complete = state.offers.take(page, now_us);
+            (complete, state.offers.known_of(names))
+        };
         // What was approved or taken back since the page was compared, the other direction may have taken notice of before
-        // the page was in its place.
+        // the page was in its place. Of the tools of other pages, it does: asking for those here, too, would make a listing
+        // of many pages quadratic, for what is new on a page is a change of the store by itself.
         if let Some(warden) = self.warden.as_ref().filter(|warden| warden.is_outdated(&known)) {
-            self.look_again(warden);
+            self.look_again(warden, known);
         }
         complete
     }
 
-    /// Asks the store once more about every tool of which something is known.
-    fn look_again(&self, warden: &Warden) {
-        let known = self.lock().offers.known();
-        for (tool, known) in known {
+    /// Asks the store once more about these tools.
+    fn look_again(&self, warden: &Warden, tools: Vec<(String, Known)>) {
+        for (tool, known) in tools {
             let now = warden.again(ItemKind::Tool, &tool, &known);
-            if now.integrity != known.integrity {
+            if now.integrity == known.integrity {
+                // Else it would be asked for again until the store changes back, which it never does.
+                self.lock().offers.confirm(&tool, &known, &now);
+            } else {
                 self.lock().offers.update(&tool, &now);
             }
         }

@@ -167,6 +167,8 @@ impl Warden {
                 pin_at_once: rules.pins_at_once(threats.iter().map(|threat| threat.severity).max()),
             })
             .collect();
+        // Asked for before, so that nothing that lands in between is missed. After, it would be told apart from what we write
+        // ourselves, but not from an approval that is taken back right after the comparison.
         let version = self.store_version();
         let pins = self.observe(&seen);
         let known = shown.iter().zip(threats).zip(pins).map(|((one, threats), pin)| {
@@ -258,9 +260,9 @@ impl Warden {
     }
 
     /// Whether the store may have changed since any of this was learned from it.
-    pub(crate) fn is_outdated(&self, known: &[Known]) -> bool {
+    pub(crate) fn is_outdated(&self, known: &[(String, Known)]) -> bool {
         let version = self.store_version();
-        known.iter().any(|known| version.is_none() || known.version != version)
+        known.iter().any(|(_, known)| version.is_none() || known.version != version)
     }
 
     fn store_version(&self) -> Option<u64> {

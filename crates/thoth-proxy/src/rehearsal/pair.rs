@@ -1,6 +1,6 @@
 //! Both directions of one session, with no process and no pipe between them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -50,6 +50,8 @@ pub(crate) struct FlakyPins {
     pub(crate) pins: MemoryPins,
     /// Nothing that is shown can be taken in.
     pub(crate) refuses: AtomicBool,
+    /// How often one pin was asked for.
+    pub(crate) looks: AtomicUsize,
 }
 
 impl Pins for FlakyPins {
@@ -69,6 +71,7 @@ impl Pins for FlakyPins {
     }
 
     fn look(&self, key: &PinKey) -> Result<Option<Pin>, PinsError> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         self.pins.look(key)
     }
 
