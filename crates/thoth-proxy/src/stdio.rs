@@ -460,15 +460,28 @@ impl ServerPump {
 
     /// Tells the server about its refused frames, unless that would mean waiting for it: then nobody would read its
     /// output, and a server that floods us would stop us.
-    fn complain(&self, mut complaints: &[u8]) {
-        while !complaints.is_empty() {
-            let fits = complaints.get(..MAX_COMPLAINT).unwrap_or(complaints);
-            let Some(end) = fits.iter().rposition(|byte| *byte == b'\n') else { return };
-            let Some((lines, rest)) = complaints.split_at_checked(end + 1) else { return };
+    fn complain(&self, complaints: &[u8]) {
+        for lines in portions(complaints) {
             self.to_upstream.forward_at_once(self.gate.speak(lines));
-            complaints = rest;
         }
     }
+}
+
+/// Whole lines, as many at a time as can be written without waiting. A line that is too long by itself is left out, and only
+/// that one.
+fn portions(mut lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        loop {
+            let fits = lines.get(..MAX_COMPLAINT).unwrap_or(lines);
+            let whole = fits.iter().rposition(|byte| *byte == b'\n');
+            let end = whole.or_else(|| lines.iter().position(|byte| *byte == b'\n'))?;
+            let (portion, rest) = lines.split_at_checked(end + 1)?;
+            lines = rest;
+            if whole.is_some() {
+                return Some(portion);
+            }
+        }
+    })
 }
 
 /// How a child ended, as a shell would say it.
@@ -487,5 +500,33 @@ impl Ending {
             (None, Some(_)) => 0,
             (None, None) => 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Defends: no complaint is lost because of another one, and none is cut in two.
+    #[test]
+    fn a_long_complaint_does_not_silence_the_next() {
+        let line = |byte: u8, length: usize| [vec![byte; length - 1], vec![b'\n']].concat();
+        let (long, short) = (line(b'x', MAX_COMPLAINT + 1), line(b'a', 3000));
+        let cases = [
+            (vec![], vec![]),
+            (vec![&short, &short], vec![&short, &short]),
+            (vec![&long, &short], vec![&short]),
+            (vec![&short, &long, &long, &short], vec![&short, &short]),
+            (vec![&long], vec![]),
+        ];
+        for (told, written) in cases {
+            let told = told.into_iter().flatten().copied().collect::<Vec<u8>>();
+            assert!(portions(&told).eq(written.into_iter().map(Vec::as_slice)));
+        }
+        let many = line(b'b', 100).repeat(100);
+        assert!(portions(&many).all(|lines| lines.len() == 4000 || lines.len() == 2000));
+        assert_eq!(portions(&many).collect::<Vec<_>>().concat(), many);
+        let exact = line(b'c', MAX_COMPLAINT);
+        assert!(portions(&exact).eq([exact.as_slice()]));
     }
 }
