@@ -19,6 +19,9 @@ pub(crate) struct Offers {
     pages: HashMap<String, Option<Known>>,
     /// The first page of a listing was shown, and the last one of none since.
     under_way: bool,
+    /// Another one had been under way when the one that is began, and may still be: nobody can tell whose a page is that goes
+    /// on with a listing.
+    overlaps: bool,
     complete: bool,
     /// The server said that its tools changed.
     changed: bool,
@@ -57,6 +60,8 @@ impl Offers {
     pub(crate) fn take(&mut self, page: Page, now_us: u64) -> Option<usize> {
         if page.first {
             self.pages.clear();
+            // One that is whole on its first page has no page that could be another's.
+            self.overlaps = self.under_way && !page.last;
             self.under_way = true;
             self.fresh_until_us = None;
             self.changed_since = false;
@@ -88,6 +93,13 @@ impl Offers {
         if !std::mem::take(&mut self.under_way) {
             // It ends a listing beside which another one has ended: what it shows, it shows beside what that one did.
             self.pages.clear();
+            return None;
+        }
+        if self.overlaps {
+            // It ends one of several, and what the others have yet to show is not known: what was shown stays beside what was
+            // known, and no tool is taken for unlisted until a listing goes undisturbed.
+            self.pages.clear();
+            self.complete = false;
             return None;
         }
         if self.pages.len() >= MAX_REMEMBERED {
@@ -217,9 +229,40 @@ mod tests {
         for page in [one(), one(), two(), two()] {
             offers.take(page, 0);
         }
-        assert_eq!(listed(&offers), [Listed::Yes, Listed::Yes, Listed::No]);
+        assert_eq!(listed(&offers), [Listed::Yes, Listed::Yes, Listed::Unknown], "there may be more");
         offers.take(page(["c".to_owned()], true, true), 0);
         assert_eq!(listed(&offers), [Listed::No, Listed::No, Listed::Yes]);
+    }
+
+    /// Defends the same for listings of three pages, in whatever order their pages come, and that it ends.
+    #[test]
+    fn interleaved_listings_of_many_pages_lose_nothing() {
+        let listed = |offers: &Offers| ["a", "b", "c", "d"].map(|tool| offers.of(tool, 0).0);
+        let part = |at: usize| page([["a", "b", "c"][at].to_owned()], at == 0, at == 2);
+        let (yes, unknown) = (Listed::Yes, Listed::Unknown);
+        // Every order of two listings: the bits say whose turn it is.
+        for order in (0_u32..64).filter(|order| order.count_ones() == 3) {
+            let mut offers = Offers::default();
+            let mut next = [0, 0];
+            let mut shown = 0;
+            for turn in 0..6 {
+                let whose = usize::from(order >> turn & 1 == 1);
+                offers.take(part(next[whose]), 0);
+                next[whose] += 1;
+                shown = shown.max(next[whose]);
+                let lost = listed(&offers)[..shown].iter().any(|listed| *listed != yes);
+                assert!(!lost, "{order:06b} {turn}: {:?}", listed(&offers));
+            }
+            let end = if matches!(order, 0b000_111 | 0b111_000) { Listed::No } else { unknown };
+            assert_eq!(listed(&offers), [yes, yes, yes, end], "{order:06b}");
+            // One that goes undisturbed says what there is, and what there is no more.
+            for (at, count) in [(0, None), (1, None), (2, Some(3))] {
+                assert_eq!(offers.take(part(at), 0), count, "{order:06b}");
+            }
+            assert_eq!(listed(&offers), [yes, yes, yes, Listed::No], "{order:06b}");
+            offers.take(page(["d".to_owned()], true, true), 0);
+            assert_eq!(listed(&offers), [Listed::No, Listed::No, Listed::No, yes], "{order:06b}");
+        }
     }
 
     /// Defends `on_stale`: a list that changes while it is told is not fresh once it is told to its end.
