@@ -11,6 +11,7 @@ mod approval;
 mod blocking;
 mod client_side;
 mod clock;
+mod complaints;
 mod demands;
 mod dialogues;
 mod elicitation;

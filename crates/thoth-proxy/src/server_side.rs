@@ -13,7 +13,6 @@ mod results;
 mod tasks;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::{Arc, MutexGuard};
 
 use thoth_audit::EventType;
@@ -22,12 +21,13 @@ use thoth_mcp::{
     CallResult, Decoder, Direction, Edit, Frame, Framed, IdKey, Message, Notification, Refusal, RefusalCode,
     RefusedShape, Request, Response, ResultType, apply,
 };
-use thoth_types::json::{Kind, Limits, Tape};
+use thoth_types::json::Limits;
 use thoth_types::{Caller, InspectAction};
 
 use crate::answer;
 use crate::client_side::{refusal_fields, state_digest};
 use crate::clock;
+use crate::complaints;
 use crate::notices::{NO_EVIDENCE, Repeated, say};
 use crate::session::{Asked, Open, Session, State};
 use crate::turn::refuse_in_flight;
@@ -409,35 +409,10 @@ impl Inspection<'_> {
     /// A frame that two readers could read differently reaches nobody. If it can be told what it answered, the client
     /// learns that no answer will come; if it was a request, the server learns that it was refused.
     fn refuse(&mut self, refusal: &Refusal, delivery: &mut Delivery<'_>) {
-        delivery.complaints.extend(self.complaints(refusal));
+        delivery.complaints.extend(complaints::about(refusal, self.session));
         if let Some(key) = refusal.id_key().filter(|_| refusal.shape != RefusedShape::Request) {
             self.fail(&key, refusal.code, delivery);
         }
-    }
-
-    /// What the server is told of a refused frame. Of a batch that could not be decoded these are many errors in one array:
-    /// each goes on a line of its own, as no more is written at once than a pipe takes without waiting, and none under an id
-    /// of a request that the client still has.
-    fn complaints(&self, refusal: &Refusal) -> Vec<u8> {
-        let response = refusal.response().unwrap_or_default();
-        let mut tape = Tape::new();
-        // It is our own text: where it is one error, or could not be read, it goes as it is.
-        let Ok(errors) = tape.parse(response.trim_ascii_end(), &Limits::default()) else { return response };
-        if errors.kind() != Kind::Array {
-            return response;
-        }
-        let state = self.session.lock();
-        let mut answered = HashSet::new();
-        let mut lines = Vec::new();
-        for error in errors.elements() {
-            let mut one = Refusal::new(refusal.code, 0, 0);
-            one.id = error.get("id").map(|id| id.raw().into());
-            if one.id_key().is_some_and(|key| state.from_server.get(&key).is_none() && answered.insert(key)) {
-                lines.extend_from_slice(error.raw());
-                lines.push(b'\n');
-            }
-        }
-        lines
     }
 
     /// Tells the client that the answer to its request was refused, if the request is open.

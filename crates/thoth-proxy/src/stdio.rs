@@ -30,6 +30,7 @@ use crate::approval::ApprovalOptions;
 use crate::blocking::Blocking;
 use crate::client_side::ClientSide;
 use crate::clock;
+use crate::complaints;
 use crate::demands::Demands;
 use crate::ending::{Cause, Ending, wind_down};
 use crate::launch_record::Launch;
@@ -48,10 +49,6 @@ use crate::session::Session;
 use crate::turn::Turn;
 use crate::upstream::{SpawnError, Upstream, UpstreamInput, spawn};
 use crate::warden::Warden;
-
-/// A complaint to the server is written only if it fits without waiting: `PIPE_BUF`, below which POSIX promises that a
-/// writable pipe takes it whole.
-const MAX_COMPLAINT: usize = 4096;
 
 /// How long the client may take to read the answers that the server did not give.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -461,27 +458,10 @@ impl ServerPump {
     /// Tells the server about its refused frames, unless that would mean waiting for it: then nobody would read its
     /// output, and a server that floods us would stop us.
     fn complain(&self, complaints: &[u8]) {
-        for lines in portions(complaints) {
+        for lines in complaints::portions(complaints) {
             self.to_upstream.forward_at_once(self.gate.speak(lines));
         }
     }
-}
-
-/// Whole lines, as many at a time as can be written without waiting. A line that is too long by itself is left out, and only
-/// that one.
-fn portions(mut lines: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        loop {
-            let fits = lines.get(..MAX_COMPLAINT).unwrap_or(lines);
-            let whole = fits.iter().rposition(|byte| *byte == b'\n');
-            let end = whole.or_else(|| lines.iter().position(|byte| *byte == b'\n'))?;
-            let (portion, rest) = lines.split_at_checked(end + 1)?;
-            lines = rest;
-            if whole.is_some() {
-                return Some(portion);
-            }
-        }
-    })
 }
 
 /// How a child ended, as a shell would say it.
@@ -500,33 +480,5 @@ impl Ending {
             (None, Some(_)) => 0,
             (None, None) => 1,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Defends: no complaint is lost because of another one, and none is cut in two.
-    #[test]
-    fn a_long_complaint_does_not_silence_the_next() {
-        let line = |byte: u8, length: usize| [vec![byte; length - 1], vec![b'\n']].concat();
-        let (long, short) = (line(b'x', MAX_COMPLAINT + 1), line(b'a', 3000));
-        let cases = [
-            (vec![], vec![]),
-            (vec![&short, &short], vec![&short, &short]),
-            (vec![&long, &short], vec![&short]),
-            (vec![&short, &long, &long, &short], vec![&short, &short]),
-            (vec![&long], vec![]),
-        ];
-        for (told, written) in cases {
-            let told = told.into_iter().flatten().copied().collect::<Vec<u8>>();
-            assert!(portions(&told).eq(written.into_iter().map(Vec::as_slice)));
-        }
-        let many = line(b'b', 100).repeat(100);
-        assert!(portions(&many).all(|lines| lines.len() == 4000 || lines.len() == 2000));
-        assert_eq!(portions(&many).collect::<Vec<_>>().concat(), many);
-        let exact = line(b'c', MAX_COMPLAINT);
-        assert!(portions(&exact).eq([exact.as_slice()]));
     }
 }
