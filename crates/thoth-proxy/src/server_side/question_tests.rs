@@ -173,3 +173,16 @@ fn all_requests_of_a_refused_batch_are_answered() {
         assert!(!pair.say(&request("a", &roots)).0.is_empty(), "{batch}");
     }
 }
+
+/// Defends the same for a batch whose errors are more than is written to the server at once.
+#[test]
+fn a_long_batch_is_answered_to_its_end() {
+    let request = |id: usize| json!({"jsonrpc": "2.0", "id": id, "method": "roots/list"});
+    let requests: Vec<Value> = (0..200).map(request).chain([json!(5)]).collect();
+    let (_, _, told) = Pair::under(UNLISTED).say(&Value::from(requests));
+    assert!(told.len() > 4096, "{told}");
+    let written = crate::complaints::portions(told.as_bytes()).collect::<Vec<_>>().concat();
+    let lines = std::str::from_utf8(&written).unwrap().lines();
+    let ids = lines.map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_u64().unwrap());
+    assert!(ids.eq(0..200), "{told}");
+}
