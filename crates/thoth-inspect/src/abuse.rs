@@ -22,7 +22,7 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
     let (rounds, wide) = (usize::from(decoded.rounds), usize::from(!leaf.text.is_ascii()));
     let halves = match leaf.role {
         Role::Prose => 0,
-        Role::Command | Role::Sql => 2,
+        Role::Command | Role::Sql => 3,
         Role::Url => 3 + wide + 2 * rounds,
         Role::Path | Role::Host => 2 + wide + rounds,
         _ => 2 + rounds,

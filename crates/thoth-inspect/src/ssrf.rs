@@ -83,22 +83,24 @@ fn is_metadata(word: &str, effort: &mut Effort) -> bool {
     (bare.starts_with(|first: char| first.is_ascii_digit() || first == '[')
         || opens("metadata.")
         || opens("instance-data."))
-        && judges(effort)
-        && hosts_of(bare).any(|host| host.len() <= MAX_HOST && judge(host).reach == Reach::Metadata)
+        && hosts_of(bare).any(|host| is_metadata_host(host, effort::TOKEN, effort))
 }
 
 /// Whether one of the addresses in a text is that of a metadata service.
 fn names_metadata(text: &str, effort: &mut Effort) -> bool {
     memchr::memmem::find_iter(text.as_bytes(), b"://").any(|at| {
         let rest = text.get(at + 3..).unwrap_or_default();
-        judges(effort) && hosts_of(rest).any(|host| host.len() <= MAX_HOST && judge(host).reach == Reach::Metadata)
+        hosts_of(rest).any(|host| is_metadata_host(host, effort::TOKEN / 4, effort))
     })
 }
 
-/// Pays for a look at where a name leads; whether there is room for it.
-const fn judges(effort: &mut Effort) -> bool {
-    effort.reads(effort::TOKEN / 2);
-    !effort.is_spent()
+/// Pays for a look at where a host leads, and looks if there is room for it. What is not ASCII is normalised.
+fn is_metadata_host(host: &str, price: usize, effort: &mut Effort) -> bool {
+    if host.len() > MAX_HOST {
+        return false;
+    }
+    effort.reads(price + if host.is_ascii() { 0 } else { 4 * host.len() });
+    !effort.is_spent() && judge(host).reach == Reach::Metadata
 }
 
 fn address(leaf: &Leaf<'_>, text: &str, settings: &InspectSettings, effort: &mut Effort, hits: &mut Vec<Hit>) {

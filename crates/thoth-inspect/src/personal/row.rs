@@ -14,11 +14,28 @@ struct Piece {
     digits: Option<usize>,
 }
 
+/// Whether a row has a long piece, or two pieces side by side with which a shape opens. Most rows of numbers have neither.
+fn may_have_number(row: &[u8]) -> bool {
+    let (mut before, mut length) = (0, 0);
+    row.iter().chain(b" ").any(|byte| {
+        if *byte != b' ' {
+            length += 1;
+            return length >= super::LEAST_DIGITS;
+        }
+        let opens = matches!((before, length), (4, 4 | 6) | (3, 2 | 3));
+        before = std::mem::take(&mut length);
+        opens
+    })
+}
+
 /// What of a row of digits and single separators may be a number of its own.
 ///
 /// Each piece between blanks may; and pieces that are parted as people part a number, where others stand beside them, or
 /// another such number. In the middle of a row of equal pieces none is: that is a table.
 pub(super) fn numbers(bytes: &[u8], row: Range<usize>) -> Vec<Range<usize>> {
+    if !may_have_number(bytes.get(row.clone()).unwrap_or_default()) {
+        return Vec::new();
+    }
     let all_digits =
         |range: &Range<usize>| bytes.get(range.clone()).is_some_and(|piece| piece.iter().all(u8::is_ascii_digit));
     let piece = |range: Range<usize>| Piece { digits: all_digits(&range).then_some(range.len()), range };
