@@ -71,6 +71,11 @@ fn is_protocol(pointer: &str) -> bool {
         .any(|member| pointer.strip_prefix(member).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '!'])))
 }
 
+/// A result that nobody gets, and why.
+const fn held_back(classes: Vec<(HarmClass, usize)>, note: String) -> ResultFound {
+    ResultFound { action: InspectAction::Block, classes, redacted: None, note: Some(note), note_left_out: false }
+}
+
 fn judge(
     inspector: &Inspector,
     inspection: &Inspection,
@@ -80,13 +85,7 @@ fn judge(
     let classes = counted(inspection);
     if let Some(why) = inspection.incomplete {
         let note = format!("it could not be inspected to the end ({})", why.as_str());
-        return ResultFound {
-            action: InspectAction::Block,
-            classes,
-            redacted: None,
-            note: Some(note),
-            note_left_out: false,
-        };
+        return held_back(classes, note);
     }
     let strictest = inspection.detections.iter().map(|found| inspector.action(found)).max();
     let mut action = strictest.unwrap_or(InspectAction::Allow);
@@ -106,13 +105,7 @@ fn judge(
     if action >= InspectAction::Ask {
         let kinds = of(&|action| action >= InspectAction::Ask);
         let note = format!("the policy does not let it pass, because it holds {kinds}");
-        return ResultFound {
-            action: InspectAction::Block,
-            classes,
-            redacted: None,
-            note: Some(note),
-            note_left_out: false,
-        };
+        return held_back(classes, note);
     }
     let annotate = inspection.detections.iter().any(|found| inspector.action(found) == InspectAction::Annotate);
     let note = annotate.then(|| of(&|action| action == InspectAction::Annotate));

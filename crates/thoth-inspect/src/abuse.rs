@@ -27,11 +27,9 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
         Role::Path | Role::Host => 2 + wide + rounds,
         _ => 2 + rounds,
     };
-    let cost = halves * leaf.text.len() / 2;
-    if !effort.affords(cost) {
+    if !effort.pays(halves * leaf.text.len() / 2) {
         return;
     }
-    effort.reads(cost);
     if !leaf.is_plain() {
         path_abuse::find(leaf, &decoded, settings, effort, hits);
         shell_abuse::find(leaf, &decoded, effort, hits);
@@ -43,17 +41,19 @@ pub(super) fn find(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mut Eff
 
 /// What stands before the content of a `data:` address (RFC 2397) in base64, up to the comma.
 fn data_head(text: &str) -> Option<&str> {
-    let (scheme, rest) = text.split_at_checked(5)?;
-    let comma = memchr::memchr(b',', rest.as_bytes())?;
-    let head = rest.get(..comma)?;
-    let content = rest.get(comma + 1..)?;
+    // First what most texts are told by.
+    if !text.get(..5)?.eq_ignore_ascii_case("data:") {
+        return None;
+    }
+    let (head, content) = text.split_once(',')?;
     let encoded = head.ends_with(";base64")
         && content.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'));
-    (scheme.eq_ignore_ascii_case("data:") && encoded).then(|| text.get(..=5 + comma)).flatten()
+    if encoded { text.get(..=head.len()) } else { None }
 }
 
 /// The shortest text that is looked at as a lone address: shorter prose says nothing.
 const SHORTEST_LONE: usize = 6;
+
 /// What a text by itself looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lone {
@@ -112,11 +112,9 @@ pub(super) fn find_lone(leaf: &Leaf<'_>, settings: &InspectSettings, effort: &mu
         return;
     }
     let Some(lone) = Lone::of(text).filter(|lone| leaf.role == Role::Prose || *lone == Lone::Address) else { return };
-    let cost = effort::TOKEN + text.len() / 2;
-    if !effort.affords(cost) {
+    if !effort.pays(effort::TOKEN + text.len() / 2) {
         return;
     }
-    effort.reads(cost);
     let (from, whole) = (hits.len(), 0..leaf.text.len());
     let leaf = Leaf { text, ..*leaf };
     if lone != Lone::Host {

@@ -61,6 +61,13 @@ impl Effort {
         affords
     }
 
+    /// Reads so many bytes if there is room for them; whether there was.
+    pub(super) const fn pays(&mut self, bytes: usize) -> bool {
+        let affords = self.affords(bytes);
+        self.reads(bytes);
+        affords
+    }
+
     /// Leaves nothing: there is more than is read of any document.
     pub(super) const fn exhaust(&mut self) {
         self.left = 0;

@@ -101,9 +101,7 @@ const fn is_decoded(encoding: Encoding) -> bool {
 /// What a text carries that was read out of a leaf.
 fn carried(leaf: &Leaf<'_>, read: &str, settings: &InspectSettings, effort: &mut Effort) -> Vec<Hit> {
     let mut hits = Vec::new();
-    let cost = effort::VALUE + read.len() / 2;
-    if effort.affords(cost) {
-        effort.reads(cost);
+    if effort.pays(effort::VALUE + read.len() / 2) {
         let blank = mark::blanked(read);
         // What the name alone says of the whole value is said already, and is said of no key.
         let seen = Leaf::new(&blank, leaf.key, LeafKind::Key, leaf.role, leaf.direction);
