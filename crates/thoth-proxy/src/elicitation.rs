@@ -159,7 +159,7 @@ fn message(hold: &Hold, lead: &str) -> String {
         row("Also:", &display::unmistakable(&edges(&hold.also_sent).0), MAX_REASON);
     }
     row("Reason:", &display::quoted(&edges(&hold.why.reason).0), MAX_REASON);
-    let heading = format!("\nArguments ({} bytes):\n\n", thousands(hold.arguments.len()));
+    let heading = format!("\nArguments ({} bytes):\n\n", display::grouped(hold.arguments.len()));
     let more = format!("\nNot all of it is shown. All of it: `thoth approvals show {short}`\n");
     let room = [&out, &heading, &more].iter().fold(MAX_MESSAGE, |room, part| room.saturating_sub(part.chars().count()));
     let (lines, all_lines) = arguments(&hold.arguments, room);
@@ -186,7 +186,7 @@ fn arguments(bytes: &[u8], mut room: usize) -> (String, bool) {
         // What is left is shared by those that are left; the marks take their part.
         let share = (room / left.max(1)) * LEAST_WIDTH / (LEAST_WIDTH + MARK_AGAIN.len() + 1);
         let Some(share) = share.checked_sub(MARK_AGAIN.len()).filter(|share| *share >= MIN_ARGUMENT) else {
-            lines.push_str(&format!("{MARK}… and {} more\n", thousands(left)));
+            lines.push_str(&format!("{MARK}… and {} more\n", display::grouped(left)));
             return (lines, false);
         };
         let (name, name_whole) = argument_name(&key.as_str().unwrap_or_default());
@@ -268,7 +268,7 @@ fn shortened_by(text: &str, most: usize, beyond: usize) -> (String, bool) {
     if length <= most {
         return (text.to_owned(), true);
     }
-    let sign = |bytes: usize| format!(" … {} bytes more … ", thousands(bytes + beyond));
+    let sign = |bytes: usize| format!(" … {} bytes more … ", display::grouped(bytes + beyond));
     let kept = most.saturating_sub(sign(text.len()).chars().count());
     let tail = kept / 3;
     let at = |index: usize| text.char_indices().nth(index).map_or(text.len(), |(at, _)| at);
@@ -276,19 +276,6 @@ fn shortened_by(text: &str, most: usize, beyond: usize) -> (String, bool) {
     let (head, rest) = text.split_at(head_end);
     let (middle, tail) = rest.split_at(tail_start - head_end);
     (format!("{head}{}{tail}", sign(middle.len())), false)
-}
-
-/// A number with its thousands set apart.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]
@@ -608,7 +595,7 @@ Not all of it is shown. All of it: `thoth approvals show 3f3f3f3f`
             assert_eq!(shortened(text, most), expected);
         }
         for (number, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(thousands(number), expected);
+            assert_eq!(display::grouped(number), expected);
         }
     }
 }

@@ -134,7 +134,11 @@ impl Page {
                 let (bytes, count) = (whole.span().end.saturating_sub(start + 1), items.len() - index);
                 self.left_out += bytes;
                 let what = if count == 1 { "value is" } else { "values are" };
-                self.note(&format!("{} more {what} not shown, {} bytes", grouped(count), grouped(bytes)));
+                self.note(&format!(
+                    "{} more {what} not shown, {} bytes",
+                    display::grouped(count),
+                    display::grouped(bytes)
+                ));
                 break;
             }
             let after = if index + 1 == items.len() { "" } else { "," };
@@ -205,7 +209,7 @@ impl Page {
     fn rest(&mut self, bytes: usize) {
         if bytes > 0 {
             self.left_out += bytes;
-            self.note(&format!("{} more bytes of this value are not shown", grouped(bytes)));
+            self.note(&format!("{} more bytes of this value are not shown", display::grouped(bytes)));
         }
     }
 
@@ -225,20 +229,6 @@ fn indent(depth: usize) -> usize {
 fn escaped(text: &str) -> String {
     let quoted = display::quoted(text);
     quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned()
-}
-
-/// `1,048,576`
-#[must_use]
-pub fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// The arguments on one line of at most `width` columns: `path="a" force=true`.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use clap::builder::styling::Style;
 use jiff::Timestamp;
 use thoth_store::{Hold, HoldState};
-use thoth_types::display::{harmless, name, unmistakable};
+use thoth_types::display::{grouped, harmless, name, unmistakable};
 use thoth_types::{RiskLevel, Vote};
 
 use thoth_shell::terminal::{BAD, CARE, DIM};
@@ -77,7 +77,7 @@ pub(crate) fn call(hold: &Hold, width: usize, extent: Extent) -> Page {
         page.push(DIM, "arguments: no longer kept".to_owned());
         return page;
     }
-    page.push(DIM, format!("arguments ({} bytes)", arguments::grouped(hold.arguments.len())));
+    page.push(DIM, format!("arguments ({} bytes)", grouped(hold.arguments.len())));
     let shown = arguments::shown(&hold.arguments, width.saturating_sub(BAR.chars().count()), extent);
     page.left_out = shown.left_out;
     for line in shown.lines {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use thoth_store::{Hold, HoldState};
 use thoth_types::Channel;
+use thoth_types::display::grouped;
 
 use thoth_shell::exit::{Failure, Outcome};
 use thoth_shell::terminal::{BAD, json_line, line, note, styled};
@@ -17,7 +18,7 @@ use super::page::{Detail, page};
 use super::person::Person;
 use super::store::{OpenDesk, Store};
 use super::width;
-use thoth_shell::arguments::{Extent, grouped};
+use thoth_shell::arguments::Extent;
 
 /// `thoth approvals show`
 #[derive(Debug, Args)]
